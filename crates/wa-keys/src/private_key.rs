@@ -1,0 +1,195 @@
+//! Private keys: agreement and signing (RFC 7748; XEdDSA as libsignal's wire has it).
+
+use std::fmt;
+
+use curve25519_dalek::{EdwardsPoint, Scalar, scalar::clamp_integer};
+use rand_core::CryptoRng;
+use sha2::{Digest, Sha512};
+use subtle::ConstantTimeEq;
+use x25519_dalek::StaticSecret;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::{PublicKey, Signature, ZeroSecret};
+
+/// An X25519 private key: 32 bytes, clamped, on the heap, wiped when dropped.
+#[derive(Clone)]
+pub struct PrivateKey(Box<Zeroizing<[u8; 32]>>);
+
+/// The 32 bytes that two parties agree on; wiped when dropped. Feed them to a KDF, never use them as a key.
+pub struct SharedSecret(Box<Zeroizing<[u8; 32]>>);
+
+impl PrivateKey {
+    /// A new key from the caller's randomness.
+    pub fn generate(rng: &mut impl CryptoRng) -> Self {
+        let mut key = Self(Box::default());
+        rng.fill_bytes(key.0.as_mut_slice());
+        key.clamp();
+        key
+    }
+
+    /// The key of these 32 bytes, clamped as RFC 7748 says.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        let bytes = Zeroizing::new(bytes);
+        let mut key = Self(Box::default());
+        key.0.copy_from_slice(bytes.as_slice());
+        key.clamp();
+        key
+    }
+
+    /// The key of exactly 32 bytes, for instance from a record.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self, crate::BadKey> {
+        let error = crate::BadKey::Length {
+            expected: 32,
+            actual: bytes.len(),
+        };
+        Ok(Self::from_bytes(bytes.try_into().map_err(|_| error)?))
+    }
+
+    /// The 32 secret bytes, for a record that is itself kept secret.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The public half.
+    pub fn public_key(&self) -> PublicKey {
+        PublicKey::from_bytes(EdwardsPoint::mul_base(&self.scalar()).to_montgomery().to_bytes())
+    }
+
+    /// Agrees on a secret with the holder of `theirs`; refuses an all-zero result.
+    pub fn agree(&self, theirs: &PublicKey) -> Result<SharedSecret, ZeroSecret> {
+        let secret = StaticSecret::from(**self.0);
+        let shared = secret.diffie_hellman(&x25519_dalek::PublicKey::from(*theirs.as_bytes()));
+        if !shared.was_contributory() {
+            return Err(ZeroSecret);
+        }
+        let mut agreed = SharedSecret(Box::default());
+        agreed.0.copy_from_slice(shared.as_bytes());
+        Ok(agreed)
+    }
+
+    /// Signs `message` (XEdDSA with the public key's natural sign in the top bit of byte 63).
+    ///
+    /// The public key is derived here and never taken from the caller, so a wrong pairing cannot leak the key.
+    pub fn sign(&self, message: &[u8], rng: &mut impl CryptoRng) -> Signature {
+        let mut nonce = Zeroizing::new([0; 64]);
+        rng.fill_bytes(nonce.as_mut_slice());
+        let scalar = Zeroizing::new(self.scalar());
+        let public = EdwardsPoint::mul_base(&scalar).compress();
+        let r = Zeroizing::new(hash_to_scalar(&[
+            &HASH_PREFIX,
+            self.as_bytes(),
+            message,
+            nonce.as_slice(),
+        ]));
+        let commitment = EdwardsPoint::mul_base(&r).compress();
+        let challenge = hash_to_scalar(&[commitment.as_bytes(), public.as_bytes(), message]);
+        let response = (*r + challenge * *scalar).to_bytes();
+        Signature::assemble(commitment.as_bytes(), &response, public.as_bytes()[31] & 0x80)
+    }
+
+    fn clamp(&mut self) {
+        **self.0 = clamp_integer(**self.0);
+    }
+
+    fn scalar(&self) -> Scalar {
+        Scalar::from_bytes_mod_order(**self.0)
+    }
+}
+
+impl ZeroizeOnDrop for PrivateKey {}
+
+impl ConstantTimeEq for PrivateKey {
+    fn ct_eq(&self, other: &Self) -> subtle::Choice {
+        self.0.ct_eq(other.0.as_slice())
+    }
+}
+
+impl fmt::Debug for PrivateKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PrivateKey(..)")
+    }
+}
+
+impl SharedSecret {
+    /// The agreed bytes.
+    pub fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl ZeroizeOnDrop for SharedSecret {}
+
+impl fmt::Debug for SharedSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SharedSecret(..)")
+    }
+}
+
+/// `0xFE` and thirty-one `0xFF`: no encoded point, so the nonce hash never meets the challenge hash.
+const HASH_PREFIX: [u8; 32] = {
+    let mut prefix = [0xFF; 32];
+    prefix[0] = 0xFE;
+    prefix
+};
+
+pub(crate) fn hash_to_scalar(parts: &[&[u8]]) -> Scalar {
+    let mut hash = Sha512::new();
+    for part in parts {
+        hash.update(part);
+    }
+    let mut wide: [u8; 64] = hash.finalize().into();
+    let scalar = Scalar::from_bytes_mod_order_wide(&wide);
+    wide.zeroize();
+    scalar
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::rngs::SysRng;
+    use rand_core::UnwrapErr;
+
+    use super::*;
+
+    #[test]
+    fn debug_shows_nothing() {
+        let key = PrivateKey::from_bytes([7; 32]);
+        assert_eq!(format!("{key:?}"), "PrivateKey(..)");
+        let shared = key.agree(&PrivateKey::from_bytes([9; 32]).public_key()).unwrap();
+        assert_eq!(format!("{shared:?}"), "SharedSecret(..)");
+    }
+
+    #[test]
+    fn secrets_are_wiped() {
+        fn wiped<T: ZeroizeOnDrop>() {}
+        wiped::<PrivateKey>();
+        wiped::<SharedSecret>();
+        wiped::<StaticSecret>();
+    }
+
+    #[test]
+    fn two_signatures_of_one_message_differ_and_verify() {
+        let mut rng = UnwrapErr(SysRng);
+        let key = PrivateKey::generate(&mut rng);
+        let (one, two) = (key.sign(b"m", &mut rng), key.sign(b"m", &mut rng));
+        assert_ne!(one, two);
+        for signature in [one, two] {
+            assert_eq!(key.public_key().verify(b"m", &signature), Ok(()));
+            assert_eq!(
+                key.public_key().verify(b"n", &signature),
+                Err(crate::BadSignature)
+            );
+        }
+    }
+
+    #[test]
+    fn small_order_points_are_refused() {
+        let key = PrivateKey::from_bytes([3; 32]);
+        let mut one = [0; 32];
+        one[0] = 1;
+        let mut minus_one = [0xFF; 32];
+        (minus_one[0], minus_one[31]) = (0xEC, 0x7F);
+        for point in [[0; 32], one, minus_one] {
+            assert_eq!(key.agree(&PublicKey::from_bytes(point)).err(), Some(ZeroSecret));
+        }
+    }
+}
