@@ -1,11 +1,16 @@
-//! Generates `crates/wa-proto/src/gen` from `/proto`: `codegen OUT_DIR`.
+//! Generates the Rust types of `/proto`: `codegen OUT_DIR`.
 //!
 //! `cargo xtask codegen` runs it; with `--check` it writes elsewhere and compares.
 
+use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+/// The files of `/proto`, each a package `wa.NAME`.
 const PACKAGES: [&str; 4] = ["content", "handshake", "record", "signal"];
+
+/// Messages with key material or tokens: wa-proto writes their `Debug` by hand, redacted.
+const SECRET: [&str; 2] = [".wa.record", ".wa.handshake.InteropData"];
 
 fn main() -> ExitCode {
     let Some(out) = std::env::args_os().nth(1).map(PathBuf::from) else {
@@ -17,19 +22,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn generate(out: &Path) -> Result<(), Box<dyn std::error::Error>> {
+fn generate(out: &Path) -> Result<(), Box<dyn Error>> {
     let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
-    let files: Vec<PathBuf> = PACKAGES.iter().map(|name| proto.join(format!("{name}.proto"))).collect();
+    let files: Vec<PathBuf> = PACKAGES
+        .iter()
+        .map(|name| proto.join(format!("{name}.proto")))
+        .collect();
     std::fs::create_dir_all(out)?;
-    let descriptors = protox::compile(&files, [&proto])?;
     let mut config = prost_build::Config::new();
-    config.out_dir(out).bytes(["."]).skip_debug(SECRET_MESSAGES);
-    config.compile_fds(descriptors)?;
+    // What crosses the wire is sliced, not copied; records hold secrets and are wiped, which `Bytes` cannot be.
+    config.bytes([".wa.content", ".wa.handshake", ".wa.signal"]);
+    config.skip_debug(SECRET).out_dir(out);
+    config.compile_fds(protox::compile(&files, [&proto])?)?;
     Ok(())
 }
-
-/// Messages that carry key material or user content; wa-proto gives them a redacted `Debug`.
-const SECRET_MESSAGES: [&str; 0] = [];
 
 #[expect(clippy::print_stderr, reason = "a command-line program speaks on stderr")]
 fn fail(message: &str) -> ExitCode {

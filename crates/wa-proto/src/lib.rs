@@ -1,0 +1,35 @@
+//! Protobuf messages of the interoperability protocol, generated from `/proto` (seed §2, §3).
+//!
+//! Four packages: [`handshake`] (Noise, certificates, the login), [`signal`] (the ratchet's messages), [`content`]
+//! (what a message says) and [`record`] (what our own stores keep). Decoding is prost's: bounded recursion, unknown
+//! fields skipped, nothing required; whoever decodes checks presence and lengths.
+//!
+//! The files under `gen` are written by `cargo xtask codegen` and checked to be fresh in CI.
+
+mod redacted;
+
+/// The decrypted body of a message (seed §3.1).
+#[allow(missing_docs, clippy::pedantic, reason = "generated; documented in /proto")]
+pub mod content {
+    include!("gen/wa.content.rs");
+}
+
+/// The Noise handshake, the certificate chain and the client payload (seed §2).
+#[allow(missing_docs, clippy::pedantic, reason = "generated; documented in /proto")]
+pub mod handshake {
+    include!("gen/wa.handshake.rs");
+}
+
+/// What our stores keep. `Debug` shows no field.
+#[allow(missing_docs, clippy::pedantic, reason = "generated; documented in /proto")]
+pub mod record {
+    include!("gen/wa.record.rs");
+}
+
+/// Signal protocol v3 on the wire (seed §3).
+#[allow(missing_docs, clippy::pedantic, reason = "generated; documented in /proto")]
+pub mod signal {
+    include!("gen/wa.signal.rs");
+}
+
+pub use prost::{DecodeError, Message};
