@@ -1,0 +1,236 @@
+//! Frames: a 3-byte big-endian length and a body; before the first, the prologue (observed).
+
+use bytes::{Buf, Bytes, BytesMut};
+
+use crate::FrameError;
+
+/// Bytes of the longest body: 2^24 - 1.
+pub const MAX_FRAME: usize = 0x00FF_FFFF;
+
+const HEADER: usize = 3;
+const EDGE: &[u8; 4] = b"ED\x00\x01";
+
+/// The body with its length in front, ready to send.
+pub fn frame(body: &[u8]) -> Result<Bytes, FrameError> {
+    let mut out = BytesMut::with_capacity(HEADER + body.len());
+    out.extend_from_slice(&header(body.len())?);
+    out.extend_from_slice(body);
+    Ok(out.freeze())
+}
+
+fn header(length: usize) -> Result<[u8; HEADER], FrameError> {
+    match u32::try_from(length).map(u32::to_be_bytes) {
+        Ok([0, length @ ..]) => Ok(length),
+        _ => Err(FrameError::Unframeable(length)),
+    }
+}
+
+/// Cuts frames out of a byte stream that arrives in any pieces.
+///
+/// A length is checked before anything is kept for it, and never more is kept than has arrived. Bodies are slices of
+/// what arrived, to be opened in place.
+#[derive(Debug)]
+pub struct FrameDecoder {
+    buffer: BytesMut,
+    cap: usize,
+}
+
+impl FrameDecoder {
+    /// A decoder that refuses bodies longer than `cap` bytes (at most [`MAX_FRAME`]).
+    pub fn new(cap: usize) -> Self {
+        Self {
+            buffer: BytesMut::new(),
+            cap: cap.min(MAX_FRAME),
+        }
+    }
+
+    /// Takes bytes as they came from the stream.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+
+    /// The next whole body, if it has arrived. After an error the stream has lost its place: close it.
+    pub fn next_frame(&mut self) -> Result<Option<BytesMut>, FrameError> {
+        let Some(&[a, b, c]) = self.buffer.first_chunk() else {
+            return Ok(None);
+        };
+        let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        if length > self.cap {
+            return Err(FrameError::TooLong {
+                length,
+                cap: self.cap,
+            });
+        }
+        if self.buffer.len() < HEADER + length {
+            return Ok(None);
+        }
+        self.buffer.advance(HEADER);
+        let body = self.buffer.split_to(length);
+        if self.buffer.is_empty() {
+            // An idle connection keeps no buffer.
+            self.buffer = BytesMut::new();
+        }
+        Ok(Some(body))
+    }
+
+    /// Takes what comes before the first frame off the stream; `None` until it is whole. For servers.
+    pub fn next_intro(&mut self, prologue: &[u8]) -> Result<Option<Intro>, FrameError> {
+        let (skip, routing) = match edge_preamble(&self.buffer, prologue)? {
+            Preamble::Partial => return Ok(None),
+            Preamble::Absent => (0, None),
+            Preamble::Present(length) => (EDGE.len() + HEADER, Some(length)),
+        };
+        let start = skip + routing.unwrap_or(0);
+        let Some(rest) = self.buffer.get(start..) else {
+            return Ok(None);
+        };
+        if !prologue.starts_with(rest.get(..prologue.len()).unwrap_or(rest)) {
+            return Err(FrameError::Prologue);
+        }
+        if rest.len() < prologue.len() {
+            return Ok(None);
+        }
+        self.buffer.advance(skip);
+        let routing_info = routing.map(|length| self.buffer.split_to(length).freeze());
+        self.buffer.advance(prologue.len());
+        Ok(Some(Intro { routing_info }))
+    }
+}
+
+/// What a client sends before its first frame, apart from the prologue itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Intro {
+    /// The routing information of an earlier session's `<ib>`; sent in front, not part of the handshake hash.
+    pub routing_info: Option<Bytes>,
+}
+
+impl Intro {
+    /// The bytes before the first frame: the edge preamble if there is one, then the prologue.
+    pub fn encode(&self, prologue: &[u8]) -> Result<Bytes, FrameError> {
+        let mut out = BytesMut::new();
+        if let Some(routing_info) = &self.routing_info {
+            out.extend_from_slice(EDGE);
+            out.extend_from_slice(&header(routing_info.len())?);
+            out.extend_from_slice(routing_info);
+        }
+        out.extend_from_slice(prologue);
+        Ok(out.freeze())
+    }
+}
+
+enum Preamble {
+    Absent,
+    Partial,
+    /// Bytes of the routing information that follows the preamble's own seven.
+    Present(usize),
+}
+
+/// Routing information is short; a server keeps at most this much of a stranger's before the handshake.
+const MAX_ROUTING_INFO: usize = 4096;
+
+fn edge_preamble(buffer: &[u8], prologue: &[u8]) -> Result<Preamble, FrameError> {
+    let seen = buffer.get(..EDGE.len()).unwrap_or(buffer);
+    if prologue.starts_with(seen) || !EDGE.starts_with(seen) {
+        return Ok(Preamble::Absent);
+    }
+    let Some(&[a, b, c]) = buffer.get(EDGE.len()..).and_then(|rest| rest.first_chunk()) else {
+        return Ok(Preamble::Partial);
+    };
+    let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+    if length > MAX_ROUTING_INFO {
+        return Err(FrameError::TooLong {
+            length,
+            cap: MAX_ROUTING_INFO,
+        });
+    }
+    Ok(Preamble::Present(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PROLOGUE: &[u8] = &[0x57, 0x41, 6, 3];
+
+    #[test]
+    fn frames_come_out_of_any_split() {
+        let stream = [
+            frame(b"one").unwrap(),
+            frame(b"").unwrap(),
+            frame(&[7; 300]).unwrap(),
+        ]
+        .concat();
+        for step in 1..stream.len() {
+            let mut decoder = FrameDecoder::new(MAX_FRAME);
+            let mut bodies = Vec::new();
+            for piece in stream.chunks(step) {
+                decoder.push(piece);
+                while let Some(body) = decoder.next_frame().unwrap() {
+                    bodies.push(body.to_vec());
+                }
+            }
+            assert_eq!(bodies, [b"one".to_vec(), Vec::new(), vec![7; 300]]);
+        }
+    }
+
+    #[test]
+    fn lengths_are_big_endian_and_bounded() {
+        assert_eq!(&frame(&[0; 0x010203]).unwrap()[..3], [1, 2, 3]);
+        assert_eq!(
+            frame(&vec![0; MAX_FRAME + 1]),
+            Err(FrameError::Unframeable(MAX_FRAME + 1))
+        );
+        let mut decoder = FrameDecoder::new(10);
+        decoder.push(&[0, 0, 11]);
+        assert_eq!(
+            decoder.next_frame(),
+            Err(FrameError::TooLong { length: 11, cap: 10 })
+        );
+    }
+
+    #[test]
+    fn intros_come_out_of_any_split() {
+        for routing_info in [None, Some(Bytes::from_static(b"route"))] {
+            let intro = Intro { routing_info };
+            let stream = [intro.encode(PROLOGUE).unwrap(), frame(b"x").unwrap()].concat();
+            for step in 1..=stream.len() {
+                let mut decoder = FrameDecoder::new(MAX_FRAME);
+                let mut seen = None;
+                for piece in stream.chunks(step) {
+                    decoder.push(piece);
+                    if seen.is_none() {
+                        seen = decoder.next_intro(PROLOGUE).unwrap();
+                    }
+                }
+                assert_eq!(seen, Some(intro.clone()));
+                assert_eq!(decoder.next_frame().unwrap().unwrap(), b"x".as_slice());
+            }
+        }
+    }
+
+    #[test]
+    fn other_beginnings_are_refused_at_once() {
+        for (bytes, error) in [
+            (b"W".as_slice(), None),
+            (b"G", Some(FrameError::Prologue)),
+            (b"WA\x06\x02", Some(FrameError::Prologue)),
+            (b"ED\x00\x02", Some(FrameError::Prologue)),
+            (b"ED\x00\x01\x00\x00\x01aX", Some(FrameError::Prologue)),
+            (
+                b"ED\x00\x01\x01\x00\x00",
+                Some(FrameError::TooLong {
+                    length: 65_536,
+                    cap: MAX_ROUTING_INFO,
+                }),
+            ),
+        ] {
+            let mut decoder = FrameDecoder::new(MAX_FRAME);
+            decoder.push(bytes);
+            assert_eq!(
+                decoder.next_intro(PROLOGUE),
+                error.map_or(Ok(None), Err),
+                "{bytes:?}"
+            );
+        }
+    }
+}
