@@ -38,10 +38,7 @@ impl PrivateKey {
 
     /// The key of exactly 32 bytes, for instance from a record.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, crate::BadKey> {
-        let error = crate::BadKey::Length {
-            expected: 32,
-            actual: bytes.len(),
-        };
+        let error = crate::BadKey::Length { expected: 32, actual: bytes.len() };
         Ok(Self::from_bytes(bytes.try_into().map_err(|_| error)?))
     }
 
@@ -75,12 +72,7 @@ impl PrivateKey {
         rng.fill_bytes(nonce.as_mut_slice());
         let scalar = Zeroizing::new(self.scalar());
         let public = EdwardsPoint::mul_base(&scalar).compress();
-        let r = Zeroizing::new(hash_to_scalar(&[
-            &HASH_PREFIX,
-            self.as_bytes(),
-            message,
-            nonce.as_slice(),
-        ]));
+        let r = Zeroizing::new(hash_to_scalar(&[&HASH_PREFIX, self.as_bytes(), message, nonce.as_slice()]));
         let commitment = EdwardsPoint::mul_base(&r).compress();
         let challenge = hash_to_scalar(&[commitment.as_bytes(), public.as_bytes(), message]);
         let response = (*r + challenge * *scalar).to_bytes();
@@ -174,10 +166,7 @@ mod tests {
         assert_ne!(one, two);
         for signature in [one, two] {
             assert_eq!(key.public_key().verify(b"m", &signature), Ok(()));
-            assert_eq!(
-                key.public_key().verify(b"n", &signature),
-                Err(crate::BadSignature)
-            );
+            assert_eq!(key.public_key().verify(b"n", &signature), Err(crate::BadSignature));
         }
     }
 

@@ -23,10 +23,7 @@ impl PublicKey {
 
     /// The key of exactly 32 raw bytes.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, BadKey> {
-        let error = BadKey::Length {
-            expected: 32,
-            actual: bytes.len(),
-        };
+        let error = BadKey::Length { expected: 32, actual: bytes.len() };
         Ok(Self(bytes.try_into().map_err(|_| error)?))
     }
 
@@ -35,10 +32,7 @@ impl PublicKey {
         match bytes.split_first() {
             Some((&KEY_TYPE, key)) if key.len() == 32 => Self::from_slice(key),
             Some((&other, key)) if key.len() == 32 => Err(BadKey::Type(other)),
-            _ => Err(BadKey::Length {
-                expected: 33,
-                actual: bytes.len(),
-            }),
+            _ => Err(BadKey::Length { expected: 33, actual: bytes.len() }),
         }
     }
 
@@ -69,11 +63,7 @@ impl PublicKey {
         }
         let challenge = hash_to_scalar(&[&commitment, public.compress().as_bytes(), message]);
         let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&challenge, &-public, &response);
-        if expected.compress().as_bytes() == &commitment {
-            Ok(())
-        } else {
-            Err(BadSignature)
-        }
+        if expected.compress().as_bytes() == &commitment { Ok(()) } else { Err(BadSignature) }
     }
 
     /// Whether the bytes are the canonical encoding of a point of prime order.
@@ -120,28 +110,16 @@ mod tests {
         assert_eq!(PublicKey::from_prefixed(&prefixed), Ok(key));
         assert_eq!(
             PublicKey::from_prefixed(&prefixed[..32]),
-            Err(BadKey::Length {
-                expected: 33,
-                actual: 32
-            })
+            Err(BadKey::Length { expected: 33, actual: 32 })
         );
         assert_eq!(
             PublicKey::from_prefixed(&[prefixed.as_slice(), &[0]].concat()),
-            Err(BadKey::Length {
-                expected: 33,
-                actual: 34
-            })
+            Err(BadKey::Length { expected: 33, actual: 34 })
         );
         let mut other = prefixed;
         other[0] = 6;
         assert_eq!(PublicKey::from_prefixed(&other), Err(BadKey::Type(6)));
-        assert_eq!(
-            PublicKey::from_slice(&[]),
-            Err(BadKey::Length {
-                expected: 32,
-                actual: 0
-            })
-        );
+        assert_eq!(PublicKey::from_slice(&[]), Err(BadKey::Length { expected: 32, actual: 0 }));
     }
 
     #[test]

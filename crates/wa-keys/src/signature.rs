@@ -16,10 +16,7 @@ impl Signature {
 
     /// The signature of exactly 64 bytes, unverified.
     pub fn from_slice(bytes: &[u8]) -> Result<Self, BadKey> {
-        let error = BadKey::Length {
-            expected: 64,
-            actual: bytes.len(),
-        };
+        let error = BadKey::Length { expected: 64, actual: bytes.len() };
         Ok(Self(bytes.try_into().map_err(|_| error)?))
     }
 

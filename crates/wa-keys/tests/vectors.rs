@@ -1,10 +1,6 @@
 //! Keys and signatures against recordings of another implementation and against Wycheproof.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use serde::Deserialize;
 use wa_keys::{BadSignature, PrivateKey, PublicKey, Signature, ZeroSecret};
@@ -42,19 +38,10 @@ struct Malleated {
 fn recorded_signatures_verify_and_every_flipped_bit_is_refused() {
     for (index, case) in primitives().xeddsa.iter().enumerate() {
         let public = public_key(&case.public);
-        assert_eq!(
-            PrivateKey::from_slice(&bytes(&case.private))
-                .unwrap()
-                .public_key(),
-            public
-        );
+        assert_eq!(PrivateKey::from_slice(&bytes(&case.private)).unwrap().public_key(), public);
         let signature = bytes(&case.signature);
         let message = bytes(&case.message);
-        assert_eq!(
-            public.verify(&message, &Signature::from_slice(&signature).unwrap()),
-            Ok(()),
-            "{index}"
-        );
+        assert_eq!(public.verify(&message, &Signature::from_slice(&signature).unwrap()), Ok(()), "{index}");
         for bit in (0..512).step_by(if index < 2 { 1 } else { 37 }) {
             let mut flipped = signature.clone();
             flipped[bit / 8] ^= 1 << (bit % 8);
@@ -66,11 +53,7 @@ fn recorded_signatures_verify_and_every_flipped_bit_is_refused() {
 
 #[test]
 fn both_sign_bits_are_among_the_recordings() {
-    let signs: Vec<u8> = primitives()
-        .xeddsa
-        .iter()
-        .map(|case| bytes(&case.signature)[63] >> 7)
-        .collect();
+    let signs: Vec<u8> = primitives().xeddsa.iter().map(|case| bytes(&case.signature)[63] >> 7).collect();
     assert!(signs.contains(&0) && signs.contains(&1));
 }
 
@@ -81,10 +64,7 @@ fn malleated_signatures_are_refused() {
     assert!(!cases.is_empty());
     for case in cases {
         let signature = Signature::from_slice(&bytes(&case.malleated)).unwrap();
-        assert_eq!(
-            public_key(&case.public).verify(&bytes(&case.message), &signature),
-            Err(BadSignature)
-        );
+        assert_eq!(public_key(&case.public).verify(&bytes(&case.message), &signature), Err(BadSignature));
     }
 }
 
@@ -111,12 +91,7 @@ fn wycheproof_x25519() {
             assert_eq!(shared.err(), Some(ZeroSecret), "case {}", case.tc_id);
             refused += 1;
         } else {
-            assert_eq!(
-                shared.unwrap().as_bytes().as_slice(),
-                &case.shared_secret[..],
-                "case {}",
-                case.tc_id
-            );
+            assert_eq!(shared.unwrap().as_bytes().as_slice(), &case.shared_secret[..], "case {}", case.tc_id);
         }
     }
     assert!(refused > 0);

@@ -42,10 +42,7 @@ impl TrustRoot {
         if leaf.key != *server {
             return Err(CertificateError::Key);
         }
-        Ok(KnownServer {
-            key: leaf.key,
-            not_after: leaf.not_after.min(intermediate.not_after),
-        })
+        Ok(KnownServer { key: leaf.key, not_after: leaf.not_after.min(intermediate.not_after) })
     }
 }
 
@@ -110,9 +107,7 @@ impl Signed {
         if self.issuer != serial {
             return Err(CertificateError::Issuer(link));
         }
-        issuer
-            .verify(&self.signed, &self.signature)
-            .map_err(|_| CertificateError::Signature(link))?;
+        issuer.verify(&self.signed, &self.signature).map_err(|_| CertificateError::Signature(link))?;
         if now < self.details.not_before {
             return Err(CertificateError::NotYetValid(link));
         }
@@ -143,11 +138,7 @@ pub struct CertificateAuthority {
 impl CertificateAuthority {
     /// A new root and intermediate.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        Self {
-            root: PrivateKey::generate(rng),
-            intermediate: PrivateKey::generate(rng),
-            serial: 1,
-        }
+        Self { root: PrivateKey::generate(rng), intermediate: PrivateKey::generate(rng), serial: 1 }
     }
 
     /// What clients must trust.
@@ -173,21 +164,12 @@ impl CertificateAuthority {
             let details = Bytes::from(details.encode_to_vec());
             let signature = issuer.sign(&details, rng);
             let signature = Some(Bytes::copy_from_slice(signature.as_bytes()));
-            Certificate {
-                details: Some(details),
-                signature,
-            }
+            Certificate { details: Some(details), signature }
         };
         let intermediate = self.intermediate.public_key();
         CertChain {
             intermediate: Some(certify(&self.root, self.serial, ROOT_SERIAL, &intermediate, rng)),
-            leaf: Some(certify(
-                &self.intermediate,
-                self.serial + 1,
-                self.serial,
-                server,
-                rng,
-            )),
+            leaf: Some(certify(&self.intermediate, self.serial + 1, self.serial, server, rng)),
         }
     }
 }

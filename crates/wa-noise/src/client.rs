@@ -21,14 +21,8 @@ impl ExpectServerHello {
     pub fn start(setup: &Setup, rng: &mut impl CryptoRng) -> Result<(Self, Bytes), HandshakeError> {
         let mut noise = Noise::new(setup, Pattern::Xx, Role::Client, None, ephemeral(rng))?;
         let ([ephemeral], _) = noise.write(&[], [KEY])?;
-        let hello = ClientHello {
-            ephemeral: Some(ephemeral),
-            ..Default::default()
-        };
-        let message = HandshakeMessage {
-            client_hello: Some(hello),
-            ..Default::default()
-        };
+        let hello = ClientHello { ephemeral: Some(ephemeral), ..Default::default() };
+        let message = HandshakeMessage { client_hello: Some(hello), ..Default::default() };
         Ok((Self { noise }, encode(message)))
     }
 
@@ -73,14 +67,8 @@ impl SendFinish {
     /// Ends the handshake with the client payload (the login, protobuf); the bytes are the next frame's body.
     pub fn finish(mut self, payload: &[u8]) -> Result<(Transport, Bytes), HandshakeError> {
         let ([identity], payload) = self.noise.write(payload, [SEALED_KEY])?;
-        let finish = ClientFinish {
-            r#static: Some(identity),
-            payload: Some(payload),
-        };
-        let message = HandshakeMessage {
-            client_finish: Some(finish),
-            ..Default::default()
-        };
+        let finish = ClientFinish { r#static: Some(identity), payload: Some(payload) };
+        let message = HandshakeMessage { client_finish: Some(finish), ..Default::default() };
         Ok((self.noise.split()?, encode(message)))
     }
 }
@@ -116,31 +104,12 @@ impl ExpectResumption {
         rng: &mut impl CryptoRng,
     ) -> Result<(Self, Bytes), HandshakeError> {
         let secret = ephemeral(rng);
-        let mut noise = Noise::new(
-            setup,
-            Pattern::Ik,
-            Role::Client,
-            Some(&server.key),
-            secret.clone(),
-        )?;
+        let mut noise = Noise::new(setup, Pattern::Ik, Role::Client, Some(&server.key), secret.clone())?;
         let ([ephemeral, identity], payload) = noise.write(payload, [KEY, SEALED_KEY])?;
-        let hello = ClientHello {
-            ephemeral: Some(ephemeral),
-            r#static: Some(identity),
-            payload: Some(payload),
-        };
-        let message = HandshakeMessage {
-            client_hello: Some(hello),
-            ..Default::default()
-        };
-        Ok((
-            Self {
-                noise,
-                setup: setup.clone(),
-                ephemeral: secret,
-            },
-            encode(message),
-        ))
+        let hello =
+            ClientHello { ephemeral: Some(ephemeral), r#static: Some(identity), payload: Some(payload) };
+        let message = HandshakeMessage { client_hello: Some(hello), ..Default::default() };
+        Ok((Self { noise, setup: setup.clone(), ephemeral: secret }, encode(message)))
     }
 
     /// Reads the server's hello. With a static key in it, the handshake falls back to XX and that key is verified.
@@ -165,7 +134,5 @@ impl ExpectResumption {
 }
 
 fn server_hello(message: Bytes) -> Result<ServerHello, HandshakeError> {
-    decode(message)?
-        .server_hello
-        .ok_or(HandshakeError::Missing("server hello"))
+    decode(message)?.server_hello.ok_or(HandshakeError::Missing("server hello"))
 }

@@ -38,10 +38,7 @@ enum Mixed {
 
 impl DialectHash {
     pub(crate) fn new(dialect: Dialect) -> Self {
-        Self {
-            hash: Sha256::new(),
-            mixed: (dialect == Dialect::WhatsApp).then_some(Mixed::Start),
-        }
+        Self { hash: Sha256::new(), mixed: (dialect == Dialect::WhatsApp).then_some(Mixed::Start) }
     }
 }
 
@@ -65,14 +62,11 @@ impl Hash for DialectHash {
 
     fn input(&mut self, data: &[u8]) {
         self.hash.update(data);
-        self.mixed = self
-            .mixed
-            .take()
-            .map(|mixed| match (mixed, <[u8; 32]>::try_from(data)) {
-                (Mixed::Start, Ok(chaining)) => Mixed::Chaining(chaining),
-                (Mixed::Chaining(chaining), _) if data.is_empty() => Mixed::Nothing(chaining),
-                _ => Mixed::Else,
-            });
+        self.mixed = self.mixed.take().map(|mixed| match (mixed, <[u8; 32]>::try_from(data)) {
+            (Mixed::Start, Ok(chaining)) => Mixed::Chaining(chaining),
+            (Mixed::Chaining(chaining), _) if data.is_empty() => Mixed::Nothing(chaining),
+            _ => Mixed::Else,
+        });
     }
 
     fn result(&mut self, out: &mut [u8]) {

@@ -38,10 +38,7 @@ pub struct FrameDecoder {
 impl FrameDecoder {
     /// A decoder that refuses bodies longer than `cap` bytes (at most [`MAX_FRAME`]).
     pub fn new(cap: usize) -> Self {
-        Self {
-            buffer: BytesMut::new(),
-            cap: cap.min(MAX_FRAME),
-        }
+        Self { buffer: BytesMut::new(), cap: cap.min(MAX_FRAME) }
     }
 
     /// Takes bytes as they came from the stream.
@@ -56,10 +53,7 @@ impl FrameDecoder {
         };
         let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         if length > self.cap {
-            return Err(FrameError::TooLong {
-                length,
-                cap: self.cap,
-            });
+            return Err(FrameError::TooLong { length, cap: self.cap });
         }
         if self.buffer.len() < HEADER + length {
             return Ok(None);
@@ -138,10 +132,7 @@ fn edge_preamble(buffer: &[u8], prologue: &[u8]) -> Result<Preamble, FrameError>
     };
     let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
     if length > MAX_ROUTING_INFO {
-        return Err(FrameError::TooLong {
-            length,
-            cap: MAX_ROUTING_INFO,
-        });
+        return Err(FrameError::TooLong { length, cap: MAX_ROUTING_INFO });
     }
     Ok(Preamble::Present(length))
 }
@@ -154,12 +145,7 @@ mod tests {
 
     #[test]
     fn frames_come_out_of_any_split() {
-        let stream = [
-            frame(b"one").unwrap(),
-            frame(b"").unwrap(),
-            frame(&[7; 300]).unwrap(),
-        ]
-        .concat();
+        let stream = [frame(b"one").unwrap(), frame(b"").unwrap(), frame(&[7; 300]).unwrap()].concat();
         for step in 1..stream.len() {
             let mut decoder = FrameDecoder::new(MAX_FRAME);
             let mut bodies = Vec::new();
@@ -176,16 +162,10 @@ mod tests {
     #[test]
     fn lengths_are_big_endian_and_bounded() {
         assert_eq!(&frame(&[0; 0x010203]).unwrap()[..3], [1, 2, 3]);
-        assert_eq!(
-            frame(&vec![0; MAX_FRAME + 1]),
-            Err(FrameError::Unframeable(MAX_FRAME + 1))
-        );
+        assert_eq!(frame(&vec![0; MAX_FRAME + 1]), Err(FrameError::Unframeable(MAX_FRAME + 1)));
         let mut decoder = FrameDecoder::new(10);
         decoder.push(&[0, 0, 11]);
-        assert_eq!(
-            decoder.next_frame(),
-            Err(FrameError::TooLong { length: 11, cap: 10 })
-        );
+        assert_eq!(decoder.next_frame(), Err(FrameError::TooLong { length: 11, cap: 10 }));
     }
 
     #[test]
@@ -216,21 +196,11 @@ mod tests {
             (b"WA\x06\x02", Some(FrameError::Prologue)),
             (b"ED\x00\x02", Some(FrameError::Prologue)),
             (b"ED\x00\x01\x00\x00\x01aX", Some(FrameError::Prologue)),
-            (
-                b"ED\x00\x01\x01\x00\x00",
-                Some(FrameError::TooLong {
-                    length: 65_536,
-                    cap: MAX_ROUTING_INFO,
-                }),
-            ),
+            (b"ED\x00\x01\x01\x00\x00", Some(FrameError::TooLong { length: 65_536, cap: MAX_ROUTING_INFO })),
         ] {
             let mut decoder = FrameDecoder::new(MAX_FRAME);
             decoder.push(bytes);
-            assert_eq!(
-                decoder.next_intro(PROLOGUE),
-                error.map_or(Ok(None), Err),
-                "{bytes:?}"
-            );
+            assert_eq!(decoder.next_intro(PROLOGUE), error.map_or(Ok(None), Err), "{bytes:?}");
         }
     }
 }

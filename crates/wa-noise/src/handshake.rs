@@ -60,11 +60,7 @@ impl Noise {
     ) -> Result<Self, HandshakeError> {
         let name = if pattern == Pattern::Ik { IK } else { XX };
         let mut params: NoiseParams = name.parse().map_err(|_| HandshakeError::OutOfStep)?;
-        let dialect = if pattern == Pattern::Fallback {
-            Dialect::WhatsApp
-        } else {
-            setup.dialect
-        };
+        let dialect = if pattern == Pattern::Fallback { Dialect::WhatsApp } else { setup.dialect };
         if pattern == Pattern::Fallback {
             XX_FALLBACK.clone_into(&mut params.name);
         }
@@ -176,14 +172,7 @@ pub(crate) fn exact(
     length: usize,
 ) -> Result<Bytes, HandshakeError> {
     let value = value.ok_or(HandshakeError::Missing(field))?;
-    if value.len() == length {
-        Ok(value)
-    } else {
-        Err(HandshakeError::Length {
-            field,
-            actual: value.len(),
-        })
-    }
+    if value.len() == length { Ok(value) } else { Err(HandshakeError::Length { field, actual: value.len() }) }
 }
 
 /// A sealed payload: a tag at least, and within what a handshake message carries.
@@ -193,10 +182,7 @@ pub(crate) fn sealed(field: &'static str, value: Option<Bytes>) -> Result<Bytes,
     if allowed.contains(&value.len()) {
         Ok(value)
     } else {
-        Err(HandshakeError::Length {
-            field,
-            actual: value.len(),
-        })
+        Err(HandshakeError::Length { field, actual: value.len() })
     }
 }
 

@@ -23,10 +23,7 @@ pub(crate) struct Resolver {
 
 impl Resolver {
     pub(crate) fn new(dialect: Dialect, ephemeral: Zeroizing<[u8; 32]>) -> Self {
-        Self {
-            dialect,
-            ephemeral: Mutex::new(Some(ephemeral)),
-        }
+        Self { dialect, ephemeral: Mutex::new(Some(ephemeral)) }
     }
 }
 
@@ -111,18 +108,9 @@ impl Dh for X25519 {
 
     /// snow passes the peer's key in a larger buffer; an all-zero secret is an error (RFC 7748 §6.1).
     fn dh(&self, public: &[u8], out: &mut [u8]) -> Result<(), Error> {
-        let public = public
-            .get(..32)
-            .and_then(|key| PublicKey::from_slice(key).ok())
-            .ok_or(Error::Dh)?;
-        let shared = self
-            .private
-            .as_ref()
-            .and_then(|key| key.agree(&public).ok())
-            .ok_or(Error::Dh)?;
-        out.get_mut(..32)
-            .ok_or(Error::Dh)?
-            .copy_from_slice(shared.as_bytes());
+        let public = public.get(..32).and_then(|key| PublicKey::from_slice(key).ok()).ok_or(Error::Dh)?;
+        let shared = self.private.as_ref().and_then(|key| key.agree(&public).ok()).ok_or(Error::Dh)?;
+        out.get_mut(..32).ok_or(Error::Dh)?.copy_from_slice(shared.as_bytes());
         Ok(())
     }
 }

@@ -23,26 +23,16 @@ pub enum Hello {
 impl Hello {
     /// Reads a client's first message.
     pub fn read(setup: &Setup, message: Bytes, rng: &mut impl CryptoRng) -> Result<Self, HandshakeError> {
-        let hello = decode(message)?
-            .client_hello
-            .ok_or(HandshakeError::Missing("client hello"))?;
+        let hello = decode(message)?.client_hello.ok_or(HandshakeError::Missing("client hello"))?;
         let client = exact("client ephemeral", hello.ephemeral.clone(), KEY)?;
         if hello.r#static.is_none() && hello.payload.is_none() {
-            return Ok(Self::Full(SendServerHello::new(
-                setup,
-                Pattern::Xx,
-                &client,
-                rng,
-            )?));
+            return Ok(Self::Full(SendServerHello::new(setup, Pattern::Xx, &client, rng)?));
         }
         match Resume::read(setup, hello, client.clone(), rng) {
             Ok(resume) => Ok(Self::Resume(resume)),
-            Err(HandshakeError::Decrypt) => Ok(Self::Full(SendServerHello::new(
-                setup,
-                Pattern::Fallback,
-                &client,
-                rng,
-            )?)),
+            Err(HandshakeError::Decrypt) => {
+                Ok(Self::Full(SendServerHello::new(setup, Pattern::Fallback, &client, rng)?))
+            }
             Err(error) => Err(error),
         }
     }
@@ -69,15 +59,9 @@ impl SendServerHello {
     /// Answers with the certificate chain (protobuf); the bytes are the frame's body.
     pub fn send(mut self, chain: &[u8]) -> Result<(ExpectClientFinish, Bytes), HandshakeError> {
         let ([ephemeral, identity], payload) = self.noise.write(chain, [KEY, SEALED_KEY])?;
-        let hello = ServerHello {
-            ephemeral: Some(ephemeral),
-            r#static: Some(identity),
-            payload: Some(payload),
-        };
-        let message = HandshakeMessage {
-            server_hello: Some(hello),
-            ..Default::default()
-        };
+        let hello =
+            ServerHello { ephemeral: Some(ephemeral), r#static: Some(identity), payload: Some(payload) };
+        let message = HandshakeMessage { server_hello: Some(hello), ..Default::default() };
         Ok((ExpectClientFinish { noise: self.noise }, encode(message)))
     }
 }
@@ -94,9 +78,7 @@ impl ExpectClientFinish {
         mut self,
         message: Bytes,
     ) -> Result<(Transport, ClientIdentity), HandshakeError> {
-        let finish = decode(message)?
-            .client_finish
-            .ok_or(HandshakeError::Missing("client finish"))?;
+        let finish = decode(message)?.client_finish.ok_or(HandshakeError::Missing("client finish"))?;
         let identity = exact("client static", finish.r#static, SEALED_KEY)?;
         let payload = sealed("client payload", finish.payload)?;
         let payload = self.noise.read(&[&identity, &payload])?;
@@ -135,30 +117,15 @@ impl Resume {
         let payload = sealed("client payload", hello.payload)?;
         let mut noise = Noise::new(setup, Pattern::Ik, Role::Server, None, ephemeral(rng))?;
         let payload = noise.read(&[&client_ephemeral, &identity, &payload])?;
-        let client = ClientIdentity {
-            key: noise.remote_static()?,
-            payload,
-        };
-        Ok(Self {
-            noise,
-            setup: setup.clone(),
-            client_ephemeral,
-            client,
-        })
+        let client = ClientIdentity { key: noise.remote_static()?, payload };
+        Ok(Self { noise, setup: setup.clone(), client_ephemeral, client })
     }
 
     /// Accepts; the bytes are the frame's body.
     pub fn accept(mut self, payload: &[u8]) -> Result<(Transport, ClientIdentity, Bytes), HandshakeError> {
         let ([ephemeral], payload) = self.noise.write(payload, [KEY])?;
-        let hello = ServerHello {
-            ephemeral: Some(ephemeral),
-            payload: Some(payload),
-            ..Default::default()
-        };
-        let message = HandshakeMessage {
-            server_hello: Some(hello),
-            ..Default::default()
-        };
+        let hello = ServerHello { ephemeral: Some(ephemeral), payload: Some(payload), ..Default::default() };
+        let message = HandshakeMessage { server_hello: Some(hello), ..Default::default() };
         Ok((self.noise.split()?, self.client, encode(message)))
     }
 

@@ -28,10 +28,7 @@ pub struct Transport {
 
 impl Transport {
     pub(crate) fn new(send: &Zeroizing<[u8; 32]>, receive: &Zeroizing<[u8; 32]>) -> Self {
-        Self {
-            sealer: Sealer(Direction::new(send)),
-            opener: Opener(Direction::new(receive)),
-        }
+        Self { sealer: Sealer(Direction::new(send)), opener: Opener(Direction::new(receive)) }
     }
 
     /// The same transport with a lower limit of messages in each direction.
@@ -86,9 +83,7 @@ impl Opener {
         let opened = message.len().checked_sub(TAG).and_then(|length| {
             let (body, tag) = message.split_at_mut_checked(length)?;
             let tag = (&*tag).try_into().ok()?;
-            cipher
-                .decrypt_inout_detached(&nonce(counter), &[], body.into(), tag)
-                .ok()?;
+            cipher.decrypt_inout_detached(&nonce(counter), &[], body.into(), tag).ok()?;
             Some(length)
         });
         match opened {
@@ -118,11 +113,7 @@ struct Direction {
 impl Direction {
     fn new(key: &Zeroizing<[u8; 32]>) -> Self {
         let cipher = Aes256Gcm::new(key.as_slice().try_into().unwrap_or(&Array::default()));
-        Self {
-            cipher: Some(Box::new(cipher)),
-            counter: 0,
-            limit: MAX_MESSAGES,
-        }
+        Self { cipher: Some(Box::new(cipher)), counter: 0, limit: MAX_MESSAGES }
     }
 
     fn advance(&mut self) -> Result<(&Aes256Gcm, u64), TransportError> {
@@ -142,9 +133,7 @@ impl Direction {
 
 impl fmt::Debug for Direction {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Direction")
-            .field("counter", &self.counter)
-            .finish_non_exhaustive()
+        f.debug_struct("Direction").field("counter", &self.counter).finish_non_exhaustive()
     }
 }
 
@@ -183,10 +172,7 @@ mod tests {
     #[test]
     fn shorter_than_a_tag_is_refused() {
         let (_, mut theirs) = pair();
-        assert_eq!(
-            theirs.opener.open(&mut BytesMut::from(&[0; 15][..])),
-            Err(TransportError::Open)
-        );
+        assert_eq!(theirs.opener.open(&mut BytesMut::from(&[0; 15][..])), Err(TransportError::Open));
     }
 
     #[test]
@@ -210,10 +196,7 @@ mod tests {
         for _ in 0..2 {
             ours.sealer.seal(&mut BytesMut::new()).unwrap();
         }
-        assert_eq!(
-            ours.sealer.seal(&mut BytesMut::new()),
-            Err(TransportError::Exhausted)
-        );
+        assert_eq!(ours.sealer.seal(&mut BytesMut::new()), Err(TransportError::Exhausted));
         assert_eq!(ours.sealer.count(), 2);
     }
 

@@ -1,11 +1,6 @@
 //! Both ends of the handshake through the public API: what completes, and everything that must not.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test fails by panicking"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use bytes::{Bytes, BytesMut};
 use prost::Message;
@@ -19,10 +14,7 @@ use wa_noise::{
 use wa_proto::handshake::{CertChain, CertificateDetails, HandshakeMessage};
 
 const NOW: u64 = 1_800_000_000;
-const VALIDITY: Validity = Validity {
-    not_before: NOW - 10,
-    not_after: NOW + 10,
-};
+const VALIDITY: Validity = Validity { not_before: NOW - 10, not_after: NOW + 10 };
 
 struct World {
     rng: UnwrapErr<SysRng>,
@@ -40,12 +32,7 @@ impl World {
             static_key: PrivateKey::generate(rng),
         };
         let (client, server) = (setup(&mut rng), setup(&mut rng));
-        Self {
-            authority: CertificateAuthority::generate(&mut rng),
-            rng,
-            client,
-            server,
-        }
+        Self { authority: CertificateAuthority::generate(&mut rng), rng, client, server }
     }
 
     fn root(&self) -> TrustRoot {
@@ -62,9 +49,7 @@ impl World {
         chain: &CertChain,
     ) -> Result<(SendFinish, wa_noise::ExpectClientFinish), HandshakeError> {
         let (client, hello) = ExpectServerHello::start(&self.client, &mut self.rng)?;
-        let Hello::Full(server) = Hello::read(&self.server, hello, &mut self.rng)? else {
-            panic!("resumed")
-        };
+        let Hello::Full(server) = Hello::read(&self.server, hello, &mut self.rng)? else { panic!("resumed") };
         let (server, hello) = server.send(&chain.encode_to_vec())?;
         Ok((client.read_server_hello(hello, &self.root(), NOW)?, server))
     }
@@ -169,128 +154,53 @@ fn every_condition_of_the_chain_is_checked() {
     let good = world.chain();
     let key = world.server.static_key.public_key();
     let other = stranger.issue(&key, VALIDITY, &mut world.rng);
-    let other_key = world.authority.issue(
-        &PrivateKey::from_bytes([1; 32]).public_key(),
-        VALIDITY,
-        &mut world.rng,
-    );
-    let late = world.authority.issue(
-        &key,
-        Validity {
-            not_before: NOW + 1,
-            ..VALIDITY
-        },
-        &mut world.rng,
-    );
-    let early = world.authority.issue(
-        &key,
-        Validity {
-            not_after: NOW - 1,
-            ..VALIDITY
-        },
-        &mut world.rng,
-    );
+    let other_key =
+        world.authority.issue(&PrivateKey::from_bytes([1; 32]).public_key(), VALIDITY, &mut world.rng);
+    let late = world.authority.issue(&key, Validity { not_before: NOW + 1, ..VALIDITY }, &mut world.rng);
+    let early = world.authority.issue(&key, Validity { not_after: NOW - 1, ..VALIDITY }, &mut world.rng);
     let (leaf, intermediate) = (good.leaf.clone().unwrap(), good.intermediate.clone().unwrap());
     let chain = |leaf: &wa_proto::handshake::Certificate, intermediate: &wa_proto::handshake::Certificate| {
-        CertChain {
-            leaf: Some(leaf.clone()),
-            intermediate: Some(intermediate.clone()),
-        }
+        CertChain { leaf: Some(leaf.clone()), intermediate: Some(intermediate.clone()) }
     };
     let edited = |certificate: &wa_proto::handshake::Certificate, edit: fn(&mut CertificateDetails)| {
         let mut details = CertificateDetails::decode(certificate.details.clone().unwrap()).unwrap();
         edit(&mut details);
         let details = Some(details.encode_to_vec().into());
-        wa_proto::handshake::Certificate {
-            details,
-            ..certificate.clone()
-        }
+        wa_proto::handshake::Certificate { details, ..certificate.clone() }
     };
     let signed = |certificate: &wa_proto::handshake::Certificate, length: usize| {
         let signature = Some(certificate.signature.clone().unwrap().slice(..length));
-        wa_proto::handshake::Certificate {
-            signature,
-            ..certificate.clone()
-        }
+        wa_proto::handshake::Certificate { signature, ..certificate.clone() }
     };
     use CertificateError::*;
     use Link::{Intermediate, Leaf};
     let cases = [
         (other.clone(), Signature(Intermediate)),
-        (
-            chain(other.leaf.as_ref().unwrap(), &intermediate),
-            Signature(Leaf),
-        ),
-        (
-            chain(&leaf, &edited(&intermediate, |d| d.issuer_serial = Some(1))),
-            Issuer(Intermediate),
-        ),
-        (
-            chain(&leaf, &edited(&intermediate, |d| d.serial = Some(9))),
-            Signature(Intermediate),
-        ),
-        (
-            chain(&edited(&leaf, |d| d.issuer_serial = Some(0)), &intermediate),
-            Issuer(Leaf),
-        ),
-        (
-            chain(&edited(&leaf, |d| d.serial = Some(9)), &intermediate),
-            Signature(Leaf),
-        ),
+        (chain(other.leaf.as_ref().unwrap(), &intermediate), Signature(Leaf)),
+        (chain(&leaf, &edited(&intermediate, |d| d.issuer_serial = Some(1))), Issuer(Intermediate)),
+        (chain(&leaf, &edited(&intermediate, |d| d.serial = Some(9))), Signature(Intermediate)),
+        (chain(&edited(&leaf, |d| d.issuer_serial = Some(0)), &intermediate), Issuer(Leaf)),
+        (chain(&edited(&leaf, |d| d.serial = Some(9)), &intermediate), Signature(Leaf)),
         (other_key, Key),
         (late.clone(), NotYetValid(Intermediate)),
-        (
-            chain(late.leaf.as_ref().unwrap(), &intermediate),
-            NotYetValid(Leaf),
-        ),
+        (chain(late.leaf.as_ref().unwrap(), &intermediate), NotYetValid(Leaf)),
         (early.clone(), Expired(Intermediate)),
         (chain(early.leaf.as_ref().unwrap(), &intermediate), Expired(Leaf)),
         (chain(&intermediate, &leaf), Issuer(Intermediate)),
+        (CertChain { leaf: None, ..good.clone() }, Missing(Leaf, "everything")),
+        (CertChain { intermediate: None, ..good.clone() }, Missing(Intermediate, "everything")),
+        (chain(&signed(&leaf, 63), &intermediate), Length(Leaf, "signature", 63)),
+        (chain(&leaf, &signed(&intermediate, 0)), Length(Intermediate, "signature", 0)),
         (
-            CertChain {
-                leaf: None,
-                ..good.clone()
-            },
-            Missing(Leaf, "everything"),
-        ),
-        (
-            CertChain {
-                intermediate: None,
-                ..good.clone()
-            },
-            Missing(Intermediate, "everything"),
-        ),
-        (
-            chain(&signed(&leaf, 63), &intermediate),
-            Length(Leaf, "signature", 63),
-        ),
-        (
-            chain(&leaf, &signed(&intermediate, 0)),
-            Length(Intermediate, "signature", 0),
-        ),
-        (
-            chain(
-                &edited(&leaf, |d| d.key = Some(Bytes::from_static(&[1; 33]))),
-                &intermediate,
-            ),
+            chain(&edited(&leaf, |d| d.key = Some(Bytes::from_static(&[1; 33]))), &intermediate),
             Length(Leaf, "key", 33),
         ),
-        (
-            chain(&edited(&leaf, |d| d.key = None), &intermediate),
-            Missing(Leaf, "key"),
-        ),
-        (
-            chain(&edited(&leaf, |d| d.not_after = None), &intermediate),
-            Missing(Leaf, "end of validity"),
-        ),
+        (chain(&edited(&leaf, |d| d.key = None), &intermediate), Missing(Leaf, "key")),
+        (chain(&edited(&leaf, |d| d.not_after = None), &intermediate), Missing(Leaf, "end of validity")),
     ];
     assert!(world.full(&good).is_ok());
     for (index, (chain, error)) in cases.into_iter().enumerate() {
-        assert_eq!(
-            world.full(&chain).unwrap_err(),
-            HandshakeError::Certificate(error),
-            "case {index}"
-        );
+        assert_eq!(world.full(&chain).unwrap_err(), HandshakeError::Certificate(error), "case {index}");
     }
 }
 
@@ -299,13 +209,9 @@ fn whatsapps_root_does_not_trust_us() {
     let mut world = World::new();
     let chain = world.chain();
     let (client, hello) = ExpectServerHello::start(&world.client, &mut world.rng).unwrap();
-    let Hello::Full(server) = Hello::read(&world.server, hello, &mut world.rng).unwrap() else {
-        panic!()
-    };
+    let Hello::Full(server) = Hello::read(&world.server, hello, &mut world.rng).unwrap() else { panic!() };
     let (_, hello) = server.send(&chain.encode_to_vec()).unwrap();
-    let error = client
-        .read_server_hello(hello, &wa_noise::WHATSAPP_ROOT, NOW)
-        .unwrap_err();
+    let error = client.read_server_hello(hello, &wa_noise::WHATSAPP_ROOT, NOW).unwrap_err();
     assert_eq!(error, CertificateError::Signature(Link::Intermediate).into());
 }
 
@@ -354,9 +260,7 @@ fn fields_of_another_length_are_refused_before_they_are_joined() {
     let mut world = World::new();
     let chain = world.chain();
     let (client, hello) = ExpectServerHello::start(&world.client, &mut world.rng).unwrap();
-    let Hello::Full(server) = Hello::read(&world.server, hello, &mut world.rng).unwrap() else {
-        panic!()
-    };
+    let Hello::Full(server) = Hello::read(&world.server, hello, &mut world.rng).unwrap() else { panic!() };
     let (_, hello) = server.send(&chain.encode_to_vec()).unwrap();
     // The same bytes, with the boundary between static and payload moved by one.
     let mut message = HandshakeMessage::decode(hello).unwrap();
@@ -364,16 +268,8 @@ fn fields_of_another_length_are_refused_before_they_are_joined() {
     let joined = [fields.r#static.take().unwrap(), fields.payload.take().unwrap()].concat();
     fields.r#static = Some(joined[..47].to_vec().into());
     fields.payload = Some(joined[47..].to_vec().into());
-    let error = client
-        .read_server_hello(message.encode_to_vec().into(), &world.root(), NOW)
-        .unwrap_err();
-    assert_eq!(
-        error,
-        HandshakeError::Length {
-            field: "server static",
-            actual: 47
-        }
-    );
+    let error = client.read_server_hello(message.encode_to_vec().into(), &world.root(), NOW).unwrap_err();
+    assert_eq!(error, HandshakeError::Length { field: "server static", actual: 47 });
 }
 
 #[test]
@@ -384,29 +280,24 @@ fn small_order_ephemerals_are_refused() {
     zero.client_hello.as_mut().unwrap().ephemeral = Some(Bytes::from_static(&[0; 32]));
     let chain = world.chain().encode_to_vec();
     let zero = zero.encode_to_vec().into();
-    let Hello::Full(server) = Hello::read(&world.server, zero, &mut world.rng).unwrap() else {
-        panic!()
-    };
+    let Hello::Full(server) = Hello::read(&world.server, zero, &mut world.rng).unwrap() else { panic!() };
     assert_eq!(server.send(&chain).unwrap_err(), ZeroSecret.into());
 
-    let Hello::Full(server) = Hello::read(&world.server, hello, &mut world.rng).unwrap() else {
-        panic!()
-    };
+    let Hello::Full(server) = Hello::read(&world.server, hello, &mut world.rng).unwrap() else { panic!() };
     let (_, hello) = server.send(&chain).unwrap();
     let mut zero = HandshakeMessage::decode(hello).unwrap();
     zero.server_hello.as_mut().unwrap().ephemeral = Some(Bytes::from_static(&[0; 32]));
-    let error = client
-        .read_server_hello(zero.encode_to_vec().into(), &world.root(), NOW)
-        .unwrap_err();
+    let error = client.read_server_hello(zero.encode_to_vec().into(), &world.root(), NOW).unwrap_err();
     assert_eq!(error, ZeroSecret.into());
 }
 
 #[test]
 fn another_prologue_or_dialect_does_not_connect() {
-    for edit in [
-        (|setup| setup.prologue = Bytes::from_static(&[0x57, 0x41, 6, 2])) as fn(&mut Setup),
-        |setup| setup.dialect = Dialect::Strict,
-    ] {
+    for edit in
+        [(|setup| setup.prologue = Bytes::from_static(&[0x57, 0x41, 6, 2])) as fn(&mut Setup), |setup| {
+            setup.dialect = Dialect::Strict
+        }]
+    {
         let mut world = World::new();
         edit(&mut world.client);
         let chain = world.chain();
@@ -424,13 +315,7 @@ fn messages_of_another_kind_are_refused() {
         (b"".as_slice(), HandshakeError::Missing("client hello")),
         (b"\xFF", HandshakeError::Decode),
         (b"\x12\x00", HandshakeError::Missing("client ephemeral")),
-        (
-            b"\x12\x03\x0a\x01\x07",
-            HandshakeError::Length {
-                field: "client ephemeral",
-                actual: 1,
-            },
-        ),
+        (b"\x12\x03\x0a\x01\x07", HandshakeError::Length { field: "client ephemeral", actual: 1 }),
     ] {
         let read = Hello::read(&world.server, Bytes::from_static(message), &mut world.rng);
         assert_eq!(read.unwrap_err(), error);

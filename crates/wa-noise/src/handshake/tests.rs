@@ -58,29 +58,14 @@ impl KnownAnswer {
 
     /// Both ends of the transcript; the IK client knows the server's key.
     fn ends(&self, pattern: Pattern) -> (Noise, Noise) {
-        let (client, server) = (
-            self.setup(&self.client_static_private),
-            self.setup(&self.server_static_private),
-        );
+        let (client, server) =
+            (self.setup(&self.client_static_private), self.setup(&self.server_static_private));
         let known = server.static_key.public_key();
         let known = (pattern == Pattern::Ik).then_some(&known);
         (
-            Noise::new(
-                &client,
-                pattern,
-                Role::Client,
-                known,
-                secret(&self.client_ephemeral_private),
-            )
-            .unwrap(),
-            Noise::new(
-                &server,
-                pattern,
-                Role::Server,
-                None,
-                secret(&self.server_ephemeral_private),
-            )
-            .unwrap(),
+            Noise::new(&client, pattern, Role::Client, known, secret(&self.client_ephemeral_private))
+                .unwrap(),
+            Noise::new(&server, pattern, Role::Server, None, secret(&self.server_ephemeral_private)).unwrap(),
         )
     }
 
@@ -106,13 +91,7 @@ impl KnownAnswer {
             }
             let mut message = BytesMut::from(bytes(&sealed.plaintext).as_slice());
             from.seal(&mut message).unwrap();
-            assert_eq!(
-                hex::encode(&message),
-                sealed.ciphertext,
-                "{} {}",
-                sealed.dir,
-                sealed.counter
-            );
+            assert_eq!(hex::encode(&message), sealed.ciphertext, "{} {}", sealed.dir, sealed.counter);
             to.open(&mut message).unwrap();
             assert_eq!(hex::encode(&message), sealed.plaintext);
         }
@@ -141,9 +120,8 @@ fn three_messages(case: &KnownAnswer, pattern: Pattern) {
     assert_field(&ephemeral, &case.client_hello.ephemeral);
     server.read(&[&ephemeral]).unwrap();
 
-    let ([ephemeral, identity], payload) = server
-        .write(&bytes(&case.server_payload), [KEY, SEALED_KEY])
-        .unwrap();
+    let ([ephemeral, identity], payload) =
+        server.write(&bytes(&case.server_payload), [KEY, SEALED_KEY]).unwrap();
     assert_field(&ephemeral, &case.server_hello.ephemeral);
     assert_field(&identity, &case.server_hello.r#static);
     assert_field(&payload, &case.server_hello.payload);
@@ -161,9 +139,8 @@ fn three_messages(case: &KnownAnswer, pattern: Pattern) {
 
 fn two_messages(case: &KnownAnswer) {
     let (mut client, mut server) = case.ends(Pattern::Ik);
-    let ([ephemeral, identity], payload) = client
-        .write(&bytes(&case.client_payload), [KEY, SEALED_KEY])
-        .unwrap();
+    let ([ephemeral, identity], payload) =
+        client.write(&bytes(&case.client_payload), [KEY, SEALED_KEY]).unwrap();
     assert_field(&ephemeral, &case.client_hello.ephemeral);
     assert_field(&identity, &case.client_hello.r#static);
     assert_field(&payload, &case.client_hello.payload);
@@ -185,10 +162,7 @@ fn strict_xx_agrees_with_stock_snow_and_the_dialect_does_not() {
     for payload in [b"".as_slice(), b"payload"] {
         for role in [Role::Client, Role::Server] {
             assert_eq!(xx_with_stock_snow(Dialect::Strict, role, payload), Ok(()));
-            assert_eq!(
-                xx_with_stock_snow(Dialect::WhatsApp, role, payload),
-                Err(HandshakeError::Decrypt)
-            );
+            assert_eq!(xx_with_stock_snow(Dialect::WhatsApp, role, payload), Err(HandshakeError::Decrypt));
         }
     }
 }
@@ -205,13 +179,7 @@ fn ik_agrees_with_stock_snow_in_both_dialects() {
 }
 
 fn xx_with_stock_snow(dialect: Dialect, ours: Role, payload: &[u8]) -> Result<(), HandshakeError> {
-    let mut us = Noise::new(
-        &setup(dialect, 7),
-        Pattern::Xx,
-        ours,
-        None,
-        Zeroizing::new([5; 32]),
-    )?;
+    let mut us = Noise::new(&setup(dialect, 7), Pattern::Xx, ours, None, Zeroizing::new([5; 32]))?;
     let mut stock = stock(XX, other(ours), None);
     exchange(&mut us, &mut stock, ours, &[b"", payload, payload])
 }
@@ -220,13 +188,7 @@ fn ik_with_stock_snow(dialect: Dialect, ours: Role, payload: &[u8]) -> Result<()
     let server = if ours == Role::Client { 9 } else { 7 };
     let server = PrivateKey::from_bytes([server; 32]).public_key();
     let known = (ours == Role::Client).then_some(&server);
-    let mut us = Noise::new(
-        &setup(dialect, 7),
-        Pattern::Ik,
-        ours,
-        known,
-        Zeroizing::new([5; 32]),
-    )?;
+    let mut us = Noise::new(&setup(dialect, 7), Pattern::Ik, ours, known, Zeroizing::new([5; 32]))?;
     let mut stock = stock(IK, other(ours), (ours == Role::Server).then_some(&server));
     exchange(&mut us, &mut stock, ours, &[payload, payload])
 }
@@ -250,10 +212,7 @@ fn exchange(
             assert_eq!(us.read(&[&buffer[..length]])?.as_slice(), *payload);
         }
     }
-    assert_eq!(
-        us.state.dangerously_get_raw_split(),
-        stock.dangerously_get_raw_split()
-    );
+    assert_eq!(us.state.dangerously_get_raw_split(), stock.dangerously_get_raw_split());
     Ok(())
 }
 
@@ -261,11 +220,7 @@ fn stock(name: &str, role: Role, remote: Option<&PublicKey>) -> HandshakeState {
     let local = [9; 32];
     let mut builder =
         Builder::with_resolver(name.parse().unwrap(), Box::new(snow::resolvers::DefaultResolver));
-    builder = builder
-        .prologue(PROLOGUE)
-        .unwrap()
-        .local_private_key(&local)
-        .unwrap();
+    builder = builder.prologue(PROLOGUE).unwrap().local_private_key(&local).unwrap();
     if let Some(remote) = remote {
         builder = builder.remote_public_key(remote.as_bytes()).unwrap();
     }
@@ -298,29 +253,18 @@ fn the_ephemeral_is_drawn_once() {
     let ([ephemeral], _) = client.write(&[], [KEY]).unwrap();
     server.read(&[&ephemeral]).unwrap();
     server.write(&[], [KEY, SEALED_KEY]).unwrap();
-    assert_eq!(
-        server.write(&[], [KEY, SEALED_KEY]).unwrap_err(),
-        HandshakeError::OutOfStep
-    );
+    assert_eq!(server.write(&[], [KEY, SEALED_KEY]).unwrap_err(), HandshakeError::OutOfStep);
 }
 
 const PROLOGUE: &[u8] = &[0x57, 0x41, 6, 3];
 
 fn setup(dialect: Dialect, key: u8) -> Setup {
     let static_key = PrivateKey::from_bytes([key; 32]);
-    Setup {
-        prologue: Bytes::from_static(PROLOGUE),
-        dialect,
-        static_key,
-    }
+    Setup { prologue: Bytes::from_static(PROLOGUE), dialect, static_key }
 }
 
 fn other(role: Role) -> Role {
-    if role == Role::Client {
-        Role::Server
-    } else {
-        Role::Client
-    }
+    if role == Role::Client { Role::Server } else { Role::Client }
 }
 
 fn assert_field(actual: &[u8], expected: &Option<String>) {

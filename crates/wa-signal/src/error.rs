@@ -1,0 +1,111 @@
+//! What can go wrong with bundles, messages and records, and whose fault it is.
+
+use wa_keys::{BadKey, ZeroSecret};
+
+/// A bundle from which no session may be made. The fault is the peer's, or the server's that handed it out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EstablishError {
+    /// The identity is not the one that the policy pins.
+    #[error("identity is not the trusted one")]
+    Untrusted,
+    /// The identity did not sign the signed prekey.
+    #[error("signed prekey is not signed by the identity")]
+    Signature,
+    /// A key of the bundle has small order.
+    #[error(transparent)]
+    ZeroSecret(#[from] ZeroSecret),
+}
+
+/// A message that cannot be sent with the record as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum EncryptError {
+    /// There is no session: fetch a bundle. Nobody's fault.
+    #[error("no session with this device")]
+    NoSession,
+    /// The peer has not answered for [`MAX_UNACKNOWLEDGED_AGE`](crate::MAX_UNACKNOWLEDGED_AGE): fetch a bundle anew.
+    #[error("session was never acknowledged and is too old")]
+    Stale,
+    /// The chain has sent 2^32 - 1 messages without an answer. Fetch a bundle anew.
+    #[error("sending chain is used up")]
+    Exhausted,
+}
+
+/// Bytes that are not a message of this protocol. The fault is the sender's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum MessageError {
+    /// Shorter than version, one field and MAC.
+    #[error("message of {0} bytes is too short")]
+    TooShort(usize),
+    /// Another protocol version than 3; the number is the one of the message.
+    #[error("unsupported protocol version {0}")]
+    Version(u8),
+    /// The message is post-quantum (Kyber): a later protocol, which is not spoken here.
+    #[error("post-quantum session messages are not supported")]
+    Kyber,
+    /// Not valid protobuf.
+    #[error("message is not valid protobuf")]
+    Decode,
+    /// A required field is absent.
+    #[error("message lacks {0}")]
+    Missing(&'static str),
+    /// A field is no public key.
+    #[error("{0} is no public key: {1}")]
+    Key(&'static str, BadKey),
+    /// The base key is not a canonical point of prime order, so it cannot name a session.
+    #[error("base key is not canonical")]
+    BaseKey,
+}
+
+/// A message that was not decrypted. The record is as before, byte for byte.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum DecryptError {
+    /// The sender's identity is not the one that the policy pins; nothing was computed.
+    #[error("identity is not the trusted one")]
+    Untrusted,
+    /// There is no session with this device.
+    #[error("no session with this device")]
+    NoSession,
+    /// No session of the record authenticates the message: it was changed, or is for a session that is gone.
+    #[error("message does not authenticate")]
+    Invalid,
+    /// The message was decrypted before (or its key was dropped as too old).
+    #[error("message {counter} was decrypted before")]
+    Duplicate {
+        /// Its number in its chain.
+        counter: u32,
+    },
+    /// The message is further ahead of the chain than [`MAX_FORWARD_JUMP`](crate::MAX_FORWARD_JUMP).
+    #[error("message is {jump} messages ahead")]
+    TooFarAhead {
+        /// Messages between.
+        jump: u32,
+    },
+    /// The message needs a one-time prekey that the caller did not give: used already, or never ours.
+    #[error("one-time prekey {0} is gone")]
+    NoOneTimePrekey(u32),
+    /// A key of the message has small order.
+    #[error(transparent)]
+    ZeroSecret(#[from] ZeroSecret),
+}
+
+/// Bytes that are not a session record. The fault is the store's: corrupt is never empty.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecordError {
+    /// More bytes than any record has.
+    #[error("record of {0} bytes is too long")]
+    TooLong(usize),
+    /// Not valid protobuf.
+    #[error("record is not valid protobuf")]
+    Decode,
+    /// Written by a newer program.
+    #[error("record version {0} is unknown")]
+    Version(u32),
+    /// A field is absent, has the wrong length or breaks a limit.
+    #[error("record has a bad {0}")]
+    Field(&'static str),
+}

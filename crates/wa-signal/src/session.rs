@@ -1,0 +1,220 @@
+//! One session: a root, a sending chain, a few receiving chains (observed).
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use rand_core::CryptoRng;
+use wa_keys::{PrivateKey, PublicKey, ZeroSecret};
+
+use crate::chain_key::ChainKey;
+use crate::message::{Ciphertext, Envelope, Kind};
+use crate::message_keys::{MessageKeys, Parties};
+use crate::receiver_chain::ReceiverChain;
+use crate::root_key::RootKey;
+use crate::{Bundle, DecryptError, EncryptError, LocalIdentity, PreKeyMessage, Prekeys, SignalMessage, x3dh};
+
+/// Ratchet keys of the peer's that a session remembers; the oldest is dropped.
+pub const MAX_RECEIVER_CHAINS: usize = 5;
+
+/// A session as a value. A failed call leaves it unchanged.
+#[derive(Clone, Debug)]
+pub(crate) struct Session {
+    pub(crate) local_identity: PublicKey,
+    pub(crate) remote_identity: PublicKey,
+    pub(crate) remote_registration_id: u32,
+    pub(crate) root: RootKey,
+    /// The initiator's ephemeral key: the session's name.
+    pub(crate) base_key: PublicKey,
+    pub(crate) previous_counter: u32,
+    pub(crate) sender: SenderChain,
+    /// Oldest first.
+    pub(crate) receivers: VecDeque<ReceiverChain>,
+    pub(crate) unacknowledged: Option<Unacknowledged>,
+}
+
+/// Our current ratchet key and its chain.
+#[derive(Clone, Debug)]
+pub(crate) struct SenderChain {
+    pub(crate) ratchet: PrivateKey,
+    pub(crate) public: PublicKey,
+    pub(crate) chain: ChainKey,
+}
+
+/// The peer's prekeys that began the session; sent along until it answers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Unacknowledged {
+    pub(crate) one_time_prekey_id: Option<u32>,
+    pub(crate) signed_prekey_id: u32,
+    /// Unix seconds.
+    pub(crate) since: u64,
+}
+
+impl Session {
+    /// The initiator's side; the bundle's signature was verified.
+    pub(crate) fn initiate(
+        identity: &PrivateKey,
+        bundle: &Bundle,
+        now: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, ZeroSecret> {
+        let (base, ratchet) = (PrivateKey::generate(rng), PrivateKey::generate(rng));
+        let prekey = &bundle.signed_prekey.key;
+        let (root, receiving) = x3dh::agree(
+            [(identity, prekey), (&base, &bundle.identity), (&base, prekey)],
+            bundle.one_time_prekey.as_ref().map(|(_, key)| (&base, key)),
+        )?;
+        let (root, sending) = root.advance(&ratchet, prekey)?;
+        Ok(Self {
+            local_identity: identity.public_key(),
+            remote_identity: bundle.identity,
+            remote_registration_id: bundle.registration_id,
+            root,
+            base_key: base.public_key(),
+            previous_counter: 0,
+            sender: SenderChain::new(ratchet, sending),
+            receivers: VecDeque::from([ReceiverChain::new(*prekey, receiving)]),
+            unacknowledged: Some(Unacknowledged {
+                one_time_prekey_id: bundle.one_time_prekey.map(|(id, _)| id),
+                signed_prekey_id: bundle.signed_prekey.id,
+                since: now,
+            }),
+        })
+    }
+
+    /// The responder's side, before the first message is decrypted.
+    pub(crate) fn respond(
+        identity: &PrivateKey,
+        prekeys: Prekeys<'_>,
+        message: &PreKeyMessage,
+    ) -> Result<Self, DecryptError> {
+        let one_time = match (message.one_time_prekey_id, prekeys.one_time) {
+            (None, _) => None,
+            (Some(_), Some(key)) => Some((key, &message.base_key)),
+            (Some(id), None) => return Err(DecryptError::NoOneTimePrekey(id)),
+        };
+        let (signed, base_key) = (prekeys.signed, &message.base_key);
+        let (root, chain) =
+            x3dh::agree([(signed, &message.identity), (identity, base_key), (signed, base_key)], one_time)?;
+        Ok(Self {
+            local_identity: identity.public_key(),
+            remote_identity: message.identity,
+            remote_registration_id: message.registration_id,
+            root,
+            base_key: message.base_key,
+            previous_counter: 0,
+            sender: SenderChain::new(signed.clone(), chain),
+            receivers: VecDeque::new(),
+            unacknowledged: None,
+        })
+    }
+
+    /// Encrypts the next message of the sending chain.
+    pub(crate) fn encrypt(
+        &mut self,
+        local: &LocalIdentity,
+        plaintext: &[u8],
+    ) -> Result<Ciphertext, EncryptError> {
+        let chain = &self.sender.chain;
+        let next = chain.next().ok_or(EncryptError::Exhausted)?;
+        let keys = MessageKeys::derive(&chain.seed());
+        let ciphertext = keys.encrypt(plaintext);
+        let counter = chain.index();
+        let mut message =
+            SignalMessage::body(&self.sender.public, counter, self.previous_counter, ciphertext);
+        let mac = keys.mac(self.sending_parties(), &message);
+        message.extend_from_slice(&mac);
+        self.sender.chain = next;
+        Ok(self.envelop(local.registration_id, message.into()))
+    }
+
+    fn envelop(&self, registration_id: u32, message: Bytes) -> Ciphertext {
+        let Some(unacknowledged) = &self.unacknowledged else {
+            return Ciphertext { kind: Kind::Signal, bytes: message };
+        };
+        let envelope = Envelope {
+            registration_id,
+            one_time_prekey_id: unacknowledged.one_time_prekey_id,
+            signed_prekey_id: unacknowledged.signed_prekey_id,
+            identity: self.local_identity,
+            base_key: self.base_key,
+        };
+        Ciphertext { kind: Kind::PreKey, bytes: envelope.wrap(message) }
+    }
+
+    /// Decrypts a message of this session; on failure nothing has changed.
+    pub(crate) fn decrypt(
+        &mut self,
+        message: &SignalMessage,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<u8>, DecryptError> {
+        let plaintext = match self.receiver(&message.ratchet_key) {
+            Some(position) => self.decrypt_on_chain(position, message)?,
+            None => self.decrypt_and_turn(message, rng)?,
+        };
+        self.unacknowledged = None;
+        Ok(plaintext)
+    }
+
+    /// The receiving chain of a ratchet key, if the session has it.
+    pub(crate) fn receiver(&self, ratchet: &PublicKey) -> Option<usize> {
+        self.receivers.iter().position(|chain| chain.ratchet == *ratchet)
+    }
+
+    fn decrypt_on_chain(
+        &mut self,
+        position: usize,
+        message: &SignalMessage,
+    ) -> Result<Vec<u8>, DecryptError> {
+        let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
+        let chain = self.receivers.get_mut(position).ok_or(DecryptError::Invalid)?;
+        let (keys, step) = chain.find(message.counter)?;
+        let plaintext = open(&keys, parties, message)?;
+        chain.apply(step);
+        Ok(plaintext)
+    }
+
+    /// The peer's ratchet key is new: one step of the root to receive, and one more to send.
+    fn decrypt_and_turn(
+        &mut self,
+        message: &SignalMessage,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Vec<u8>, DecryptError> {
+        let theirs = message.ratchet_key;
+        let (root, receiving) = self.root.advance(&self.sender.ratchet, &theirs)?;
+        let mut chain = ReceiverChain::new(theirs, receiving);
+        let (keys, step) = chain.find(message.counter)?;
+        let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
+        let plaintext = open(&keys, parties, message)?;
+        let ratchet = PrivateKey::generate(rng);
+        let (root, sending) = root.advance(&ratchet, &theirs)?;
+
+        chain.apply(step);
+        self.previous_counter = self.sender.chain.index().saturating_sub(1);
+        self.root = root;
+        self.sender = SenderChain::new(ratchet, sending);
+        if self.receivers.len() == MAX_RECEIVER_CHAINS {
+            self.receivers.pop_front();
+        }
+        self.receivers.push_back(chain);
+        Ok(plaintext)
+    }
+
+    fn sending_parties(&self) -> Parties<'_> {
+        Parties { sender: &self.local_identity, receiver: &self.remote_identity }
+    }
+
+    /// Keys of skipped messages in all chains.
+    pub(crate) fn skipped(&self) -> usize {
+        self.receivers.iter().map(|chain| chain.skipped.len()).sum()
+    }
+}
+
+fn open(keys: &MessageKeys, parties: Parties<'_>, message: &SignalMessage) -> Result<Vec<u8>, DecryptError> {
+    keys.open(parties, &message.body, &message.mac, &message.ciphertext).map_err(|_| DecryptError::Invalid)
+}
+
+impl SenderChain {
+    pub(crate) fn new(ratchet: PrivateKey, chain: ChainKey) -> Self {
+        Self { public: ratchet.public_key(), ratchet, chain }
+    }
+}
