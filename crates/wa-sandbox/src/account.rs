@@ -1,0 +1,62 @@
+//! Enlisted users: keys for others, mail that waits, who is connected (seed §1.2, §3, §3.2.1).
+
+use std::collections::{BTreeMap, VecDeque};
+
+use wa_binary::{Jid, Node};
+use wa_keys::PublicKey;
+use wa_signal::{Bundle, SignedPrekey};
+
+use crate::world::ConnectionId;
+
+/// Prekeys that one account may keep on the server.
+pub(crate) const MAX_PREKEYS: usize = 10_000;
+
+/// A third party's user on WhatsApp.
+#[derive(Debug)]
+pub(crate) struct Account {
+    pub(crate) login: Jid,
+    pub(crate) integrator: u16,
+    pub(crate) identifier: String,
+    /// The client's static key in the Noise handshake.
+    pub(crate) authkey: PublicKey,
+    pub(crate) registration_id: u32,
+    pub(crate) identity: PublicKey,
+    pub(crate) signed_prekey: SignedPrekey,
+    pub(crate) prekeys: BTreeMap<u32, PublicKey>,
+    pub(crate) mailbox: VecDeque<Mail>,
+    pub(crate) connection: Option<ConnectionId>,
+    /// Whether the connection has pulled everything that waited, so that new mail goes out at once.
+    pub(crate) live: bool,
+}
+
+/// A stanza that the client has not acked yet.
+#[derive(Debug)]
+pub(crate) struct Mail {
+    pub(crate) node: Node,
+    /// The connection on which it was sent last.
+    pub(crate) sent_on: Option<ConnectionId>,
+}
+
+impl Account {
+    /// The keys for one new session; a one-time prekey is given to nobody else.
+    pub(crate) fn take_bundle(&mut self) -> Bundle {
+        Bundle {
+            registration_id: self.registration_id,
+            identity: self.identity,
+            signed_prekey: self.signed_prekey.clone(),
+            one_time_prekey: self.prekeys.pop_first(),
+        }
+    }
+
+    /// Takes an acked stanza out of the mailbox.
+    pub(crate) fn acknowledge(&mut self, class: &str, id: &str) -> bool {
+        let is_acked = |mail: &Mail| mail.node.is(class) && mail.node.attr_str("id") == Some(id);
+        let position = self.mailbox.iter().position(is_acked);
+        position.and_then(|position| self.mailbox.remove(position)).is_some()
+    }
+
+    /// Mail that this connection has not been given yet.
+    pub(crate) fn waiting(&mut self, connection: ConnectionId) -> impl Iterator<Item = &mut Mail> {
+        self.mailbox.iter_mut().filter(move |mail| mail.sent_on != Some(connection))
+    }
+}

@@ -1,0 +1,226 @@
+//! One chat connection: frames, handshake, transport, nodes (seed §2).
+
+use bytes::Bytes;
+use prost::Message;
+use rand_core::CryptoRng;
+use wa_binary::{DecodeError, EncodeOptions, InteropSuffix, Limits, Node};
+use wa_keys::{PrivateKey, PublicKey};
+use wa_noise::{
+    CertificateAuthority, ClientIdentity, ExpectClientFinish, FrameDecoder, Hello, Setup, Transport, Validity,
+};
+use wa_profile::{NoiseDialect, Profile};
+use wa_proto::handshake::{CertChain, CertificateDetails};
+
+/// Longest frame that the sandbox takes from a client.
+const MAX_FRAME: usize = 1 << 20;
+
+const DAY: u64 = 24 * 60 * 60;
+
+/// How the certificate chain of the next handshakes is spoilt, to see clients refuse it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum CertificateFault {
+    /// The intermediate's signature has a flipped bit.
+    IntermediateSignature,
+    /// The leaf's signature has a flipped bit.
+    LeafSignature,
+    /// The intermediate names another issuer.
+    IntermediateIssuer,
+    /// The leaf names another issuer.
+    LeafIssuer,
+    /// The leaf certifies another key.
+    LeafKey,
+    /// Both are valid from tomorrow.
+    NotYetValid,
+    /// Both were valid until yesterday.
+    Expired,
+}
+
+/// The server's end of the handshake, the same for every connection.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) setup: Setup,
+    pub(crate) authority: CertificateAuthority,
+}
+
+impl Server {
+    pub(crate) fn new(profile: &Profile, rng: &mut impl CryptoRng) -> Self {
+        let dialect = match profile.chat.dialect {
+            NoiseDialect::Strict => wa_noise::Dialect::Strict,
+            _ => wa_noise::Dialect::WhatsApp,
+        };
+        let prologue = Bytes::copy_from_slice(&profile.chat.prologue);
+        let setup = Setup { prologue, dialect, static_key: PrivateKey::generate(rng) };
+        Self { setup, authority: CertificateAuthority::generate(rng) }
+    }
+
+    /// A chain for a handshake at `now`, spoilt if asked for.
+    pub(crate) fn chain(
+        &self,
+        fault: Option<CertificateFault>,
+        now: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Vec<u8> {
+        let validity = match fault {
+            Some(CertificateFault::NotYetValid) => {
+                Validity { not_before: now + DAY, not_after: now + 2 * DAY }
+            }
+            Some(CertificateFault::Expired) => Validity { not_before: now - 2 * DAY, not_after: now - DAY },
+            _ => Validity { not_before: now - DAY, not_after: now + DAY },
+        };
+        let key = match fault {
+            Some(CertificateFault::LeafKey) => PrivateKey::generate(rng).public_key(),
+            _ => self.setup.static_key.public_key(),
+        };
+        let chain = match fault {
+            Some(CertificateFault::IntermediateIssuer) => self.with_issuer(&key, validity, true, rng),
+            Some(CertificateFault::LeafIssuer) => self.with_issuer(&key, validity, false, rng),
+            _ => self.authority.issue(&key, validity, rng),
+        };
+        spoil_signature(chain, fault).encode_to_vec()
+    }
+
+    fn with_issuer(
+        &self,
+        key: &PublicKey,
+        validity: Validity,
+        intermediate: bool,
+        rng: &mut impl CryptoRng,
+    ) -> CertChain {
+        let mut chain = self.authority.issue(key, validity, rng);
+        let certificate = if intermediate { &mut chain.intermediate } else { &mut chain.leaf };
+        if let Some(details) = certificate.as_mut().and_then(|certificate| certificate.details.as_mut()) {
+            let mut edited = CertificateDetails::decode(details.clone()).unwrap_or_default();
+            edited.issuer_serial = Some(77);
+            *details = edited.encode_to_vec().into();
+        }
+        chain
+    }
+}
+
+fn spoil_signature(mut chain: CertChain, fault: Option<CertificateFault>) -> CertChain {
+    let certificate = match fault {
+        Some(CertificateFault::IntermediateSignature) => &mut chain.intermediate,
+        Some(CertificateFault::LeafSignature) => &mut chain.leaf,
+        _ => return chain,
+    };
+    if let Some(signature) = certificate.as_mut().and_then(|certificate| certificate.signature.as_mut()) {
+        let mut spoilt = signature.to_vec();
+        if let Some(byte) = spoilt.first_mut() {
+            *byte ^= 1;
+        }
+        *signature = spoilt.into();
+    }
+    chain
+}
+
+/// One client's connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    frames: FrameDecoder,
+    stage: Stage,
+}
+
+#[derive(Debug)]
+enum Stage {
+    Intro { chain: Vec<u8> },
+    Hello { chain: Vec<u8> },
+    Finish(Box<ExpectClientFinish>),
+    Open(Box<Transport>),
+    Closed,
+}
+
+/// What a client's bytes amount to.
+#[derive(Debug)]
+pub(crate) enum Incoming {
+    /// Bytes to send back: the server's hello.
+    Reply(Bytes),
+    /// The handshake is complete; the payload is still to be judged.
+    Login(ClientIdentity),
+    /// A stanza.
+    Stanza(Node),
+    /// A frame that authenticated but is no node.
+    Malformed(DecodeError),
+    /// The stream is broken: close it.
+    Broken(&'static str),
+}
+
+impl Connection {
+    pub(crate) fn new(chain: Vec<u8>) -> Self {
+        Self { frames: FrameDecoder::new(MAX_FRAME), stage: Stage::Intro { chain } }
+    }
+
+    /// Takes bytes and says what they amount to, in order.
+    pub(crate) fn handle_bytes(
+        &mut self,
+        server: &Server,
+        bytes: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Vec<Incoming> {
+        self.frames.push(bytes);
+        let mut incoming = Vec::new();
+        while let Some(next) = self.next(server, rng).unwrap_or_else(|reason| {
+            self.stage = Stage::Closed;
+            Some(Incoming::Broken(reason))
+        }) {
+            incoming.push(next);
+        }
+        incoming
+    }
+
+    fn next(&mut self, server: &Server, rng: &mut impl CryptoRng) -> Result<Option<Incoming>, &'static str> {
+        if let Stage::Intro { chain } = &mut self.stage {
+            let intro = self.frames.next_intro(&server.setup.prologue).map_err(|_| "prologue")?;
+            if intro.is_none() {
+                return Ok(None);
+            }
+            self.stage = Stage::Hello { chain: std::mem::take(chain) };
+        }
+        if matches!(self.stage, Stage::Closed) {
+            return Ok(None);
+        }
+        let Some(mut frame) = self.frames.next_frame().map_err(|_| "frame")? else { return Ok(None) };
+        if let Stage::Open(transport) = &mut self.stage {
+            transport.opener.open(&mut frame).map_err(|_| "transport")?;
+            let node = wa_binary::unpack(frame.freeze(), &Limits::new()).map_err(|_| "flag byte")?;
+            return Ok(Some(match wa_binary::decode(node, &Limits::new()) {
+                Ok(node) => Incoming::Stanza(node),
+                Err(error) => Incoming::Malformed(error),
+            }));
+        }
+        let (stage, incoming) = match std::mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Hello { chain } => {
+                let hello = Hello::read(&server.setup, frame.freeze(), rng).map_err(|_| "client hello")?;
+                let hello = match hello {
+                    Hello::Full(hello) => hello,
+                    Hello::Resume(resume) => resume.fall_back(rng).map_err(|_| "client hello")?,
+                };
+                let (finish, reply) = hello.send(&chain).map_err(|_| "client hello")?;
+                let reply = wa_noise::frame(&reply).map_err(|_| "server hello")?;
+                (Stage::Finish(Box::new(finish)), Incoming::Reply(reply))
+            }
+            Stage::Finish(finish) => {
+                let finished = finish.read_client_finish(frame.freeze()).map_err(|_| "client finish")?;
+                (Stage::Open(Box::new(finished.0)), Incoming::Login(finished.1))
+            }
+            Stage::Intro { .. } | Stage::Open(_) | Stage::Closed => return Ok(None),
+        };
+        self.stage = stage;
+        Ok(Some(incoming))
+    }
+
+    /// The bytes that carry a stanza to the client; none once the connection is closed.
+    pub(crate) fn seal(&mut self, node: &Node) -> Option<Bytes> {
+        let Stage::Open(transport) = &mut self.stage else { return None };
+        let options =
+            EncodeOptions::new().with_interop_suffix(InteropSuffix::Write).with_compress_above(1024);
+        let mut body = bytes::BytesMut::from(wa_binary::pack(node, &options).ok()?.as_slice());
+        transport.sealer.seal(&mut body).ok()?;
+        wa_noise::frame(&body).ok()
+    }
+
+    pub(crate) fn close(&mut self) {
+        self.stage = Stage::Closed;
+    }
+}

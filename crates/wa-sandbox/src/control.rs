@@ -1,0 +1,91 @@
+//! The control interface: what a test may see and do behind WhatsApp's back. Not part of any protocol.
+//!
+//! | request | what it does |
+//! |---|---|
+//! | `GET /control/phones/{number}` | what the phone received, and receipts for what it sent |
+//! | `POST /control/phones/{number}` | `{"answers": bool}`: whether it answers texts |
+//! | `POST /control/phones/{number}/send` | `{"to": login, "text": …}`: the phone writes; gives `{"id": …}` |
+//! | `POST /control/ping` | `{"to": login}`: the server pings the client; gives `{"id": …}` |
+//! | `POST /control/certificate` | `{"fault": name or null}`: spoils the chain of later handshakes |
+//! | `POST /control/clock` | `{"offset": seconds}`: moves the clock |
+//! | `GET /control/violations` | stanzas that broke the rules |
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use wa_binary::Jid;
+
+use crate::clock::Clock;
+use crate::connection::CertificateFault;
+use crate::world::World;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answers {
+    answers: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Send {
+    to: String,
+    text: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ping {
+    to: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Certificate {
+    fault: Option<CertificateFault>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Offset {
+    offset: i64,
+}
+
+/// Answers a control request; `None` if there is no such thing.
+pub(crate) fn handle(world: &mut World, clock: &Clock, get: bool, path: &str, body: &[u8]) -> Option<Value> {
+    let path: Vec<&str> = path.split('/').collect();
+    match (get, path.as_slice()) {
+        (true, ["phones", number]) => {
+            let phone = world.phones.get(*number)?;
+            Some(json!({ "number": number, "received": phone.received, "receipts": phone.receipts }))
+        }
+        (false, ["phones", number]) => {
+            world.phones.get_mut(*number)?.answers = read::<Answers>(body)?.answers;
+            Some(json!({}))
+        }
+        (false, ["phones", number, "send"]) => {
+            let Send { to, text } = read(body)?;
+            let id = world.phone_sends(number, &to.parse::<Jid>().ok()?, &text, clock.now())?;
+            Some(json!({ "id": id }))
+        }
+        (false, ["ping"]) => {
+            let (_, number) = read::<Ping>(body)?.to.parse::<Jid>().ok()?.as_interop()?;
+            Some(json!({ "id": world.ping(number)? }))
+        }
+        (false, ["certificate"]) => {
+            world.certificate_fault = read::<Certificate>(body)?.fault;
+            Some(json!({}))
+        }
+        (false, ["clock"]) => {
+            clock.set_offset(read::<Offset>(body)?.offset);
+            Some(json!({}))
+        }
+        (true, ["violations"]) => {
+            let shown = world.violations.iter().map(|it| format!("{} {}", it.tag, it.what));
+            Some(json!({ "violations": shown.collect::<Vec<_>>() }))
+        }
+        _ => None,
+    }
+}
+
+fn read<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Option<T> {
+    serde_json::from_slice(body).ok()
+}

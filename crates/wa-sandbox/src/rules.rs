@@ -1,0 +1,286 @@
+//! The rule table: which stanzas a third party's client may send, attribute by attribute (seed §2.1.1; observed).
+//!
+//! A stanza is judged as the raw node that came over the wire. What no rule allows is a violation: an attribute that
+//! only servers write, a JID written as text, a child too many.
+
+use wa_binary::{Jid, Node, Value};
+
+/// What one kind of stanza must look like.
+#[derive(Debug)]
+pub struct Rule {
+    /// Attributes that must be there.
+    pub required: &'static [(&'static str, Kind)],
+    /// Attributes that may be there.
+    pub optional: &'static [(&'static str, Kind)],
+    /// What stands inside.
+    pub content: Inside,
+}
+
+/// What an attribute holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text that names a stanza: 1 to 64 characters.
+    Id,
+    /// WhatsApp's server, as a JID.
+    Server,
+    /// A WhatsApp user without device, as a JID.
+    User,
+    /// WhatsApp's server or a user.
+    Sender,
+    /// One of these words.
+    OneOf(&'static [&'static str]),
+    /// A decimal number.
+    Number,
+}
+
+/// What stands inside a node.
+#[derive(Clone, Copy, Debug)]
+pub enum Inside {
+    /// Nothing.
+    Nothing,
+    /// So many bytes.
+    Bytes(usize, usize),
+    /// Exactly these children, in any order.
+    Children(&'static [(&'static str, &'static Rule)]),
+    /// Nothing, or this one child.
+    Maybe(&'static str, &'static Rule),
+    /// Between 1 and so many children of one kind.
+    Many(&'static str, &'static Rule, usize),
+}
+
+/// Why a stanza was not accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// The tag of the node at fault.
+    pub tag: String,
+    /// What is wrong with it.
+    pub what: String,
+}
+
+impl Rule {
+    /// Judges a node.
+    pub fn check(&self, node: &Node) -> Result<(), Violation> {
+        let violation = |what: String| Violation { tag: node.tag().to_owned(), what };
+        for (name, kind) in self.required {
+            let value = node.attr(name).ok_or_else(|| violation(format!("lacks {name}")))?;
+            if !kind.allows(value) {
+                return Err(violation(format!("has a bad {name}")));
+            }
+        }
+        for (index, (name, value)) in node.attrs().iter().enumerate() {
+            if node.attrs().iter().take(index).any(|(earlier, _)| earlier == name) {
+                return Err(violation(format!("has {name} twice")));
+            }
+            let mut allowed = self.required.iter().chain(self.optional);
+            match allowed.find(|(allowed, _)| *name == **allowed) {
+                None => return Err(violation(format!("has an unknown {name}"))),
+                Some((_, kind)) if !kind.allows(value) => {
+                    return Err(violation(format!("has a bad {name}")));
+                }
+                Some(_) => {}
+            }
+        }
+        self.content.check(node, &violation)
+    }
+}
+
+impl Inside {
+    fn check(self, node: &Node, violation: &dyn Fn(String) -> Violation) -> Result<(), Violation> {
+        let children = node.children();
+        match self {
+            Self::Nothing if *node.content() == wa_binary::Content::Empty => Ok(()),
+            Self::Bytes(least, most) if node.bytes().is_some_and(|b| (least..=most).contains(&b.len())) => {
+                Ok(())
+            }
+            Self::Maybe(..) if *node.content() == wa_binary::Content::Empty => Ok(()),
+            Self::Maybe(tag, rule) => match children {
+                [child] if child.is(tag) => rule.check(child),
+                _ => Err(violation(format!("may hold one {tag} only"))),
+            },
+            Self::Children(expected) if children.len() == expected.len() => {
+                expected.iter().try_for_each(|(tag, rule)| {
+                    let child = node.child(tag).ok_or_else(|| violation(format!("holds no {tag}")))?;
+                    rule.check(child)
+                })
+            }
+            Self::Many(tag, rule, most) if (1..=most).contains(&children.len()) => {
+                children.iter().try_for_each(|child| match child.is(tag) {
+                    true => rule.check(child),
+                    false => Err(violation(format!("holds something that is no {tag}"))),
+                })
+            }
+            _ => Err(violation("has other content than it must".to_owned())),
+        }
+    }
+}
+
+impl Kind {
+    fn allows(self, value: &Value) -> bool {
+        match (self, value) {
+            (Self::Id, Value::Text(text)) => (1..=64).contains(&text.chars().count()),
+            (Self::OneOf(words), Value::Text(text)) => words.iter().any(|word| *text == **word),
+            (Self::Number, Value::Text(text)) => text.parse::<u64>().is_ok(),
+            (Self::Server, Value::Jid(jid)) => is_server(jid),
+            (Self::User, Value::Jid(jid)) => is_user(jid),
+            (Self::Sender, Value::Jid(jid)) => is_server(jid) || is_user(jid),
+            // The server's name is a token, and some writers write it as text.
+            (Self::Server | Self::Sender, Value::Text(text)) => *text == *"s.whatsapp.net",
+            _ => false,
+        }
+    }
+}
+
+fn is_server(jid: &Jid) -> bool {
+    *jid == Jid::whatsapp()
+}
+
+fn is_user(jid: &Jid) -> bool {
+    jid.server() == "s.whatsapp.net" && jid.user().is_some() && jid.device() == 0
+}
+
+const EMPTY: Rule = Rule { required: &[], optional: &[], content: Inside::Nothing };
+
+const fn bytes(least: usize, most: usize) -> Rule {
+    Rule { required: &[], optional: &[], content: Inside::Bytes(least, most) }
+}
+
+const KEY_ID: Rule = bytes(3, 3);
+const KEY_VALUE: Rule = bytes(32, 32);
+const SIGNATURE: Rule = bytes(64, 64);
+
+/// `<message to id type><enc v type>…</enc></message>` with one `<enc>`: a third party's user has one device, and so
+/// has a phone here.
+pub const MESSAGE: Rule = Rule {
+    required: &[("to", Kind::User), ("id", Kind::Id), ("type", Kind::OneOf(&["text", "media", "reaction"]))],
+    optional: &[("edit", Kind::Number)],
+    content: Inside::Children(&[("enc", &ENC)]),
+};
+
+const ENC: Rule = Rule {
+    required: &[("v", Kind::OneOf(&["2"])), ("type", Kind::OneOf(&["msg", "pkmsg"]))],
+    optional: &[("mediatype", Kind::Id), ("count", Kind::Number), ("decrypt-fail", Kind::OneOf(&["hide"]))],
+    content: Inside::Bytes(1, 1 << 18),
+};
+
+/// `<receipt to id [type]/>`.
+pub const RECEIPT: Rule = Rule {
+    required: &[("to", Kind::User), ("id", Kind::Id)],
+    optional: &[("type", Kind::OneOf(&["read", "played"])), ("t", Kind::Number)],
+    content: Inside::Nothing,
+};
+
+/// `<ack class id to [type]/>` for what the server sent.
+pub const ACK: Rule = Rule {
+    required: &[
+        ("class", Kind::OneOf(&["message", "receipt", "notification"])),
+        ("id", Kind::Id),
+        ("to", Kind::Sender),
+    ],
+    optional: &[("type", Kind::Id), ("error", Kind::Number)],
+    content: Inside::Nothing,
+};
+
+/// `<ib><offline_batch count/></ib>`.
+pub const IB: Rule =
+    Rule { required: &[], optional: &[], content: Inside::Children(&[("offline_batch", &OFFLINE_BATCH)]) };
+
+const OFFLINE_BATCH: Rule =
+    Rule { required: &[("count", Kind::Number)], optional: &[], content: Inside::Nothing };
+
+const IQ_GET: &[(&str, Kind)] =
+    &[("id", Kind::Id), ("to", Kind::Server), ("type", Kind::OneOf(&["get"])), ("xmlns", Kind::Id)];
+const IQ_SET: &[(&str, Kind)] =
+    &[("id", Kind::Id), ("to", Kind::Server), ("type", Kind::OneOf(&["set"])), ("xmlns", Kind::Id)];
+
+/// `<iq type="get" xmlns="w:p"/>`, with or without a `<ping/>`.
+pub const PING: Rule = Rule { required: IQ_GET, optional: &[], content: Inside::Maybe("ping", &EMPTY) };
+
+/// `<iq type="get" xmlns="encrypt"><count/></iq>`.
+pub const PREKEY_COUNT: Rule =
+    Rule { required: IQ_GET, optional: &[], content: Inside::Children(&[("count", &EMPTY)]) };
+
+/// `<iq type="get" xmlns="encrypt"><key><user jid/>…</key></iq>`.
+pub const PREKEY_FETCH: Rule =
+    Rule { required: IQ_GET, optional: &[], content: Inside::Children(&[("key", &FETCHED)]) };
+
+const FETCHED: Rule =
+    Rule { required: &[], optional: &[], content: Inside::Many("user", &FETCHED_USER, 256) };
+
+const FETCHED_USER: Rule = Rule {
+    required: &[("jid", Kind::User)],
+    optional: &[("reason", Kind::OneOf(&["identity"]))],
+    content: Inside::Nothing,
+};
+
+/// `<iq type="set" xmlns="encrypt">` with registration, type, identity, list and signed prekey.
+pub const PREKEY_UPLOAD: Rule = Rule {
+    required: IQ_SET,
+    optional: &[],
+    content: Inside::Children(&[
+        ("registration", &bytes(4, 4)),
+        ("type", &bytes(1, 1)),
+        ("identity", &KEY_VALUE),
+        ("list", &PREKEYS),
+        ("skey", &SIGNED_PREKEY),
+    ]),
+};
+
+const PREKEYS: Rule = Rule { required: &[], optional: &[], content: Inside::Many("key", &PREKEY, 1000) };
+
+const PREKEY: Rule = Rule {
+    required: &[],
+    optional: &[],
+    content: Inside::Children(&[("id", &KEY_ID), ("value", &KEY_VALUE)]),
+};
+
+const SIGNED_PREKEY: Rule = Rule {
+    required: &[],
+    optional: &[],
+    content: Inside::Children(&[("id", &KEY_ID), ("value", &KEY_VALUE), ("signature", &SIGNATURE)]),
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(rule: &Rule, xml: &str) -> Result<(), String> {
+        let node: Node = xml.parse().unwrap();
+        rule.check(&node).map_err(|violation| format!("{} {}", violation.tag, violation.what))
+    }
+
+    #[test]
+    fn what_clients_send_passes() {
+        let cases = [
+            (&PING, r#"<iq id="1" type="get" xmlns="w:p" to="s.whatsapp.net"/>"#),
+            (&PING, r#"<iq id="1" type="get" xmlns="w:p" to="s.whatsapp.net"><ping/></iq>"#),
+            (&RECEIPT, r#"<receipt to="14155551001@s.whatsapp.net" id="A"/>"#),
+            (&ACK, r#"<ack class="message" id="A" to="14155551001@s.whatsapp.net"/>"#),
+            (&IB, r#"<ib><offline_batch count="200"/></ib>"#),
+        ];
+        for (rule, xml) in cases {
+            assert_eq!(check(rule, xml), Ok(()), "{xml}");
+        }
+    }
+
+    #[test]
+    fn violations_name_what_is_wrong() {
+        let message = |attrs: &str, inside: &str| format!("<message {attrs}>{inside}</message>");
+        let enc = r#"<enc v="2" type="msg" wa:bytes="00"/>"#;
+        let good = r#"to="1415@s.whatsapp.net" id="1" type="text""#;
+        assert_eq!(check(&MESSAGE, &message(good, enc)), Ok(()));
+        for (xml, error) in [
+            (message(r#"to="1415@s.whatsapp.net" id="1""#, enc), "message lacks type"),
+            (message(&format!(r#"{good} from="1-2@interop""#), enc), "message has an unknown from"),
+            (message(&good.replace("1415@", "1415:3@"), enc), "message has a bad to"),
+            (message(&good.replace("text", "song"), enc), "message has a bad type"),
+            (message(&format!(r#"wa:text="to" {good}"#), enc), "message has a bad to"),
+            (message(good, ""), "message has other content than it must"),
+            (message(good, &format!("{enc}{enc}")), "message has other content than it must"),
+            (message(good, "<body/>"), "message holds no enc"),
+            (message(good, &enc.replace('2', "1")), "enc has a bad v"),
+            (message(good, r#"<enc v="2" type="msg"/>"#), "enc has other content than it must"),
+        ] {
+            assert_eq!(check(&MESSAGE, &xml), Err(error.to_owned()), "{xml}");
+        }
+    }
+}
