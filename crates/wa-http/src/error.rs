@@ -1,0 +1,136 @@
+//! Why an HTTP exchange has no response, and whose fault that is.
+
+use std::{error::Error, io};
+
+use thiserror::Error;
+
+use crate::connecting::ConnectTimedOut;
+
+/// An exchange that ended without a whole response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// The URI has no scheme and host, or a scheme other than `http` and `https`.
+    #[error("the uri is not an absolute http or https uri")]
+    Uri,
+    /// The URI is plain `http` and the client was not told to speak it.
+    #[error("plain http is not allowed")]
+    PlainHttp,
+    /// A trust anchor is not a certificate in DER.
+    #[error("trust anchor {index} is not a certificate")]
+    Root {
+        /// Its place among those given, from 0.
+        index: usize,
+    },
+    /// No connection could be made.
+    #[error("could not connect: {kind}")]
+    Connect {
+        /// What the operating system said.
+        kind: io::ErrorKind,
+    },
+    /// Connecting took longer than [`Limits::connect`](crate::Limits::connect).
+    #[error("connecting took too long")]
+    ConnectTimeout,
+    /// The exchange took longer than [`Limits::total`](crate::Limits::total).
+    #[error("the exchange took too long")]
+    Timeout,
+    /// The connection ended, or an HTTP/2 stream was reset, before the response was whole.
+    #[error("the connection ended before the response did")]
+    Interrupted,
+    /// The peer's certificate was refused.
+    #[error("the peer's certificate was refused")]
+    Certificate,
+    /// The TLS handshake failed for another reason.
+    #[error("the tls handshake failed")]
+    Tls,
+    /// The peer's answer is not HTTP, or its head is too large.
+    #[error("the response is malformed")]
+    Malformed,
+    /// The response's body is longer than allowed.
+    #[error("the response's body is longer than {limit} bytes")]
+    BodyTooLarge {
+        /// The [`Limits::body_bytes`](crate::Limits::body_bytes) that it passed.
+        limit: usize,
+    },
+}
+
+/// Whose fault an error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Fault {
+    /// The calling code's, or its configuration's.
+    Caller,
+    /// Nobody's: the network, the operating system, time.
+    World,
+    /// The other end's.
+    Peer,
+}
+
+impl HttpError {
+    /// Whose fault this is.
+    #[must_use]
+    pub const fn fault(&self) -> Fault {
+        match self {
+            Self::Uri | Self::PlainHttp | Self::Root { .. } => Fault::Caller,
+            Self::Connect { .. } | Self::ConnectTimeout | Self::Timeout | Self::Interrupted => Fault::World,
+            Self::Certificate | Self::Tls | Self::Malformed | Self::BodyTooLarge { .. } => Fault::Peer,
+        }
+    }
+
+    /// Whether the request certainly never reached the peer for want of a connection, so that sending it
+    /// again is safe whatever it does.
+    #[must_use]
+    pub const fn is_connect(&self) -> bool {
+        matches!(self, Self::Connect { .. } | Self::ConnectTimeout)
+    }
+
+    /// What hyper's pooled client reports.
+    pub(crate) fn from_client(error: &hyper_util::client::legacy::Error) -> Self {
+        if error.is_connect() { from_connecting(error) } else { from_exchange(error) }
+    }
+
+    /// What reading a body reports.
+    pub(crate) fn from_body(error: &hyper::Error) -> Self {
+        from_exchange(error)
+    }
+}
+
+fn from_connecting(error: &(dyn Error + 'static)) -> HttpError {
+    if find::<ConnectTimedOut>(error).is_some() {
+        return HttpError::ConnectTimeout;
+    }
+    match find::<rustls::Error>(error) {
+        Some(rustls::Error::InvalidCertificate(_)) => return HttpError::Certificate,
+        Some(_) => return HttpError::Tls,
+        None => {}
+    }
+    let kind = find::<io::Error>(error).map_or(io::ErrorKind::Other, io::Error::kind);
+    HttpError::Connect { kind }
+}
+
+fn from_exchange(error: &(dyn Error + 'static)) -> HttpError {
+    let unparsed = find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
+    // How hyper reports a chunk that is none.
+    let undecoded = find::<io::Error>(error).is_some_and(|error| {
+        matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
+    });
+    if unparsed || undecoded { HttpError::Malformed } else { HttpError::Interrupted }
+}
+
+/// The first error of this kind in the chain of causes, looking inside `io::Error` as well.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    const CAUSES_MAX: usize = 16;
+    let mut cause = Some(error);
+    for _ in 0..CAUSES_MAX {
+        let current = cause?;
+        if let Some(found) = current.downcast_ref() {
+            return Some(found);
+        }
+        let inside = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        cause = match inside {
+            Some(inside) => Some(inside),
+            None => current.source(),
+        };
+    }
+    None
+}

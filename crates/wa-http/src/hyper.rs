@@ -1,0 +1,157 @@
+//! The HTTP client that opens sockets: hyper's pool over rustls, HTTP/1.1 and HTTP/2 by ALPN.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, header, uri::Scheme};
+use http_body_util::Full;
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{Builder, Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
+
+use crate::{HttpClient, HttpError, Limits, body, connecting::Connecting};
+
+/// An [`HttpClient`] over TCP and TLS with a connection pool; cheap to clone, clones share the pool.
+///
+/// Verifies certificates against Mozilla's trust anchors unless [`with_roots`](Self::with_roots) names
+/// others, reads no proxy from the environment, follows no redirects, and asks for no content encoding.
+/// Must be used inside a tokio runtime with time and I/O enabled.
+#[derive(Clone)]
+pub struct HyperClient {
+    limits: Limits,
+    roots: Arc<RootCertStore>,
+    plain_http: PlainHttp,
+    secure: Client<Connecting<HttpsConnector<HttpConnector>>, Full<Bytes>>,
+    plain: Client<Connecting<HttpConnector>, Full<Bytes>>,
+}
+
+/// Whether plain `http` URIs are served, for tests and for peers on the same host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum PlainHttp {
+    /// They are refused.
+    #[default]
+    Refused,
+    /// HTTP/1.1.
+    Http1,
+    /// HTTP/2 without negotiation ("prior knowledge").
+    Http2PriorKnowledge,
+}
+
+impl HyperClient {
+    /// A client that speaks `https` only, within these limits.
+    #[must_use]
+    pub fn new(limits: Limits) -> Self {
+        let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        Self::assemble(limits, Arc::new(roots), PlainHttp::Refused)
+    }
+
+    /// This client with exactly these trust anchors, each a certificate in DER, and an empty pool.
+    ///
+    /// # Errors
+    /// [`HttpError::Root`] for the first that is no certificate.
+    pub fn with_roots(self, certificates: &[Bytes]) -> Result<Self, HttpError> {
+        let mut roots = RootCertStore::empty();
+        for (index, certificate) in certificates.iter().enumerate() {
+            let certificate = CertificateDer::from(certificate.to_vec());
+            roots.add(certificate).map_err(|_| HttpError::Root { index })?;
+        }
+        Ok(Self::assemble(self.limits, Arc::new(roots), self.plain_http))
+    }
+
+    /// This client with plain `http` allowed or refused, and an empty pool.
+    #[must_use]
+    pub fn with_plain_http(self, plain_http: PlainHttp) -> Self {
+        Self::assemble(self.limits, self.roots, plain_http)
+    }
+
+    fn assemble(limits: Limits, roots: Arc<RootCertStore>, plain_http: PlainHttp) -> Self {
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        let plain = Connecting::new(tcp.clone(), limits.connect);
+        tcp.enforce_http(false);
+        let tls = HttpsConnectorBuilder::new()
+            .with_tls_config(tls_config(&roots))
+            .https_only()
+            .enable_all_versions()
+            .wrap_connector(tcp);
+        let secure = Connecting::new(tls, limits.connect);
+        Self {
+            limits,
+            roots,
+            plain_http,
+            secure: pool().build(secure),
+            plain: pool().http2_only(plain_http == PlainHttp::Http2PriorKnowledge).build(plain),
+        }
+    }
+
+    async fn exchange(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let identity = HeaderValue::from_static("identity");
+        request.headers_mut().entry(header::ACCEPT_ENCODING).or_insert(identity);
+        let scheme = request.uri().scheme().cloned().ok_or(HttpError::Uri)?;
+        let request = request.map(Full::new);
+        let answer = if scheme == Scheme::HTTPS {
+            self.secure.request(request).await
+        } else if scheme != Scheme::HTTP {
+            return Err(HttpError::Uri);
+        } else if self.plain_http == PlainHttp::Refused {
+            return Err(HttpError::PlainHttp);
+        } else {
+            self.plain.request(request).await
+        };
+        let (head, body) = answer.map_err(|error| HttpError::from_client(&error))?.into_parts();
+        let body = body::read(body, self.limits.body_bytes).await?;
+        Ok(Response::from_parts(head, body))
+    }
+}
+
+impl HttpClient for HyperClient {
+    async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        match tokio::time::timeout(self.limits.total, self.exchange(request)).await {
+            Ok(answer) => answer,
+            Err(_) => Err(HttpError::Timeout),
+        }
+    }
+}
+
+impl fmt::Debug for HyperClient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HyperClient")
+            .field("limits", &self.limits)
+            .field("plain_http", &self.plain_http)
+            .field("roots", &self.roots.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many bytes of head a peer may send.
+const HEAD_BYTES_MAX: usize = 16 * 1024;
+/// How many idle connections stay open for each host, and how long.
+const IDLE_PER_HOST: usize = 8;
+const IDLE_TIME: Duration = Duration::from_secs(60);
+
+fn pool() -> Builder {
+    let mut builder = Client::builder(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .pool_timer(TokioTimer::new())
+        .pool_idle_timeout(IDLE_TIME)
+        .pool_max_idle_per_host(IDLE_PER_HOST)
+        .http1_max_buf_size(HEAD_BYTES_MAX)
+        .http2_max_header_list_size(16 * 1024)
+        // Only a request that hyper never began to write is tried on another connection.
+        .retry_canceled_requests(true);
+    builder
+}
+
+#[expect(clippy::expect_used, reason = "the named provider has cipher suites for both default versions")]
+fn tls_config(roots: &Arc<RootCertStore>) -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("the provider supports TLS 1.2 and 1.3")
+        .with_root_certificates(Arc::clone(roots))
+        .with_no_client_auth()
+}

@@ -1,0 +1,31 @@
+//! HTTP for the third party's side: one client trait over `http` values and one bounded implementation.
+//!
+//! Enlistment, key fetching and media are written against [`HttpClient`], which takes a whole
+//! `http::Request<Bytes>` and returns a whole `http::Response<Bytes>`; a test or an application with its own
+//! HTTP stack implements that one method. [`HyperClient`] is the implementation that opens sockets.
+//!
+//! ```no_run
+//! use bytes::Bytes;
+//! use wa_http::{HttpClient, HttpError, HyperClient, Limits};
+//!
+//! # async fn example() -> Result<(), HttpError> {
+//! let client = HyperClient::new(Limits::default());
+//! let mut request = http::Request::new(Bytes::new());
+//! *request.uri_mut() = http::Uri::from_static("https://whatsapp.com/.well-known/jwks");
+//! let response = client.send(request).await?;
+//! assert!(response.body().len() <= Limits::default().body_bytes);
+//! # Ok(())
+//! # }
+//! ```
+
+mod body;
+mod client;
+mod connecting;
+mod error;
+mod hyper;
+mod limits;
+
+pub use client::HttpClient;
+pub use error::{Fault, HttpError};
+pub use hyper::{HyperClient, PlainHttp};
+pub use limits::Limits;

@@ -1,0 +1,77 @@
+//! Exactly one host for every request (RFC 9112 §3.2, RFC 9113 §8.3.1), which hyper does not check.
+
+use http::{Version, header, request::Parts, uri::Authority};
+
+/// Whether the request names exactly one host, and only that one.
+///
+/// HTTP/1.1 needs one `Host` header; HTTP/2 needs `:authority` or one `Host`, equal if both are there.
+pub(crate) fn is_single(request: &Parts) -> bool {
+    let mut values = request.headers.get_all(header::HOST).iter();
+    let (host, further) = (values.next(), values.next());
+    if further.is_some() {
+        return false;
+    }
+    let named: Option<Authority> = match host.map(|value| value.as_bytes().try_into()) {
+        None => None,
+        Some(Ok(authority)) => Some(authority),
+        Some(Err(_)) => return false,
+    };
+    if named.as_ref().is_some_and(|authority| authority.as_str().contains('@')) {
+        return false;
+    }
+    match (request.version, named, request.uri.authority()) {
+        (Version::HTTP_2, Some(named), Some(authority)) => named == *authority,
+        (Version::HTTP_2, None, Some(_)) => true,
+        (_, named, _) => named.is_some(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::Request;
+
+    use super::*;
+
+    fn request(version: Version, uri: &str, hosts: &[&str]) -> Parts {
+        let mut builder = Request::builder().version(version).uri(uri);
+        for host in hosts {
+            builder = builder.header(header::HOST, *host);
+        }
+        builder.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn one_host_is_taken() {
+        for (version, uri, hosts) in [
+            (Version::HTTP_11, "/", &["a.example"][..]),
+            (Version::HTTP_11, "/", &["a.example:8080"]),
+            (Version::HTTP_11, "/", &["[::1]:80"]),
+            (Version::HTTP_11, "http://b.example/", &["a.example"]),
+            (Version::HTTP_2, "http://a.example/", &[]),
+            (Version::HTTP_2, "http://a.example/", &["a.example"]),
+            (Version::HTTP_2, "/", &["a.example"]),
+        ] {
+            assert!(is_single(&request(version, uri, hosts)), "{version:?} {uri} {hosts:?}");
+        }
+    }
+
+    #[test]
+    fn none_several_and_broken_hosts_are_refused() {
+        for (version, uri, hosts) in [
+            (Version::HTTP_11, "/", &[][..]),
+            (Version::HTTP_11, "http://a.example/", &[]),
+            (Version::HTTP_11, "/", &["a.example", "a.example"]),
+            (Version::HTTP_11, "/", &["a.example", "b.example"]),
+            (Version::HTTP_11, "/", &[""]),
+            (Version::HTTP_11, "/", &["a b"]),
+            (Version::HTTP_11, "/", &["me@a.example"]),
+            (Version::HTTP_11, "/", &["a.example/path"]),
+            (Version::HTTP_10, "/", &[]),
+            (Version::HTTP_2, "/", &[]),
+            (Version::HTTP_2, "http://a.example/", &["b.example"]),
+            (Version::HTTP_2, "http://a.example/", &["a.example", "a.example"]),
+        ] {
+            assert!(!is_single(&request(version, uri, hosts)), "{version:?} {uri} {hosts:?}");
+        }
+    }
+}

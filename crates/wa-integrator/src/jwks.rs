@@ -1,0 +1,139 @@
+//! The published keys: `GET /.well-known/oauth/openid/jwks` (seed §1.3; RFC 7517, RFC 7638).
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use bytes::Bytes;
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+
+/// The public half of a signing key: what the JWKS says of it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct PublicKey {
+    n: String,
+    e: String,
+    kid: String,
+}
+
+/// The published key set, ready to send, with its entity tag.
+///
+/// Each key has exactly the members `kid`, `kty`, `alg`, `use`, `n` and `e`; nothing of a private half can
+/// get in, since the set is made from [`PublicKey`]s.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeySet {
+    body: Bytes,
+    etag: String,
+}
+
+impl PublicKey {
+    /// The RSA key with this modulus and exponent, each big-endian without leading zeros in base64url without
+    /// padding, named by its RFC 7638 thumbprint.
+    pub(crate) fn new(n: &str, e: &str) -> Self {
+        Self { n: n.to_owned(), e: e.to_owned(), kid: thumbprint(n, e) }
+    }
+
+    /// The key's name: 43 characters of base64url.
+    #[must_use]
+    pub fn kid(&self) -> &str {
+        &self.kid
+    }
+
+    /// The modulus, in base64url without padding.
+    #[must_use]
+    pub fn n(&self) -> &str {
+        &self.n
+    }
+
+    /// The public exponent, in base64url without padding.
+    #[must_use]
+    pub fn e(&self) -> &str {
+        &self.e
+    }
+}
+
+impl KeySet {
+    /// The set of these keys, in this order.
+    #[must_use]
+    pub fn new(keys: &[PublicKey]) -> Self {
+        let keys: Vec<_> = keys
+            .iter()
+            .map(|key| {
+                json!({"kid": key.kid, "kty": "RSA", "alg": "RS256", "use": "sig", "n": key.n, "e": key.e})
+            })
+            .collect();
+        let body = json!({ "keys": keys }).to_string();
+        let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(&body)));
+        Self { body: Bytes::from(body), etag }
+    }
+
+    /// The JSON document.
+    #[must_use]
+    pub fn body(&self) -> Bytes {
+        self.body.clone()
+    }
+
+    /// The strong entity tag of the document, with its quotes (RFC 9110 §8.8.3).
+    #[must_use]
+    pub fn etag(&self) -> &str {
+        &self.etag
+    }
+
+    /// Whether an `If-None-Match` header with this value asks for no body (RFC 9110 §13.1.2).
+    #[must_use]
+    pub fn matches(&self, if_none_match: &str) -> bool {
+        let tag = |candidate: &str| {
+            let candidate = candidate.trim_matches([' ', '\t']);
+            candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == self.etag
+        };
+        if_none_match.split(',').any(tag)
+    }
+}
+
+/// RFC 7638 §3: the SHA-256 of the required members in lexicographic order.
+fn thumbprint(n: &str, e: &str) -> String {
+    let mut hash = Sha256::new();
+    for part in ["{\"e\":\"", e, "\",\"kty\":\"RSA\",\"n\":\"", n, "\"}"] {
+        hash.update(part);
+    }
+    URL_SAFE_NO_PAD.encode(hash.finalize())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 7638 §3.1.
+    const RFC_7638_N: &str = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
+
+    #[test]
+    fn the_name_is_the_rfc_7638_thumbprint() {
+        let key = PublicKey::new(RFC_7638_N, "AQAB");
+        assert_eq!(key.kid(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+    }
+
+    #[test]
+    fn the_document_has_these_members_only() {
+        let key = PublicKey::new("AQ", "AQAB");
+        let kid = key.kid().to_owned();
+        let document: serde_json::Value = serde_json::from_slice(&KeySet::new(&[key]).body()).unwrap();
+        let expected = format!(
+            r#"{{"keys":[{{"kid":"{kid}","kty":"RSA","alg":"RS256","use":"sig","n":"AQ","e":"AQAB"}}]}}"#
+        );
+        assert_eq!(document, serde_json::from_str::<serde_json::Value>(&expected).unwrap());
+    }
+
+    #[test]
+    fn entity_tags_follow_the_content() {
+        let one = KeySet::new(&[PublicKey::new("AQ", "AQAB")]);
+        let other = KeySet::new(&[PublicKey::new("Ag", "AQAB")]);
+        assert_ne!(one.etag(), other.etag());
+        let tag = one.etag().to_owned();
+        for value in
+            [&*tag, "*", &*format!("W/{tag}"), &*format!("\"x\", {tag}"), &*format!("\"x\",W/{tag} ,")]
+        {
+            assert!(one.matches(value), "{value}");
+            assert!(value == "*" || !other.matches(value), "{value}");
+        }
+        for value in ["", "\"\"", &tag[1..tag.len() - 1], &*tag.to_lowercase()] {
+            assert!(!one.matches(value), "{value}");
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The data directory: the signing key's file and the shared secret's (seed §1.3, the key behind the JWKS).
+
+use std::{
+    fs::{self, File, TryLockError},
+    path::{Path, PathBuf},
+};
+
+use rand_core::CryptoRng;
+use zeroize::Zeroizing;
+
+use crate::{IntegratorError, PrivateFileError, SigningKey, private_file};
+
+/// The directory in which the server keeps its secrets, held by one process at a time.
+///
+/// A file that is corrupt, or that others may read, is an error and never replaced: a new key would silently
+/// end every token, and a restored backup brings the old one back.
+#[derive(Debug)]
+pub struct DataDirectory {
+    path: PathBuf,
+    /// Locked for as long as this value lives.
+    _lock: File,
+}
+
+impl DataDirectory {
+    /// Opens the directory at `path` for this process alone, making it (mode 0700) where there is none.
+    ///
+    /// # Errors
+    /// [`PrivateFileError::InUse`] while another process has it, [`PrivateFileError::Io`] otherwise.
+    pub fn open(path: &Path) -> Result<Self, PrivateFileError> {
+        let refused = |error: &std::io::Error| private_file::refused(path, error);
+        create(path).map_err(|error| refused(&error))?;
+        let lock = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(path.join(LOCK_FILE))
+            .map_err(|error| refused(&error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(PrivateFileError::InUse { path: path.to_owned() }),
+            Err(TryLockError::Error(error)) => Err(refused(&error)),
+        }
+    }
+
+    /// The signing key in `signing-key.pem` (PKCS#8, mode 0600), made on first use.
+    ///
+    /// # Errors
+    /// [`PrivateFileError`] for a file that cannot be used or written, [`KeyError`](crate::KeyError) for a key
+    /// of another size or kind of failure.
+    pub fn signing_key(&self) -> Result<SigningKey, IntegratorError> {
+        let path = self.path.join(KEY_FILE);
+        if let Some(pem) = private_file::read(&path)? {
+            return SigningKey::from_pem(&pem).map_err(|error| match error {
+                crate::KeyError::NotPkcs8 | crate::KeyError::Signing => {
+                    PrivateFileError::Corrupt { path }.into()
+                }
+                error => error.into(),
+            });
+        }
+        let key = SigningKey::generate()?;
+        private_file::write(&path, &key.to_pem())?;
+        tracing::info!(path = %path.display(), kid = key.public_key().kid(), "made a signing key");
+        Ok(key)
+    }
+
+    /// The shared secret in the file at `path`: 64 hexadecimal digits and a line end, mode 0600; made on first
+    /// use. Without `path` it is `shared-secret` in this directory.
+    ///
+    /// # Errors
+    /// [`PrivateFileError`] for a file that cannot be used or written.
+    pub fn shared_secret(
+        &self,
+        path: Option<&Path>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Zeroizing<[u8; 32]>, PrivateFileError> {
+        let path = path.map_or_else(|| self.path.join(SECRET_FILE), Path::to_owned);
+        let mut secret = Zeroizing::new([0; 32]);
+        if let Some(content) = private_file::read(&path)? {
+            let digits = content.strip_suffix(b"\n").unwrap_or(&content);
+            hex::decode_to_slice(digits, secret.as_mut_slice())
+                .map_err(|_| PrivateFileError::Corrupt { path })?;
+            return Ok(secret);
+        }
+        rng.fill_bytes(secret.as_mut_slice());
+        let mut content = Zeroizing::new(hex::encode(secret.as_slice()));
+        content.push('\n');
+        private_file::write(&path, content.as_bytes())?;
+        tracing::info!(path = %path.display(), "made a shared secret; give it to the service's backend");
+        Ok(secret)
+    }
+}
+
+const KEY_FILE: &str = "signing-key.pem";
+const SECRET_FILE: &str = "shared-secret";
+const LOCK_FILE: &str = "lock";
+
+fn create(path: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(path)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use rand::{SeedableRng as _, rngs::StdRng};
+
+    use super::*;
+
+    fn rng() -> StdRng {
+        StdRng::seed_from_u64(1)
+    }
+
+    #[test]
+    fn the_key_is_made_once_and_kept() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("a").join("b");
+        let directory = DataDirectory::open(&path).unwrap();
+        let made = directory.signing_key().unwrap();
+        let file = path.join("signing-key.pem");
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o700);
+        assert!(fs::read(&file).unwrap().starts_with(b"-----BEGIN PRIVATE KEY-----\n"));
+        drop(directory);
+        let kept = DataDirectory::open(&path).unwrap().signing_key().unwrap();
+        assert_eq!(kept.public_key(), made.public_key());
+    }
+
+    #[test]
+    fn a_corrupt_key_is_an_error_and_stays() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(temporary.path()).unwrap();
+        let path = temporary.path().join("signing-key.pem");
+        for content in ["", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
+            private_file::write(&path, content.as_bytes()).unwrap();
+            let error = directory.signing_key().unwrap_err();
+            assert_eq!(error, PrivateFileError::Corrupt { path: path.clone() }.into());
+            assert_eq!(fs::read_to_string(&path).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn a_key_that_others_may_read_is_an_error() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(temporary.path()).unwrap();
+        directory.signing_key().unwrap();
+        let path = temporary.path().join("signing-key.pem");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+        let error = directory.signing_key().unwrap_err();
+        assert_eq!(error, PrivateFileError::Mode { path, mode: 0o644 }.into());
+    }
+
+    #[test]
+    fn the_secret_is_made_once_and_kept() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(temporary.path()).unwrap();
+        let made = directory.shared_secret(None, &mut rng()).unwrap();
+        assert_ne!(*made, [0; 32]);
+        let written = fs::read_to_string(temporary.path().join("shared-secret")).unwrap();
+        assert_eq!(written, format!("{}\n", hex::encode(*made)));
+        let elsewhere = temporary.path().join("shared-secret");
+        assert_eq!(directory.shared_secret(Some(&elsewhere), &mut rng()).unwrap(), made);
+    }
+
+    #[test]
+    fn a_secret_of_another_form_is_corrupt() {
+        let temporary = tempfile::tempdir().unwrap();
+        let directory = DataDirectory::open(temporary.path()).unwrap();
+        let path = temporary.path().join("shared-secret");
+        for content in
+            ["", "\n", &"0".repeat(63), &"0".repeat(65), &"g".repeat(64), &format!("{}\n\n", "0".repeat(64))]
+        {
+            private_file::write(&path, content.as_bytes()).unwrap();
+            let refused = directory.shared_secret(None, &mut rng());
+            assert_eq!(refused, Err(PrivateFileError::Corrupt { path: path.clone() }), "{content:?}");
+        }
+    }
+
+    #[test]
+    fn one_process_has_the_directory() {
+        let temporary = tempfile::tempdir().unwrap();
+        let first = DataDirectory::open(temporary.path()).unwrap();
+        let refused = DataDirectory::open(temporary.path()).unwrap_err();
+        assert_eq!(refused, PrivateFileError::InUse { path: temporary.path().to_owned() });
+        drop(first);
+        assert!(DataDirectory::open(temporary.path()).is_ok());
+    }
+}

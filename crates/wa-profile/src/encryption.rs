@@ -1,0 +1,94 @@
+//! End-to-end encryption: prekeys, padding and whom to encrypt to (seed part 3).
+
+use std::{ops::RangeInclusive, time::Duration};
+
+/// The numbers and choices around Signal sessions that the documents leave open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Encryption {
+    /// How many one-time prekeys lie at the server.
+    pub one_time_prekeys: OneTimePrekeys,
+    /// How the signed prekey is rotated.
+    pub signed_prekey: SignedPrekey,
+    /// How many bytes of padding a sender adds, each of that value.
+    ///
+    /// Observed: one client pads 1 to 15, another 1 to 16. A receiver accepts 1 to 255.
+    pub padding: RangeInclusive<u8>,
+    /// Which of a WhatsApp user's devices a message is encrypted to.
+    pub recipient_devices: RecipientDevices,
+    /// How a WhatsApp user is addressed.
+    pub user_address: UserAddress,
+}
+
+/// One-time prekey counts.
+///
+/// Assumed: WhatsApp's own clients upload 812 first and 50 more when 5 are left, but nothing is said about a
+/// third party's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OneTimePrekeys {
+    /// How many are uploaded first.
+    pub first_upload: u16,
+    /// How many lie at the server after a refill.
+    pub refill_to: u16,
+    /// At how many left a refill is due.
+    pub refill_at: u16,
+}
+
+/// Signed prekey times. Assumed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct SignedPrekey {
+    /// How old the current one may become.
+    pub rotate_after: Duration,
+    /// How long an old one is kept; assumed equal to the offline mailbox's 30 days (seed §3.2.1).
+    pub keep: Duration,
+}
+
+/// Which of a WhatsApp user's devices a third party encrypts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum RecipientDevices {
+    /// Device 0 only (overview; assumed).
+    PrimaryOnly,
+    /// Device 0 and those the server lists (1.0.3; assumed: WhatsApp's users have several devices).
+    PrimaryAndListed,
+}
+
+/// How a WhatsApp user is addressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum UserAddress {
+    /// By the phone-number JID; a LID alias maps to it once learned (observed).
+    PhoneNumber,
+}
+
+impl Encryption {
+    pub(crate) fn reference_offer_1_0_3() -> Self {
+        const DAY: u64 = 24 * 60 * 60;
+        Self {
+            one_time_prekeys: OneTimePrekeys { first_upload: 100, refill_to: 100, refill_at: 20 },
+            signed_prekey: SignedPrekey {
+                rotate_after: Duration::from_secs(7 * DAY),
+                keep: Duration::from_secs(30 * DAY),
+            },
+            padding: 1..=15,
+            recipient_devices: RecipientDevices::PrimaryAndListed,
+            user_address: UserAddress::PhoneNumber,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_counts_are_consistent() {
+        let encryption = Encryption::reference_offer_1_0_3();
+        let prekeys = encryption.one_time_prekeys;
+        assert!(prekeys.refill_at < prekeys.refill_to);
+        assert!(encryption.signed_prekey.rotate_after < encryption.signed_prekey.keep);
+        assert!(!encryption.padding.contains(&0), "padding of nothing cannot be stripped");
+    }
+}

@@ -1,0 +1,139 @@
+//! The one profile value and its named constructors, one per document version.
+
+use crate::{
+    Chat, Encryption, Enlistment, EnlistmentSpelling, IntegratorOfLogin, Media, ProtocolVersion, Push,
+    Reachability, Receipts, RecipientDevices, TokenRules,
+};
+
+/// Everything that is assumed, or that differs between the document versions.
+///
+/// Start from a named constructor and assign the fields that the partner documentation settles.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Profile {
+    /// The protocol version a client states (RO 1.0.3 lists them; the overview is 1.0.0).
+    pub version: ProtocolVersion,
+    /// Enlisting a user (seed §1.2; RO 1.0.3).
+    pub enlistment: Enlistment,
+    /// Identity tokens the third party issues (seed §1.3; claims assumed).
+    pub token: TokenRules,
+    /// The chat channel: endpoint, handshake, login, keepalive and account stanzas (seed part 2).
+    pub chat: Chat,
+    /// End-to-end encryption: prekeys, padding, whom to encrypt to (seed part 3).
+    pub encryption: Encryption,
+    /// Media in both directions (seed §4.1; RO 1.0.3).
+    pub media: Media,
+    /// Push notifications and WhatsApp's own keys (seed §3.2.1; RO 1.0.3).
+    pub push: Push,
+    /// Who writes the server part after an interop JID in the binary codec, tag 245.
+    ///
+    /// Observed: WhatsApp's own server writes it and its client omits it; other clients differ. A decoder
+    /// accepts both.
+    pub interop_suffix: InteropSuffix,
+}
+
+/// Which side writes the trailing server string of a binary interop JID.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InteropSuffix {
+    /// Whether a client writes it.
+    pub client_writes: bool,
+    /// Whether the server writes it.
+    pub server_writes: bool,
+}
+
+impl Profile {
+    /// The published overview document, version 1.0.0.
+    ///
+    /// Differs from the reference offer in the enlistment's arguments and spelling, in asking for delivery
+    /// receipts only, and in having no reachability.
+    #[must_use]
+    pub fn overview() -> Self {
+        let mut profile = Self::reference_offer_1_0_3();
+        profile.version = ProtocolVersion::new(1, 0, 0);
+        profile.enlistment.spelling = EnlistmentSpelling::OverviewTable;
+        profile.enlistment.identity_arguments = true;
+        profile.enlistment.integrator_of_login = IntegratorOfLogin::Argument;
+        profile.chat.login.enable_read_receipts = false;
+        profile.chat.receipts = Receipts::Delivery;
+        profile.chat.reachability = None;
+        profile.chat.client_ip_attribute = None;
+        profile.encryption.recipient_devices = RecipientDevices::PrimaryOnly;
+        profile
+    }
+
+    /// The reference offer's specification, version 1.0.3; the default.
+    #[must_use]
+    pub fn reference_offer_1_0_3() -> Self {
+        Self {
+            version: ProtocolVersion::new(1, 0, 3),
+            enlistment: Enlistment::reference_offer_1_0_3(),
+            token: TokenRules::assumed(),
+            chat: Chat::reference_offer_1_0_3(),
+            encryption: Encryption::reference_offer_1_0_3(),
+            media: Media::reference_offer_1_0_3(),
+            push: Push::published(),
+            interop_suffix: InteropSuffix { client_writes: false, server_writes: true },
+        }
+    }
+
+    /// This profile with another protocol version.
+    #[must_use]
+    pub fn with_version(mut self, version: ProtocolVersion) -> Self {
+        self.version = version;
+        self
+    }
+
+    /// This profile with reachability on or off (see [`Chat::reachability`]).
+    #[must_use]
+    pub fn with_reachability(mut self, reachability: Option<Reachability>) -> Self {
+        self.chat.reachability = reachability;
+        self
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Self {
+        Self::reference_offer_1_0_3()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_is_the_reference_offer() {
+        assert_eq!(Profile::default(), Profile::reference_offer_1_0_3());
+    }
+
+    #[test]
+    fn the_two_documents_differ_in_exactly_these_fields() {
+        let mut overview = Profile::overview();
+        let offer = Profile::reference_offer_1_0_3();
+        assert_eq!(overview.version.to_string(), "1.0.0");
+        assert_eq!(offer.version.to_string(), "1.0.3");
+        assert_eq!(overview.chat.receipts, Receipts::Delivery);
+        assert_eq!(overview.chat.reachability, None);
+        assert_eq!(overview.chat.client_ip_attribute, None);
+        assert!(overview.enlistment.identity_arguments && !offer.enlistment.identity_arguments);
+
+        overview.version = offer.version;
+        overview.enlistment = offer.enlistment.clone();
+        overview.chat.login.enable_read_receipts = offer.chat.login.enable_read_receipts;
+        overview.chat.receipts = offer.chat.receipts;
+        overview.chat.reachability.clone_from(&offer.chat.reachability);
+        overview.chat.client_ip_attribute.clone_from(&offer.chat.client_ip_attribute);
+        overview.encryption.recipient_devices = offer.encryption.recipient_devices;
+        assert_eq!(overview, offer);
+    }
+
+    #[test]
+    fn a_field_is_overridable_alone() {
+        let changed = Profile::overview().with_version(ProtocolVersion::new(9, 8, 7)).with_reachability(None);
+        let mut expected = Profile::overview();
+        expected.version = ProtocolVersion { primary: 9, secondary: 8, tertiary: 7 };
+        assert_eq!(changed, expected);
+        assert_ne!(changed, Profile::overview());
+    }
+}

@@ -1,0 +1,41 @@
+//! Identity tokens the third party issues (seed §1.2.2 "token", §1.3).
+
+use std::time::Duration;
+
+/// What an identity token must say.
+///
+/// Assumed as a whole: the documents promise standard OpenID with minor modifications and name no claim.
+/// The token is an RS256 JWT with `kid` first in its header, `iss` the integrator's base URL, `sub` the user
+/// identifier, and integer `iat` and `exp`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TokenRules {
+    /// The `aud` claim. Assumed: the origin that publishes WhatsApp's own keys.
+    pub audience: String,
+    /// The longest `exp - iat`. Assumed: WhatsApp's own push tokens live exactly this long (seed §3.2.2).
+    pub lifetime_max: Duration,
+    /// How many bytes the whole token may have (seed §1.2.2: four kilobytes).
+    pub bytes_max: usize,
+    /// How many characters a user identifier may have, at least one (seed §1.2.2).
+    ///
+    /// Assumed: "length" counts Unicode code points; each takes one to four bytes of UTF-8.
+    pub user_identifier_chars_max: usize,
+    /// The path, below the integrator's base URL, of its published keys (seed §1.3).
+    pub jwks_path: String,
+    /// How old WhatsApp's copy of the published keys may be at most. Assumed: the documents say
+    /// "periodically". A new key is published at least this long before it signs.
+    pub peer_refresh_max: Duration,
+}
+
+impl TokenRules {
+    pub(crate) fn assumed() -> Self {
+        Self {
+            audience: "https://whatsapp.com".to_owned(),
+            lifetime_max: Duration::from_secs(60 * 60),
+            bytes_max: 4096,
+            user_identifier_chars_max: 40,
+            jwks_path: "/.well-known/oauth/openid/jwks".to_owned(),
+            peer_refresh_max: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
