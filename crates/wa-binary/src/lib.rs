@@ -1,0 +1,79 @@
+//! Seed §2.1.2: WhatsApp's binary token codec.
+//!
+//! A [`Node`] is one element of the chat protocol's XML. On the wire it is a list: its tag, names and values
+//! of its attributes, and its content. Strings of a fixed [dictionary](Token) are one or two bytes long,
+//! digits are packed two to a byte, and addresses ([`Jid`]) have forms of their own.
+//!
+//! ```
+//! use wa_binary::{EncodeOptions, Jid, Limits, Node, Packing, decode, encode};
+//!
+//! // The example of seed §2.1.2. There the length of the body is printed as 14; it is 21.
+//! let node = Node::new("message")
+//!     .with_attr("to", Jid::phone("14155551001")?)
+//!     .with_attr("from", Jid::phone("14155551000")?)
+//!     .with_attr("id", "123456")
+//!     .with_attr("type", "text")
+//!     .with_attr("notify", "joe")
+//!     .with_child(Node::new("body").with_bytes("Body text of message."));
+//!
+//! // The example packs the users of addresses, but not the identifier.
+//! let options = EncodeOptions::new().with_packing(Packing::JidsOnly);
+//! let bytes = encode(&node, &options)?;
+//! assert_eq!(bytes[..4], [248, 12, 19, 17]);
+//! assert_eq!(bytes[4..13], [250, 255, 134, 20, 21, 85, 81, 0, 31]);
+//! assert_eq!(bytes.len(), 71);
+//!
+//! let read = decode(bytes.into(), &Limits::new())?;
+//! assert_eq!(read, node);
+//! assert_eq!(read.child("body").and_then(Node::bytes), Some(&b"Body text of message."[..]));
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Frames
+//! A decrypted frame begins with a flag byte: [`unpack`] then [`decode`] it; [`pack`] writes one.
+//!
+//! # XML
+//! `Display` writes a node as one line of XML and `FromStr` reads it (also indented, by hand): nothing is
+//! lost, not even which values were addresses and which content was a token. What plain XML cannot say is
+//! said with attributes named `wa:`:
+//!
+//! | marker | meaning |
+//! |---|---|
+//! | `wa:bytes="00ff"` | the content is these bytes; plain text inside an element is content in UTF-8 |
+//! | `wa:type="text"` | the content is [`Content::Text`]; the text inside has backslash escapes |
+//! | `wa:type="jid"` | the content is an address, likewise |
+//! | `wa:type="list"` | the content is an empty list of nodes |
+//! | `wa:text="a b"` | attributes `a` and `b` are text, though they read as addresses |
+//! | `wa:jid="a b"` | attributes `a` and `b` are addresses, though they read as text |
+//! | `wa:name1`, `wa:value1` or `wa:jid1` | an attribute whose name or value XML cannot hold, with backslash escapes, or whose name repeats an earlier one; the number tells several apart |
+//! | `<wa:node wa:tag="…">` | a tag that is no XML name, with backslash escapes |
+//!
+//! An attribute's value reads as an address if it contains `@` and is a [`Jid`], or is `s.whatsapp.net`.
+//! The backslash escapes are `\\` and `\u{…}`.
+
+mod content;
+mod decode;
+mod dictionary;
+mod encode;
+mod error;
+mod jid;
+#[cfg(feature = "serde")]
+mod json;
+mod limits;
+mod node;
+mod pack;
+mod packed;
+mod tags;
+mod text;
+mod xml;
+
+pub use content::{Content, Value};
+pub use decode::{DecodeOptions, SuffixRule, decode, decode_with};
+pub use dictionary::Token;
+pub use encode::{EncodeOptions, InteropSuffix, Packing, encode};
+pub use error::{DecodeError, DecodeErrorKind, EncodeError, JidError, UnpackError, XmlError, XmlErrorKind};
+pub use jid::{Domain, Jid};
+pub use limits::Limits;
+pub use node::Node;
+pub use pack::{pack, unpack};
+pub use text::Str;

@@ -1,0 +1,194 @@
+//! Seed §2.1.1 and §2.1.2: the node, one element of the chat protocol's XML.
+
+use bytes::Bytes;
+
+use crate::content::{Content, Value};
+use crate::text::Str;
+
+/// One element: a tag, attributes in order, and content. Owned, without lifetimes.
+///
+/// Attributes keep their order and may repeat. `Display` and `FromStr` are the XML form (see the crate's
+/// documentation); `Debug` prints the same.
+///
+/// ```
+/// use wa_binary::{Jid, Node};
+///
+/// let ping = Node::new("iq")
+///     .with_attr("id", "26")
+///     .with_attr("type", "get")
+///     .with_attr("xmlns", "w:p")
+///     .with_attr("to", Jid::whatsapp());
+/// assert_eq!(ping.to_string(), r#"<iq id="26" type="get" xmlns="w:p" to="s.whatsapp.net"/>"#);
+/// assert_eq!(ping.attr_str("xmlns"), Some("w:p"));
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Node {
+    pub(crate) tag: Str,
+    pub(crate) attrs: Vec<(Str, Value)>,
+    pub(crate) content: Content,
+}
+
+impl Node {
+    /// A node without attributes and content. An empty tag cannot be written.
+    #[must_use]
+    pub fn new(tag: impl Into<Str>) -> Self {
+        Self { tag: tag.into(), attrs: Vec::new(), content: Content::Empty }
+    }
+
+    /// The node that ends a stream, `F8 01 02` on the wire.
+    #[must_use]
+    pub fn stream_end() -> Self {
+        Self::new(STREAM_END)
+    }
+
+    /// With one more attribute.
+    #[must_use]
+    pub fn with_attr(mut self, name: impl Into<Str>, value: impl Into<Value>) -> Self {
+        self.attrs.push((name.into(), value.into()));
+        self
+    }
+
+    /// With one more attribute, if there is a value.
+    #[must_use]
+    pub fn with_attr_opt(self, name: impl Into<Str>, value: Option<impl Into<Value>>) -> Self {
+        match value {
+            Some(value) => self.with_attr(name, value),
+            None => self,
+        }
+    }
+
+    /// With these nodes as content, after those already there.
+    #[must_use]
+    pub fn with_children(mut self, children: impl IntoIterator<Item = Self>) -> Self {
+        match &mut self.content {
+            Content::Nodes(nodes) => nodes.extend(children),
+            content => *content = Content::Nodes(children.into_iter().collect()),
+        }
+        self
+    }
+
+    /// With one more node as content.
+    #[must_use]
+    pub fn with_child(self, child: Self) -> Self {
+        self.with_children([child])
+    }
+
+    /// With bytes as content.
+    #[must_use]
+    pub fn with_bytes(self, bytes: impl Into<Bytes>) -> Self {
+        self.with_content(Content::Bytes(bytes.into()))
+    }
+
+    /// With text as content, written as a token or packed where possible.
+    #[must_use]
+    pub fn with_text(self, text: impl Into<Str>) -> Self {
+        self.with_content(Content::Text(text.into()))
+    }
+
+    /// With other content.
+    #[must_use]
+    pub fn with_content(mut self, content: Content) -> Self {
+        self.content = content;
+        self
+    }
+
+    /// The tag.
+    #[must_use]
+    pub fn tag(&self) -> &str {
+        &self.tag
+    }
+
+    /// Whether the tag is `tag`.
+    #[must_use]
+    pub fn is(&self, tag: &str) -> bool {
+        self.tag == *tag
+    }
+
+    /// Whether this is the end of a stream.
+    #[must_use]
+    pub fn is_stream_end(&self) -> bool {
+        self.is(STREAM_END) && self.attrs.is_empty() && self.content == Content::Empty
+    }
+
+    /// The attributes in order.
+    #[must_use]
+    pub fn attrs(&self) -> &[(Str, Value)] {
+        &self.attrs
+    }
+
+    /// The first attribute of that name.
+    #[must_use]
+    pub fn attr(&self, name: &str) -> Option<&Value> {
+        self.attrs.iter().find(|(key, _)| *key == *name).map(|(_, value)| value)
+    }
+
+    /// The first attribute of that name, if it is text.
+    #[must_use]
+    pub fn attr_str(&self, name: &str) -> Option<&str> {
+        self.attr(name)?.as_str()
+    }
+
+    /// The content.
+    #[must_use]
+    pub fn content(&self) -> &Content {
+        &self.content
+    }
+
+    /// The content, taken out.
+    #[must_use]
+    pub fn into_content(self) -> Content {
+        self.content
+    }
+
+    /// The nodes inside; none if the content is not nodes.
+    #[must_use]
+    pub fn children(&self) -> &[Self] {
+        self.content.nodes()
+    }
+
+    /// The first node inside with that tag.
+    #[must_use]
+    pub fn child(&self, tag: &str) -> Option<&Self> {
+        self.children().iter().find(|child| child.is(tag))
+    }
+
+    /// The bytes inside, however they are written; none if the content is not bytes.
+    #[must_use]
+    pub fn bytes(&self) -> Option<&[u8]> {
+        self.content.as_bytes()
+    }
+}
+
+const STREAM_END: &str = "xmlstreamend";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert!(size_of::<Node>() <= 112, "{}", size_of::<Node>());
+        assert!(size_of::<(Str, Value)>() <= 104, "{}", size_of::<(Str, Value)>());
+    }
+
+    #[test]
+    fn keeps_order_and_repeats() {
+        let node = Node::new("a").with_attr("b", "1").with_attr("a", "2").with_attr("b", "3");
+        let pairs: Vec<_> = node.attrs().iter().map(|(name, value)| (&**name, value.to_text())).collect();
+        assert_eq!(pairs, [("b", "1".into()), ("a", "2".into()), ("b", "3".into())]);
+        assert_eq!(node.attr_str("b"), Some("1"));
+        assert_eq!(node.attr("c"), None);
+    }
+
+    #[test]
+    fn reads_what_is_inside() {
+        let node =
+            Node::new("list").with_child(Node::new("item").with_bytes("x")).with_children([Node::new("end")]);
+        assert_eq!(node.children().len(), 2);
+        assert_eq!(node.child("item").and_then(Node::bytes), Some(&b"x"[..]));
+        assert_eq!(node.child("none"), None);
+        assert_eq!(node.bytes(), None);
+        assert!(Node::stream_end().is_stream_end());
+        assert!(!Node::stream_end().with_attr("a", "b").is_stream_end());
+    }
+}

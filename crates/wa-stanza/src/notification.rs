@@ -1,0 +1,121 @@
+//! Seed §2.1 and the public clients: `<notification>`, something changed.
+
+use wa_binary::{Content, Jid, Node, Str};
+
+use crate::error::StanzaError;
+use crate::fields::Fields;
+
+/// Something changed, of which the server tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notification {
+    /// For the ack.
+    pub id: Str,
+    /// Whose change it is; the server for what it knows itself.
+    pub from: Jid,
+    /// Who changed it, if `from` is a group.
+    pub participant: Option<Jid>,
+    /// The type, such as `encrypt` or `account_sync`.
+    pub kind: Str,
+    /// When, seconds since 1970.
+    pub t: Option<u64>,
+    /// Present if it waited in the mailbox.
+    pub offline: Option<u32>,
+    /// What changed.
+    pub content: NotificationContent,
+}
+
+/// What a [`Notification`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum NotificationContent {
+    /// Type `encrypt`: so many one-time prekeys are left at the server.
+    PrekeysLeft {
+        /// The number.
+        value: u32,
+    },
+    /// Type `encrypt`: the sender's identity key changed.
+    IdentityChanged,
+    /// Everything else.
+    Other(Content),
+}
+
+impl NotificationContent {
+    fn of(fields: Fields<'_>, kind: &str, content: &Content) -> Result<Self, StanzaError> {
+        if kind == ENCRYPT {
+            if let Some(count) = fields.child_opt("count") {
+                return Ok(Self::PrekeysLeft { value: count.number("value")? });
+            }
+            if fields.child_opt("identity").is_some() {
+                return Ok(Self::IdentityChanged);
+            }
+        }
+        Ok(Self::Other(content.clone()))
+    }
+}
+
+impl TryFrom<&Node> for Notification {
+    type Error = StanzaError;
+
+    fn try_from(node: &Node) -> Result<Self, StanzaError> {
+        let fields = Fields::of(node, "notification")?;
+        let kind = fields.text("type")?;
+        Ok(Self {
+            id: fields.text("id")?,
+            from: fields.jid("from")?,
+            participant: fields.jid_opt("participant")?,
+            t: fields.number_opt("t")?,
+            offline: fields.number_opt("offline")?,
+            content: NotificationContent::of(fields, &kind, node.content())?,
+            kind,
+        })
+    }
+}
+
+impl From<Notification> for Node {
+    fn from(notification: Notification) -> Self {
+        let node = Self::new("notification")
+            .with_attr("from", notification.from)
+            .with_attr_opt("participant", notification.participant)
+            .with_attr("id", notification.id)
+            .with_attr("type", notification.kind)
+            .with_attr_opt("t", notification.t)
+            .with_attr_opt("offline", notification.offline);
+        match notification.content {
+            NotificationContent::PrekeysLeft { value } => {
+                node.with_child(Self::new("count").with_attr("value", value))
+            }
+            NotificationContent::IdentityChanged => node.with_child(Self::new("identity")),
+            NotificationContent::Other(content) => node.with_content(content),
+        }
+    }
+}
+
+/// The type of notifications about keys.
+const ENCRYPT: &str = "encrypt";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors() {
+        let error = |xml: &str| Notification::try_from(&xml.parse::<Node>().unwrap()).unwrap_err();
+        let missing = |element, attr| StanzaError::MissingAttr { element, attr };
+        for (xml, expected) in [
+            ("<iq/>", StanzaError::WrongTag { expected: "notification" }),
+            ("<notification id='1' from='a@lid'/>", missing("notification", "type")),
+            ("<notification type='x' from='a@lid'/>", missing("notification", "id")),
+            ("<notification type='x' id='1'/>", missing("notification", "from")),
+            (
+                "<notification type='x' id='1' from='@'/>",
+                StanzaError::InvalidAttr { element: "notification", attr: "from" },
+            ),
+            (
+                "<notification type='encrypt' id='1' from='a@lid'><count/></notification>",
+                missing("count", "value"),
+            ),
+        ] {
+            assert_eq!(error(xml), expected, "{xml}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Seed §3: fetching what is needed to start sessions with other users.
+
+use wa_binary::{Jid, Node, Str};
+
+use super::{
+    OneTimePrekey, SignedPrekey, XMLNS, identity, identity_node, key_type, key_type_node, registration,
+    registration_node,
+};
+use crate::error::StanzaError;
+use crate::fields::Fields;
+use crate::iq::{Iq, IqError, IqKind};
+
+/// A request for bundles; the answer is [`PrekeyBundles`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrekeyFetch {
+    /// Whose.
+    pub users: Vec<WantedUser>,
+}
+
+/// A user, or one device of a user, whose bundle is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WantedUser {
+    /// The address.
+    pub jid: Jid,
+    /// Whether it is wanted because the user's identity key changed (`reason="identity"`).
+    pub identity_changed: bool,
+}
+
+/// The answer to a [`PrekeyFetch`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PrekeyBundles {
+    /// One for each that was asked for, in any order.
+    pub users: Vec<FetchedUser>,
+}
+
+/// A user's bundle, or why there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FetchedUser {
+    /// The address.
+    pub jid: Jid,
+    /// The bundle, or the server's error for this user alone.
+    pub bundle: Result<Bundle, IqError>,
+}
+
+/// What is needed to start a session with one device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bundle {
+    /// The registration id.
+    pub registration: u32,
+    /// The identity key.
+    pub identity: [u8; 32],
+    /// A one-time prekey, unless the server has none left.
+    pub one_time: Option<OneTimePrekey>,
+    /// The signed prekey.
+    pub signed: SignedPrekey,
+}
+
+impl PrekeyFetch {
+    /// The iq that asks.
+    #[must_use]
+    pub fn into_iq(self, id: impl Into<Str>) -> Iq {
+        let users = self.users.into_iter().map(|user| {
+            let reason = user.identity_changed.then_some("identity");
+            Node::new("user").with_attr("jid", user.jid).with_attr_opt("reason", reason)
+        });
+        Iq::get(id, XMLNS).with_children([Node::new("key").with_children(users)])
+    }
+}
+
+impl TryFrom<&Iq> for PrekeyFetch {
+    type Error = StanzaError;
+
+    fn try_from(iq: &Iq) -> Result<Self, StanzaError> {
+        let key = iq.request_payload(&IqKind::Get, XMLNS, "key")?.child("key")?;
+        let wanted = |user: Fields<'_>| {
+            let identity_changed = user.text_opt("reason").is_some_and(|reason| reason == *"identity");
+            Ok(WantedUser { jid: user.jid("jid")?, identity_changed })
+        };
+        Ok(Self { users: key.children("user").map(wanted).collect::<Result<_, _>>()? })
+    }
+}
+
+impl PrekeyBundles {
+    /// The content of the answer.
+    #[must_use]
+    pub fn into_node(self) -> Node {
+        Node::new("list").with_children(self.users.into_iter().map(Node::from))
+    }
+}
+
+impl TryFrom<&Iq> for PrekeyBundles {
+    type Error = StanzaError;
+
+    fn try_from(iq: &Iq) -> Result<Self, StanzaError> {
+        let list = iq.result_payload("list")?.child("list")?;
+        Ok(Self { users: list.children("user").map(FetchedUser::of).collect::<Result<_, _>>()? })
+    }
+}
+
+impl FetchedUser {
+    fn of(user: Fields<'_>) -> Result<Self, StanzaError> {
+        let bundle = match user.child_opt("error") {
+            Some(error) => Err(IqError::of(error)?),
+            None => Ok(Bundle::of(user)?),
+        };
+        Ok(Self { jid: user.jid("jid")?, bundle })
+    }
+}
+
+impl From<FetchedUser> for Node {
+    fn from(user: FetchedUser) -> Self {
+        let node = Self::new("user").with_attr("jid", user.jid);
+        match user.bundle {
+            Ok(bundle) => node.with_children(bundle.into_nodes()),
+            Err(error) => node.with_child(error.into()),
+        }
+    }
+}
+
+impl Bundle {
+    fn of(user: Fields<'_>) -> Result<Self, StanzaError> {
+        let registration = registration(user)?;
+        key_type(user)?;
+        Ok(Self {
+            registration,
+            identity: identity(user)?,
+            one_time: user.child_opt("key").map(OneTimePrekey::of).transpose()?,
+            signed: SignedPrekey::of(user.child("skey")?)?,
+        })
+    }
+
+    fn into_nodes(self) -> Vec<Node> {
+        let mut nodes =
+            vec![registration_node(self.registration), key_type_node(), identity_node(self.identity)];
+        nodes.extend(self.one_time.map(Node::from));
+        nodes.push(self.signed.into());
+        nodes
+    }
+}
