@@ -21,15 +21,15 @@ redacted!(
     record::Counters,
     record::InboxEntry,
     record::OutboxEntry,
-    record::Peer,
     record::Prekey,
     record::ReceiverChain,
     record::SenderChain,
     record::Session,
     record::SessionRecord,
-    record::SignedPrekey,
+    record::Sent,
     record::SkippedKey,
     record::Unacknowledged,
+    record::Waiting,
 );
 
 #[cfg(test)]

@@ -2,12 +2,14 @@
 //!
 //! | request | what it does |
 //! |---|---|
-//! | `GET /control/phones/{number}` | what the phone received, and receipts for what it sent |
+//! | `GET /control/phones/{number}` | what the phone received, receipts for what it sent, bundles of it handed out |
+//! | `GET /control/accounts/{login}` | prekeys left, stanzas waiting, whether a client is connected |
 //! | `POST /control/phones/{number}` | `{"answers": bool}`: whether it answers texts |
 //! | `POST /control/phones/{number}/send` | `{"to": login, "text": …}`: the phone writes; gives `{"id": …}` |
 //! | `POST /control/ping` | `{"to": login}`: the server pings the client; gives `{"id": …}` |
 //! | `POST /control/certificate` | `{"fault": name or null}`: spoils the chain of later handshakes |
 //! | `POST /control/clock` | `{"offset": seconds}`: moves the clock |
+//! | `GET /control/pongs` | ids of those pings that clients have answered |
 //! | `GET /control/violations` | stanzas that broke the rules |
 
 use serde::Deserialize;
@@ -55,7 +57,12 @@ pub(crate) fn handle(world: &mut World, clock: &Clock, get: bool, path: &str, bo
     match (get, path.as_slice()) {
         (true, ["phones", number]) => {
             let phone = world.phones.get(*number)?;
-            Some(json!({ "number": number, "received": phone.received, "receipts": phone.receipts }))
+            Some(json!({
+                "number": number,
+                "received": phone.received,
+                "receipts": phone.receipts,
+                "bundles": phone.bundles,
+            }))
         }
         (false, ["phones", number]) => {
             world.phones.get_mut(*number)?.answers = read::<Answers>(body)?.answers;
@@ -78,6 +85,16 @@ pub(crate) fn handle(world: &mut World, clock: &Clock, get: bool, path: &str, bo
             clock.set_offset(read::<Offset>(body)?.offset);
             Some(json!({}))
         }
+        (true, ["accounts", login]) => {
+            let (_, number) = login.parse::<Jid>().ok()?.as_interop()?;
+            let account = world.accounts.get(&number)?;
+            Some(json!({
+                "prekeys": account.prekeys.len(),
+                "mailbox": account.mailbox.len(),
+                "connected": account.connection.is_some(),
+            }))
+        }
+        (true, ["pongs"]) => Some(json!({ "pongs": world.pongs })),
         (true, ["violations"]) => {
             let shown = world.violations.iter().map(|it| format!("{} {}", it.tag, it.what));
             Some(json!({ "violations": shown.collect::<Vec<_>>() }))

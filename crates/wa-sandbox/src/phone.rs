@@ -32,6 +32,8 @@ pub(crate) struct Phone {
     sessions: BTreeMap<String, SessionRecord>,
     /// Whether a text is answered with an echo.
     pub(crate) answers: bool,
+    /// How many bundles were handed out.
+    pub(crate) bundles: u64,
     /// What was received, oldest first.
     pub(crate) received: VecDeque<Received>,
     /// Receipts for what was sent, oldest first.
@@ -93,6 +95,7 @@ impl Phone {
             next_prekey: 1,
             sessions: BTreeMap::new(),
             answers: true,
+            bundles: 0,
             received: VecDeque::new(),
             receipts: VecDeque::new(),
         }
@@ -104,6 +107,7 @@ impl Phone {
         let one_time_prekey = Some((self.next_prekey, prekey.public_key()));
         self.prekeys.insert(self.next_prekey, prekey);
         self.next_prekey += 1;
+        self.bundles += 1;
         Bundle {
             registration_id: self.local.registration_id,
             identity: self.local.key.public_key(),

@@ -195,6 +195,13 @@ const IQ_SET: &[(&str, Kind)] =
 /// `<iq type="get" xmlns="w:p"/>`, with or without a `<ping/>`.
 pub const PING: Rule = Rule { required: IQ_GET, optional: &[], content: Inside::Maybe("ping", &EMPTY) };
 
+/// `<iq type="result"/>`: the answer to a ping of the server.
+pub const PONG: Rule = Rule {
+    required: &[("id", Kind::Id), ("to", Kind::Server), ("type", Kind::OneOf(&["result"]))],
+    optional: &[],
+    content: Inside::Nothing,
+};
+
 /// `<iq type="get" xmlns="encrypt"><count/></iq>`.
 pub const PREKEY_COUNT: Rule =
     Rule { required: IQ_GET, optional: &[], content: Inside::Children(&[("count", &EMPTY)]) };

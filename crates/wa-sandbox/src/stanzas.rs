@@ -46,6 +46,11 @@ impl World {
 
     fn handle_iq(&mut self, id: ConnectionId, number: u64, node: &Node) -> Result<(), Violation> {
         let stanza = node.attr_str("id").unwrap_or_default().to_owned();
+        if node.attr_str("type") == Some("result") {
+            rules::PONG.check(node)?;
+            self.pongs.push(stanza);
+            return Ok(());
+        }
         let ping = self.profile.chat.ping.client_xmlns.clone();
         let answer = match (node.attr_str("xmlns"), node.attr_str("type")) {
             (Some(xmlns), _) if xmlns == ping => {

@@ -62,6 +62,8 @@ pub struct World {
     pub(crate) phones: BTreeMap<String, Phone>,
     pub(crate) certificate_fault: Option<CertificateFault>,
     pub(crate) violations: VecDeque<Violation>,
+    /// Ids of the server's pings that clients have answered.
+    pub(crate) pongs: Vec<String>,
     server: Server,
     connections: BTreeMap<ConnectionId, Peer>,
     outputs: VecDeque<(ConnectionId, Output)>,
@@ -107,6 +109,7 @@ impl World {
             accounts: BTreeMap::new(),
             certificate_fault: None,
             violations: VecDeque::new(),
+            pongs: Vec::new(),
             connections: BTreeMap::new(),
             outputs: VecDeque::new(),
             wanted_keys: BTreeSet::new(),

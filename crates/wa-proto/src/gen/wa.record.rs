@@ -94,33 +94,31 @@ pub struct Account {
     pub registration_id: u32,
     #[prost(uint32, required, tag = "5")]
     pub signed_prekey_id: u32,
-    #[prost(string, optional, tag = "6")]
+    #[prost(bytes = "vec", required, tag = "6")]
+    pub signed_prekey_public: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "vec", required, tag = "7")]
+    pub signed_prekey_signature: ::prost::alloc::vec::Vec<u8>,
+    /// Absent until the enlistment is recorded.
+    #[prost(string, optional, tag = "8")]
     pub login: ::core::option::Option<::prost::alloc::string::String>,
 }
+/// Numbers that only rise, apart from the account because they change with every message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Counters {
     #[prost(uint32, required, tag = "1")]
     pub version: u32,
-    #[prost(uint32, required, tag = "2")]
-    pub next_prekey_id: u32,
+    #[prost(uint64, required, tag = "2")]
+    pub next_inbox: u64,
     #[prost(uint64, required, tag = "3")]
-    pub next_event_id: u64,
-    #[prost(uint64, required, tag = "4")]
-    pub next_outbox_id: u64,
+    pub next_outbox: u64,
+    #[prost(uint32, required, tag = "4")]
+    pub next_prekey: u32,
+    /// The first one-time prekey that the server has not confirmed.
+    #[prost(uint32, required, tag = "5")]
+    pub next_upload: u32,
 }
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct SignedPrekey {
-    #[prost(uint32, required, tag = "1")]
-    pub version: u32,
-    #[prost(bytes = "vec", required, tag = "2")]
-    pub private: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", required, tag = "3")]
-    pub signature: ::prost::alloc::vec::Vec<u8>,
-    #[prost(uint64, required, tag = "4")]
-    pub created: u64,
-}
+/// A private prekey, one-time or signed; its id is the row's name.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Prekey {
@@ -128,18 +126,8 @@ pub struct Prekey {
     pub version: u32,
     #[prost(bytes = "vec", required, tag = "2")]
     pub private: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bool, required, tag = "3")]
-    pub uploaded: bool,
 }
-/// A peer device: its session, and what waits for its bundle.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
-#[prost(skip_debug)]
-pub struct Peer {
-    #[prost(uint32, required, tag = "1")]
-    pub version: u32,
-    #[prost(bytes = "vec", optional, tag = "2")]
-    pub session: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
-}
+/// What the application has not confirmed: a message (content, timestamp), a refusal (its code), or else a receipt.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct InboxEntry {
@@ -147,13 +135,16 @@ pub struct InboxEntry {
     pub version: u32,
     #[prost(string, required, tag = "2")]
     pub peer: ::prost::alloc::string::String,
-    #[prost(string, required, tag = "3")]
-    pub message_id: ::prost::alloc::string::String,
-    #[prost(uint64, required, tag = "4")]
-    pub timestamp: u64,
-    #[prost(bytes = "vec", required, tag = "5")]
-    pub content: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, repeated, tag = "3")]
+    pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub content: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    #[prost(uint64, optional, tag = "5")]
+    pub timestamp: ::core::option::Option<u64>,
+    #[prost(uint32, optional, tag = "6")]
+    pub rejection: ::core::option::Option<u32>,
 }
+/// A stanza that the server has not acked: the exact bytes that will be sent again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct OutboxEntry {
@@ -161,4 +152,24 @@ pub struct OutboxEntry {
     pub version: u32,
     #[prost(bytes = "vec", required, tag = "2")]
     pub stanza: ::prost::alloc::vec::Vec<u8>,
+}
+/// A message that was accepted: where it stands in the outbox.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Sent {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    #[prost(uint64, required, tag = "2")]
+    pub number: u64,
+}
+/// Content that waits for its peer's bundle.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Waiting {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    #[prost(string, required, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    #[prost(bytes = "vec", required, tag = "3")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
 }

@@ -1,0 +1,212 @@
+//! The client: a channel and a messenger joined by stanzas (seed §2, §3).
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand_core::CryptoRng;
+use wa_noise::{KnownServer, TrustRoot};
+use wa_profile::Profile;
+
+use crate::account::{Account, AccountKeys};
+use crate::channel::{Channel, ChannelEvent, Login};
+use crate::messenger::{Messenger, first_rows};
+use crate::store::{Rows, StateError, Transaction, Write};
+use crate::{Command, DisconnectReason, Event, Now, Ticket};
+
+/// A whole client as a value. One is one account in one process.
+#[derive(Debug)]
+pub struct Client {
+    profile: Profile,
+    root: TrustRoot,
+    messenger: Messenger,
+    channel: Option<Channel>,
+    server: Option<KnownServer>,
+    events: VecDeque<Event>,
+}
+
+/// Why no connection was begun. The caller's to mend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The account has not been read from the store yet: run transactions first.
+    #[error("account is not loaded")]
+    NotLoaded,
+    /// The account has no login yet: enlist, and say so with [`Command::Enlisted`].
+    #[error("account is not enlisted")]
+    NotEnlisted,
+    /// There is a connection already.
+    #[error("already connected")]
+    Connected,
+}
+
+impl Client {
+    /// The transaction that makes an account. Run it before the enlistment request leaves, or a crash in between
+    /// leaves an enlistment whose keys nobody has.
+    pub fn create(keys: &AccountKeys) -> Transaction {
+        let write =
+            |(key, row): (_, crate::row::Row)| Write { key, value: Some(row.encode()), expires: None };
+        Transaction { writes: first_rows(keys).into_iter().map(write).collect(), reads: Vec::new() }
+    }
+
+    /// A client over a store in which an account was made. `root` is what the server's certificates must come from:
+    /// [`WHATSAPP_ROOT`](wa_noise::WHATSAPP_ROOT), or a sandbox's.
+    pub fn open(profile: Profile, root: TrustRoot) -> Self {
+        let messenger = Messenger::open(profile.clone());
+        Self { profile, root, messenger, channel: None, server: None, events: VecDeque::new() }
+    }
+
+    /// The account, once it is loaded.
+    pub fn account(&self) -> Option<&Account> {
+        self.messenger.account()
+    }
+
+    /// The server as the last handshake proved it.
+    pub fn server(&self) -> Option<&KnownServer> {
+        self.server.as_ref()
+    }
+
+    /// Begins a connection with a fresh token; its first bytes are there at once.
+    ///
+    /// # Errors
+    /// The account is not ready, or a connection is there.
+    pub fn connect(
+        &mut self,
+        now: Now,
+        token: impl Into<Bytes>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), ConnectError> {
+        if self.channel.is_some() {
+            return Err(ConnectError::Connected);
+        }
+        let account = self.messenger.account().ok_or(ConnectError::NotLoaded)?;
+        let login = account.login.as_ref().and_then(wa_binary::Jid::as_interop);
+        let (_, number) = login.ok_or(ConnectError::NotEnlisted)?;
+        let login = Login::new(number, token);
+        let key = account.noise.clone();
+        self.channel = Some(Channel::connect(key, login, self.root, &self.profile, now, rng));
+        self.pump(now, rng);
+        Ok(())
+    }
+
+    /// Bytes have arrived.
+    pub fn handle_bytes(&mut self, now: Now, bytes: &[u8], rng: &mut impl CryptoRng) {
+        if let Some(channel) = &mut self.channel {
+            channel.handle_bytes(now, bytes, rng);
+        }
+        self.pump(now, rng);
+    }
+
+    /// The connection is gone.
+    pub fn handle_lost(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        self.close(now, DisconnectReason::Lost, rng);
+    }
+
+    /// Ends the connection; the account stays.
+    pub fn close(&mut self, now: Now, reason: DisconnectReason, rng: &mut impl CryptoRng) {
+        if let Some(channel) = &mut self.channel {
+            channel.close(reason);
+        }
+        self.pump(now, rng);
+    }
+
+    /// The time that [`poll_timeout`](Self::poll_timeout) named has come.
+    pub fn handle_timeout(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        if let Some(channel) = &mut self.channel {
+            channel.handle_timeout(now);
+        }
+        self.pump(now, rng);
+    }
+
+    /// The application wants something; [`poll_accepted`](Self::poll_accepted) tells when it is durable.
+    pub fn handle_command(&mut self, now: Now, ticket: Ticket, command: Command, rng: &mut impl CryptoRng) {
+        self.messenger.handle_command(now, ticket, command, rng);
+        self.pump(now, rng);
+    }
+
+    /// The transaction that was handed out is durable, and these are the rows that it read.
+    ///
+    /// # Errors
+    /// A row that cannot be read, or no account: drop the client.
+    pub fn handle_committed(
+        &mut self,
+        now: Now,
+        rows: Rows,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), StateError> {
+        self.messenger.handle_committed(now, rows, rng)?;
+        self.pump(now, rng);
+        Ok(())
+    }
+
+    /// The next transaction to run; none while one is under way.
+    #[must_use]
+    pub fn poll_transaction(&mut self) -> Option<Transaction> {
+        let transaction = self.messenger.poll_transaction();
+        self.take_stanzas();
+        transaction
+    }
+
+    /// The next bytes to send.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Bytes> {
+        self.channel.as_mut()?.poll_transmit()
+    }
+
+    /// The next thing for the application.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front().or_else(|| self.messenger.poll_event())
+    }
+
+    /// The next command that is durable: what it asked for will happen, whatever crashes.
+    #[must_use]
+    pub fn poll_accepted(&mut self) -> Option<Ticket> {
+        self.messenger.poll_accepted()
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) is due, by [`Now::tick`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.channel.as_ref()?.poll_timeout()
+    }
+
+    /// Whether more bytes and commands may be put in; otherwise run transactions and take events first.
+    pub fn wants_input(&self) -> bool {
+        self.messenger.wants_input()
+    }
+
+    /// Whether there is a connection, logged in or on the way.
+    pub fn is_connected(&self) -> bool {
+        self.channel.is_some()
+    }
+
+    /// Carries stanzas between the two halves until neither has any.
+    fn pump(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        while let Some(event) = self.channel.as_mut().and_then(Channel::poll_event) {
+            match event {
+                ChannelEvent::Server(server) => self.server = Some(server),
+                ChannelEvent::Open => {
+                    self.events.push_back(Event::Connected);
+                    self.messenger.handle_link_up(now, rng);
+                }
+                ChannelEvent::Stanza(stanza) => self.messenger.handle_stanza(now, *stanza, rng),
+                ChannelEvent::Malformed(what) => self.events.push_back(Event::Malformed(what)),
+                ChannelEvent::Closed(reason) => {
+                    self.channel = None;
+                    self.messenger.handle_link_down();
+                    self.events.push_back(Event::Disconnected(reason));
+                }
+            }
+        }
+        self.take_stanzas();
+    }
+
+    fn take_stanzas(&mut self) {
+        if let Some(channel) = &mut self.channel {
+            while let Some(stanza) = self.messenger.poll_stanza() {
+                channel.send(stanza);
+            }
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The names of rows: a table and what names a row in it, in bytes whose order is the order of the rows.
+
+use std::fmt;
+
+use wa_binary::Jid;
+
+/// A row's name. Made in this crate only; a store compares and keeps it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(Box<[u8]>);
+
+/// The tables of one account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Table {
+    /// The account itself: one row.
+    Account = 1,
+    /// Numbers that only rise: one row.
+    Counters = 2,
+    /// Sessions, by peer.
+    Peer = 3,
+    /// One-time prekeys, by id.
+    Prekey = 4,
+    /// Signed prekeys, by id.
+    SignedPrekey = 5,
+    /// Events that the application has not confirmed, by number.
+    Inbox = 6,
+    /// Stanzas that the server has not acked, by number.
+    Outbox = 7,
+    /// Messages that were decrypted, by peer and id.
+    Seen = 8,
+    /// Messages that were accepted for sending, by peer and id.
+    Sent = 9,
+    /// Contents that wait for a peer's bundle, by peer and number.
+    Waiting = 10,
+}
+
+impl Key {
+    pub(crate) fn account() -> Self {
+        Self::new(Table::Account, &[])
+    }
+
+    pub(crate) fn counters() -> Self {
+        Self::new(Table::Counters, &[])
+    }
+
+    pub(crate) fn peer(peer: &Jid) -> Self {
+        Self::new(Table::Peer, &[peer.to_string().as_bytes()])
+    }
+
+    pub(crate) fn prekey(id: u32) -> Self {
+        Self::new(Table::Prekey, &[&id.to_be_bytes()])
+    }
+
+    pub(crate) fn signed_prekey(id: u32) -> Self {
+        Self::new(Table::SignedPrekey, &[&id.to_be_bytes()])
+    }
+
+    pub(crate) fn inbox(number: u64) -> Self {
+        Self::new(Table::Inbox, &[&number.to_be_bytes()])
+    }
+
+    pub(crate) fn outbox(number: u64) -> Self {
+        Self::new(Table::Outbox, &[&number.to_be_bytes()])
+    }
+
+    pub(crate) fn seen(peer: &Jid, id: &str) -> Self {
+        Self::with_peer(Table::Seen, &peer.to_string(), id.as_bytes())
+    }
+
+    pub(crate) fn sent(peer: &Jid, id: &str) -> Self {
+        Self::with_peer(Table::Sent, &peer.to_string(), id.as_bytes())
+    }
+
+    pub(crate) fn waiting(peer: &Jid, number: u64) -> Self {
+        Self::with_peer(Table::Waiting, &peer.to_string(), &number.to_be_bytes())
+    }
+
+    /// The rows that wait for a peer's bundle: from the first, to behind the last.
+    pub(crate) fn waiting_range(peer: &str) -> (Self, Self) {
+        let numbered = |number: &[u8]| Self::with_peer(Table::Waiting, peer, number);
+        (numbered(&[]), numbered(&[0xFF; 9]))
+    }
+
+    /// Before every row of a table.
+    pub(crate) fn start_of(table: Table) -> Self {
+        Self::new(table, &[])
+    }
+
+    /// Behind every row of a table.
+    pub(crate) fn end_of(table: Table) -> Self {
+        Self(Box::new([table as u8 + 1]))
+    }
+
+    /// The number that an inbox or outbox row is named by.
+    pub(crate) fn number(&self) -> Option<u64> {
+        self.0.get(1..)?.try_into().ok().map(u64::from_be_bytes)
+    }
+
+    /// The id that a prekey row is named by.
+    pub(crate) fn prekey_id(&self) -> Option<u32> {
+        self.0.get(1..)?.try_into().ok().map(u32::from_be_bytes)
+    }
+
+    /// The peer for whose bundle a row waits.
+    pub(crate) fn waiting_peer(&self) -> Option<Jid> {
+        let (length, rest) = self.0.get(1..)?.split_first_chunk()?;
+        let peer = rest.get(..usize::try_from(u32::from_be_bytes(*length)).ok()?)?;
+        std::str::from_utf8(peer).ok()?.parse().ok()
+    }
+
+    /// The table.
+    pub fn table(&self) -> Option<Table> {
+        let tables = [
+            Table::Account,
+            Table::Counters,
+            Table::Peer,
+            Table::Prekey,
+            Table::SignedPrekey,
+            Table::Inbox,
+            Table::Outbox,
+            Table::Seen,
+            Table::Sent,
+            Table::Waiting,
+        ];
+        let first = *self.0.first()?;
+        tables.into_iter().find(|&table| table as u8 == first)
+    }
+
+    /// The bytes, for a store to keep.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// A key that a store has kept.
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
+    fn new(table: Table, parts: &[&[u8]]) -> Self {
+        let mut bytes = vec![table as u8];
+        parts.iter().for_each(|part| bytes.extend_from_slice(part));
+        Self(bytes.into())
+    }
+
+    /// The peer comes with its length, so that no two names run together.
+    fn with_peer(table: Table, peer: &str, rest: &[u8]) -> Self {
+        let length = u32::try_from(peer.len()).unwrap_or(u32::MAX).to_be_bytes();
+        Self::new(table, &[&length, peer.as_bytes(), rest])
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({:?})", self.table())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn order_is_the_order_of_numbers_and_tables() {
+        assert!(Key::inbox(255) < Key::inbox(256));
+        assert!(Key::inbox(u64::MAX) < Key::end_of(Table::Inbox));
+        assert!(Key::start_of(Table::Inbox) < Key::inbox(0));
+        assert!(Key::end_of(Table::Inbox) <= Key::start_of(Table::Outbox));
+        assert_eq!(Key::inbox(7).number(), Some(7));
+    }
+
+    #[test]
+    fn peer_and_id_do_not_run_together() {
+        let peer = |digits| Jid::phone(digits).unwrap();
+        assert_ne!(Key::seen(&peer("1"), "2"), Key::seen(&peer("12"), ""));
+        assert_ne!(Key::seen(&peer("1"), "x"), Key::sent(&peer("1"), "x"));
+    }
+
+    #[test]
+    fn debug_shows_the_table_and_no_name() {
+        assert_eq!(format!("{:?}", Key::peer(&Jid::phone("14155551001").unwrap())), "Key(Some(Peer))");
+    }
+}

@@ -1,0 +1,47 @@
+//! The chat client of a third party, as a value (seed §2, §3): bytes in, events out, no I/O, no clock, no store.
+//!
+//! [`Channel`] speaks with chatd (frames, handshake, login, keepalive) and knows no Signal key; [`Messenger`] keeps
+//! sessions, inbox and outbox and knows no Noise. They are joined by [`Stanza`](wa_stanza::Stanza) and run together
+//! as a [`Client`].
+//!
+//! # State
+//! The client never touches a store. It hands out one [`Transaction`] at a time, and whatever depends on it (bytes
+//! and events alike) is held back until [`Client::handle_committed`]. So a crash at any moment loses nothing and
+//! shows nothing twice that was confirmed. With the [`MemoryStore`] that is one line:
+//!
+//! ```
+//! # use wa_chat::*;
+//! # fn drive(client: &mut Client, memory: &MemoryStore, now: Now, rng: &mut impl rand_core::CryptoRng) -> Result<(), StateError> {
+//! while let Some(transaction) = client.poll_transaction() {
+//!     client.handle_committed(now, memory.apply(&transaction), rng)?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! `handle_*` puts in and does the work; `poll_*` only takes out, in any order, until there is nothing.
+
+mod account;
+mod channel;
+mod client;
+mod content;
+mod disconnect;
+mod event;
+mod key;
+mod memory;
+mod messenger;
+mod row;
+mod store;
+mod time;
+
+pub use crate::account::{Account, AccountKeys};
+pub use crate::channel::{Channel, ChannelEvent, Login, Malformed};
+pub use crate::client::{Client, ConnectError};
+pub use crate::content::Content;
+pub use crate::disconnect::{DisconnectReason, Refusal};
+pub use crate::event::{Command, Event, EventId, MessageId, NoSession, Ticket, Undecryptable};
+pub use crate::key::{Key, Table};
+pub use crate::memory::MemoryStore;
+pub use crate::messenger::Messenger;
+pub use crate::store::{Read, Rows, StateError, Store, StoreError, Transaction, Value, Write};
+pub use crate::time::Now;

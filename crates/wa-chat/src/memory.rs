@@ -1,0 +1,51 @@
+//! A store in memory: for tests, and for whoever keeps the rows elsewhere as a whole.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+use crate::key::Key;
+use crate::store::{Read, Rows, Store, StoreError, Transaction, Value};
+
+/// An ordered map of one account's rows. Durable as long as the process is.
+#[derive(Debug, Default)]
+pub struct MemoryStore(Mutex<BTreeMap<Key, Value>>);
+
+impl MemoryStore {
+    /// Runs a transaction at once; it cannot fail.
+    pub fn apply(&self, transaction: &Transaction) -> Rows {
+        let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for write in &transaction.writes {
+            match &write.value {
+                Some(value) => rows.insert(write.key.clone(), value.clone()),
+                None => rows.remove(&write.key),
+            };
+        }
+        let read = |read: &Read| -> Vec<(Key, Value)> {
+            let found: Box<dyn Iterator<Item = (&Key, &Value)>> = match read {
+                Read::One(key) => Box::new(rows.get_key_value(key).into_iter()),
+                Read::Page { from, to, limit } if from < to => {
+                    Box::new(rows.range(from..to).take(usize::from(*limit)))
+                }
+                Read::Page { .. } => Box::new(std::iter::empty()),
+            };
+            found.map(|(key, value)| (key.clone(), value.clone())).collect()
+        };
+        Rows(transaction.reads.iter().flat_map(read).collect())
+    }
+
+    /// How many rows there are.
+    pub fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether there is no row.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+impl Store for MemoryStore {
+    async fn run(&self, transaction: &Transaction) -> Result<Rows, StoreError> {
+        Ok(self.apply(transaction))
+    }
+}

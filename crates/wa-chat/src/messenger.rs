@@ -1,0 +1,496 @@
+//! The messenger: sessions, inbox and outbox as rows, one step for each input (seed §3). No Noise, no store.
+//!
+//! Each stanza and command is one step over loaded rows: a pure function that gives a draft, asks for rows, or
+//! refuses without a trace. Drafts join the open batch as a whole; a batch becomes one transaction; what it causes is
+//! released when that is committed, never before.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use bytes::Bytes;
+use rand_core::CryptoRng;
+use wa_binary::{Jid, Limits};
+use wa_profile::Profile;
+use wa_stanza::{Ib, Iq, Message, Notification, Receipt, Stanza};
+
+use crate::account::Account;
+use crate::key::{Key, Table};
+use crate::messenger::batch::{Batch, Released};
+use crate::messenger::log::{Cursor, PAGE, Page};
+use crate::messenger::requests::{Request, Requests};
+use crate::messenger::view::{Draft, Stop, View, Wanted};
+use crate::row::{InboxEntry, Row};
+use crate::store::{Read, Rows, StateError, Transaction, Value};
+use crate::{Command, Event, Now, Ticket};
+
+mod batch;
+mod log;
+mod prekeys;
+mod receive;
+mod requests;
+mod send;
+mod view;
+
+/// Inputs that may wait before [`Messenger::wants_input`] says no.
+const MAX_QUEUED: usize = 256;
+
+/// Steps that one batch takes.
+const MAX_STEPS: usize = 64;
+
+/// Events or stanzas that may wait to be taken before logs are read on.
+const MAX_READY: usize = 256;
+
+/// The store's side of a client, as a value.
+#[derive(Debug)]
+pub struct Messenger {
+    profile: Profile,
+    account: Option<Account>,
+    queue: VecDeque<Input>,
+    view: View,
+    batch: Batch,
+    wanted: BTreeSet<Wanted>,
+    in_flight: Option<Sealed>,
+    inbox: Cursor,
+    outbox: Cursor,
+    requests: Requests,
+    /// Peers whose bundle is on its way.
+    fetching: BTreeSet<Jid>,
+    link: Option<Link>,
+    /// Rises with each connection.
+    generation: u64,
+    events: VecDeque<Event>,
+    accepted: VecDeque<Ticket>,
+    transmits: VecDeque<Stanza>,
+    failed: Option<StateError>,
+}
+
+/// One thing to deal with.
+#[derive(Clone, Debug)]
+enum Input {
+    Message(Box<Message>),
+    Receipt(Box<Receipt>),
+    Ack(Box<wa_stanza::Ack>),
+    Notification(Box<Notification>),
+    Answer(Request, Box<Iq>),
+    Command(Ticket, Command),
+    /// The login stands: pull the mailbox, look after prekeys and waiting messages.
+    LinkUp,
+    /// A batch of the mailbox has come: pull the next.
+    Pull,
+}
+
+/// What is done in order; one lane does not wait for another.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Lane {
+    Peer(Jid),
+    Own,
+}
+
+#[derive(Debug)]
+struct Link {
+    /// Stanzas of the mailbox since the last pull; none once it is empty.
+    pulled: Option<u32>,
+}
+
+/// A transaction under way, and what its commit releases.
+#[derive(Debug)]
+struct Sealed {
+    released: Released,
+    wanted: BTreeSet<Wanted>,
+    view_generation: u64,
+    inbox: Option<Page>,
+    outbox: Option<Page>,
+    link_generation: u64,
+}
+
+/// What every step may know besides its rows.
+#[derive(Clone, Copy)]
+struct Context<'a> {
+    profile: &'a Profile,
+    fetching: &'a BTreeSet<Jid>,
+    now: Now,
+}
+
+impl Messenger {
+    /// A messenger over a store that is still to be read; its first transaction loads the account.
+    pub fn open(profile: Profile) -> Self {
+        let wanted = [Key::account(), Key::counters()].map(Wanted::Row);
+        let mut inbox = Cursor::default();
+        inbox.restart();
+        Self {
+            profile,
+            account: None,
+            queue: VecDeque::new(),
+            view: View::default(),
+            batch: Batch::default(),
+            wanted: BTreeSet::from(wanted),
+            in_flight: None,
+            inbox,
+            outbox: Cursor::default(),
+            requests: Requests::default(),
+            fetching: BTreeSet::new(),
+            link: None,
+            generation: 0,
+            events: VecDeque::new(),
+            accepted: VecDeque::new(),
+            transmits: VecDeque::new(),
+            failed: None,
+        }
+    }
+
+    /// The account, once it is loaded.
+    pub fn account(&self) -> Option<&Account> {
+        self.account.as_ref()
+    }
+
+    /// The login of a channel stands.
+    pub fn handle_link_up(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        self.generation += 1;
+        self.link = Some(Link { pulled: Some(0) });
+        self.outbox.restart();
+        self.queue.push_back(Input::LinkUp);
+        self.process(now, rng);
+    }
+
+    /// The channel has ended. What is stored will be sent by the next one.
+    pub fn handle_link_down(&mut self) {
+        self.generation += 1;
+        self.link = None;
+        self.outbox.stop();
+        self.requests.clear();
+        self.fetching.clear();
+        self.transmits.clear();
+        self.queue.retain(|input| !matches!(input, Input::LinkUp | Input::Pull | Input::Answer(..)));
+    }
+
+    /// A stanza has come.
+    pub fn handle_stanza(&mut self, now: Now, stanza: Stanza, rng: &mut impl CryptoRng) {
+        let mut offline = None;
+        let input = match stanza {
+            Stanza::Message(message) => {
+                offline = message.offline;
+                Input::Message(Box::new(message))
+            }
+            Stanza::Receipt(receipt) => {
+                offline = receipt.offline;
+                Input::Receipt(Box::new(receipt))
+            }
+            Stanza::Notification(notification) => {
+                offline = notification.offline;
+                Input::Notification(Box::new(notification))
+            }
+            Stanza::Ack(ack) => Input::Ack(Box::new(ack)),
+            Stanza::Iq(iq) => match self.requests.answered(&iq) {
+                Some(request) => Input::Answer(request, Box::new(iq)),
+                None => return,
+            },
+            Stanza::Ib(ib) => return self.handle_ib(&ib),
+            _ => return,
+        };
+        self.queue.push_back(input);
+        self.count_offline(offline.is_some());
+        self.process(now, rng);
+    }
+
+    /// The application wants something; [`poll_accepted`](Self::poll_accepted) tells when it is durable.
+    pub fn handle_command(&mut self, now: Now, ticket: Ticket, command: Command, rng: &mut impl CryptoRng) {
+        self.queue.push_back(Input::Command(ticket, command));
+        self.process(now, rng);
+    }
+
+    /// The transaction that was handed out is durable, and these are the rows that it read.
+    ///
+    /// # Errors
+    /// A row that cannot be read, or no account: drop the messenger.
+    pub fn handle_committed(
+        &mut self,
+        now: Now,
+        rows: Rows,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), StateError> {
+        let sealed = self.in_flight.take().ok_or(StateError::NoTransaction)?;
+        self.take_rows(&sealed, &rows)?;
+        self.take_logs(&sealed, &rows)?;
+        self.release(sealed.released, sealed.link_generation);
+        self.process(now, rng);
+        self.failed.map_or(Ok(()), Err)
+    }
+
+    /// The next transaction to run; none while one is under way.
+    #[must_use]
+    pub fn poll_transaction(&mut self) -> Option<Transaction> {
+        if self.in_flight.is_some() || self.failed.is_some() {
+            return None;
+        }
+        let inbox = self.inbox.wanted().filter(|_| self.events.len() < MAX_READY);
+        let outbox = self.outbox.wanted().filter(|_| self.transmits.len() < MAX_READY);
+        let wanted = std::mem::take(&mut self.wanted);
+        let (writes, released) = self.batch.seal();
+        if writes.is_empty() && wanted.is_empty() && inbox.is_none() && outbox.is_none() {
+            self.release(released, self.generation);
+            return None;
+        }
+        let page = |table: fn(u64) -> Key, page: Page| Read::Page {
+            from: table(page.from),
+            to: table(page.to),
+            limit: PAGE,
+        };
+        let mut reads: Vec<Read> = wanted.iter().map(Wanted::read).collect();
+        reads.extend(inbox.map(|it| page(Key::inbox, it)));
+        reads.extend(outbox.map(|it| page(Key::outbox, it)));
+        self.in_flight = Some(Sealed {
+            released,
+            wanted,
+            view_generation: self.view.generation,
+            inbox,
+            outbox,
+            link_generation: self.generation,
+        });
+        Some(Transaction { writes, reads })
+    }
+
+    /// The next stanza for the channel.
+    #[must_use]
+    pub fn poll_stanza(&mut self) -> Option<Stanza> {
+        self.transmits.pop_front()
+    }
+
+    /// The next thing for the application.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The next command that is durable: what it asked for will happen, whatever crashes.
+    #[must_use]
+    pub fn poll_accepted(&mut self) -> Option<Ticket> {
+        self.accepted.pop_front()
+    }
+
+    /// Whether more may be put in; otherwise run transactions and take out first.
+    pub fn wants_input(&self) -> bool {
+        self.queue.len() < MAX_QUEUED && self.transmits.len() < MAX_READY
+    }
+
+    fn handle_ib(&mut self, ib: &Ib) {
+        let is_end = |item: &wa_stanza::IbItem| matches!(item, wa_stanza::IbItem::Offline { .. });
+        if let (Some(link), true) = (&mut self.link, ib.items.iter().any(is_end)) {
+            link.pulled = None;
+        }
+    }
+
+    /// After a whole batch the next one is pulled.
+    fn count_offline(&mut self, is_offline: bool) {
+        let Some(pulled) = self.link.as_mut().and_then(|link| link.pulled.as_mut()) else { return };
+        *pulled += u32::from(is_offline);
+        if *pulled >= self.profile.chat.offline_batch {
+            *pulled = 0;
+            self.queue.push_back(Input::Pull);
+        }
+    }
+
+    /// Runs the steps that can run. One that misses rows holds up its own lane only.
+    fn process(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        let mut blocked = BTreeSet::new();
+        let mut position = 0;
+        while self.batch.steps() < MAX_STEPS {
+            let Some(input) = self.queue.get(position) else { break };
+            let lane = input.lane();
+            if blocked.contains(&lane) {
+                position += 1;
+                continue;
+            }
+            let context = Context { profile: &self.profile, fetching: &self.fetching, now };
+            match context.step(&self.view, input, rng) {
+                Ok(draft) => {
+                    self.queue.remove(position);
+                    self.join(draft);
+                }
+                Err(Stop::Missing(missing)) => {
+                    self.wanted.extend(missing);
+                    blocked.insert(lane);
+                    position += 1;
+                }
+                Err(Stop::Corrupt(error)) => {
+                    self.failed = Some(error);
+                    return;
+                }
+            }
+        }
+        if self.queue.is_empty() && self.batch.is_empty() && self.in_flight.is_none() {
+            self.view.clear();
+        }
+    }
+
+    fn join(&mut self, draft: Draft) {
+        self.view.apply(&draft);
+        for request in &draft.requests {
+            if let Request::Bundle(peer) = request {
+                self.fetching.insert(peer.clone());
+            }
+        }
+        self.fetching.retain(|peer| draft.fetched.as_ref() != Some(peer));
+        self.batch.join(draft);
+    }
+
+    fn take_rows(&mut self, sealed: &Sealed, rows: &Rows) -> Result<(), StateError> {
+        for wanted in &sealed.wanted {
+            let read = wanted.read();
+            let found = rows.0.iter().filter(|(key, _)| is_in(key, &read));
+            let found = found.map(decoded).collect::<Result<Vec<_>, _>>()?;
+            match wanted {
+                Wanted::Row(key) => {
+                    let row = found.into_iter().next().map(|(_, row)| row);
+                    self.take_own(key, row.as_ref())?;
+                    self.view.load(key.clone(), row);
+                }
+                // A draft since then may have changed what the page would show.
+                _ if sealed.view_generation != self.view.generation => {}
+                wanted => self.view.load_page(wanted, found),
+            }
+        }
+        if let Some(Row::Account(account)) = sealed.released.account() {
+            self.account = Some((**account).clone());
+        }
+        Ok(())
+    }
+
+    /// The account and the logs' ends, when they are read.
+    fn take_own(&mut self, key: &Key, row: Option<&Row>) -> Result<(), StateError> {
+        match (key.table(), row) {
+            (Some(Table::Account), Some(Row::Account(account))) => self.account = Some((**account).clone()),
+            (Some(Table::Counters), Some(Row::Counters(counters))) => {
+                self.inbox.set_end(counters.next_inbox);
+                self.outbox.set_end(counters.next_outbox);
+            }
+            (Some(Table::Account | Table::Counters), _) => return Err(StateError::NoAccount),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_logs(&mut self, sealed: &Sealed, rows: &Rows) -> Result<(), StateError> {
+        for (page, table) in [(sealed.inbox, Table::Inbox), (sealed.outbox, Table::Outbox)] {
+            let Some(page) = page else { continue };
+            let of_table = rows.0.iter().filter(|(key, _)| key.table() == Some(table));
+            let found = of_table.map(decoded).collect::<Result<Vec<_>, _>>()?;
+            let numbers: Vec<u64> = found.iter().filter_map(|(key, _)| key.number()).collect();
+            let cursor = if table == Table::Inbox { &mut self.inbox } else { &mut self.outbox };
+            if !cursor.take_page(page, &numbers) {
+                continue;
+            }
+            for (number, (_, row)) in numbers.into_iter().zip(found) {
+                match row {
+                    Row::Inbox(entry) => self.events.push_back(entry.event(number)),
+                    Row::Outbox(stanza) => self.transmits.push_back(read_stanza(stanza)?),
+                    _ => return Err(StateError::Corrupt(Some(table))),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a batch caused may now be seen.
+    fn release(&mut self, released: Released, link_generation: u64) {
+        if let Some(last) = released.outbox.last().map(|(number, _)| *number)
+            && self.outbox.take_live(last)
+        {
+            self.transmits.extend(released.outbox.into_iter().map(|(_, message)| Stanza::Message(message)));
+        }
+        if let Some(last) = released.inbox.last().map(|(number, _): &(u64, InboxEntry)| *number)
+            && self.inbox.take_live(last)
+        {
+            self.events.extend(released.inbox.into_iter().map(|(number, entry)| entry.event(number)));
+        }
+        self.events.extend(released.events);
+        self.accepted.extend(released.accepted);
+        if link_generation == self.generation && self.link.is_some() {
+            self.transmits.extend(released.transmits);
+            for request in released.requests {
+                self.transmits.push_back(self.requests.ask(request).into());
+            }
+        }
+    }
+}
+
+impl Input {
+    fn lane(&self) -> Lane {
+        let peer = match self {
+            Self::Message(message) => message.from.as_ref(),
+            Self::Receipt(receipt) => receipt.from.as_ref(),
+            Self::Ack(ack) => ack.from.as_ref(),
+            Self::Answer(Request::Bundle(peer), _) => Some(peer),
+            Self::Command(_, Command::Send { to, .. }) => Some(to),
+            _ => None,
+        };
+        peer.map_or(Lane::Own, |peer| Lane::Peer(peer.clone()))
+    }
+}
+
+impl Context<'_> {
+    fn step(&self, view: &View, input: &Input, rng: &mut impl CryptoRng) -> Result<Draft, Stop> {
+        match input {
+            Input::Message(message) => self.receive_message(view, message, rng),
+            Input::Receipt(receipt) => self.receive_receipt(view, receipt),
+            Input::Ack(ack) => self.receive_ack(view, ack),
+            Input::Notification(notification) => self.receive_notification(view, notification, rng),
+            Input::Answer(Request::Bundle(peer), iq) => self.receive_bundle(view, peer, iq, rng),
+            Input::Answer(Request::PrekeyCount, iq) => self.receive_prekey_count(view, iq, rng),
+            Input::Answer(Request::PrekeyUpload(_, last), iq) => self.receive_uploaded(view, iq, *last),
+            Input::Command(ticket, command) => self.command(view, *ticket, command, rng),
+            Input::LinkUp => self.link_up(view),
+            Input::Pull => Ok(self.pull()),
+        }
+    }
+
+    /// The start of a connection: the mailbox, the prekeys, and whoever's bundle is waited for.
+    fn link_up(&self, view: &View) -> Result<Draft, Stop> {
+        let mut draft = self.pull();
+        draft.requests.push(Request::PrekeyCount);
+        draft.requests.extend(view.peers_waiting()?.into_iter().map(Request::Bundle));
+        Ok(draft)
+    }
+
+    fn pull(&self) -> Draft {
+        let pull = Ib::offline_batch(self.profile.chat.offline_batch);
+        Draft { transmits: vec![pull.into()], ..Draft::default() }
+    }
+}
+
+fn is_in(key: &Key, read: &Read) -> bool {
+    match read {
+        Read::One(one) => key == one,
+        Read::Page { from, to, .. } => (from..to).contains(&key),
+    }
+}
+
+fn decoded((key, value): &(Key, Value)) -> Result<(Key, Row), StateError> {
+    Ok((key.clone(), Row::decode(key, value)?))
+}
+
+/// A stanza of the outbox, as it was written.
+fn read_stanza(bytes: Bytes) -> Result<Stanza, StateError> {
+    let corrupt = StateError::Corrupt(Some(Table::Outbox));
+    let node = wa_binary::decode(bytes, &Limits::new()).map_err(|_| corrupt)?;
+    Stanza::try_from(node).map_err(|_| corrupt)
+}
+
+/// What a store must hold before an account's first connection.
+pub(crate) fn first_rows(keys: &crate::AccountKeys) -> BTreeMap<Key, Row> {
+    let account = Account {
+        noise: keys.noise.clone(),
+        identity: keys.identity.clone(),
+        signed: keys.signed.clone(),
+        login: None,
+    };
+    let counters = crate::row::Counters {
+        next_inbox: 0,
+        next_outbox: 0,
+        next_prekey: crate::account::FIRST_PREKEY,
+        next_upload: crate::account::FIRST_PREKEY,
+    };
+    BTreeMap::from([
+        (Key::account(), Row::Account(Box::new(account))),
+        (Key::counters(), Row::Counters(counters)),
+        (Key::signed_prekey(keys.signed.id), Row::Prekey(keys.signed_prekey.clone())),
+    ])
+}

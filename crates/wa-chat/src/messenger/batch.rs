@@ -1,0 +1,76 @@
+//! The open batch: drafts joined, then sealed into one transaction.
+
+use std::collections::BTreeMap;
+
+use wa_stanza::{Message, Stanza};
+
+use crate::key::Key;
+use crate::messenger::requests::Request;
+use crate::messenger::view::Draft;
+use crate::row::{InboxEntry, Row};
+use crate::store::Write;
+use crate::{Event, Ticket};
+
+/// Drafts that will be committed together.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    writes: BTreeMap<Key, (Option<Row>, Option<u64>)>,
+    released: Released,
+    steps: usize,
+}
+
+/// What a commit lets out, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Released {
+    pub(crate) transmits: Vec<Stanza>,
+    pub(crate) outbox: Vec<(u64, Message)>,
+    pub(crate) inbox: Vec<(u64, InboxEntry)>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) requests: Vec<Request>,
+    pub(crate) accepted: Vec<Ticket>,
+    account: Option<Row>,
+}
+
+impl Released {
+    /// The account's row, if the batch changed it.
+    pub(crate) fn account(&self) -> Option<&Row> {
+        self.account.as_ref()
+    }
+}
+
+impl Batch {
+    /// Steps taken since the last seal.
+    pub(crate) fn steps(&self) -> usize {
+        self.steps
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.steps == 0
+    }
+
+    /// Takes a draft in as a whole.
+    pub(crate) fn join(&mut self, draft: Draft) {
+        self.steps += 1;
+        if let Some((row, _)) = draft.writes.get(&Key::account()) {
+            self.released.account.clone_from(row);
+        }
+        self.writes.extend(draft.writes);
+        self.released.transmits.extend(draft.transmits);
+        self.released.outbox.extend(draft.outbox);
+        self.released.inbox.extend(draft.inbox);
+        self.released.events.extend(draft.events);
+        self.released.requests.extend(draft.requests);
+        self.released.accepted.extend(draft.accepted);
+    }
+
+    /// The writes and what they release; the batch is empty again.
+    pub(crate) fn seal(&mut self) -> (Vec<Write>, Released) {
+        let batch = std::mem::take(self);
+        let write = |(key, (row, expires)): (Key, (Option<Row>, Option<u64>))| Write {
+            key,
+            value: row.map(|row| row.encode()),
+            expires,
+        };
+        (batch.writes.into_iter().map(write).collect(), batch.released)
+    }
+}

@@ -1,0 +1,108 @@
+//! One-time prekeys: made before they are uploaded, uploaded until the server confirms (seed §3; numbers assumed).
+
+use rand_core::CryptoRng;
+use wa_keys::PrivateKey;
+use wa_stanza::{Iq, IqKind, OneTimePrekey, PrekeyCount, PrekeyId, PrekeyUpload, SignedPrekey};
+
+use crate::account::FIRST_PREKEY;
+use crate::key::Key;
+use crate::messenger::Context;
+use crate::messenger::requests::Request;
+use crate::messenger::view::{Draft, Stop, View};
+use crate::row::Row;
+
+/// Ids are 24 bits on the wire; behind the last they begin again.
+const LAST_PREKEY: u32 = 0x00FF_FFFF;
+
+impl Context<'_> {
+    pub(crate) fn receive_prekey_count(
+        &self,
+        view: &View,
+        iq: &Iq,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Draft, Stop> {
+        match PrekeyCount::try_from(iq) {
+            Ok(left) => self.look_after_prekeys(view, left.value, rng),
+            // Asked again at the next connection.
+            Err(_) => Ok(Draft::default()),
+        }
+    }
+
+    /// So many prekeys are left on the server: makes more if they are few.
+    ///
+    /// Those that the server never confirmed go first, so that none is made for nothing.
+    pub(crate) fn look_after_prekeys(
+        &self,
+        view: &View,
+        left: u32,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Draft, Stop> {
+        view.need([Key::account(), Key::counters()])?;
+        let mut counters = view.counters()?;
+        let rules = self.profile.encryption.one_time_prekeys;
+        if counters.next_upload != counters.next_prekey {
+            let unconfirmed = view.uploads(counters.next_upload)?;
+            return self.upload(
+                view,
+                unconfirmed.iter().map(|(id, key)| (*id, key)),
+                counters.next_prekey - 1,
+            );
+        }
+        if left > u32::from(rules.refill_at) {
+            return Ok(Draft::default());
+        }
+        let is_first = counters.next_prekey == FIRST_PREKEY;
+        let wanted = u32::from(if is_first { rules.first_upload } else { rules.refill_to });
+        if counters.next_prekey > LAST_PREKEY - wanted {
+            counters.next_prekey = FIRST_PREKEY;
+            counters.next_upload = FIRST_PREKEY;
+        }
+        let first = counters.next_prekey;
+        counters.next_prekey += wanted.saturating_sub(left);
+        let made: Vec<(u32, PrivateKey)> =
+            (first..counters.next_prekey).map(|id| (id, PrivateKey::generate(rng))).collect();
+        let last = counters.next_prekey.saturating_sub(1);
+        let mut draft = self.upload(view, made.iter().map(|(id, key)| (*id, key)), last)?;
+        draft.put(Key::counters(), Row::Counters(counters));
+        for (id, key) in made {
+            draft.put(Key::prekey(id), Row::Prekey(key));
+        }
+        Ok(draft)
+    }
+
+    fn upload<'k>(
+        &self,
+        view: &View,
+        prekeys: impl Iterator<Item = (u32, &'k PrivateKey)>,
+        last: u32,
+    ) -> Result<Draft, Stop> {
+        let account = view.account()?;
+        let one_time = prekeys.filter_map(|(id, key)| {
+            Some(OneTimePrekey { id: PrekeyId::new(id)?, value: *key.public_key().as_bytes() })
+        });
+        let Some(id) = PrekeyId::new(account.signed.id) else { return Ok(Draft::default()) };
+        let upload = PrekeyUpload {
+            registration: account.identity.registration_id,
+            identity: *account.identity.key.public_key().as_bytes(),
+            one_time: one_time.collect(),
+            signed: SignedPrekey {
+                id,
+                value: *account.signed.key.as_bytes(),
+                signature: *account.signed.signature.as_bytes(),
+            },
+        };
+        let requests = vec![Request::PrekeyUpload(Box::new(upload), last)];
+        Ok(Draft { requests, ..Draft::default() })
+    }
+
+    /// The server has the prekeys up to this one, or not: then they are uploaded again at the next connection.
+    pub(crate) fn receive_uploaded(&self, view: &View, iq: &Iq, last: u32) -> Result<Draft, Stop> {
+        let mut draft = Draft::default();
+        if iq.kind == IqKind::Result {
+            let mut counters = view.counters()?;
+            counters.next_upload = counters.next_upload.max(last + 1);
+            draft.put(Key::counters(), Row::Counters(counters));
+        }
+        Ok(draft)
+    }
+}

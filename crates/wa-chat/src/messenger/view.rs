@@ -1,0 +1,238 @@
+//! What a step sees and what it leaves behind: loaded rows in, a draft out.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wa_binary::Jid;
+use wa_keys::PrivateKey;
+use wa_signal::SessionRecord;
+use wa_stanza::{Message, Stanza};
+
+use crate::account::Account;
+use crate::key::{Key, Table};
+use crate::messenger::requests::Request;
+use crate::row::{Counters, InboxEntry, Row, Waiting};
+use crate::store::{Read, StateError};
+use crate::{Event, Ticket};
+
+/// The rows loaded so far. A row is there, known to be absent, or not loaded.
+#[derive(Debug, Default)]
+pub(crate) struct View {
+    rows: BTreeMap<Key, Option<Row>>,
+    /// Contents that wait for a peer's bundle, and prekeys to upload: pages, loaded for one step.
+    waiting: BTreeMap<Jid, Vec<(Key, Waiting)>>,
+    uploads: Option<Vec<(u32, PrivateKey)>>,
+    peers_waiting: Option<BTreeSet<String>>,
+    /// Rises with each draft: a page read before the last one is out of date.
+    pub(crate) generation: u64,
+}
+
+/// Why a step did not give a draft.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// These must be loaded first; then the step runs again.
+    Missing(BTreeSet<Wanted>),
+    /// A row has another type than its table: the store is corrupt.
+    Corrupt(StateError),
+}
+
+/// Something to load.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wanted {
+    Row(Key),
+    /// What waits for this peer's bundle.
+    Waiting(String),
+    /// Peers for whose bundles something waits.
+    PeersWaiting,
+    /// One-time prekeys from this id on.
+    Uploads(u32),
+}
+
+/// What a step leaves behind: joined to the batch as a whole, or not at all.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) writes: BTreeMap<Key, (Option<Row>, Option<u64>)>,
+    /// Stanzas that need not survive a crash: a redelivery makes them again.
+    pub(crate) transmits: Vec<Stanza>,
+    /// New rows of the outbox, with their numbers.
+    pub(crate) outbox: Vec<(u64, Message)>,
+    /// New rows of the inbox, with their numbers.
+    pub(crate) inbox: Vec<(u64, InboxEntry)>,
+    /// Events that need not survive a crash.
+    pub(crate) events: Vec<Event>,
+    /// Requests to send; their answers become steps.
+    pub(crate) requests: Vec<Request>,
+    /// The command that this carries out.
+    pub(crate) accepted: Option<Ticket>,
+    /// The peer whose bundle is no longer on its way.
+    pub(crate) fetched: Option<Jid>,
+}
+
+impl Draft {
+    pub(crate) fn put(&mut self, key: Key, row: Row) {
+        self.writes.insert(key, (Some(row), None));
+    }
+
+    pub(crate) fn put_until(&mut self, key: Key, row: Row, expires: u64) {
+        self.writes.insert(key, (Some(row), Some(expires)));
+    }
+
+    pub(crate) fn delete(&mut self, key: Key) {
+        self.writes.insert(key, (None, None));
+    }
+}
+
+impl View {
+    /// Stops unless all these rows are loaded, so that one transaction loads them together.
+    pub(crate) fn need<const N: usize>(&self, keys: [Key; N]) -> Result<(), Stop> {
+        let missing = keys.into_iter().filter(|key| !self.rows.contains_key(key));
+        let missing: BTreeSet<Wanted> = missing.map(Wanted::Row).collect();
+        if missing.is_empty() { Ok(()) } else { Err(Stop::Missing(missing)) }
+    }
+
+    pub(crate) fn account(&self) -> Result<&Account, Stop> {
+        match self.row(&Key::account())? {
+            Some(Row::Account(account)) => Ok(account),
+            _ => Err(corrupt(Table::Account)),
+        }
+    }
+
+    pub(crate) fn counters(&self) -> Result<Counters, Stop> {
+        match self.row(&Key::counters())? {
+            Some(Row::Counters(counters)) => Ok(*counters),
+            _ => Err(corrupt(Table::Counters)),
+        }
+    }
+
+    /// The session record of a peer; an empty one if there is no row.
+    pub(crate) fn session(&self, peer: &Jid) -> Result<SessionRecord, Stop> {
+        match self.row(&Key::peer(peer))? {
+            None => Ok(SessionRecord::default()),
+            Some(Row::Peer(session)) => Ok((**session).clone()),
+            Some(_) => Err(corrupt(Table::Peer)),
+        }
+    }
+
+    pub(crate) fn prekey(&self, key: &Key) -> Result<Option<&PrivateKey>, Stop> {
+        match self.row(key)? {
+            None => Ok(None),
+            Some(Row::Prekey(private)) => Ok(Some(private)),
+            Some(_) => Err(corrupt(Table::Prekey)),
+        }
+    }
+
+    pub(crate) fn sent(&self, key: &Key) -> Result<Option<u64>, Stop> {
+        match self.row(key)? {
+            None => Ok(None),
+            Some(Row::Sent(number)) => Ok(Some(*number)),
+            Some(_) => Err(corrupt(Table::Sent)),
+        }
+    }
+
+    /// Whether there is such a row.
+    pub(crate) fn has(&self, key: &Key) -> Result<bool, Stop> {
+        Ok(self.row(key)?.is_some())
+    }
+
+    /// What waits for the peer's bundle, in order.
+    pub(crate) fn waiting(&self, peer: &Jid) -> Result<&[(Key, Waiting)], Stop> {
+        let missing = || Stop::Missing(BTreeSet::from([Wanted::Waiting(peer.to_string())]));
+        self.waiting.get(peer).map(Vec::as_slice).ok_or_else(missing)
+    }
+
+    /// One-time prekeys that the server has not confirmed.
+    pub(crate) fn uploads(&self, from: u32) -> Result<&[(u32, PrivateKey)], Stop> {
+        let missing = || Stop::Missing(BTreeSet::from([Wanted::Uploads(from)]));
+        self.uploads.as_deref().ok_or_else(missing)
+    }
+
+    /// Peers for whose bundles something waits.
+    pub(crate) fn peers_waiting(&self) -> Result<Vec<Jid>, Stop> {
+        let missing = || Stop::Missing(BTreeSet::from([Wanted::PeersWaiting]));
+        let peers = self.peers_waiting.as_ref().ok_or_else(missing)?;
+        Ok(peers.iter().filter_map(|peer| peer.parse().ok()).collect())
+    }
+
+    fn row(&self, key: &Key) -> Result<Option<&Row>, Stop> {
+        let missing = || Stop::Missing(BTreeSet::from([Wanted::Row(key.clone())]));
+        Ok(self.rows.get(key).ok_or_else(missing)?.as_ref())
+    }
+
+    /// Takes in a row, or the news that it is absent, unless a draft has already changed it.
+    pub(crate) fn load(&mut self, key: Key, row: Option<Row>) {
+        self.rows.entry(key).or_insert(row);
+    }
+
+    /// Takes in a page.
+    pub(crate) fn load_page(&mut self, wanted: &Wanted, rows: Vec<(Key, Row)>) {
+        match wanted {
+            Wanted::Row(_) => {}
+            Wanted::Waiting(peer) => {
+                let waiting = rows.into_iter().filter_map(|(key, row)| match row {
+                    Row::Waiting(waiting) => Some((key, waiting)),
+                    _ => None,
+                });
+                if let Ok(peer) = peer.parse() {
+                    self.waiting.insert(peer, waiting.collect());
+                }
+            }
+            Wanted::PeersWaiting => {
+                let peers = rows.into_iter().filter_map(|(key, _)| Some(key.waiting_peer()?.to_string()));
+                self.peers_waiting = Some(peers.collect());
+            }
+            Wanted::Uploads(_) => {
+                let prekeys = rows.into_iter().filter_map(|(key, row)| match row {
+                    Row::Prekey(private) => Some((key.prekey_id()?, private)),
+                    _ => None,
+                });
+                self.uploads = Some(prekeys.collect());
+            }
+        }
+    }
+
+    /// Shows a draft's writes to the steps that follow. Pages are loaded anew by whoever needs them next.
+    pub(crate) fn apply(&mut self, draft: &Draft) {
+        for (key, (row, _)) in &draft.writes {
+            self.rows.insert(key.clone(), row.clone());
+        }
+        if !draft.writes.is_empty() {
+            self.generation += 1;
+            self.forget_pages();
+        }
+    }
+
+    /// Forgets everything: an idle client keeps no rows.
+    pub(crate) fn clear(&mut self) {
+        self.rows.clear();
+        self.forget_pages();
+    }
+
+    fn forget_pages(&mut self) {
+        self.waiting.clear();
+        self.uploads = None;
+        self.peers_waiting = None;
+    }
+}
+
+impl Wanted {
+    pub(crate) fn read(&self) -> Read {
+        match self {
+            Self::Row(key) => Read::One(key.clone()),
+            Self::Waiting(peer) => {
+                let (from, to) = Key::waiting_range(peer);
+                Read::Page { from, to, limit: u16::MAX }
+            }
+            Self::PeersWaiting => Read::Page {
+                from: Key::start_of(Table::Waiting),
+                to: Key::end_of(Table::Waiting),
+                limit: u16::MAX,
+            },
+            Self::Uploads(from) => {
+                Read::Page { from: Key::prekey(*from), to: Key::end_of(Table::Prekey), limit: u16::MAX }
+            }
+        }
+    }
+}
+
+fn corrupt(table: Table) -> Stop {
+    Stop::Corrupt(StateError::Corrupt(Some(table)))
+}

@@ -1,0 +1,226 @@
+//! Milestone 2: handshake, login, ping, keys (seed §2).
+
+use std::time::Duration;
+
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use wa_interop::ClientError;
+use wa_interop::binary::Jid;
+use wa_interop::chat::{Channel, ChannelEvent, DisconnectReason, Login, Now, Refusal};
+use wa_interop::keys::{PrivateKey, PublicKey, Signature};
+use wa_interop::noise::{CertificateError, HandshakeError, Link};
+use wa_stanza::{Iq, IqKind, PrekeyBundles, PrekeyCount, PrekeyFetch, Stanza, WantedUser};
+
+use crate::checks::{Check, check};
+use crate::environment::{Environment, PHONE};
+use crate::failure::{Failure, ensure, expect};
+use crate::tokens::unix_now;
+use crate::user::User;
+
+pub(super) const CHECKS: &[Check] = &[
+    check!("handshake", 2, "2", "the handshake completes and the login stands", handshake),
+    check!("certificates", 2, "2", "every tampered certificate chain is refused by the client", certificates),
+    check!("login-expired-token", 2, "1.1", "a login with an expired token is refused", expired_token),
+    check!("login-other-user", 2, "1.1", "a login with another user's token is refused", other_user),
+    check!("login-other-key", 2, "1.2.2", "a static key that was not enlisted is refused", other_key),
+    check!("ping", 2, "1", "a ping is answered by the server", ping),
+    check!("server-ping", 2, "1", "a ping of the server is answered by the client", server_ping),
+    check!("prekeys-uploaded", 2, "3", "the client uploads one-time prekeys", prekeys_uploaded),
+    check!("keys-fetched", 2, "1", "a user's keys are fetched and their signature holds", keys_fetched),
+    check!(
+        "keys-stored",
+        2,
+        "1",
+        "fetched keys are stored: a restarted client writes on without fetching",
+        keys_stored
+    ),
+];
+
+async fn handshake(environment: &Environment) -> Result<(), Failure> {
+    environment.connected("handshake").await.map(drop)
+}
+
+async fn certificates(environment: &Environment) -> Result<(), Failure> {
+    use CertificateError::{Expired, Issuer, Key, NotYetValid, Signature};
+    use Link::{Intermediate, Leaf};
+    let user = environment.user("certificates").await?;
+    for (fault, error) in [
+        ("intermediate_signature", Signature(Intermediate)),
+        ("leaf_signature", Signature(Leaf)),
+        ("intermediate_issuer", Issuer(Intermediate)),
+        ("leaf_issuer", Issuer(Leaf)),
+        ("leaf_key", Key),
+        ("not_yet_valid", NotYetValid(Intermediate)),
+        ("expired", Expired(Intermediate)),
+    ] {
+        environment.control("certificate", json!({ "fault": fault })).await?;
+        let refused = user.client.connect(environment.issue(&user.name).await?).await;
+        environment.control("certificate", json!({ "fault": null })).await?;
+        let reason = DisconnectReason::Handshake(HandshakeError::Certificate(error));
+        expect(fault, refused, Err(ClientError::Disconnected(reason)))?;
+    }
+    user.client.connect(environment.issue(&user.name).await?).await?;
+    Ok(())
+}
+
+async fn expired_token(environment: &Environment) -> Result<(), Failure> {
+    let user = environment.user("login-expired").await?;
+    let token = environment.dated(&user.name, -7200, 3600)?;
+    login_refused(&user, token).await?;
+    user.client.connect(environment.dated(&user.name, 0, 600)?).await?;
+    Ok(())
+}
+
+async fn other_user(environment: &Environment) -> Result<(), Failure> {
+    let user = environment.user("login-victim").await?;
+    login_refused(&user, environment.issue("login-mallory").await?).await
+}
+
+async fn other_key(environment: &Environment) -> Result<(), Failure> {
+    let other = |keys: &mut wa_interop::chat::AccountKeys| {
+        keys.noise = PrivateKey::generate(&mut UnwrapErr(SysRng));
+    };
+    let user = environment.user_with_keys("login-key", other).await?;
+    login_refused(&user, environment.issue(&user.name).await?).await
+}
+
+async fn login_refused(user: &User, token: String) -> Result<(), Failure> {
+    let refused = DisconnectReason::Refused(Refusal::Token);
+    expect("login", user.client.connect(token).await, Err(ClientError::Disconnected(refused)))
+}
+
+async fn ping(environment: &Environment) -> Result<(), Failure> {
+    let mut wire = Wire::connect(environment, "ping").await?;
+    let answer = wire.ask(wa_stanza::ping("a-ping")).await?;
+    expect("answer", answer.kind, IqKind::Result)
+}
+
+async fn server_ping(environment: &Environment) -> Result<(), Failure> {
+    let user = environment.connected("server-ping").await?;
+    let ping = environment.control("ping", json!({ "to": user.login.to_string() })).await?;
+    let id = ping.get("id").cloned().ok_or_else(|| Failure::new("no ping was sent"))?;
+    eventually(async || {
+        let pongs = environment.observe("pongs").await?;
+        Ok(pongs.get("pongs").and_then(Value::as_array).is_some_and(|pongs| pongs.contains(&id)))
+    })
+    .await
+}
+
+async fn prekeys_uploaded(environment: &Environment) -> Result<(), Failure> {
+    let user = environment.connected("prekeys").await?;
+    let wanted = environment.profile().encryption.one_time_prekeys.first_upload;
+    eventually(async || {
+        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
+        Ok(account.get("prekeys") == Some(&json!(wanted)))
+    })
+    .await
+}
+
+async fn keys_fetched(environment: &Environment) -> Result<(), Failure> {
+    let mut wire = Wire::connect(environment, "keys-fetched").await?;
+    let phone = Jid::phone(PHONE)?;
+    let users = vec![WantedUser { jid: phone.clone(), identity_changed: false }];
+    let answer = wire.ask(PrekeyFetch { users }.into_iq("keys")).await?;
+    let users = PrekeyBundles::try_from(&answer)?.users;
+    let fetched = users.first().filter(|user| user.jid == phone);
+    let bundle = fetched.and_then(|user| user.bundle.as_ref().ok());
+    let bundle = bundle.ok_or_else(|| Failure::new("no bundle of the phone"))?;
+    ensure("there is no one-time prekey", bundle.one_time.is_some())?;
+    let signed = PublicKey::from_bytes(bundle.signed.value).to_prefixed();
+    let signature = Signature::from_bytes(bundle.signed.signature);
+    PublicKey::from_bytes(bundle.identity).verify(&signed, &signature)?;
+    let left = wire.ask(PrekeyCount::request("count")).await?;
+    PrekeyCount::try_from(&left)?;
+    Ok(())
+}
+
+async fn keys_stored(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("keys-stored").await?;
+    user.write("1", "before").await?;
+    expect("answer", user.read().await?, "echo: before".to_owned())?;
+    let fetches = fetches(environment).await?;
+    let mut user = user.restart(environment).await?;
+    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.write("2", "after").await?;
+    expect("answer", user.read().await?, "echo: after".to_owned())?;
+    expect("key fetches", self::fetches(environment).await?, fetches)
+}
+
+/// How many bundles of the phone were handed out.
+async fn fetches(environment: &Environment) -> Result<u64, Failure> {
+    let phone = environment.observe(&format!("phones/{PHONE}")).await?;
+    phone.get("bundles").and_then(Value::as_u64).ok_or_else(|| Failure::new("no number of bundles"))
+}
+
+/// Asks again and again, until it is so.
+pub(super) async fn eventually(is_so: impl AsyncFn() -> Result<bool, Failure>) -> Result<(), Failure> {
+    let mut turn = tokio::time::interval(Duration::from_millis(10));
+    for _ in 0..1000 {
+        turn.tick().await;
+        if is_so().await? {
+            return Ok(());
+        }
+    }
+    Err(Failure::new("did not become so within ten seconds"))
+}
+
+/// A bare channel on a socket, so that a check sees single stanzas.
+struct Wire {
+    channel: Channel,
+    stream: TcpStream,
+    rng: UnwrapErr<SysRng>,
+}
+
+impl Wire {
+    async fn connect(environment: &Environment, name: &str) -> Result<Self, Failure> {
+        let user = environment.user(name).await?;
+        user.client.shutdown().await;
+        let mut rng = UnwrapErr(SysRng);
+        let (_, number) = user.login.as_interop().ok_or_else(|| Failure::new("no interop login"))?;
+        let login = Login::new(number, environment.issue(name).await?);
+        let (profile, root) = (environment.profile(), environment.root()?);
+        let channel = Channel::connect(user.keys.noise.clone(), login, root, &profile, now(), &mut rng);
+        let stream = TcpStream::connect(&environment.sandbox.chat).await?;
+        let mut wire = Self { channel, stream, rng };
+        while !matches!(wire.next().await?, ChannelEvent::Open) {}
+        Ok(wire)
+    }
+
+    /// Sends an iq and waits for its answer.
+    async fn ask(&mut self, iq: Iq) -> Result<Iq, Failure> {
+        let id = iq.id.clone();
+        self.channel.send(iq.into());
+        loop {
+            if let ChannelEvent::Stanza(stanza) = self.next().await?
+                && let Stanza::Iq(answer) = *stanza
+                && answer.id == id
+            {
+                return Ok(answer);
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Result<ChannelEvent, Failure> {
+        loop {
+            while let Some(bytes) = self.channel.poll_transmit() {
+                self.stream.write_all(&bytes).await?;
+            }
+            match self.channel.poll_event() {
+                Some(ChannelEvent::Closed(reason)) => return Err(reason.into()),
+                Some(event) => return Ok(event),
+                None => {}
+            }
+            let mut buffer = [0; 4096];
+            let length = self.stream.read(&mut buffer).await?;
+            ensure("the server closed the connection", length > 0)?;
+            self.channel.handle_bytes(now(), buffer.get(..length).unwrap_or_default(), &mut self.rng);
+        }
+    }
+}
+
+fn now() -> Now {
+    Now { unix: unix_now(), tick: Duration::ZERO }
+}

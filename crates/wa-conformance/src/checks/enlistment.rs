@@ -1,0 +1,91 @@
+//! Milestone 1: enlistment, accepted and refused (seed §1.2).
+
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use wa_interop::EnlistmentError;
+use wa_interop::chat::AccountKeys;
+use wa_interop::enlistment_api::Reason;
+
+use crate::checks::{Check, check};
+use crate::environment::{Environment, INTEGRATOR};
+use crate::failure::{Failure, ensure, expect};
+
+pub(super) const CHECKS: &[Check] = &[
+    check!("enlist-ok", 1, "1.2", "a user enlists and gets an interop login", accepted),
+    check!(
+        "enlist-bad-integrator",
+        1,
+        "1.2.2",
+        "an unknown integrator is refused as bad_integrator",
+        bad_integrator
+    ),
+    check!("enlist-forged-token", 1, "1.1", "a token signed by another key is refused", forged),
+    check!("enlist-expired-token", 1, "1.1", "an expired token is refused", expired),
+    check!(
+        "enlist-other-identifier",
+        1,
+        "1.2",
+        "an identifier that is not the token's is refused",
+        other_identifier
+    ),
+    check!(
+        "enlist-bad-prekey",
+        1,
+        "1.2.2",
+        "a signed prekey that the identity did not sign is refused",
+        bad_prekey
+    ),
+];
+
+async fn accepted(environment: &Environment) -> Result<(), Failure> {
+    let token = environment.issue("enlist-ok").await?;
+    let login = environment.enlist(INTEGRATOR, "enlist-ok", &keys(), &token).await??;
+    let (integrator, user) = login.as_interop().ok_or_else(|| Failure::new("no interop login"))?;
+    expect("integrator", integrator, INTEGRATOR)?;
+    ensure("the login has no user", user > 0)
+}
+
+async fn bad_integrator(environment: &Environment) -> Result<(), Failure> {
+    let token = environment.issue("bad-integrator").await?;
+    let answer = environment.enlist(999, "bad-integrator", &keys(), &token).await?;
+    expect("answer", answer, Err(EnlistmentError::Refused(Reason::BadIntegrator)))
+}
+
+async fn forged(environment: &Environment) -> Result<(), Failure> {
+    refused(environment, "forged", &environment.forged("forged")?, "sandbox_bad_token").await
+}
+
+async fn expired(environment: &Environment) -> Result<(), Failure> {
+    let token = environment.dated("expired", -7200, 3600)?;
+    refused(environment, "expired", &token, "sandbox_bad_token").await?;
+    // The same key and claims with good dates pass: it was the date.
+    let token = environment.dated("expired", 0, 600)?;
+    environment.enlist(INTEGRATOR, "expired", &keys(), &token).await??;
+    Ok(())
+}
+
+async fn other_identifier(environment: &Environment) -> Result<(), Failure> {
+    let token = environment.issue("mallory").await?;
+    refused(environment, "alice", &token, "sandbox_bad_identifier").await
+}
+
+async fn bad_prekey(environment: &Environment) -> Result<(), Failure> {
+    let token = environment.issue("bad-prekey").await?;
+    let mut keys = keys();
+    keys.signed.signature = AccountKeys::generate(&mut UnwrapErr(SysRng)).signed.signature;
+    let answer = environment.enlist(INTEGRATOR, "bad-prekey", &keys, &token).await?;
+    expect("answer", answer, Err(other("sandbox_bad_signature")))
+}
+
+async fn refused(environment: &Environment, name: &str, token: &str, reason: &str) -> Result<(), Failure> {
+    let answer = environment.enlist(INTEGRATOR, name, &keys(), token).await?;
+    expect("answer", answer, Err(other(reason)))
+}
+
+fn other(reason: &str) -> EnlistmentError {
+    EnlistmentError::Refused(Reason::Other(reason.to_owned()))
+}
+
+fn keys() -> AccountKeys {
+    AccountKeys::generate(&mut UnwrapErr(SysRng))
+}

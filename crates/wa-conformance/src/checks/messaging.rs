@@ -1,0 +1,193 @@
+//! Milestone 3: texts in both directions (seed §3).
+
+use serde_json::{Value, json};
+use wa_interop::chat::Event;
+
+use crate::checks::channel::eventually;
+use crate::checks::{Check, check};
+use crate::environment::{Environment, PHONE};
+use crate::failure::{Failure, ensure, expect};
+
+pub(super) const CHECKS: &[Check] = &[
+    check!("text-out", 3, "3.1", "a text is sent and decrypted by the phone", text_out),
+    check!("text-in", 3, "3.2", "a text from the phone is decrypted by the client", text_in),
+    check!("delivered", 3, "2.1.1", "delivery receipts arrive in both directions", delivered),
+    check!("offline", 3, "3.2.1", "texts to an offline user wait in the mailbox, in order", offline),
+    check!(
+        "acked-once",
+        3,
+        "3.2",
+        "a confirmed text comes once: not after reconnecting, not after a restart",
+        acked_once
+    ),
+    check!("unconfirmed", 3, "3.2", "an unconfirmed text comes again after a restart", unconfirmed),
+    check!("sent-offline", 3, "3.1", "a text written offline is sent at the next connection", sent_offline),
+    check!("same-id", 3, "3.1", "a text with the same id is sent once", same_id),
+    check!("hundred", 3, "3", "a hundred texts each way, the ratchet turning", hundred),
+    check!("hundred-burst", 3, "3", "a hundred texts at once keep their order", hundred_burst),
+    check!("rules", 3, "2.1.1", "the client broke no rule in all these checks", rules),
+];
+
+async fn text_out(environment: &Environment) -> Result<(), Failure> {
+    let user = environment.connected("text-out").await?;
+    user.write("1", "hello, phone").await?;
+    let login = user.login.to_string();
+    eventually(async || Ok(!environment.received(&login).await?.is_empty())).await?;
+    expect("the phone's inbox", environment.received(&login).await?, vec!["hello, phone".to_owned()])
+}
+
+async fn text_in(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("text-in").await?;
+    environment.phone_writes(&user.login, "hello, client").await?;
+    expect("text", user.read().await?, "hello, client".to_owned())?;
+    // And the session that the phone began carries an answer.
+    user.write("1", "and hello back").await?;
+    expect("answer", user.read().await?, "echo: and hello back".to_owned())
+}
+
+async fn delivered(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("delivered").await?;
+    user.write("delivered-1", "tick").await?;
+    loop {
+        match user.next().await? {
+            Event::Delivered { ids, .. } => {
+                expect("ids", ids.first().map(|id| id.0.as_str()), Some("delivered-1"))?;
+                break;
+            }
+            Event::Connected | Event::Message { .. } => {}
+            other => return Err(Failure(format!("instead of a receipt: {other:?}"))),
+        }
+    }
+    let login = user.login.to_string();
+    eventually(async || {
+        let phone = environment.observe(&format!("phones/{PHONE}")).await?;
+        let receipts = phone.get("receipts").and_then(Value::as_array).cloned().unwrap_or_default();
+        Ok(receipts.iter().any(|receipt| receipt.get("from") == Some(&json!(login))))
+    })
+    .await
+}
+
+async fn offline(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("offline").await?;
+    environment.phone_writes(&user.login, "online").await?;
+    expect("text", user.read().await?, "online".to_owned())?;
+    let mut user = user.restart(environment).await?;
+    let texts: Vec<String> = (0..5).map(|number| format!("offline {number}")).collect();
+    for text in &texts {
+        environment.phone_writes(&user.login, text).await?;
+    }
+    user.client.connect(environment.issue(&user.name).await?).await?;
+    for text in texts {
+        expect("text", user.read().await?, text)?;
+    }
+    mailbox_is_empty(environment, &user.login.to_string()).await
+}
+
+/// Everything that was received has been acked.
+async fn mailbox_is_empty(environment: &Environment, login: &str) -> Result<(), Failure> {
+    eventually(async || {
+        let account = environment.observe(&format!("accounts/{login}")).await?;
+        Ok(account.get("mailbox") == Some(&json!(0)))
+    })
+    .await
+}
+
+async fn acked_once(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("acked-once").await?;
+    environment.phone_writes(&user.login, "first").await?;
+    expect("text", user.read().await?, "first".to_owned())?;
+    mailbox_is_empty(environment, &user.login.to_string()).await?;
+    let mut user = user.restart(environment).await?;
+    user.client.connect(environment.issue(&user.name).await?).await?;
+    environment.phone_writes(&user.login, "second").await?;
+    expect("text", user.read().await?, "second".to_owned())
+}
+
+async fn unconfirmed(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("unconfirmed").await?;
+    environment.phone_writes(&user.login, "not yet").await?;
+    let first = next_message(&mut user).await?;
+    mailbox_is_empty(environment, &user.login.to_string()).await?;
+    let mut user = user.restart(environment).await?;
+    expect("the same event", next_message(&mut user).await?, first)
+}
+
+async fn next_message(user: &mut crate::user::User) -> Result<Event, Failure> {
+    loop {
+        match user.next().await? {
+            event @ Event::Message { .. } => return Ok(event),
+            Event::Connected => {}
+            other => return Err(Failure(format!("instead of a message: {other:?}"))),
+        }
+    }
+}
+
+async fn sent_offline(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.user("sent-offline").await?;
+    for number in 0..3 {
+        user.write(&format!("id-{number}"), &format!("written offline {number}")).await?;
+    }
+    let mut user = {
+        user.client.connect(environment.issue(&user.name).await?).await?;
+        for number in 0..3 {
+            expect("answer", user.read().await?, format!("echo: written offline {number}"))?;
+        }
+        user.restart(environment).await?
+    };
+    // With a session this time.
+    user.write("id-3", "written offline 3").await?;
+    user.client.connect(environment.issue(&user.name).await?).await?;
+    expect("answer", user.read().await?, "echo: written offline 3".to_owned())
+}
+
+async fn same_id(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("same-id").await?;
+    user.write("one", "said once").await?;
+    user.write("one", "said once").await?;
+    expect("answer", user.read().await?, "echo: said once".to_owned())?;
+    user.write("one", "said once").await?;
+    user.write("two", "said then").await?;
+    expect("answer", user.read().await?, "echo: said then".to_owned())?;
+    let received = environment.received(&user.login.to_string()).await?;
+    expect("the phone's inbox", received, vec!["said once".to_owned(), "said then".to_owned()])
+}
+
+async fn hundred(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("hundred").await?;
+    for number in 0..100 {
+        let text = format!("text {number}");
+        user.write(&format!("hundred-{number}"), &text).await?;
+        expect("answer", user.read().await?, format!("echo: {text}"))?;
+    }
+    let received = environment.received(&user.login.to_string()).await?;
+    expect("texts at the phone", received.len(), 100)
+}
+
+async fn hundred_burst(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("burst").await?;
+    for number in 0..100 {
+        user.write(&format!("burst-{number}"), &format!("{number}")).await?;
+    }
+    for number in 0..100 {
+        expect("answer", user.read().await?, format!("echo: {number}"))?;
+    }
+    let login = user.login.to_string();
+    let expected: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+    expect("the phone's inbox", environment.received(&login).await?, expected)?;
+    for number in 0..100 {
+        environment.phone_writes(&user.login, &format!("from the phone {number}")).await?;
+    }
+    for number in 0..100 {
+        match user.read().await? {
+            text if text == format!("from the phone {number}") => {}
+            text => return Err(Failure(format!("text {number} is {text}"))),
+        }
+    }
+    Ok(())
+}
+
+async fn rules(environment: &Environment) -> Result<(), Failure> {
+    let seen = environment.observe("violations").await?;
+    let violations = seen.get("violations").and_then(Value::as_array).cloned().unwrap_or_default();
+    ensure(&format!("violations: {violations:?}"), violations.is_empty())
+}

@@ -1,0 +1,18 @@
+//! Conformance: one list of checks over real sockets, from enlistment to the hundredth message (seed §1 to §3).
+//!
+//! A check talks to an [`Environment`]: an integrator, a local WhatsApp with phones, and whatever client it needs. The
+//! program `wa-conformance` starts both servers as separate processes; `cargo test` runs the same list with both in
+//! its own process. A check is a function that gives `Ok` or says what went wrong.
+
+mod checks;
+mod environment;
+mod exchange;
+mod failure;
+mod report;
+mod tokens;
+mod user;
+
+pub use crate::checks::{Check, all};
+pub use crate::environment::Environment;
+pub use crate::failure::Failure;
+pub use crate::report::{Form, Report};

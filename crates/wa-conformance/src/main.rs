@@ -1,0 +1,54 @@
+//! `wa-conformance`: starts integrator and local WhatsApp as processes and runs the checks against them.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::Parser;
+use wa_conformance::{Environment, Failure, Form, Report, all};
+
+/// Checks the whole path, from enlistment to the hundredth message, over loopback sockets.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// The program wa-integrator
+    #[arg(long, value_name = "PATH")]
+    integrator: PathBuf,
+
+    /// The program wa-sandbox
+    #[arg(long, value_name = "PATH")]
+    sandbox: PathBuf,
+
+    /// One JSON object a line instead of text
+    #[arg(long)]
+    json: bool,
+
+    /// Only checks whose id contains one of these
+    #[arg(value_name = "ID")]
+    only: Vec<String>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Arguments::parse()).await {
+        Ok(report) if report.failed == 0 && report.passed > 0 => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(failure) => fail(&failure),
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<Report, Failure> {
+    let environment = Environment::processes(&arguments.integrator, &arguments.sandbox).await?;
+    let mut checks = all();
+    if !arguments.only.is_empty() {
+        checks.retain(|check| arguments.only.iter().any(|only| check.id.contains(only.as_str())));
+    }
+    let form = if arguments.json { Form::Json } else { Form::Text };
+    Ok(Report::run(&Arc::new(environment), &checks, form, &mut std::io::stdout()).await?)
+}
+
+#[expect(clippy::print_stderr, reason = "a command-line program speaks on stderr")]
+fn fail(failure: &Failure) -> ExitCode {
+    eprintln!("wa-conformance: {failure}");
+    ExitCode::FAILURE
+}

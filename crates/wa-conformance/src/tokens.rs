@@ -1,0 +1,87 @@
+//! Tokens: from the integrator as a service's backend gets them, and such as no integrator would sign.
+
+use std::time::SystemTime;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use hmac::{Hmac, KeyInit, Mac};
+use http_body_util::Full;
+use hyper::{Request, StatusCode, header};
+use jsonwebtoken::{Algorithm, EncodingKey, Header};
+use serde_json::{Value, json};
+use sha2::Sha256;
+
+use crate::environment::Environment;
+use crate::exchange::{Http, send};
+use crate::failure::Failure;
+
+impl Environment {
+    /// A token for a user, asked for as the service's own backend would.
+    pub(crate) async fn issue(&self, user: &str) -> Result<String, Failure> {
+        let (status, body) = self.ask_token(Some(&self.credential(user)?)).await?;
+        if status != StatusCode::OK {
+            return Err(Failure(format!("token endpoint answered {status}")));
+        }
+        let token = body.get("token").and_then(Value::as_str);
+        token.map(str::to_owned).ok_or_else(|| Failure::new("no token in the answer"))
+    }
+
+    /// What the token endpoint answers to a credential.
+    pub(crate) async fn ask_token(&self, credential: Option<&str>) -> Result<(StatusCode, Value), Failure> {
+        let mut request = Request::post(&self.token);
+        if let Some(credential) = credential {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {credential}"));
+        }
+        let response = send(Http::One, request.body(Full::<Bytes>::default())?).await?;
+        let body = serde_json::from_slice(response.body()).unwrap_or_default();
+        Ok((response.status(), body))
+    }
+
+    /// The credential that the backend makes for its logged-in user, as wa-integrator documents it.
+    pub(crate) fn credential(&self, user: &str) -> Result<String, Failure> {
+        let secret = std::fs::read_to_string(self.data.path().join("shared-secret"))?;
+        let secret = hex::decode(secret.trim())?;
+        let text = format!("wau1.{}.{}", URL_SAFE_NO_PAD.encode(user), unix_now() + 60);
+        let mac = Hmac::<Sha256>::new_from_slice(&secret)?.chain_update(&text).finalize().into_bytes();
+        Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(mac)))
+    }
+
+    /// A token with other dates, signed with the integrator's own key.
+    pub(crate) fn dated(&self, user: &str, issued: i64, lifetime: i64) -> Result<String, Failure> {
+        let pem = std::fs::read(self.data.path().join("signing-key.pem"))?;
+        self.sign(&EncodingKey::from_rsa_pem(&pem)?, user, issued, lifetime)
+    }
+
+    /// A token in the integrator's name, signed with a stranger's key under the integrator's `kid`.
+    pub(crate) fn forged(&self, user: &str) -> Result<String, Failure> {
+        let stranger = wa_interop::integrator::SigningKey::generate()?.to_pem();
+        self.sign(&EncodingKey::from_rsa_pem(&stranger)?, user, 0, 600)
+    }
+
+    fn sign(&self, key: &EncodingKey, user: &str, issued: i64, lifetime: i64) -> Result<String, Failure> {
+        let iat = unix_now().saturating_add_signed(issued);
+        let claims = json!({
+            "iss": self.base,
+            "sub": user,
+            "aud": "https://whatsapp.com",
+            "iat": iat,
+            "exp": iat.saturating_add_signed(lifetime),
+        });
+        let mut header = Header::new(Algorithm::RS256);
+        header.kid = Some(self.kid()?);
+        Ok(jsonwebtoken::encode(&header, &claims, key)?)
+    }
+
+    /// The name of the integrator's key: its RFC 7638 thumbprint, taken from the private key.
+    fn kid(&self) -> Result<String, Failure> {
+        let pem = std::fs::read(self.data.path().join("signing-key.pem"))?;
+        Ok(wa_interop::integrator::SigningKey::from_pem(&pem)?.public_key().kid().to_owned())
+    }
+}
+
+/// Now, in Unix seconds.
+#[expect(clippy::disallowed_methods, reason = "the checks are a program of their own")]
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs()
+}

@@ -1,0 +1,437 @@
+//! The client on tokio: the one place of the client side that opens sockets and asks for the time.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use bytes::{Buf, Bytes, BytesMut};
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::net::TcpStream;
+use tokio::sync::{mpsc, oneshot};
+use wa_binary::Jid;
+use wa_chat::{
+    AccountKeys, Command, ConnectError, Content, DisconnectReason, Event, EventId, MessageId, Now, Rows,
+    StateError, Store, StoreError, Ticket, Transaction,
+};
+use wa_noise::TrustRoot;
+use wa_profile::Profile;
+
+/// Events that wait for a slow application before no more is read for it.
+const MAX_EVENTS: usize = 256;
+
+/// Commands that wait for the client.
+const MAX_COMMANDS: usize = 64;
+
+/// How long making a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long to wait before a transaction that the store could not run is run again.
+const STORE_RETRY: Duration = Duration::from_millis(200);
+
+/// Makes the byte stream to chatd.
+pub trait Connector: Send + Sync + 'static {
+    /// The stream.
+    type Stream: AsyncRead + AsyncWrite + Send + 'static;
+
+    /// Connects once.
+    fn connect(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+/// TCP to one host and port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TcpConnector(String);
+
+impl TcpConnector {
+    /// To the profile's chat endpoint.
+    pub fn new(profile: &Profile) -> Self {
+        Self(format!("{}:{}", profile.chat.host, profile.chat.port))
+    }
+
+    /// To another `host:port`, for instance a sandbox's.
+    pub fn to(address: impl Into<String>) -> Self {
+        Self(address.into())
+    }
+}
+
+impl Connector for TcpConnector {
+    type Stream = TcpStream;
+
+    async fn connect(&self) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect(&self.0).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+/// A running client: one account, one task. Dropping it ends the task; the store keeps everything.
+#[derive(Debug)]
+pub struct Client {
+    requests: mpsc::Sender<Request>,
+    events: mpsc::Receiver<Event>,
+}
+
+/// Why something was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The store failed for good. The client is gone; what was durable still is.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// What is stored cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// The account is not ready to connect.
+    #[error(transparent)]
+    Connect(#[from] ConnectError),
+    /// There is no way to the server.
+    #[error("could not connect: {0}")]
+    Unreachable(io::ErrorKind),
+    /// The connection ended before the login stood.
+    #[error(transparent)]
+    Disconnected(#[from] DisconnectReason),
+    /// The client has ended.
+    #[error("client has ended")]
+    Ended,
+}
+
+#[derive(Debug)]
+enum Request {
+    Connect { token: String, done: oneshot::Sender<Result<(), ClientError>> },
+    Command { command: Command, done: oneshot::Sender<()> },
+    Shutdown { done: oneshot::Sender<()> },
+}
+
+impl Client {
+    /// Makes an account in a store, durably. Do this before enlisting its keys.
+    ///
+    /// # Errors
+    /// The store's.
+    pub async fn create(store: &impl Store, keys: &AccountKeys) -> Result<(), StoreError> {
+        store.run(&wa_chat::Client::create(keys)).await.map(drop)
+    }
+
+    /// Opens the account of a store. `root` is what the server's certificates must come from.
+    ///
+    /// # Errors
+    /// There is no account in the store, or it cannot be read.
+    pub async fn open<S: Store + 'static, C: Connector>(
+        store: S,
+        connector: C,
+        profile: Profile,
+        root: TrustRoot,
+    ) -> Result<Self, ClientError> {
+        let mut driver = Driver::new(store, connector, wa_chat::Client::open(profile, root));
+        driver.load().await?;
+        let (requests, inbox) = mpsc::channel(MAX_COMMANDS);
+        let (outbox, events) = mpsc::channel(1);
+        tokio::spawn(async move { driver.run(inbox, outbox).await });
+        Ok(Self { requests, events })
+    }
+
+    /// Keeps the login that WhatsApp assigned; returns when it is durable.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn enlisted(&self, login: Jid) -> Result<(), ClientError> {
+        self.command(Command::Enlisted(login)).await
+    }
+
+    /// Connects and logs in with a fresh token; returns when the login stands.
+    ///
+    /// # Errors
+    /// Why it does not stand; [`DisconnectReason::is_terminal`] tells whether trying again makes sense.
+    pub async fn connect(&self, token: impl Into<String>) -> Result<(), ClientError> {
+        let (done, waiting) = oneshot::channel();
+        let request = Request::Connect { token: token.into(), done };
+        self.requests.send(request).await.map_err(|_| ClientError::Ended)?;
+        waiting.await.map_err(|_| ClientError::Ended)?
+    }
+
+    /// Sends content; returns when it is durable, so that it will arrive whatever happens here.
+    ///
+    /// The same id again is the same message and does nothing. Connected or not makes no difference.
+    ///
+    /// # Errors
+    /// The client has ended; whether the message is durable shows when it is sent again.
+    pub async fn send(&self, to: Jid, id: MessageId, content: Content) -> Result<(), ClientError> {
+        self.command(Command::Send { to, id, content }).await
+    }
+
+    /// Says that an event was dealt with; returns when it is durable that it will not come again.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn confirm(&self, event: EventId) -> Result<(), ClientError> {
+        self.command(Command::Confirm(event)).await
+    }
+
+    /// The next event; none once the client has ended. Cancelling loses nothing.
+    pub async fn next_event(&mut self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// Ends the client after the transaction that is under way.
+    pub async fn shutdown(self) {
+        let (done, waiting) = oneshot::channel();
+        if self.requests.send(Request::Shutdown { done }).await.is_ok() {
+            // An error means that the task has ended already.
+            let _ = waiting.await;
+        }
+    }
+
+    async fn command(&self, command: Command) -> Result<(), ClientError> {
+        let (done, waiting) = oneshot::channel();
+        let request = Request::Command { command, done };
+        self.requests.send(request).await.map_err(|_| ClientError::Ended)?;
+        waiting.await.map_err(|_| ClientError::Ended)
+    }
+}
+
+/// Something under way, kept across turns of the loop.
+struct Pending<T>(Pin<Box<dyn Future<Output = T> + Send>>);
+
+/// The task behind a [`Client`].
+struct Driver<S, C: Connector> {
+    store: Arc<S>,
+    connector: Arc<C>,
+    client: wa_chat::Client,
+    rng: UnwrapErr<SysRng>,
+    start: Instant,
+    dialing: Option<Pending<Result<C::Stream, ClientError>>>,
+    /// The login that is on its way: its token, and who waits for it.
+    connecting: Option<(String, oneshot::Sender<Result<(), ClientError>>)>,
+    reader: Option<ReadHalf<C::Stream>>,
+    writer: Option<WriteHalf<C::Stream>>,
+    /// Bytes on their way out.
+    sending: Bytes,
+    running: Option<Pending<Result<Rows, StoreError>>>,
+    ready: VecDeque<Event>,
+    commands: HashMap<Ticket, oneshot::Sender<()>>,
+    next_ticket: u64,
+}
+
+impl<S: Store + 'static, C: Connector> Driver<S, C> {
+    #[expect(clippy::disallowed_methods, reason = "the client's clocks are read here and nowhere else")]
+    fn new(store: S, connector: C, client: wa_chat::Client) -> Self {
+        Self {
+            store: Arc::new(store),
+            connector: Arc::new(connector),
+            client,
+            rng: UnwrapErr(SysRng),
+            start: Instant::now(),
+            dialing: None,
+            connecting: None,
+            reader: None,
+            writer: None,
+            sending: Bytes::new(),
+            running: None,
+            ready: VecDeque::new(),
+            commands: HashMap::new(),
+            next_ticket: 0,
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the client's clocks are read here and nowhere else")]
+    fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now { unix: unix.as_secs(), tick: self.start.elapsed() }
+    }
+
+    /// Runs transactions until the account is there.
+    async fn load(&mut self) -> Result<(), ClientError> {
+        while self.client.account().is_none() {
+            let transaction = self.client.poll_transaction().ok_or(StateError::NoTransaction)?;
+            let rows = run(Arc::clone(&self.store), transaction).await?;
+            self.client.handle_committed(self.now(), rows, &mut self.rng)?;
+        }
+        Ok(())
+    }
+
+    async fn run(&mut self, mut requests: mpsc::Receiver<Request>, events: mpsc::Sender<Event>) {
+        let mut buffer = BytesMut::new();
+        loop {
+            self.take();
+            let wants_input = self.client.wants_input();
+            tokio::select! {
+                biased;
+                rows = done(&mut self.running) => if self.committed(rows).is_err() { return },
+                stream = done(&mut self.dialing) => self.dialed(stream),
+                sent = write(&mut self.writer, &self.sending), if !self.sending.is_empty() => match sent {
+                    Ok(length) => self.sending.advance(length),
+                    Err(_) => self.lost(),
+                },
+                permit = events.reserve(), if !self.ready.is_empty() => match permit {
+                    Ok(permit) => if let Some(event) = self.ready.pop_front() { permit.send(event) },
+                    Err(_) => return,
+                },
+                request = requests.recv(), if wants_input => match request {
+                    Some(Request::Shutdown { done }) => return self.shut_down(done).await,
+                    Some(request) => self.handle_request(request),
+                    None => return,
+                },
+                read = read(&mut self.reader, &mut buffer), if wants_input => match read {
+                    Ok(length) if length > 0 => {
+                        self.client.handle_bytes(self.now(), &buffer, &mut self.rng);
+                        buffer = BytesMut::new();
+                    }
+                    _ => self.lost(),
+                },
+                () = until(self.start, self.client.poll_timeout()) => {
+                    self.client.handle_timeout(self.now(), &mut self.rng);
+                }
+            }
+        }
+    }
+
+    /// Takes out of the client whatever it has.
+    fn take(&mut self) {
+        if self.running.is_none() {
+            let transaction = self.client.poll_transaction();
+            self.running = transaction.map(|it| Pending(Box::pin(run(Arc::clone(&self.store), it))));
+        }
+        if self.sending.is_empty() && self.writer.is_some() {
+            self.sending = self.client.poll_transmit().unwrap_or_default();
+        }
+        while let Some(ticket) = self.client.poll_accepted() {
+            if let Some(done) = self.commands.remove(&ticket) {
+                // Nobody may be waiting any more.
+                let _ = done.send(());
+            }
+        }
+        while self.ready.len() < MAX_EVENTS
+            && let Some(event) = self.client.poll_event()
+        {
+            self.notice(&event);
+            self.ready.push_back(event);
+        }
+    }
+
+    /// Whoever waits for a login hears of it; a stream whose channel has ended is let go.
+    fn notice(&mut self, event: &Event) {
+        let outcome = match event {
+            Event::Connected => Ok(()),
+            Event::Disconnected(reason) => {
+                self.let_go();
+                Err(ClientError::Disconnected(reason.clone()))
+            }
+            _ => return,
+        };
+        if let Some((_, done)) = self.connecting.take() {
+            // Nobody may be waiting any more.
+            let _ = done.send(outcome);
+        }
+    }
+
+    fn committed(&mut self, rows: Result<Rows, StoreError>) -> Result<(), ClientError> {
+        self.running = None;
+        let rows = rows?;
+        Ok(self.client.handle_committed(self.now(), rows, &mut self.rng)?)
+    }
+
+    fn lost(&mut self) {
+        self.let_go();
+        self.client.handle_lost(self.now(), &mut self.rng);
+    }
+
+    fn let_go(&mut self) {
+        (self.reader, self.writer, self.sending) = (None, None, Bytes::new());
+    }
+
+    fn handle_request(&mut self, request: Request) {
+        match request {
+            Request::Command { command, done } => {
+                let ticket = Ticket(self.next_ticket);
+                self.next_ticket += 1;
+                self.commands.insert(ticket, done);
+                self.client.handle_command(self.now(), ticket, command, &mut self.rng);
+            }
+            Request::Connect { done, .. } if self.connecting.is_some() || self.client.is_connected() => {
+                let _ = done.send(Err(ConnectError::Connected.into()));
+            }
+            Request::Connect { token, done } => {
+                self.connecting = Some((token, done));
+                let connector = Arc::clone(&self.connector);
+                self.dialing = Some(Pending(Box::pin(async move { dial(&*connector).await })));
+            }
+            Request::Shutdown { .. } => {}
+        }
+    }
+
+    /// The stream is there: the handshake begins. Or it is not.
+    fn dialed(&mut self, stream: Result<C::Stream, ClientError>) {
+        self.dialing = None;
+        let Some((token, done)) = self.connecting.take() else { return };
+        let begun = stream.and_then(|stream| {
+            self.client.connect(self.now(), token, &mut self.rng)?;
+            let (reader, writer) = tokio::io::split(stream);
+            (self.reader, self.writer) = (Some(reader), Some(writer));
+            Ok(())
+        });
+        match begun {
+            Ok(()) => self.connecting = Some((String::new(), done)),
+            Err(error) => {
+                let _ = done.send(Err(error));
+            }
+        }
+    }
+
+    async fn shut_down(&mut self, done: oneshot::Sender<()>) {
+        if let Some(running) = self.running.take() {
+            // Whatever it says, nothing follows from it any more.
+            let _ = running.0.await;
+        }
+        let _ = done.send(());
+    }
+}
+
+/// Runs a transaction until the store has decided: retryable errors are nobody else's business.
+async fn run<S: Store>(store: Arc<S>, transaction: Transaction) -> Result<Rows, StoreError> {
+    loop {
+        match store.run(&transaction).await {
+            Err(error) if error.is_retryable() => tokio::time::sleep(STORE_RETRY).await,
+            decided => return decided,
+        }
+    }
+}
+
+async fn dial<C: Connector>(connector: &C) -> Result<C::Stream, ClientError> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, connector.connect()).await {
+        Ok(stream) => stream.map_err(|error| ClientError::Unreachable(error.kind())),
+        Err(_) => Err(ClientError::Unreachable(io::ErrorKind::TimedOut)),
+    }
+}
+
+async fn done<T>(pending: &mut Option<Pending<T>>) -> T {
+    match pending {
+        Some(pending) => (&mut pending.0).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn read<T: AsyncRead>(stream: &mut Option<ReadHalf<T>>, buffer: &mut BytesMut) -> io::Result<usize> {
+    match stream {
+        Some(stream) => {
+            buffer.reserve(4096);
+            stream.read_buf(buffer).await
+        }
+        None => std::future::pending().await,
+    }
+}
+
+async fn write<T: AsyncWrite>(stream: &mut Option<WriteHalf<T>>, bytes: &[u8]) -> io::Result<usize> {
+    match stream {
+        Some(stream) => stream.write(bytes).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(start: Instant, due: Option<Duration>) {
+    match due {
+        Some(due) => tokio::time::sleep_until((start + due).into()).await,
+        None => std::future::pending().await,
+    }
+}

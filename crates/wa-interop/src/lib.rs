@@ -1,0 +1,61 @@
+//! Message WhatsApp users from another service, under the EU's Digital Markets Act (seed §1 to §3).
+//!
+//! This crate puts the others together. [`enlist`] asks WhatsApp for a login; a [`Client`] connects with it, sends and
+//! receives. Each part stands alone as well: see [`binary`], [`noise`], [`chat`] and the rest.
+//!
+//! ```no_run
+//! use wa_interop::chat::{AccountKeys, Content, MemoryStore, MessageId};
+//! use wa_interop::{Client, Connector, TcpConnector, binary::Jid, noise::WHATSAPP_ROOT, profile::Profile};
+//!
+//! # async fn run(login: Jid, token: String) -> Result<(), Box<dyn std::error::Error>> {
+//! # let mut rng = rand_core::UnwrapErr(rand::rngs::SysRng);
+//! let profile = Profile::overview();
+//! let chatd = TcpConnector::new(&profile);
+//!
+//! // Once: make an account in a store, enlist its public keys, keep the login.
+//! let store = MemoryStore::default();
+//! let keys = AccountKeys::generate(&mut rng);
+//! Client::create(&store, &keys).await?;
+//!
+//! let mut client = Client::open(store, chatd, profile, WHATSAPP_ROOT).await?;
+//! client.enlisted(login).await?;
+//! client.connect(token).await?;
+//! client.send(Jid::phone("14155551001")?, MessageId("1".into()), Content::Text("hello".into())).await?;
+//! while let Some(event) = client.next_event().await {
+//!     println!("{event:?}");
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#[cfg(feature = "client")]
+mod driver;
+#[cfg(feature = "client")]
+mod enlistment;
+
+#[cfg(feature = "client")]
+pub use crate::driver::{Client, ClientError, Connector, TcpConnector};
+#[cfg(feature = "client")]
+pub use crate::enlistment::{EnlistmentError, enlist};
+
+/// The binary token codec.
+pub use wa_binary as binary;
+/// The chat client as a value.
+#[cfg(feature = "client")]
+pub use wa_chat as chat;
+/// The enlistment request and its answer.
+#[cfg(feature = "client")]
+pub use wa_enlist as enlistment_api;
+/// The HTTP client.
+#[cfg(feature = "client")]
+pub use wa_http as http;
+/// The third party's server.
+#[cfg(feature = "integrator")]
+pub use wa_integrator as integrator;
+/// Keys and signatures.
+pub use wa_keys as keys;
+/// Handshake and transport.
+#[cfg(feature = "client")]
+pub use wa_noise as noise;
+/// What is not public, in one value.
+pub use wa_profile as profile;
