@@ -27,6 +27,9 @@ pub use self::login::Login;
 const MALFORMED_WINDOW: u64 = 60;
 const MAX_MALFORMED: usize = 5;
 
+/// Stanzas that wait for a slow connection before [`Channel::wants_stanzas`] says no.
+const MAX_QUEUED: usize = 64;
+
 /// One connection to chatd.
 #[derive(Debug)]
 pub struct Channel {
@@ -206,6 +209,11 @@ impl Channel {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<std::time::Duration> {
         (!self.is_closed()).then(|| self.keepalive.due())
+    }
+
+    /// Whether more stanzas may be queued; otherwise the connection is slower than its user.
+    pub fn wants_stanzas(&self) -> bool {
+        self.transmits.len() < MAX_QUEUED
     }
 
     /// Whether the channel has ended.

@@ -10,8 +10,9 @@ use wa_profile::Profile;
 
 use crate::account::{Account, AccountKeys};
 use crate::channel::{Channel, ChannelEvent, Login};
+use crate::key::Key;
 use crate::messenger::{Messenger, first_rows};
-use crate::store::{Rows, StateError, Transaction, Write};
+use crate::store::{Read, Rows, StateError, Transaction, Write};
 use crate::{Command, DisconnectReason, Event, Now, Ticket};
 
 /// A whole client as a value. One is one account in one process.
@@ -42,11 +43,16 @@ pub enum ConnectError {
 
 impl Client {
     /// The transaction that makes an account. Run it before the enlistment request leaves, or a crash in between
-    /// leaves an enlistment whose keys nobody has.
+    /// leaves an enlistment whose keys nobody has; and never over an account that is there ([`find`](Self::find)).
     pub fn create(keys: &AccountKeys) -> Transaction {
         let write =
             |(key, row): (_, crate::row::Row)| Write { key, value: Some(row.encode()), expires: None };
         Transaction { writes: first_rows(keys).into_iter().map(write).collect(), reads: Vec::new() }
+    }
+
+    /// The transaction that finds out whether a store has an account: its rows are empty if not.
+    pub fn find() -> Transaction {
+        Transaction { writes: Vec::new(), reads: vec![Read::One(Key::account())] }
     }
 
     /// A client over a store in which an account was made. `root` is what the server's certificates must come from:
@@ -150,7 +156,9 @@ impl Client {
     /// The next bytes to send.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Bytes> {
-        self.channel.as_mut()?.poll_transmit()
+        let bytes = self.channel.as_mut()?.poll_transmit();
+        self.take_stanzas();
+        bytes
     }
 
     /// The next thing for the application.
@@ -204,7 +212,9 @@ impl Client {
 
     fn take_stanzas(&mut self) {
         if let Some(channel) = &mut self.channel {
-            while let Some(stanza) = self.messenger.poll_stanza() {
+            while channel.wants_stanzas()
+                && let Some(stanza) = self.messenger.poll_stanza()
+            {
                 channel.send(stanza);
             }
         }

@@ -6,23 +6,25 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bytes::Bytes;
 use rand_core::CryptoRng;
-use wa_binary::{Jid, Limits};
+use wa_binary::Jid;
 use wa_profile::Profile;
-use wa_stanza::{Ib, Iq, Message, Notification, Receipt, Stanza};
+use wa_stanza::{Ib, IbItem, Stanza};
 
 use crate::account::Account;
-use crate::key::{Key, Table};
+use crate::key::Key;
 use crate::messenger::batch::{Batch, Released};
+use crate::messenger::input::{Context, Input};
 use crate::messenger::log::{Cursor, PAGE, Page};
 use crate::messenger::requests::{Request, Requests};
 use crate::messenger::view::{Draft, Stop, View, Wanted};
-use crate::row::{InboxEntry, Row};
-use crate::store::{Read, Rows, StateError, Transaction, Value};
+use crate::row::{Counters, Row};
+use crate::store::{Read, Rows, StateError, Transaction};
 use crate::{Command, Event, Now, Ticket};
 
 mod batch;
+mod commit;
+mod input;
 mod log;
 mod prekeys;
 mod receive;
@@ -63,28 +65,6 @@ pub struct Messenger {
     failed: Option<StateError>,
 }
 
-/// One thing to deal with.
-#[derive(Clone, Debug)]
-enum Input {
-    Message(Box<Message>),
-    Receipt(Box<Receipt>),
-    Ack(Box<wa_stanza::Ack>),
-    Notification(Box<Notification>),
-    Answer(Request, Box<Iq>),
-    Command(Ticket, Command),
-    /// The login stands: pull the mailbox, look after prekeys and waiting messages.
-    LinkUp,
-    /// A batch of the mailbox has come: pull the next.
-    Pull,
-}
-
-/// What is done in order; one lane does not wait for another.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Lane {
-    Peer(Jid),
-    Own,
-}
-
 #[derive(Debug)]
 struct Link {
     /// Stanzas of the mailbox since the last pull; none once it is empty.
@@ -100,14 +80,6 @@ struct Sealed {
     inbox: Option<Page>,
     outbox: Option<Page>,
     link_generation: u64,
-}
-
-/// What every step may know besides its rows.
-#[derive(Clone, Copy)]
-struct Context<'a> {
-    profile: &'a Profile,
-    fetching: &'a BTreeSet<Jid>,
-    now: Now,
 }
 
 impl Messenger {
@@ -208,6 +180,7 @@ impl Messenger {
         rng: &mut impl CryptoRng,
     ) -> Result<(), StateError> {
         let sealed = self.in_flight.take().ok_or(StateError::NoTransaction)?;
+        self.forget_rows(&sealed);
         self.take_rows(&sealed, &rows)?;
         self.take_logs(&sealed, &rows)?;
         self.release(sealed.released, sealed.link_generation);
@@ -272,7 +245,7 @@ impl Messenger {
     }
 
     fn handle_ib(&mut self, ib: &Ib) {
-        let is_end = |item: &wa_stanza::IbItem| matches!(item, wa_stanza::IbItem::Offline { .. });
+        let is_end = |item: &IbItem| matches!(item, IbItem::Offline { .. });
         if let (Some(link), true) = (&mut self.link, ib.items.iter().any(is_end)) {
             link.pulled = None;
         }
@@ -331,147 +304,6 @@ impl Messenger {
         self.fetching.retain(|peer| draft.fetched.as_ref() != Some(peer));
         self.batch.join(draft);
     }
-
-    fn take_rows(&mut self, sealed: &Sealed, rows: &Rows) -> Result<(), StateError> {
-        for wanted in &sealed.wanted {
-            let read = wanted.read();
-            let found = rows.0.iter().filter(|(key, _)| is_in(key, &read));
-            let found = found.map(decoded).collect::<Result<Vec<_>, _>>()?;
-            match wanted {
-                Wanted::Row(key) => {
-                    let row = found.into_iter().next().map(|(_, row)| row);
-                    self.take_own(key, row.as_ref())?;
-                    self.view.load(key.clone(), row);
-                }
-                // A draft since then may have changed what the page would show.
-                _ if sealed.view_generation != self.view.generation => {}
-                wanted => self.view.load_page(wanted, found),
-            }
-        }
-        if let Some(Row::Account(account)) = sealed.released.account() {
-            self.account = Some((**account).clone());
-        }
-        Ok(())
-    }
-
-    /// The account and the logs' ends, when they are read.
-    fn take_own(&mut self, key: &Key, row: Option<&Row>) -> Result<(), StateError> {
-        match (key.table(), row) {
-            (Some(Table::Account), Some(Row::Account(account))) => self.account = Some((**account).clone()),
-            (Some(Table::Counters), Some(Row::Counters(counters))) => {
-                self.inbox.set_end(counters.next_inbox);
-                self.outbox.set_end(counters.next_outbox);
-            }
-            (Some(Table::Account | Table::Counters), _) => return Err(StateError::NoAccount),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    fn take_logs(&mut self, sealed: &Sealed, rows: &Rows) -> Result<(), StateError> {
-        for (page, table) in [(sealed.inbox, Table::Inbox), (sealed.outbox, Table::Outbox)] {
-            let Some(page) = page else { continue };
-            let of_table = rows.0.iter().filter(|(key, _)| key.table() == Some(table));
-            let found = of_table.map(decoded).collect::<Result<Vec<_>, _>>()?;
-            let numbers: Vec<u64> = found.iter().filter_map(|(key, _)| key.number()).collect();
-            let cursor = if table == Table::Inbox { &mut self.inbox } else { &mut self.outbox };
-            if !cursor.take_page(page, &numbers) {
-                continue;
-            }
-            for (number, (_, row)) in numbers.into_iter().zip(found) {
-                match row {
-                    Row::Inbox(entry) => self.events.push_back(entry.event(number)),
-                    Row::Outbox(stanza) => self.transmits.push_back(read_stanza(stanza)?),
-                    _ => return Err(StateError::Corrupt(Some(table))),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// What a batch caused may now be seen.
-    fn release(&mut self, released: Released, link_generation: u64) {
-        if let Some(last) = released.outbox.last().map(|(number, _)| *number)
-            && self.outbox.take_live(last)
-        {
-            self.transmits.extend(released.outbox.into_iter().map(|(_, message)| Stanza::Message(message)));
-        }
-        if let Some(last) = released.inbox.last().map(|(number, _): &(u64, InboxEntry)| *number)
-            && self.inbox.take_live(last)
-        {
-            self.events.extend(released.inbox.into_iter().map(|(number, entry)| entry.event(number)));
-        }
-        self.events.extend(released.events);
-        self.accepted.extend(released.accepted);
-        if link_generation == self.generation && self.link.is_some() {
-            self.transmits.extend(released.transmits);
-            for request in released.requests {
-                self.transmits.push_back(self.requests.ask(request).into());
-            }
-        }
-    }
-}
-
-impl Input {
-    fn lane(&self) -> Lane {
-        let peer = match self {
-            Self::Message(message) => message.from.as_ref(),
-            Self::Receipt(receipt) => receipt.from.as_ref(),
-            Self::Ack(ack) => ack.from.as_ref(),
-            Self::Answer(Request::Bundle(peer), _) => Some(peer),
-            Self::Command(_, Command::Send { to, .. }) => Some(to),
-            _ => None,
-        };
-        peer.map_or(Lane::Own, |peer| Lane::Peer(peer.clone()))
-    }
-}
-
-impl Context<'_> {
-    fn step(&self, view: &View, input: &Input, rng: &mut impl CryptoRng) -> Result<Draft, Stop> {
-        match input {
-            Input::Message(message) => self.receive_message(view, message, rng),
-            Input::Receipt(receipt) => self.receive_receipt(view, receipt),
-            Input::Ack(ack) => self.receive_ack(view, ack),
-            Input::Notification(notification) => self.receive_notification(view, notification, rng),
-            Input::Answer(Request::Bundle(peer), iq) => self.receive_bundle(view, peer, iq, rng),
-            Input::Answer(Request::PrekeyCount, iq) => self.receive_prekey_count(view, iq, rng),
-            Input::Answer(Request::PrekeyUpload(_, last), iq) => self.receive_uploaded(view, iq, *last),
-            Input::Command(ticket, command) => self.command(view, *ticket, command, rng),
-            Input::LinkUp => self.link_up(view),
-            Input::Pull => Ok(self.pull()),
-        }
-    }
-
-    /// The start of a connection: the mailbox, the prekeys, and whoever's bundle is waited for.
-    fn link_up(&self, view: &View) -> Result<Draft, Stop> {
-        let mut draft = self.pull();
-        draft.requests.push(Request::PrekeyCount);
-        draft.requests.extend(view.peers_waiting()?.into_iter().map(Request::Bundle));
-        Ok(draft)
-    }
-
-    fn pull(&self) -> Draft {
-        let pull = Ib::offline_batch(self.profile.chat.offline_batch);
-        Draft { transmits: vec![pull.into()], ..Draft::default() }
-    }
-}
-
-fn is_in(key: &Key, read: &Read) -> bool {
-    match read {
-        Read::One(one) => key == one,
-        Read::Page { from, to, .. } => (from..to).contains(&key),
-    }
-}
-
-fn decoded((key, value): &(Key, Value)) -> Result<(Key, Row), StateError> {
-    Ok((key.clone(), Row::decode(key, value)?))
-}
-
-/// A stanza of the outbox, as it was written.
-fn read_stanza(bytes: Bytes) -> Result<Stanza, StateError> {
-    let corrupt = StateError::Corrupt(Some(Table::Outbox));
-    let node = wa_binary::decode(bytes, &Limits::new()).map_err(|_| corrupt)?;
-    Stanza::try_from(node).map_err(|_| corrupt)
 }
 
 /// What a store must hold before an account's first connection.
@@ -482,7 +314,7 @@ pub(crate) fn first_rows(keys: &crate::AccountKeys) -> BTreeMap<Key, Row> {
         signed: keys.signed.clone(),
         login: None,
     };
-    let counters = crate::row::Counters {
+    let counters = Counters {
         next_inbox: 0,
         next_outbox: 0,
         next_prekey: crate::account::FIRST_PREKEY,

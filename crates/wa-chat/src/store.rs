@@ -115,6 +115,9 @@ pub enum StateError {
     /// There is no account in this store: only [`Client::create`](crate::Client::create) makes one.
     #[error("no account in this store")]
     NoAccount,
+    /// There is an account already; it is not written over.
+    #[error("this store has an account already")]
+    AccountExists,
     /// A row cannot be read. The store's fault; corrupt is never taken for absent.
     #[error("a row of table {0:?} is corrupt")]
     Corrupt(Option<Table>),

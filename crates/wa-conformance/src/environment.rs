@@ -55,7 +55,10 @@ impl Environment {
     pub async fn processes(integrator: &Path, sandbox: &Path) -> Result<Self, Failure> {
         let data = tempfile::tempdir()?;
         let mut integrator = Command::new(integrator);
-        integrator.args(["--listen", "127.0.0.1:0", "--data-dir"]).arg(data.path());
+        integrator
+            .env("WA_INTEGRATOR_LOG", "warn")
+            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data.path());
         let (integrator, ready) = start(integrator).await?;
         let ready: Ready = serde_json::from_str(&ready)?;
         let mut sandbox = Command::new(sandbox);

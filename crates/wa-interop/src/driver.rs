@@ -109,9 +109,14 @@ impl Client {
     /// Makes an account in a store, durably. Do this before enlisting its keys.
     ///
     /// # Errors
-    /// The store's.
-    pub async fn create(store: &impl Store, keys: &AccountKeys) -> Result<(), StoreError> {
-        store.run(&wa_chat::Client::create(keys)).await.map(drop)
+    /// The store has an account already, or fails.
+    pub async fn create(store: &impl Store, keys: &AccountKeys) -> Result<(), ClientError> {
+        let found = store.run(&wa_chat::Client::find()).await?;
+        if !found.0.is_empty() {
+            return Err(StateError::AccountExists.into());
+        }
+        store.run(&wa_chat::Client::create(keys)).await?;
+        Ok(())
     }
 
     /// Opens the account of a store. `root` is what the server's certificates must come from.

@@ -51,8 +51,14 @@ struct Offset {
     offset: i64,
 }
 
-/// Answers a control request; `None` if there is no such thing.
-pub(crate) fn handle(world: &mut World, clock: &Clock, get: bool, path: &str, body: &[u8]) -> Option<Value> {
+impl World {
+    /// Answers a control request by its path after `/control/`; `None` if there is no such thing.
+    pub fn control(&mut self, clock: &Clock, get: bool, path: &str, body: &[u8]) -> Option<Value> {
+        handle(self, clock, get, path, body)
+    }
+}
+
+fn handle(world: &mut World, clock: &Clock, get: bool, path: &str, body: &[u8]) -> Option<Value> {
     let path: Vec<&str> = path.split('/').collect();
     match (get, path.as_slice()) {
         (true, ["phones", number]) => {

@@ -17,7 +17,8 @@ use crate::world::World;
 
 /// The API's answer, or what it needs first.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Enlisted {
+#[non_exhaustive]
+pub enum Enlisted {
     /// `{"login": …, "status": "ok"}`.
     Login(Jid),
     /// `{"reason": …, "status": "fail"}`. Only `bad_integrator` is documented; the others are the sandbox's own.
@@ -31,7 +32,7 @@ struct Arguments(BTreeMap<String, String>);
 
 impl World {
     /// Enlists the user of a form at `now` (Unix seconds). `fetched`: the keys were just fetched for it.
-    pub(crate) fn enlist(&mut self, form: &[u8], fetched: bool, now: u64) -> Enlisted {
+    pub fn enlist(&mut self, form: &[u8], fetched: bool, now: u64) -> Enlisted {
         match self.judge_enlistment(form, fetched, now) {
             Ok(account) => Enlisted::Login(self.add_account(account)),
             Err(refusal) => refusal,

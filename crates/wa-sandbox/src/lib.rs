@@ -33,5 +33,6 @@ mod world;
 
 pub use crate::clock::Clock;
 pub use crate::connection::CertificateFault;
+pub use crate::enlist::Enlisted;
 pub use crate::listen::{Addresses, Sandbox};
 pub use crate::world::{ConnectionId, Integrator, Output, World, WorldConfig};

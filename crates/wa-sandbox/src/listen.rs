@@ -172,6 +172,9 @@ impl Shared {
 }
 
 async fn serve_chat(shared: Arc<Shared>, mut stream: TcpStream) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "nodelay");
+    }
     let (id, mut outputs) = shared.connect();
     let mut buffer = vec![0; 16 * 1024];
     loop {

@@ -124,6 +124,10 @@ impl Phone {
         rng: &mut impl CryptoRng,
     ) -> Vec<Reply> {
         let from = delivery.from.to_string();
+        if self.received.iter().any(|it| it.from == from && it.id == delivery.id && it.text.is_some()) {
+            // Sent again because the ack was lost: say again that it has arrived.
+            return vec![Reply::Delivered { id: delivery.id.clone() }];
+        }
         let padded = self.decrypt(&from, delivery.enc, rng);
         let text = padded.as_deref().and_then(unpad).and_then(read_text);
         let seen = Received { from: from.clone(), id: delivery.id.clone(), text };

@@ -8,7 +8,6 @@ use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::control;
 use crate::enlist::Enlisted;
 use crate::listen::Shared;
 
@@ -34,12 +33,10 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> R
             response(StatusCode::OK, Full::new(jwks))
         }
         (get, path) => match path.strip_prefix(CONTROL) {
-            Some(path) => {
-                match shared.with_world(|world, clock| control::handle(world, clock, get, path, &body)) {
-                    Some(answer) => json_response(&answer),
-                    None => empty(StatusCode::NOT_FOUND),
-                }
-            }
+            Some(path) => match shared.with_world(|world, clock| world.control(clock, get, path, &body)) {
+                Some(answer) => json_response(&answer),
+                None => empty(StatusCode::NOT_FOUND),
+            },
             None => empty(StatusCode::NOT_FOUND),
         },
     }

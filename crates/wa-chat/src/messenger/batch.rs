@@ -48,6 +48,11 @@ impl Batch {
         self.steps == 0
     }
 
+    /// Whether a draft of this batch has written the row.
+    pub(crate) fn writes_to(&self, key: &Key) -> bool {
+        self.writes.contains_key(key)
+    }
+
     /// Takes a draft in as a whole.
     pub(crate) fn join(&mut self, draft: Draft) {
         self.steps += 1;

@@ -200,6 +200,16 @@ impl View {
         }
     }
 
+    /// Rows that are loaded or known to be absent.
+    pub(crate) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Forgets the rows that are not to be kept.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Key) -> bool) {
+        self.rows.retain(|key, _| keep(key));
+    }
+
     /// Forgets everything: an idle client keeps no rows.
     pub(crate) fn clear(&mut self) {
         self.rows.clear();

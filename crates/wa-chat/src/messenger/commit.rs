@@ -1,0 +1,129 @@
+//! What a commit brings: rows that were asked for, pages of the logs, and the release of what waited for it.
+
+use bytes::Bytes;
+use wa_binary::Limits;
+use wa_stanza::Stanza;
+
+use crate::key::{Key, Table};
+use crate::messenger::batch::Released;
+use crate::messenger::view::Wanted;
+use crate::messenger::{MAX_READY, Messenger, Sealed};
+use crate::row::Row;
+use crate::store::{Read, Rows, StateError, Value};
+
+/// Rows that an active client keeps loaded.
+const MAX_ROWS: usize = 1024;
+
+impl Messenger {
+    /// Keeps the rows that uncommitted drafts have written, and drops the others when they have become many: what a
+    /// later step needs it asks for again.
+    pub(super) fn forget_rows(&mut self, sealed: &Sealed) {
+        if self.view.len() > MAX_ROWS {
+            let asked = |key: &Key| sealed.wanted.contains(&Wanted::Row(key.clone()));
+            self.view.retain(|key| self.batch.writes_to(key) || asked(key));
+        }
+    }
+
+    pub(super) fn take_rows(&mut self, sealed: &Sealed, rows: &Rows) -> Result<(), StateError> {
+        for wanted in &sealed.wanted {
+            let read = wanted.read();
+            let found = rows.0.iter().filter(|(key, _)| is_in(key, &read));
+            let found = found.map(decoded).collect::<Result<Vec<_>, _>>()?;
+            match wanted {
+                Wanted::Row(key) => {
+                    let row = found.into_iter().next().map(|(_, row)| row);
+                    self.take_own(key, row.as_ref())?;
+                    self.view.load(key.clone(), row);
+                }
+                // A draft since then may have changed what the page would show.
+                _ if sealed.view_generation != self.view.generation => {}
+                wanted => self.view.load_page(wanted, found),
+            }
+        }
+        if let Some(Row::Account(account)) = sealed.released.account() {
+            self.account = Some((**account).clone());
+        }
+        Ok(())
+    }
+
+    /// The account and the logs' ends, when they are read.
+    fn take_own(&mut self, key: &Key, row: Option<&Row>) -> Result<(), StateError> {
+        match (key.table(), row) {
+            (Some(Table::Account), Some(Row::Account(account))) => self.account = Some((**account).clone()),
+            (Some(Table::Counters), Some(Row::Counters(counters))) => {
+                self.inbox.set_end(counters.next_inbox);
+                self.outbox.set_end(counters.next_outbox);
+            }
+            (Some(Table::Account | Table::Counters), _) => return Err(StateError::NoAccount),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    pub(super) fn take_logs(&mut self, sealed: &Sealed, rows: &Rows) -> Result<(), StateError> {
+        for (page, table) in [(sealed.inbox, Table::Inbox), (sealed.outbox, Table::Outbox)] {
+            let Some(page) = page else { continue };
+            let of_table = rows.0.iter().filter(|(key, _)| key.table() == Some(table));
+            let found = of_table.map(decoded).collect::<Result<Vec<_>, _>>()?;
+            let numbers: Vec<u64> = found.iter().filter_map(|(key, _)| key.number()).collect();
+            let cursor = if table == Table::Inbox { &mut self.inbox } else { &mut self.outbox };
+            if !cursor.take_page(page, &numbers) {
+                continue;
+            }
+            for (number, (_, row)) in numbers.into_iter().zip(found) {
+                match row {
+                    Row::Inbox(entry) => self.events.push_back(entry.event(number)),
+                    Row::Outbox(stanza) => self.transmits.push_back(read_stanza(stanza)?),
+                    _ => return Err(StateError::Corrupt(Some(table))),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What a batch caused may now be seen.
+    pub(super) fn release(&mut self, released: Released, link_generation: u64) {
+        if let Some((last, _)) = released.outbox.last() {
+            // Where many wait already, the cursor falls behind and reads pages later.
+            if self.transmits.len() >= MAX_READY {
+                self.outbox.set_end(last + 1);
+            } else if self.outbox.take_live(*last) {
+                let stanzas = released.outbox.into_iter().map(|(_, message)| message.into());
+                self.transmits.extend(stanzas);
+            }
+        }
+        if let Some((last, _)) = released.inbox.last() {
+            if self.events.len() >= MAX_READY {
+                self.inbox.set_end(last + 1);
+            } else if self.inbox.take_live(*last) {
+                self.events.extend(released.inbox.into_iter().map(|(number, entry)| entry.event(number)));
+            }
+        }
+        self.events.extend(released.events);
+        self.accepted.extend(released.accepted);
+        if link_generation == self.generation && self.link.is_some() {
+            self.transmits.extend(released.transmits);
+            for request in released.requests {
+                self.transmits.push_back(self.requests.ask(request).into());
+            }
+        }
+    }
+}
+
+fn is_in(key: &Key, read: &Read) -> bool {
+    match read {
+        Read::One(one) => key == one,
+        Read::Page { from, to, .. } => (from..to).contains(&key),
+    }
+}
+
+fn decoded((key, value): &(Key, Value)) -> Result<(Key, Row), StateError> {
+    Ok((key.clone(), Row::decode(key, value)?))
+}
+
+/// A stanza of the outbox, as it was written.
+fn read_stanza(bytes: Bytes) -> Result<Stanza, StateError> {
+    let corrupt = StateError::Corrupt(Some(Table::Outbox));
+    let node = wa_binary::decode(bytes, &Limits::new()).map_err(|_| corrupt)?;
+    Stanza::try_from(node).map_err(|_| corrupt)
+}

@@ -1,0 +1,446 @@
+//! Client and WhatsApp in one thread on a virtual clock, over a link and a process that fail at any moment.
+//!
+//! A schedule is a seed: it decides what happens next, and where the client is dropped (before a transaction is
+//! run, after it was run and before that is told, before something is sent, shown or confirmed). Afterwards all is
+//! brought to rest, and the ledger must balance: nothing lost, nothing shown again once confirmed, nothing sent
+//! twice, no message key used twice (the phone would not decrypt).
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use wa_interop::binary::Jid;
+use wa_interop::chat::{
+    AccountKeys, Client, Command, Content, Event, EventId, MemoryStore, MessageId, Now, Ticket, Transaction,
+};
+use wa_interop::enlistment_api::{EnlistRequest, SignedPrekey};
+use wa_interop::integrator::{Principal, SigningKey, TokenIssuer, UserIdentifier};
+use wa_interop::noise::TrustRoot;
+use wa_interop::profile::Profile;
+use wa_sandbox::{Clock, ConnectionId, Enlisted, Integrator, Output, World, WorldConfig};
+
+use crate::environment::{INTEGRATOR, PHONE};
+use crate::failure::{Failure, ensure, expect};
+
+const BASE: &str = "https://integrator.example";
+const USER: &str = "alice";
+
+/// Steps of one schedule before everything is brought to rest.
+const STEPS: usize = 400;
+
+/// One run.
+pub struct Pair {
+    dice: StdRng,
+    rng: StdRng,
+    now: Now,
+    world: World,
+    clock: Clock,
+    token: String,
+    login: Jid,
+    store: MemoryStore,
+    client: Client,
+    /// Handed out and not run, or run and not told of.
+    transaction: Option<(Transaction, bool)>,
+    link: Option<Link>,
+    root: TrustRoot,
+    profile: Profile,
+    next_ticket: u64,
+    ledger: Ledger,
+}
+
+#[derive(Debug)]
+struct Link {
+    id: ConnectionId,
+    to_server: VecDeque<Bytes>,
+    to_client: VecDeque<Bytes>,
+}
+
+/// What the application and the phone's user know, whatever crashes.
+#[derive(Debug, Default)]
+struct Ledger {
+    /// Texts that the application wants sent, in order; the flag: accepted.
+    sent: Vec<(String, bool)>,
+    /// Commands under way in this incarnation.
+    sending: BTreeMap<Ticket, usize>,
+    confirming: BTreeMap<Ticket, EventId>,
+    /// Texts that the phone wrote, in order.
+    written: Vec<String>,
+    /// Message events by their ids, as first shown.
+    shown: BTreeMap<EventId, String>,
+    order: Vec<EventId>,
+    confirmed: BTreeSet<EventId>,
+    crashes: u32,
+}
+
+/// What a schedule amounted to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Texts to the phone.
+    pub sent: usize,
+    /// Texts from the phone.
+    pub received: usize,
+    /// How often the client was dropped.
+    pub crashes: u32,
+}
+
+impl Pair {
+    /// Runs one schedule from start to rest.
+    ///
+    /// # Errors
+    /// What did not balance.
+    pub fn run(seed: u64) -> Result<Tally, Failure> {
+        let mut pair = Self::new(seed)?;
+        for _ in 0..STEPS {
+            pair.step()?;
+        }
+        pair.rest()?;
+        pair.balance()
+    }
+
+    fn new(seed: u64) -> Result<Self, Failure> {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let (profile, clock) = (Profile::overview(), Clock::default());
+        let integrators = vec![Integrator { id: INTEGRATOR, base_url: BASE.to_owned() }];
+        let config = WorldConfig { profile: profile.clone(), integrators, phones: vec![PHONE.to_owned()] };
+        let mut world = World::new(config, Box::new(StdRng::seed_from_u64(seed + 1)));
+        let now = Now { unix: clock.now(), tick: Duration::ZERO };
+        let (token, jwks) = token_and_jwks(now.unix)?;
+        world.handle_keys(INTEGRATOR, Some(&jwks), now.unix);
+        let keys = AccountKeys::generate(&mut rng);
+        let login = enlist(&mut world, &keys, &token, &profile, now.unix)?;
+        let store = MemoryStore::default();
+        store.apply(&Client::create(&keys));
+        let root = TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(world.noise_root()));
+        let client = Client::open(profile.clone(), root);
+        let dice = StdRng::seed_from_u64(seed ^ 0xD1CE);
+        let (transaction, link, ledger) = (None, None, Ledger::default());
+        let mut pair = Self {
+            dice,
+            rng,
+            now,
+            world,
+            clock,
+            token,
+            login,
+            store,
+            client,
+            transaction,
+            link,
+            root,
+            profile,
+            next_ticket: 0,
+            ledger,
+        };
+        pair.settle()?;
+        let login = pair.login.clone();
+        pair.command(Command::Enlisted(login));
+        pair.settle()?;
+        Ok(pair)
+    }
+
+    /// One thing happens.
+    fn step(&mut self) -> Result<(), Failure> {
+        match self.dice.random_range(0..1000u32) {
+            0..90 => self.write_text(),
+            90..130 => self.phone_writes()?,
+            130..290 => self.deliver_to_server(),
+            290..450 => self.deliver_to_client(),
+            450..570 => self.take_transaction(),
+            570..690 => self.run_transaction(),
+            690..810 => self.tell()?,
+            810..880 => self.transmit(),
+            880..950 => self.show()?,
+            950..982 => self.connect(),
+            982..990 => self.cut(),
+            _ => self.crash(),
+        }
+        Ok(())
+    }
+
+    fn command(&mut self, command: Command) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket += 1;
+        self.client.handle_command(self.now, ticket, command, &mut self.rng);
+        ticket
+    }
+
+    /// The application sends a new text, or one that was not accepted before a crash, under the same id.
+    fn write_text(&mut self) {
+        if self.client.account().is_none() || !self.client.wants_input() {
+            return;
+        }
+        let is_open = |index: &usize| !self.ledger.sending.values().any(|sending| sending == index);
+        let unaccepted = self.ledger.sent.iter().position(|(_, accepted)| !accepted);
+        let index = match unaccepted.filter(is_open) {
+            Some(index) => index,
+            // Order is the application's: it waits for acceptance before the next.
+            None if unaccepted.is_some() => return,
+            None => {
+                self.ledger.sent.push((format!("text {}", self.ledger.sent.len()), false));
+                self.ledger.sent.len() - 1
+            }
+        };
+        let Some((text, _)) = self.ledger.sent.get(index).cloned() else { return };
+        let Ok(to) = Jid::phone(PHONE) else { return };
+        let id = MessageId(format!("id-{index}"));
+        let ticket = self.command(Command::Send { to, id, content: Content::Text(text) });
+        self.ledger.sending.insert(ticket, index);
+    }
+
+    fn phone_writes(&mut self) -> Result<(), Failure> {
+        let text = format!("phone {}", self.ledger.written.len());
+        let body = json!({ "to": self.login.to_string(), "text": text }).to_string();
+        let path = format!("phones/{PHONE}/send");
+        let sent = self.world.control(&self.clock, false, &path, body.as_bytes());
+        ensure("the phone could not write", sent.is_some())?;
+        self.ledger.written.push(text);
+        self.take_outputs();
+        Ok(())
+    }
+
+    /// Some of the bytes on the wire arrive.
+    fn deliver_to_server(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        let Some(mut bytes) = link.to_server.pop_front() else { return };
+        let length = self.dice.random_range(1..=bytes.len());
+        let head = bytes.split_to(length);
+        if !bytes.is_empty() {
+            link.to_server.push_front(bytes);
+        }
+        let id = link.id;
+        self.world.handle_bytes(id, self.now.unix, &head);
+        self.take_outputs();
+    }
+
+    fn deliver_to_client(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        if !self.client.wants_input() {
+            return;
+        }
+        let Some(mut bytes) = link.to_client.pop_front() else { return };
+        let length = self.dice.random_range(1..=bytes.len());
+        let head = bytes.split_to(length);
+        if !bytes.is_empty() {
+            link.to_client.push_front(bytes);
+        }
+        self.client.handle_bytes(self.now, &head, &mut self.rng);
+        if !self.client.is_connected() {
+            self.drop_link();
+        }
+    }
+
+    fn take_outputs(&mut self) {
+        while let Some((id, output)) = self.world.poll_output() {
+            let Some(link) = self.link.as_mut().filter(|link| link.id == id) else { continue };
+            match output {
+                Output::Bytes(bytes) => link.to_client.push_back(bytes),
+                Output::Close => {}
+            }
+        }
+    }
+
+    fn take_transaction(&mut self) {
+        if self.transaction.is_none() {
+            self.transaction = self.client.poll_transaction().map(|transaction| (transaction, false));
+        }
+        self.take_accepted();
+    }
+
+    /// The store runs it, perhaps twice.
+    fn run_transaction(&mut self) {
+        if let Some((transaction, has_run)) = &mut self.transaction {
+            self.store.apply(transaction);
+            *has_run = true;
+        }
+    }
+
+    /// The client hears of it.
+    fn tell(&mut self) -> Result<(), Failure> {
+        if let Some((transaction, _)) = self.transaction.take_if(|(_, has_run)| *has_run) {
+            let rows = self.store.apply(&transaction);
+            self.client.handle_committed(self.now, rows, &mut self.rng)?;
+        }
+        self.take_accepted();
+        Ok(())
+    }
+
+    fn take_accepted(&mut self) {
+        while let Some(ticket) = self.client.poll_accepted() {
+            if let Some(index) = self.ledger.sending.remove(&ticket)
+                && let Some((_, accepted)) = self.ledger.sent.get_mut(index)
+            {
+                *accepted = true;
+            }
+            self.ledger.confirmed.extend(self.ledger.confirming.remove(&ticket));
+        }
+    }
+
+    fn transmit(&mut self) {
+        let Some(link) = &mut self.link else { return };
+        link.to_server.extend(self.client.poll_transmit());
+    }
+
+    /// The application sees an event, and perhaps confirms it.
+    fn show(&mut self) -> Result<(), Failure> {
+        let Some(event) = self.client.poll_event() else { return Ok(()) };
+        let (event, text) = match event {
+            Event::Message { event, content: Content::Text(text), .. } => (event, Some(text)),
+            Event::Delivered { event, .. } => (event, None),
+            Event::Connected | Event::Disconnected(_) => return Ok(()),
+            other => return Err(Failure(format!("shown: {other:?}"))),
+        };
+        ensure("shown again after it was confirmed", !self.ledger.confirmed.contains(&event))?;
+        if let Some(text) = text {
+            match self.ledger.shown.insert(event, text.clone()) {
+                None => self.ledger.order.push(event),
+                Some(before) => expect("the same event", text, before)?,
+            }
+        }
+        if self.dice.random_bool(0.7) {
+            let ticket = self.command(Command::Confirm(event));
+            self.ledger.confirming.insert(ticket, event);
+        }
+        Ok(())
+    }
+
+    fn connect(&mut self) {
+        if self.link.is_some() {
+            return;
+        }
+        if self.client.connect(self.now, self.token.clone(), &mut self.rng).is_ok() {
+            let id = self.world.connect(self.now.unix);
+            self.link = Some(Link { id, to_server: VecDeque::new(), to_client: VecDeque::new() });
+        }
+    }
+
+    /// The connection breaks; what was under way is gone.
+    fn cut(&mut self) {
+        self.client.handle_lost(self.now, &mut self.rng);
+        self.drop_link();
+    }
+
+    fn drop_link(&mut self) {
+        if let Some(link) = self.link.take() {
+            self.world.disconnect(link.id);
+        }
+    }
+
+    /// The process dies. A transaction that was handed out may have reached the store or not.
+    fn crash(&mut self) {
+        if let Some((transaction, _)) = self.transaction.take()
+            && self.dice.random_bool(0.5)
+        {
+            self.store.apply(&transaction);
+        }
+        self.drop_link();
+        self.client = Client::open(self.profile.clone(), self.root);
+        self.ledger.sending.clear();
+        self.ledger.confirming.clear();
+        self.ledger.crashes += 1;
+    }
+
+    /// Runs the client's transactions until it has none.
+    fn settle(&mut self) -> Result<(), Failure> {
+        self.take_transaction();
+        while self.transaction.is_some() {
+            self.run_transaction();
+            self.tell()?;
+            self.take_transaction();
+        }
+        Ok(())
+    }
+
+    /// No more faults: everything that was begun comes to its end.
+    fn rest(&mut self) -> Result<(), Failure> {
+        let mut quiet = 0;
+        while quiet < 8 {
+            self.settle()?;
+            self.connect();
+            if self.ledger.sent.iter().any(|(_, accepted)| !accepted) {
+                self.write_text();
+                self.settle()?;
+            }
+            let before = self.progress();
+            for _ in 0..64 {
+                self.transmit();
+                self.deliver_to_server();
+                self.deliver_to_client();
+                self.settle()?;
+                self.show()?;
+            }
+            quiet = if self.progress() == before { quiet + 1 } else { 0 };
+        }
+        Ok(())
+    }
+
+    /// A number that changes as long as something happens.
+    fn progress(&mut self) -> (usize, usize, usize) {
+        let wire = self
+            .link
+            .as_ref()
+            .map_or(0, |link| link.to_server.iter().chain(&link.to_client).map(Bytes::len).sum::<usize>());
+        (wire, self.received().len(), self.ledger.order.len() + self.ledger.confirmed.len())
+    }
+
+    fn received(&mut self) -> Vec<Value> {
+        let phone = self.world.control(&self.clock, true, &format!("phones/{PHONE}"), b"");
+        phone.and_then(|phone| phone.get("received")?.as_array().cloned()).unwrap_or_default()
+    }
+
+    fn balance(mut self) -> Result<Tally, Failure> {
+        let at_phone: Vec<Value> =
+            self.received().iter().map(|it| it.get("text").cloned().unwrap_or_default()).collect();
+        let sent: Vec<Value> = self.ledger.sent.iter().map(|(text, _)| json!(text)).collect();
+        expect("texts at the phone", at_phone, sent)?;
+        let shown = self.ledger.order.iter().filter_map(|event| self.ledger.shown.get(event)).cloned();
+        let echoes = |text: &String| !text.starts_with("echo: ");
+        let shown: Vec<String> = shown.filter(echoes).collect();
+        expect("texts at the client", &shown, &self.ledger.written)?;
+        let violations = self.world.control(&self.clock, true, "violations", b"");
+        expect("violations", violations, Some(json!({ "violations": [] })))?;
+        let received = self.ledger.written.len();
+        Ok(Tally { sent: self.ledger.sent.len(), received, crashes: self.ledger.crashes })
+    }
+}
+
+/// A token and the keys it verifies with; the RSA key is made once for all schedules.
+fn token_and_jwks(now: u64) -> Result<(String, Bytes), Failure> {
+    static PEM: OnceLock<Vec<u8>> = OnceLock::new();
+    let pem = match PEM.get() {
+        Some(pem) => pem,
+        None => {
+            let made = SigningKey::generate()?.to_pem().to_vec();
+            PEM.get_or_init(|| made)
+        }
+    };
+    let rules = Profile::overview().token;
+    let issuer = TokenIssuer::new(SigningKey::from_pem(pem)?, BASE.parse()?, &rules, rules.lifetime_max)?;
+    let principal = Principal::new(UserIdentifier::new(USER, rules.user_identifier_chars_max)?);
+    let token = issuer.issue(&principal, now, &mut rand::rng())?;
+    Ok((token.as_str().to_owned(), issuer.key_set().body()))
+}
+
+fn enlist(
+    world: &mut World,
+    keys: &AccountKeys,
+    token: &str,
+    profile: &Profile,
+    now: u64,
+) -> Result<Jid, Failure> {
+    let request = EnlistRequest::new(
+        keys.noise.public_key(),
+        keys.identity.registration_id,
+        keys.identity.key.public_key(),
+        SignedPrekey::new(keys.signed.id, keys.signed.key, keys.signed.signature)?,
+        token,
+    )?;
+    let form = request.with_identity(INTEGRATOR, USER)?.to_http(profile)?.into_body();
+    match world.enlist(&form, true, now) {
+        Enlisted::Login(login) => Ok(login),
+        other => Err(Failure(format!("enlistment: {other:?}"))),
+    }
+}
