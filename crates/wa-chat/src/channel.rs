@@ -10,7 +10,8 @@ use rand_core::CryptoRng;
 use wa_binary::{DecodeError, EncodeOptions, InteropSuffix, Limits, Node};
 use wa_keys::PrivateKey;
 use wa_noise::{
-    Dialect, ExpectServerHello, FrameDecoder, Intro, KnownServer, MAX_FRAME, Setup, Transport, TrustRoot,
+    Dialect, ExpectResumption, ExpectServerHello, FrameDecoder, Intro, KnownServer, MAX_FRAME, MAX_MESSAGES,
+    Resumption, SendFinish, Setup, Transport, TrustRoot,
 };
 use wa_profile::{NoiseDialect, Profile};
 use wa_stanza::{Ack, IqError, Stanza, StanzaError};
@@ -39,6 +40,7 @@ pub struct Channel {
     profile: Profile,
     keepalive: Keepalive,
     options: EncodeOptions,
+    message_limit: u64,
     /// Unix seconds of recent malformed stanzas.
     malformed: VecDeque<u64>,
     transmits: VecDeque<Transmit>,
@@ -47,10 +49,19 @@ pub struct Channel {
 
 #[derive(Debug)]
 enum State {
-    Hello(Box<(ExpectServerHello, Login)>),
+    Hello(Box<Hello>),
     Login(Box<Transport>),
     Open(Box<Transport>),
+    /// A handshake step failed; the reason is about to close the channel.
+    Failed,
     Closed,
+}
+
+/// A handshake whose answer is awaited.
+#[derive(Debug)]
+enum Hello {
+    Full(ExpectServerHello, Login),
+    Resume(ExpectResumption, Login),
 }
 
 /// What waits to be sent. Stanzas are sealed when they are taken, so that the order of counters is that of the wire.
@@ -90,10 +101,14 @@ pub enum Malformed {
 
 impl Channel {
     /// Begins: the first bytes to send are there at once. The key is the one whose public half was enlisted.
+    ///
+    /// With a known server whose proof still holds, the login goes out in the first message and the handshake takes
+    /// one round trip; should the server have another key by now, it proves that one and the channel goes on.
     pub fn connect(
         key: PrivateKey,
         login: Login,
         root: TrustRoot,
+        known: Option<&KnownServer>,
         profile: &Profile,
         now: Now,
         rng: &mut impl CryptoRng,
@@ -113,26 +128,46 @@ impl Channel {
             profile: profile.clone(),
             keepalive: Keepalive::handshake(now),
             options: EncodeOptions::new().with_interop_suffix(suffix),
+            message_limit: MAX_MESSAGES,
             malformed: VecDeque::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         };
-        if let Err(reason) = channel.start(&setup, login, rng) {
+        let known = known.filter(|server| server.is_valid(now.unix));
+        if let Err(reason) = channel.start(&setup, login, known, rng) {
             channel.close(reason);
         }
         channel
+    }
+
+    /// Carries at most so many messages in each direction before the channel must be made anew.
+    #[must_use]
+    pub fn with_message_limit(mut self, messages: u64) -> Self {
+        self.message_limit = messages;
+        self
     }
 
     fn start(
         &mut self,
         setup: &Setup,
         login: Login,
+        known: Option<&KnownServer>,
         rng: &mut impl CryptoRng,
     ) -> Result<(), DisconnectReason> {
-        let (handshake, hello) = ExpectServerHello::start(setup, rng)?;
+        let (state, hello) = match known {
+            None => {
+                let (handshake, hello) = ExpectServerHello::start(setup, rng)?;
+                (Hello::Full(handshake, login), hello)
+            }
+            Some(server) => {
+                let payload = login.payload(&self.profile);
+                let (handshake, hello) = ExpectResumption::start(setup, server, &payload, rng)?;
+                (Hello::Resume(handshake, login), hello)
+            }
+        };
         self.transmits.push_back(Transmit::Raw(Intro::default().encode(&setup.prologue)?));
         self.transmits.push_back(Transmit::Raw(wa_noise::frame(&hello)?));
-        self.state = State::Hello(Box::new((handshake, login)));
+        self.state = State::Hello(Box::new(state));
         Ok(())
     }
 
@@ -238,29 +273,36 @@ impl Channel {
                 }
             }
             State::Hello(_) => self.handle_hello(now, frame.freeze()),
-            State::Closed => Ok(()),
+            State::Failed | State::Closed => Ok(()),
         }
     }
 
     fn handle_hello(&mut self, now: Now, hello: Bytes) -> Result<(), DisconnectReason> {
-        let State::Hello(hello_state) = std::mem::replace(&mut self.state, State::Closed) else {
-            return Ok(());
-        };
-        // Closed until the state is set again: an error on the way must end the channel with its reason.
-        let (handshake, login) = *hello_state;
-        let finished = handshake.read_server_hello(hello, &self.root, now.unix).and_then(|finish| {
-            let server = *finish.server();
-            Ok((server, finish.finish(&login.payload(&self.profile))?))
-        });
-        match finished {
-            Ok((server, (transport, finish))) => {
-                self.state = State::Login(Box::new(transport));
-                self.events.push_back(ChannelEvent::Server(server));
-                self.transmits.push_back(Transmit::Raw(wa_noise::frame(&finish)?));
+        // Should a step fail, the handshake is gone and the reason closes the channel.
+        let State::Hello(state) = std::mem::replace(&mut self.state, State::Failed) else { return Ok(()) };
+        let transport = match *state {
+            Hello::Full(handshake, login) => {
+                let proved = handshake.read_server_hello(hello, &self.root, now.unix)?;
+                self.finish(proved, &login)?
             }
-            Err(error) => self.events.push_back(ChannelEvent::Closed(error.into())),
-        }
+            Hello::Resume(handshake, login) => {
+                match handshake.read_server_hello(hello, &self.root, now.unix)? {
+                    Resumption::Resumed(transport) => transport,
+                    Resumption::Fallback(proved) => self.finish(proved, &login)?,
+                }
+            }
+        };
+        self.state = State::Login(Box::new(transport.with_limit(self.message_limit)));
         Ok(())
+    }
+
+    /// The server is proved: the login goes out.
+    fn finish(&mut self, proved: SendFinish, login: &Login) -> Result<Transport, DisconnectReason> {
+        let server = *proved.server();
+        let (transport, finish) = proved.finish(&login.payload(&self.profile))?;
+        self.events.push_back(ChannelEvent::Server(server));
+        self.transmits.push_back(Transmit::Raw(wa_noise::frame(&finish)?));
+        Ok(transport)
     }
 
     fn handle_node(&mut self, now: Now, node: Node) -> Result<(), DisconnectReason> {
@@ -305,7 +347,7 @@ impl Channel {
 
     fn handle_success(&mut self) {
         if let State::Login(_) = self.state
-            && let State::Login(transport) = std::mem::replace(&mut self.state, State::Closed)
+            && let State::Login(transport) = std::mem::replace(&mut self.state, State::Failed)
         {
             self.state = State::Open(transport);
             self.events.push_back(ChannelEvent::Open);

@@ -62,12 +62,19 @@ impl Client {
         Self { profile, root, messenger, channel: None, server: None, events: VecDeque::new() }
     }
 
+    /// The same client, resuming with a server that was proved before; see [`server`](Self::server).
+    #[must_use]
+    pub fn with_server(mut self, server: KnownServer) -> Self {
+        self.server = Some(server);
+        self
+    }
+
     /// The account, once it is loaded.
     pub fn account(&self) -> Option<&Account> {
         self.messenger.account()
     }
 
-    /// The server as the last handshake proved it.
+    /// The server as the last full handshake proved it. The next connection resumes with it as long as the proof holds.
     pub fn server(&self) -> Option<&KnownServer> {
         self.server.as_ref()
     }
@@ -90,7 +97,8 @@ impl Client {
         let (_, number) = login.ok_or(ConnectError::NotEnlisted)?;
         let login = Login::new(number, token);
         let key = account.noise.clone();
-        self.channel = Some(Channel::connect(key, login, self.root, &self.profile, now, rng));
+        self.channel =
+            Some(Channel::connect(key, login, self.root, self.server.as_ref(), &self.profile, now, rng));
         self.pump(now, rng);
         Ok(())
     }

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 
 mod channel;
 mod enlistment;
+mod handshake;
 mod identity;
 mod messaging;
 
@@ -40,7 +41,7 @@ impl Future for Outcome {
 /// Every check.
 #[must_use]
 pub fn all() -> Vec<Check> {
-    [identity::CHECKS, enlistment::CHECKS, channel::CHECKS, messaging::CHECKS].concat()
+    [identity::CHECKS, enlistment::CHECKS, channel::CHECKS, handshake::CHECKS, messaging::CHECKS].concat()
 }
 
 /// A check from its words and an async function.

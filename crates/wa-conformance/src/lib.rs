@@ -9,9 +9,11 @@ mod environment;
 mod exchange;
 mod failure;
 mod pair;
+mod proxy;
 mod report;
 mod tokens;
 mod user;
+mod wire;
 
 pub use crate::checks::{Check, all};
 pub use crate::environment::Environment;

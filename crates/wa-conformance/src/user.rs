@@ -70,7 +70,12 @@ impl Environment {
 
     /// A client over a store.
     pub(crate) async fn open(&self, store: Arc<MemoryStore>) -> Result<Client, Failure> {
-        let chatd = TcpConnector::to(&self.sandbox.chat);
+        self.open_at(&self.sandbox.chat, store).await
+    }
+
+    /// A client over a store, whose chatd is reached at another address.
+    pub(crate) async fn open_at(&self, chat: &str, store: Arc<MemoryStore>) -> Result<Client, Failure> {
+        let chatd = TcpConnector::to(chat);
         Ok(Client::open(store, chatd, self.profile(), self.root()?).await?)
     }
 

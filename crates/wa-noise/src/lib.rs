@@ -32,5 +32,5 @@ pub use crate::dialect::Dialect;
 pub use crate::error::{CertificateError, FrameError, HandshakeError, Link, TransportError};
 pub use crate::frame::{FrameDecoder, Intro, MAX_FRAME, frame};
 pub use crate::handshake::{MAX_PAYLOAD, Setup};
-pub use crate::server::{ClientIdentity, ExpectClientFinish, Hello, Resume, SendServerHello};
+pub use crate::server::{ClientIdentity, ExpectClientFinish, Hello, Resume, SendServerHello, is_resumption};
 pub use crate::transport::{MAX_MESSAGES, Opener, Sealer, TAG, Transport};

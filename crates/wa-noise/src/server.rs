@@ -38,6 +38,12 @@ impl Hello {
     }
 }
 
+/// Whether a client's first message asks to resume, whatever key it means. Bytes that are no message do not.
+pub fn is_resumption(message: &Bytes) -> bool {
+    let hello = decode(message.clone()).ok().and_then(|message| message.client_hello);
+    hello.is_some_and(|hello| hello.r#static.is_some() || hello.payload.is_some())
+}
+
 /// A server that owes its hello, in XX or XXfallback.
 #[derive(Debug)]
 pub struct SendServerHello {

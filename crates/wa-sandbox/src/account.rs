@@ -6,6 +6,7 @@ use wa_binary::{Jid, Node};
 use wa_keys::PublicKey;
 use wa_signal::{Bundle, SignedPrekey};
 
+use crate::connection::Handshake;
 use crate::world::ConnectionId;
 
 /// Prekeys that one account may keep on the server.
@@ -25,6 +26,8 @@ pub(crate) struct Account {
     pub(crate) prekeys: BTreeMap<u32, PublicKey>,
     pub(crate) mailbox: VecDeque<Mail>,
     pub(crate) connection: Option<ConnectionId>,
+    /// How the connection's handshake went.
+    pub(crate) handshake: Option<Handshake>,
     /// Whether the connection has pulled everything that waited, so that new mail goes out at once.
     pub(crate) live: bool,
 }

@@ -120,15 +120,29 @@ fn spoil_signature(mut chain: CertChain, fault: Option<CertificateFault>) -> Cer
 pub(crate) struct Connection {
     frames: FrameDecoder,
     stage: Stage,
+    /// A resumed login that is still to be told of.
+    resumed: Option<ClientIdentity>,
 }
 
 #[derive(Debug)]
 enum Stage {
     Intro { chain: Vec<u8> },
     Hello { chain: Vec<u8> },
-    Finish(Box<ExpectClientFinish>),
+    Finish(Box<ExpectClientFinish>, Handshake),
     Open(Box<Transport>),
     Closed,
+}
+
+/// How a client's handshake went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Handshake {
+    /// Three messages.
+    Full,
+    /// Two messages; the first may be a replay, so it changes nothing until a transport message has come.
+    Resumed,
+    /// Resumption was tried with a key that is not ours any more.
+    Fallback,
 }
 
 /// What a client's bytes amount to.
@@ -137,7 +151,7 @@ pub(crate) enum Incoming {
     /// Bytes to send back: the server's hello.
     Reply(Bytes),
     /// The handshake is complete; the payload is still to be judged.
-    Login(ClientIdentity),
+    Login(ClientIdentity, Handshake),
     /// A stanza.
     Stanza(Node),
     /// A frame that authenticated but is no node.
@@ -148,7 +162,7 @@ pub(crate) enum Incoming {
 
 impl Connection {
     pub(crate) fn new(chain: Vec<u8>) -> Self {
-        Self { frames: FrameDecoder::new(MAX_FRAME), stage: Stage::Intro { chain } }
+        Self { frames: FrameDecoder::new(MAX_FRAME), stage: Stage::Intro { chain }, resumed: None }
     }
 
     /// Takes bytes and says what they amount to, in order.
@@ -177,6 +191,9 @@ impl Connection {
             }
             self.stage = Stage::Hello { chain: std::mem::take(chain) };
         }
+        if let Some(client) = self.resumed.take() {
+            return Ok(Some(Incoming::Login(client, Handshake::Resumed)));
+        }
         if matches!(self.stage, Stage::Closed) {
             return Ok(None);
         }
@@ -190,24 +207,42 @@ impl Connection {
             }));
         }
         let (stage, incoming) = match std::mem::replace(&mut self.stage, Stage::Closed) {
-            Stage::Hello { chain } => {
-                let hello = Hello::read(&server.setup, frame.freeze(), rng).map_err(|_| "client hello")?;
-                let hello = match hello {
-                    Hello::Full(hello) => hello,
-                    Hello::Resume(resume) => resume.fall_back(rng).map_err(|_| "client hello")?,
-                };
-                let (finish, reply) = hello.send(&chain).map_err(|_| "client hello")?;
-                let reply = wa_noise::frame(&reply).map_err(|_| "server hello")?;
-                (Stage::Finish(Box::new(finish)), Incoming::Reply(reply))
-            }
-            Stage::Finish(finish) => {
+            Stage::Hello { chain } => return self.greet(server, &chain, frame.freeze(), rng).map(Some),
+            Stage::Finish(finish, handshake) => {
                 let finished = finish.read_client_finish(frame.freeze()).map_err(|_| "client finish")?;
-                (Stage::Open(Box::new(finished.0)), Incoming::Login(finished.1))
+                (Stage::Open(Box::new(finished.0)), Incoming::Login(finished.1, handshake))
             }
             Stage::Intro { .. } | Stage::Open(_) | Stage::Closed => return Ok(None),
         };
         self.stage = stage;
         Ok(Some(incoming))
+    }
+
+    /// Answers the client's first message. A resumed login is told of behind the answer that it needs.
+    fn greet(
+        &mut self,
+        server: &Server,
+        chain: &[u8],
+        message: Bytes,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Incoming, &'static str> {
+        const FAULT: &str = "client hello";
+        let tries_resumption = wa_noise::is_resumption(&message);
+        let reply = match Hello::read(&server.setup, message, rng).map_err(|_| FAULT)? {
+            Hello::Full(hello) => {
+                let handshake = if tries_resumption { Handshake::Fallback } else { Handshake::Full };
+                let (finish, reply) = hello.send(chain).map_err(|_| FAULT)?;
+                self.stage = Stage::Finish(Box::new(finish), handshake);
+                reply
+            }
+            Hello::Resume(resume) => {
+                let (transport, client, reply) = resume.accept(b"").map_err(|_| FAULT)?;
+                self.stage = Stage::Open(Box::new(transport));
+                self.resumed = Some(client);
+                reply
+            }
+        };
+        Ok(Incoming::Reply(wa_noise::frame(&reply).map_err(|_| FAULT)?))
     }
 
     /// The bytes that carry a stanza to the client; none once the connection is closed.

@@ -3,11 +3,12 @@
 //! | request | what it does |
 //! |---|---|
 //! | `GET /control/phones/{number}` | what the phone received, receipts for what it sent, bundles of it handed out |
-//! | `GET /control/accounts/{login}` | prekeys left, stanzas waiting, whether a client is connected |
+//! | `GET /control/accounts/{login}` | prekeys left, stanzas waiting, whether and how a client is connected |
 //! | `POST /control/phones/{number}` | `{"answers": bool}`: whether it answers texts |
 //! | `POST /control/phones/{number}/send` | `{"to": login, "text": …}`: the phone writes; gives `{"id": …}` |
 //! | `POST /control/ping` | `{"to": login}`: the server pings the client; gives `{"id": …}` |
 //! | `POST /control/certificate` | `{"fault": name or null}`: spoils the chain of later handshakes |
+//! | `POST /control/noise-key` | chatd gets another static key |
 //! | `POST /control/clock` | `{"offset": seconds}`: moves the clock |
 //! | `GET /control/pongs` | ids of those pings that clients have answered |
 //! | `GET /control/violations` | stanzas that broke the rules |
@@ -87,6 +88,10 @@ fn handle(world: &mut World, clock: &Clock, get: bool, path: &str, body: &[u8]) 
             world.certificate_fault = read::<Certificate>(body)?.fault;
             Some(json!({}))
         }
+        (false, ["noise-key"]) => {
+            world.change_noise_key();
+            Some(json!({}))
+        }
         (false, ["clock"]) => {
             clock.set_offset(read::<Offset>(body)?.offset);
             Some(json!({}))
@@ -98,6 +103,7 @@ fn handle(world: &mut World, clock: &Clock, get: bool, path: &str, body: &[u8]) 
                 "prekeys": account.prekeys.len(),
                 "mailbox": account.mailbox.len(),
                 "connected": account.connection.is_some(),
+                "handshake": account.handshake,
             }))
         }
         (true, ["pongs"]) => Some(json!({ "pongs": world.pongs })),

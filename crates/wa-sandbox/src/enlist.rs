@@ -160,6 +160,7 @@ impl Arguments {
             prekeys: BTreeMap::new(),
             mailbox: VecDeque::new(),
             connection: None,
+            handshake: None,
             live: false,
         })
     }

@@ -7,6 +7,7 @@ use wa_profile::ProtocolVersion;
 use wa_proto::handshake::ClientPayload;
 
 use crate::claims::TokenFault;
+use crate::connection::Handshake;
 use crate::world::World;
 
 /// A client payload, read, and the static key that its handshake proved.
@@ -17,6 +18,7 @@ pub(crate) struct PendingLogin {
     account: u64,
     token: String,
     version: Option<ProtocolVersion>,
+    pub(crate) handshake: Handshake,
     /// Set once the integrator's keys were fetched for this login: it is not done twice.
     fetched: Option<u16>,
 }
@@ -32,7 +34,7 @@ pub(crate) enum Refusal {
 
 impl PendingLogin {
     /// Reads a client payload; `None` if it lacks what a third party's login must have.
-    pub(crate) fn read(client: &ClientIdentity) -> Option<Self> {
+    pub(crate) fn read(client: &ClientIdentity, handshake: Handshake) -> Option<Self> {
         let payload = ClientPayload::decode(client.payload.as_slice()).ok()?;
         let interop = payload.interop_data?;
         let version = payload.user_agent.and_then(|agent| agent.app_version).map(|version| {
@@ -45,6 +47,7 @@ impl PendingLogin {
             account: interop.account_id?,
             token: String::from_utf8(interop.token?.to_vec()).ok()?,
             version,
+            handshake,
             fetched: None,
         })
     }

@@ -10,7 +10,7 @@ use wa_profile::Profile;
 
 use crate::account::{Account, Mail};
 use crate::claims::KeySet;
-use crate::connection::{CertificateFault, Connection, Incoming, Server};
+use crate::connection::{CertificateFault, Connection, Handshake, Incoming, Server};
 use crate::login::PendingLogin;
 use crate::phone::Phone;
 use crate::rules::Violation;
@@ -89,6 +89,8 @@ enum PeerLogin {
     Handshake,
     /// The token's key is being fetched.
     Pending(PendingLogin),
+    /// Accepted in a first message that may be a replay: the account is not touched yet.
+    Resumed(u64),
     Done(u64),
 }
 
@@ -124,6 +126,11 @@ impl World {
         self.server.authority.root_bytes()
     }
 
+    /// The server gets another static key: clients that know the old one must fall back.
+    pub(crate) fn change_noise_key(&mut self) {
+        self.server.setup.static_key = wa_keys::PrivateKey::generate(&mut self.rng);
+    }
+
     /// A client has connected.
     pub fn connect(&mut self, now: u64) -> ConnectionId {
         let id = ConnectionId(self.next_connection);
@@ -150,7 +157,7 @@ impl World {
         for incoming in peer.connection.handle_bytes(&self.server, bytes, &mut self.rng) {
             match incoming {
                 Incoming::Reply(bytes) => self.outputs.push_back((id, Output::Bytes(bytes))),
-                Incoming::Login(client) => match PendingLogin::read(&client) {
+                Incoming::Login(client, handshake) => match PendingLogin::read(&client, handshake) {
                     Some(login) => self.try_login(id, login, now),
                     None => self.refuse(id, self.profile.chat.failures.token_refused),
                 },
@@ -203,32 +210,40 @@ impl World {
 
     fn try_login(&mut self, id: ConnectionId, login: PendingLogin, now: u64) {
         match login.judge(self, now) {
-            Ok(number) => self.accept(id, number, now),
+            Ok(number) => {
+                let success = Node::new("success").with_attr("t", now).with_attr("location", "loopback");
+                self.send(id, &success);
+                match login.handshake {
+                    Handshake::Resumed => self.set_login(id, PeerLogin::Resumed(number)),
+                    handshake => self.take_over(id, number, handshake),
+                }
+            }
             Err(crate::login::Refusal::Reason(reason)) => self.refuse(id, reason),
             Err(crate::login::Refusal::FetchKeys(integrator)) => {
                 self.wanted_keys.insert(integrator);
-                if let Some(peer) = self.connections.get_mut(&id) {
-                    peer.login = PeerLogin::Pending(login.awaiting(integrator));
-                }
+                self.set_login(id, PeerLogin::Pending(login.awaiting(integrator)));
             }
         }
     }
 
-    fn accept(&mut self, id: ConnectionId, number: u64, now: u64) {
+    fn set_login(&mut self, id: ConnectionId, login: PeerLogin) {
+        if let Some(peer) = self.connections.get_mut(&id) {
+            peer.login = login;
+        }
+    }
+
+    /// The account is this connection's from now on; another one is told and ended.
+    fn take_over(&mut self, id: ConnectionId, number: u64, handshake: Handshake) {
         let Some(account) = self.accounts.get_mut(&number) else { return };
         let replaced = account.connection.replace(id);
+        account.handshake = Some(handshake);
         account.live = false;
-        let waiting = account.mailbox.len();
-        if let Some(peer) = self.connections.get_mut(&id) {
-            peer.login = PeerLogin::Done(number);
-        }
+        let waiting = u64::try_from(account.mailbox.len()).unwrap_or(u64::MAX);
+        self.set_login(id, PeerLogin::Done(number));
         if let Some(replaced) = replaced {
             self.end_stream(replaced, Node::new("conflict").with_attr("type", "replaced"));
         }
-        self.send(id, &Node::new("success").with_attr("t", now).with_attr("location", "loopback"));
-        let preview = Node::new("offline_preview")
-            .with_attr("count", u64::try_from(waiting).unwrap_or(u64::MAX))
-            .with_attr("message", u64::try_from(waiting).unwrap_or(u64::MAX));
+        let preview = Node::new("offline_preview").with_attr("count", waiting).with_attr("message", waiting);
         self.send(id, &Node::new("ib").with_attr("from", Jid::whatsapp()).with_child(preview));
     }
 
@@ -240,6 +255,11 @@ impl World {
     fn handle_node(&mut self, id: ConnectionId, node: Node, now: u64) {
         match self.connections.get(&id).map(|peer| &peer.login) {
             Some(&PeerLogin::Done(number)) => self.handle_stanza(id, number, &node, now),
+            Some(&PeerLogin::Resumed(number)) => {
+                // A transport message: whoever sent it has the keys, so the first message was no replay.
+                self.take_over(id, number, Handshake::Resumed);
+                self.handle_stanza(id, number, &node, now);
+            }
             // Nothing may come before the login is decided.
             _ => self.close(id),
         }

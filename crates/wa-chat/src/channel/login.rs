@@ -22,7 +22,7 @@ impl Login {
     }
 
     /// The client payload in protobuf.
-    pub(crate) fn payload(self, profile: &Profile) -> Zeroizing<Vec<u8>> {
+    pub(crate) fn payload(&self, profile: &Profile) -> Zeroizing<Vec<u8>> {
         let rules = &profile.chat.login;
         let version = (rules.version == VersionAtLogin::AppVersion).then_some(AppVersion {
             primary: Some(profile.version.primary),
@@ -31,7 +31,7 @@ impl Login {
         });
         let interop = InteropData {
             account_id: Some(self.account),
-            token: Some(self.token),
+            token: Some(self.token.clone()),
             enable_read_receipts: Some(rules.enable_read_receipts),
         };
         let payload = ClientPayload {

@@ -5,20 +5,18 @@ use std::time::Duration;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use wa_interop::ClientError;
 use wa_interop::binary::Jid;
-use wa_interop::chat::{Channel, ChannelEvent, DisconnectReason, Login, Now, Refusal};
+use wa_interop::chat::{DisconnectReason, Refusal};
 use wa_interop::keys::{PrivateKey, PublicKey, Signature};
 use wa_interop::noise::{CertificateError, HandshakeError, Link};
-use wa_stanza::{Iq, IqKind, PrekeyBundles, PrekeyCount, PrekeyFetch, Stanza, WantedUser};
+use wa_stanza::{IqKind, PrekeyBundles, PrekeyCount, PrekeyFetch, WantedUser};
 
 use crate::checks::{Check, check};
 use crate::environment::{Environment, PHONE};
 use crate::failure::{Failure, ensure, expect};
-use crate::tokens::unix_now;
 use crate::user::User;
+use crate::wire::Wire;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("handshake", 2, "2", "the handshake completes and the login stands", handshake),
@@ -165,62 +163,4 @@ pub(super) async fn eventually(is_so: impl AsyncFn() -> Result<bool, Failure>) -
         }
     }
     Err(Failure::new("did not become so within ten seconds"))
-}
-
-/// A bare channel on a socket, so that a check sees single stanzas.
-struct Wire {
-    channel: Channel,
-    stream: TcpStream,
-    rng: UnwrapErr<SysRng>,
-}
-
-impl Wire {
-    async fn connect(environment: &Environment, name: &str) -> Result<Self, Failure> {
-        let user = environment.user(name).await?;
-        user.client.shutdown().await;
-        let mut rng = UnwrapErr(SysRng);
-        let (_, number) = user.login.as_interop().ok_or_else(|| Failure::new("no interop login"))?;
-        let login = Login::new(number, environment.issue(name).await?);
-        let (profile, root) = (environment.profile(), environment.root()?);
-        let channel = Channel::connect(user.keys.noise.clone(), login, root, &profile, now(), &mut rng);
-        let stream = TcpStream::connect(&environment.sandbox.chat).await?;
-        let mut wire = Self { channel, stream, rng };
-        while !matches!(wire.next().await?, ChannelEvent::Open) {}
-        Ok(wire)
-    }
-
-    /// Sends an iq and waits for its answer.
-    async fn ask(&mut self, iq: Iq) -> Result<Iq, Failure> {
-        let id = iq.id.clone();
-        self.channel.send(iq.into());
-        loop {
-            if let ChannelEvent::Stanza(stanza) = self.next().await?
-                && let Stanza::Iq(answer) = *stanza
-                && answer.id == id
-            {
-                return Ok(answer);
-            }
-        }
-    }
-
-    async fn next(&mut self) -> Result<ChannelEvent, Failure> {
-        loop {
-            while let Some(bytes) = self.channel.poll_transmit() {
-                self.stream.write_all(&bytes).await?;
-            }
-            match self.channel.poll_event() {
-                Some(ChannelEvent::Closed(reason)) => return Err(reason.into()),
-                Some(event) => return Ok(event),
-                None => {}
-            }
-            let mut buffer = [0; 4096];
-            let length = self.stream.read(&mut buffer).await?;
-            ensure("the server closed the connection", length > 0)?;
-            self.channel.handle_bytes(now(), buffer.get(..length).unwrap_or_default(), &mut self.rng);
-        }
-    }
-}
-
-fn now() -> Now {
-    Now { unix: unix_now(), tick: Duration::ZERO }
 }

@@ -1,0 +1,184 @@
+//! Milestone 2: resuming, falling back, and a wire that misbehaves (seed §2).
+
+use std::sync::Arc;
+
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use wa_interop::chat::{DisconnectReason, Event};
+use wa_interop::noise::TransportError;
+
+use crate::checks::channel::eventually;
+use crate::checks::{Check, check};
+use crate::environment::Environment;
+use crate::failure::{Failure, ensure, expect};
+use crate::proxy::{Direction, Proxy};
+use crate::user::User;
+use crate::wire::Wire;
+
+pub(super) const CHECKS: &[Check] = &[
+    check!("resume", 2, "2", "a client that knows the server resumes in one round trip", resume),
+    check!("fallback", 2, "2", "a server with another key is proved anew on the same connection", fallback),
+    check!(
+        "replayed-hello",
+        2,
+        "2",
+        "a replayed first message displaces no login and drains no mailbox",
+        replayed
+    ),
+    check!("corrupted-frame", 2, "2", "a flipped bit ends the connection and loses nothing", corrupted),
+    check!("oversized-frame", 2, "2", "a frame beyond the server's cap ends that connection only", oversized),
+    check!(
+        "counter-exhausted",
+        2,
+        "2",
+        "a channel ends at its limit of messages; the next one works",
+        exhausted
+    ),
+];
+
+async fn resume(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("resume").await?;
+    handshake_was(environment, &user, "full").await?;
+    reconnect(environment, &mut user).await?;
+    handshake_was(environment, &user, "resumed").await?;
+    user.write("1", "resumed").await?;
+    expect("answer", user.read().await?, "echo: resumed".to_owned())
+}
+
+async fn fallback(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("fallback").await?;
+    environment.control("noise-key", json!({})).await?;
+    reconnect(environment, &mut user).await?;
+    handshake_was(environment, &user, "fallback").await?;
+    user.write("1", "fell back").await?;
+    expect("answer", user.read().await?, "echo: fell back".to_owned())?;
+    // The new key is the known one now.
+    reconnect(environment, &mut user).await?;
+    handshake_was(environment, &user, "resumed").await
+}
+
+/// Another connection of the same account ends this one; then the client connects again.
+async fn reconnect(environment: &Environment, user: &mut User) -> Result<(), Failure> {
+    drop(Wire::login(environment, user, None).await?);
+    loop {
+        match user.next().await? {
+            Event::Disconnected(reason) => {
+                expect("reason", reason, DisconnectReason::Replaced)?;
+                break;
+            }
+            Event::Connected => {}
+            other => return Err(Failure(format!("instead of an end: {other:?}"))),
+        }
+    }
+    Ok(user.client.connect(environment.issue(&user.name).await?).await?)
+}
+
+async fn handshake_was(environment: &Environment, user: &User, expected: &str) -> Result<(), Failure> {
+    eventually(async || {
+        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
+        Ok(account.get("handshake") == Some(&json!(expected)))
+    })
+    .await
+    .map_err(|_| Failure(format!("the handshake was not {expected}")))
+}
+
+async fn replayed(environment: &Environment) -> Result<(), Failure> {
+    let proxy = Proxy::start(&environment.sandbox.chat).await?;
+    let mut user = environment.user("replayed").await?;
+    user.client = environment.open_at(&proxy.address, Arc::clone(&user.store)).await?;
+    user.client.connect(environment.issue(&user.name).await?).await?;
+    reconnect(environment, &mut user).await?;
+    handshake_was(environment, &user, "resumed").await?;
+    let first = first_message(&proxy.sent())?;
+
+    // While the user is online, and once more while texts wait for it.
+    let mut attacker = TcpStream::connect(&environment.sandbox.chat).await?;
+    attacker.write_all(&first).await?;
+    ensure("the replay got no answer", attacker.read_u8().await.is_ok())?;
+    environment.phone_writes(&user.login, "still yours").await?;
+    expect("text", user.read().await?, "still yours".to_owned())?;
+
+    let mut user = user.restart(environment).await?;
+    environment.phone_writes(&user.login, "waiting").await?;
+    let mut attacker = TcpStream::connect(&environment.sandbox.chat).await?;
+    attacker.write_all(&first).await?;
+    ensure("the replay got no answer", attacker.read_u8().await.is_ok())?;
+    let account = environment.observe(&format!("accounts/{}", user.login)).await?;
+    ensure("the replay logged in", account.get("connected") == Some(&json!(false)))?;
+    ensure("the mailbox was drained", account.get("mailbox") == Some(&json!(1)))?;
+    user.client.connect(environment.issue(&user.name).await?).await?;
+    expect("text", user.read().await?, "waiting".to_owned())
+}
+
+/// Prologue and first frame of a recorded connection.
+fn first_message(sent: &[u8]) -> Result<Vec<u8>, Failure> {
+    let cut = || Failure::new("the recording is too short");
+    let length =
+        sent.get(4..7).ok_or_else(cut)?.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+    Ok(sent.get(..7 + length).ok_or_else(cut)?.to_vec())
+}
+
+async fn corrupted(environment: &Environment) -> Result<(), Failure> {
+    let proxy = Proxy::start(&environment.sandbox.chat).await?;
+    let mut user = environment.user("corrupted").await?;
+    user.client = environment.open_at(&proxy.address, Arc::clone(&user.store)).await?;
+    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.write("0", "before").await?;
+    expect("answer", user.read().await?, "echo: before".to_owned())?;
+
+    proxy.flip(Direction::ToClient);
+    environment.phone_writes(&user.login, "bent on the way in").await?;
+    expect("reason", end_of(&mut user).await?, DisconnectReason::Transport(TransportError::Open))?;
+    user.client.connect(environment.issue(&user.name).await?).await?;
+    expect("text", user.read().await?, "bent on the way in".to_owned())?;
+
+    proxy.flip(Direction::ToServer);
+    user.write("1", "bent on the way out").await?;
+    expect("reason", end_of(&mut user).await?, DisconnectReason::Lost)?;
+    user.client.connect(environment.issue(&user.name).await?).await?;
+    expect("answer", user.read().await?, "echo: bent on the way out".to_owned())?;
+    let received = environment.received(&user.login.to_string()).await?;
+    expect("texts at the phone", received, vec!["before".to_owned(), "bent on the way out".to_owned()])
+}
+
+/// Waits for the end of the connection.
+async fn end_of(user: &mut User) -> Result<DisconnectReason, Failure> {
+    loop {
+        match user.next().await? {
+            Event::Disconnected(reason) => return Ok(reason),
+            Event::Connected => {}
+            Event::Delivered { event, .. } => user.client.confirm(event).await?,
+            other => return Err(Failure(format!("instead of an end: {other:?}"))),
+        }
+    }
+}
+
+async fn oversized(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("oversized").await?;
+    let mut stranger = TcpStream::connect(&environment.sandbox.chat).await?;
+    let prologue = environment.profile().chat.prologue;
+    stranger.write_all(&[&prologue[..], &[0xFF; 3]].concat()).await?;
+    expect("bytes from the server", stranger.read(&mut [0; 16]).await?, 0)?;
+    user.write("1", "unharmed").await?;
+    expect("answer", user.read().await?, "echo: unharmed".to_owned())
+}
+
+async fn exhausted(environment: &Environment) -> Result<(), Failure> {
+    const LIMIT: u64 = 6;
+    let user = environment.user("exhausted").await?;
+    let mut wire = Wire::login(environment, &user, Some(LIMIT)).await?;
+    let mut pings = 0;
+    let end = loop {
+        match wire.ask(wa_stanza::ping(format!("ping {pings}"))).await {
+            Ok(_) => pings += 1,
+            Err(end) => break end,
+        }
+        ensure("the channel went past its limit", pings <= LIMIT)?;
+    };
+    let reason = DisconnectReason::Transport(TransportError::Exhausted);
+    expect("reason", end, Failure::from(reason))?;
+    let mut wire = Wire::login(environment, &user, None).await?;
+    wire.ask(wa_stanza::ping("again")).await?;
+    Ok(())
+}

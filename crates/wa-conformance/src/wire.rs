@@ -1,0 +1,89 @@
+//! A bare channel on a socket, so that a check sees single stanzas.
+
+use std::time::Duration;
+
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use wa_interop::chat::{Channel, ChannelEvent, Login, Now};
+use wa_stanza::{Iq, Stanza};
+
+use crate::environment::Environment;
+use crate::failure::{Failure, ensure};
+use crate::tokens::unix_now;
+use crate::user::User;
+
+/// A channel that is logged in.
+pub(crate) struct Wire {
+    channel: Channel,
+    stream: TcpStream,
+    rng: UnwrapErr<SysRng>,
+}
+
+impl Wire {
+    /// Logs a new user in.
+    pub(crate) async fn connect(environment: &Environment, name: &str) -> Result<Self, Failure> {
+        Self::login(environment, &environment.user(name).await?, None).await
+    }
+
+    /// Logs a user in, perhaps with a limit of messages.
+    pub(crate) async fn login(
+        environment: &Environment,
+        user: &User,
+        limit: Option<u64>,
+    ) -> Result<Self, Failure> {
+        let mut rng = UnwrapErr(SysRng);
+        let (_, number) = user.login.as_interop().ok_or_else(|| Failure::new("no interop login"))?;
+        let login = Login::new(number, environment.issue(&user.name).await?);
+        let (profile, root, key) = (environment.profile(), environment.root()?, user.keys.noise.clone());
+        let channel = Channel::connect(key, login, root, None, &profile, now(), &mut rng);
+        let channel = match limit {
+            Some(limit) => channel.with_message_limit(limit),
+            None => channel,
+        };
+        let stream = TcpStream::connect(&environment.sandbox.chat).await?;
+        let mut wire = Self { channel, stream, rng };
+        while !matches!(wire.next().await?, ChannelEvent::Open) {}
+        Ok(wire)
+    }
+
+    /// Sends an iq and waits for its answer.
+    pub(crate) async fn ask(&mut self, iq: Iq) -> Result<Iq, Failure> {
+        let id = iq.id.clone();
+        self.channel.send(iq.into());
+        loop {
+            match self.next().await? {
+                ChannelEvent::Stanza(stanza) => {
+                    if let Stanza::Iq(answer) = *stanza
+                        && answer.id == id
+                    {
+                        return Ok(answer);
+                    }
+                }
+                ChannelEvent::Closed(reason) => return Err(reason.into()),
+                _ => {}
+            }
+        }
+    }
+
+    /// The next thing that the channel tells.
+    pub(crate) async fn next(&mut self) -> Result<ChannelEvent, Failure> {
+        loop {
+            while let Some(bytes) = self.channel.poll_transmit() {
+                self.stream.write_all(&bytes).await?;
+            }
+            if let Some(event) = self.channel.poll_event() {
+                return Ok(event);
+            }
+            let mut buffer = [0; 4096];
+            let length = self.stream.read(&mut buffer).await?;
+            ensure("the server closed the connection", length > 0)?;
+            self.channel.handle_bytes(now(), buffer.get(..length).unwrap_or_default(), &mut self.rng);
+        }
+    }
+}
+
+fn now() -> Now {
+    Now { unix: unix_now(), tick: Duration::ZERO }
+}
