@@ -24,6 +24,9 @@ redacted!(
     record::Prekey,
     record::ReceiverChain,
     record::SenderChain,
+    record::SenderKey,
+    record::SenderKeyRecord,
+    record::SenderKeyState,
     record::Session,
     record::SessionRecord,
     record::Sent,
@@ -38,18 +41,9 @@ mod tests {
 
     #[test]
     fn a_login_shows_no_token() {
-        let data = handshake::InteropData {
-            token: Some("secret".into()),
-            ..Default::default()
-        };
-        let payload = handshake::ClientPayload {
-            interop_data: Some(data),
-            ..Default::default()
-        };
+        let data = handshake::InteropData { token: Some("secret".into()), ..Default::default() };
+        let payload = handshake::ClientPayload { interop_data: Some(data), ..Default::default() };
         let shown = format!("{payload:?}");
-        assert!(
-            shown.contains("handshake::InteropData { .. }") && !shown.contains("115"),
-            "{shown}"
-        );
+        assert!(shown.contains("handshake::InteropData { .. }") && !shown.contains("115"), "{shown}");
     }
 }

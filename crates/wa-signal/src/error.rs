@@ -54,6 +54,9 @@ pub enum MessageError {
     /// A field is no public key.
     #[error("{0} is no public key: {1}")]
     Key(&'static str, BadKey),
+    /// A field has the wrong length.
+    #[error("{0} has {1} bytes")]
+    Length(&'static str, usize),
     /// The base key is not a canonical point of prime order, so it cannot name a session.
     #[error("base key is not canonical")]
     BaseKey,

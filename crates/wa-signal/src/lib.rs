@@ -1,4 +1,4 @@
-//! Signal protocol v3 as WhatsApp speaks it: X3DH, Double Ratchet, fingerprints (seed §3; observed).
+//! Signal protocol v3 as WhatsApp speaks it: X3DH, Double Ratchet, sender keys, fingerprints (seed §3; observed).
 //!
 //! Values and records, no store, no I/O, no clock. A [`SessionRecord`] is everything between us and one device of a
 //! peer; it starts from a [`Bundle`] ([`SessionRecord::establish`]) or from a peer's first message
@@ -46,10 +46,11 @@ mod error;
 mod fingerprint;
 mod kdf;
 mod message;
+mod message_chain;
 mod message_keys;
-mod receiver_chain;
 mod record;
 mod root_key;
+mod sender_key;
 mod session;
 mod x3dh;
 
@@ -57,9 +58,12 @@ pub use crate::bundle::{Bundle, LocalIdentity, Prekeys, SignedPrekey, Trust};
 pub use crate::error::{DecryptError, EncryptError, EstablishError, MessageError, RecordError};
 pub use crate::fingerprint::{Fingerprint, Party};
 pub use crate::message::{Ciphertext, Kind, PreKeyMessage, SignalMessage};
-pub use crate::receiver_chain::{MAX_FORWARD_JUMP, MAX_SKIPPED_IN_CHAIN};
+pub use crate::message_chain::{MAX_FORWARD_JUMP, MAX_SKIPPED_IN_CHAIN};
 pub use crate::record::{
     Decrypted, MAX_ARCHIVED_SESSIONS, MAX_RECORD_BYTES, MAX_SKIPPED_IN_RECORD, MAX_UNACKNOWLEDGED_AGE,
     SessionRecord,
+};
+pub use crate::sender_key::{
+    Distribution, MAX_SENDER_KEY_STATES, SenderKey, SenderKeyMessage, SenderKeyRecord,
 };
 pub use crate::session::MAX_RECEIVER_CHAINS;

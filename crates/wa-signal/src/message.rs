@@ -135,7 +135,7 @@ impl Envelope {
     }
 }
 
-fn encode_versioned(message: &impl prost::Message, spare: usize) -> Vec<u8> {
+pub(crate) fn encode_versioned(message: &impl prost::Message, spare: usize) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(1 + message.encoded_len() + spare);
     bytes.push(VERSION_BYTE);
     message.encode_raw(&mut bytes);
@@ -143,7 +143,7 @@ fn encode_versioned(message: &impl prost::Message, spare: usize) -> Vec<u8> {
 }
 
 /// The protobuf behind the version byte.
-fn versioned(bytes: &Bytes) -> Result<Bytes, MessageError> {
+pub(crate) fn versioned(bytes: &Bytes) -> Result<Bytes, MessageError> {
     match bytes.first().map(|byte| byte >> 4) {
         Some(VERSION) => Ok(bytes.slice(1..)),
         Some(other) => Err(MessageError::Version(other)),
@@ -151,7 +151,7 @@ fn versioned(bytes: &Bytes) -> Result<Bytes, MessageError> {
     }
 }
 
-fn key(name: &'static str, bytes: &[u8]) -> Result<PublicKey, MessageError> {
+pub(crate) fn key(name: &'static str, bytes: &[u8]) -> Result<PublicKey, MessageError> {
     PublicKey::from_prefixed(bytes).map_err(|error| MessageError::Key(name, error))
 }
 

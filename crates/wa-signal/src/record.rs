@@ -11,7 +11,7 @@ use crate::{
     SignalMessage, Trust,
 };
 
-mod form;
+pub(crate) mod form;
 #[cfg(test)]
 mod transcripts;
 
@@ -206,8 +206,8 @@ impl SessionRecord {
         let mut excess = skipped.saturating_sub(MAX_SKIPPED_IN_RECORD);
         let oldest_first = self.archived.iter_mut().rev().chain(&mut self.current);
         for chain in oldest_first.flat_map(|session| &mut session.receivers) {
-            while excess > 0 && chain.skipped.len() > 0 {
-                chain.skipped.drop_oldest();
+            while excess > 0 && chain.messages.skipped.len() > 0 {
+                chain.messages.skipped.drop_oldest();
                 excess -= 1;
             }
         }

@@ -8,8 +8,8 @@ use wa_keys::{PrivateKey, PublicKey, ZeroSecret};
 
 use crate::chain_key::ChainKey;
 use crate::message::{Ciphertext, Envelope, Kind};
+use crate::message_chain::MessageChain;
 use crate::message_keys::{MessageKeys, Parties};
-use crate::receiver_chain::ReceiverChain;
 use crate::root_key::RootKey;
 use crate::{Bundle, DecryptError, EncryptError, LocalIdentity, PreKeyMessage, Prekeys, SignalMessage, x3dh};
 
@@ -38,6 +38,13 @@ pub(crate) struct SenderChain {
     pub(crate) ratchet: PrivateKey,
     pub(crate) public: PublicKey,
     pub(crate) chain: ChainKey,
+}
+
+/// A ratchet key of the peer's and the messages that came with it.
+#[derive(Clone, Debug)]
+pub(crate) struct ReceiverChain {
+    pub(crate) ratchet: PublicKey,
+    pub(crate) messages: MessageChain,
 }
 
 /// The peer's prekeys that began the session; sent along until it answers.
@@ -167,9 +174,9 @@ impl Session {
     ) -> Result<Vec<u8>, DecryptError> {
         let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
         let chain = self.receivers.get_mut(position).ok_or(DecryptError::Invalid)?;
-        let (keys, step) = chain.find(message.counter)?;
-        let plaintext = open(&keys, parties, message)?;
-        chain.apply(step);
+        let (seed, step) = chain.messages.find(message.counter)?;
+        let plaintext = open(&seed, parties, message)?;
+        chain.messages.apply(step);
         Ok(plaintext)
     }
 
@@ -182,13 +189,13 @@ impl Session {
         let theirs = message.ratchet_key;
         let (root, receiving) = self.root.advance(&self.sender.ratchet, &theirs)?;
         let mut chain = ReceiverChain::new(theirs, receiving);
-        let (keys, step) = chain.find(message.counter)?;
+        let (seed, step) = chain.messages.find(message.counter)?;
         let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
-        let plaintext = open(&keys, parties, message)?;
+        let plaintext = open(&seed, parties, message)?;
         let ratchet = PrivateKey::generate(rng);
         let (root, sending) = root.advance(&ratchet, &theirs)?;
 
-        chain.apply(step);
+        chain.messages.apply(step);
         self.previous_counter = self.sender.chain.index().saturating_sub(1);
         self.root = root;
         self.sender = SenderChain::new(ratchet, sending);
@@ -205,12 +212,19 @@ impl Session {
 
     /// Keys of skipped messages in all chains.
     pub(crate) fn skipped(&self) -> usize {
-        self.receivers.iter().map(|chain| chain.skipped.len()).sum()
+        self.receivers.iter().map(|chain| chain.messages.skipped.len()).sum()
     }
 }
 
-fn open(keys: &MessageKeys, parties: Parties<'_>, message: &SignalMessage) -> Result<Vec<u8>, DecryptError> {
+fn open(seed: &[u8; 32], parties: Parties<'_>, message: &SignalMessage) -> Result<Vec<u8>, DecryptError> {
+    let keys = MessageKeys::derive(seed);
     keys.open(parties, &message.body, &message.mac, &message.ciphertext).map_err(|_| DecryptError::Invalid)
+}
+
+impl ReceiverChain {
+    pub(crate) fn new(ratchet: PublicKey, chain: ChainKey) -> Self {
+        Self { ratchet, messages: MessageChain::new(chain) }
+    }
 }
 
 impl SenderChain {

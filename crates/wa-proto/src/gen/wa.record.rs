@@ -80,6 +80,41 @@ pub struct Unacknowledged {
     #[prost(uint64, required, tag = "3")]
     pub since: u64,
 }
+/// Our own sender key in one group.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SenderKey {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    #[prost(uint32, required, tag = "2")]
+    pub id: u32,
+    #[prost(message, required, tag = "3")]
+    pub chain: ChainKey,
+    #[prost(bytes = "vec", required, tag = "4")]
+    pub signing_private: ::prost::alloc::vec::Vec<u8>,
+}
+/// The sender keys of one device of a peer in one group, newest first.
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SenderKeyRecord {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    #[prost(message, repeated, tag = "2")]
+    pub states: ::prost::alloc::vec::Vec<SenderKeyState>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct SenderKeyState {
+    #[prost(uint32, required, tag = "1")]
+    pub id: u32,
+    #[prost(bytes = "vec", required, tag = "2")]
+    pub signing_public: ::prost::alloc::vec::Vec<u8>,
+    #[prost(message, required, tag = "3")]
+    pub chain: ChainKey,
+    /// Oldest first.
+    #[prost(message, repeated, tag = "4")]
+    pub skipped: ::prost::alloc::vec::Vec<SkippedKey>,
+}
 /// The account itself, as a client keeps it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]

@@ -9,10 +9,10 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::RecordError;
 use crate::chain_key::ChainKey;
-use crate::receiver_chain::{MAX_SKIPPED_IN_CHAIN, ReceiverChain, SkippedKey, SkippedKeys};
+use crate::message_chain::{MAX_SKIPPED_IN_CHAIN, MessageChain, SkippedKey, SkippedKeys};
 use crate::record::{MAX_ARCHIVED_SESSIONS, MAX_SKIPPED_IN_RECORD, SessionRecord};
 use crate::root_key::RootKey;
-use crate::session::{MAX_RECEIVER_CHAINS, SenderChain, Session, Unacknowledged};
+use crate::session::{MAX_RECEIVER_CHAINS, ReceiverChain, SenderChain, Session, Unacknowledged};
 
 /// Bytes that no record exceeds: 41 sessions of 5 chains, 10,000 skipped keys.
 pub const MAX_RECORD_BYTES: usize = 41 * 1024 + 41 * 5 * 128 + MAX_SKIPPED_IN_RECORD * 48;
@@ -83,19 +83,21 @@ fn write_session(session: &Session) -> record::Session {
     }
 }
 
-fn write_chain(chain: &ChainKey) -> record::ChainKey {
+pub(crate) fn write_chain(chain: &ChainKey) -> record::ChainKey {
     record::ChainKey { index: chain.index(), key: chain.as_bytes().to_vec() }
 }
 
 fn write_receiver(receiver: &ReceiverChain) -> record::ReceiverChain {
-    let skipped = receiver.skipped.iter();
     record::ReceiverChain {
         ratchet_public: receiver.ratchet.as_bytes().to_vec(),
-        chain: write_chain(&receiver.chain),
-        skipped: skipped
-            .map(|key| record::SkippedKey { index: key.index, seed: key.seed.to_vec() })
-            .collect(),
+        chain: write_chain(&receiver.messages.chain),
+        skipped: write_skipped(&receiver.messages.skipped),
     }
+}
+
+pub(crate) fn write_skipped(skipped: &SkippedKeys) -> Vec<record::SkippedKey> {
+    let write = |key: &SkippedKey| record::SkippedKey { index: key.index, seed: key.seed.to_vec() };
+    skipped.iter().map(write).collect()
 }
 
 fn read_session(form: &record::Session) -> Result<Session, RecordError> {
@@ -120,31 +122,40 @@ fn read_session(form: &record::Session) -> Result<Session, RecordError> {
     })
 }
 
-fn read_chain(form: &record::ChainKey) -> Result<ChainKey, RecordError> {
+pub(crate) fn read_chain(form: &record::ChainKey) -> Result<ChainKey, RecordError> {
     Ok(ChainKey::new(&*secret("chain key", &form.key)?, form.index))
 }
 
 fn read_receiver(form: &record::ReceiverChain) -> Result<ReceiverChain, RecordError> {
-    let chain = read_chain(&form.chain)?;
-    let indices = || form.skipped.iter().map(|key| key.index);
+    let ratchet = public("receiving ratchet key", &form.ratchet_public)?;
+    Ok(ReceiverChain { ratchet, messages: read_messages(&form.chain, &form.skipped)? })
+}
+
+/// A chain and its skipped keys, which stand in rising order and behind the chain.
+pub(crate) fn read_messages(
+    chain: &record::ChainKey,
+    skipped: &[record::SkippedKey],
+) -> Result<MessageChain, RecordError> {
+    let chain = read_chain(chain)?;
+    let indices = || skipped.iter().map(|key| key.index);
     let rising = indices().zip(indices().skip(1)).all(|(one, next)| one < next);
     let behind = indices().all(|index| index < chain.index());
-    if !rising || !behind || form.skipped.len() > MAX_SKIPPED_IN_CHAIN {
+    if !rising || !behind || skipped.len() > MAX_SKIPPED_IN_CHAIN {
         return Err(RecordError::Field("list of skipped keys"));
     }
     let read = |key: &record::SkippedKey| {
         Ok(SkippedKey { index: key.index, seed: secret("seed of a skipped key", &key.seed)? })
     };
-    let mut skipped = SkippedKeys::default();
-    skipped.extend(form.skipped.iter().map(read).collect::<Result<_, _>>()?);
-    Ok(ReceiverChain { ratchet: public("receiving ratchet key", &form.ratchet_public)?, chain, skipped })
+    let mut messages = MessageChain::new(chain);
+    messages.skipped.extend(skipped.iter().map(read).collect::<Result<_, _>>()?);
+    Ok(messages)
 }
 
-fn public(name: &'static str, bytes: &[u8]) -> Result<PublicKey, RecordError> {
+pub(crate) fn public(name: &'static str, bytes: &[u8]) -> Result<PublicKey, RecordError> {
     PublicKey::from_slice(bytes).map_err(|_| RecordError::Field(name))
 }
 
-fn secret(name: &'static str, bytes: &[u8]) -> Result<Zeroizing<[u8; 32]>, RecordError> {
+pub(crate) fn secret(name: &'static str, bytes: &[u8]) -> Result<Zeroizing<[u8; 32]>, RecordError> {
     bytes.try_into().map(Zeroizing::new).map_err(|_| RecordError::Field(name))
 }
 

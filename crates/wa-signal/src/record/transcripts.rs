@@ -8,9 +8,8 @@ use wa_keys::{PrivateKey, PublicKey};
 use super::*;
 use crate::chain_key::ChainKey;
 use crate::message_keys::MessageKeys;
-use crate::receiver_chain::ReceiverChain;
 use crate::root_key::RootKey;
-use crate::session::{SenderChain, Unacknowledged};
+use crate::session::{ReceiverChain, SenderChain, Unacknowledged};
 
 #[derive(Deserialize)]
 struct Transcripts {
@@ -203,11 +202,11 @@ fn states_of_library(record: &str) -> Vec<State> {
 fn states_of(record: &SessionRecord) -> Vec<State> {
     let key = |key: &PublicKey| key.to_prefixed().to_vec();
     let receiver = |it: &ReceiverChain| {
-        let keys = |skipped: &crate::receiver_chain::SkippedKey| {
+        let keys = |skipped: &crate::message_chain::SkippedKey| {
             (skipped.index, MessageKeys::derive(&skipped.seed).as_bytes().to_vec())
         };
-        let chain = (it.chain.index(), it.chain.as_bytes().to_vec());
-        ChainState(key(&it.ratchet), chain.0, chain.1, it.skipped.iter().map(keys).collect())
+        let chain = (it.messages.chain.index(), it.messages.chain.as_bytes().to_vec());
+        ChainState(key(&it.ratchet), chain.0, chain.1, it.messages.skipped.iter().map(keys).collect())
     };
     let state = |it: &Session| State {
         identities: [key(&it.local_identity), key(&it.remote_identity)],

@@ -1,13 +1,11 @@
-//! A receiving chain, and the keys of messages that were skipped in it (observed).
+//! A chain of messages that are received, and the keys of those that were skipped in it (observed).
 
 use std::collections::VecDeque;
 
-use wa_keys::PublicKey;
 use zeroize::Zeroizing;
 
 use crate::DecryptError;
 use crate::chain_key::ChainKey;
-use crate::message_keys::MessageKeys;
 
 /// Messages that may be missing before one that arrives: what WhatsApp's own clients allow.
 pub const MAX_FORWARD_JUMP: u32 = 2_000;
@@ -15,15 +13,14 @@ pub const MAX_FORWARD_JUMP: u32 = 2_000;
 /// Keys of skipped messages that one chain keeps; the oldest are dropped.
 pub const MAX_SKIPPED_IN_CHAIN: usize = 2_000;
 
-/// One ratchet key of the peer's and the chain that came with it.
+/// Where a chain stands, and what was skipped on the way.
 #[derive(Clone, Debug)]
-pub(crate) struct ReceiverChain {
-    pub(crate) ratchet: PublicKey,
+pub(crate) struct MessageChain {
     pub(crate) chain: ChainKey,
     pub(crate) skipped: SkippedKeys,
 }
 
-/// How a message's keys were found; applied to the chain once the message has authenticated.
+/// How a message's seed was found; applied to the chain once the message has authenticated.
 pub(crate) enum Step {
     /// Message `index` was skipped earlier.
     Skipped(u32),
@@ -31,16 +28,16 @@ pub(crate) enum Step {
     Ahead { chain: ChainKey, skipped: Vec<SkippedKey> },
 }
 
-impl ReceiverChain {
-    pub(crate) fn new(ratchet: PublicKey, chain: ChainKey) -> Self {
-        Self { ratchet, chain, skipped: SkippedKeys::default() }
+impl MessageChain {
+    pub(crate) fn new(chain: ChainKey) -> Self {
+        Self { chain, skipped: SkippedKeys::default() }
     }
 
-    /// The keys of message `counter`, and the step that they cost. Changes nothing.
-    pub(crate) fn find(&self, counter: u32) -> Result<(MessageKeys, Step), DecryptError> {
+    /// The seed of message `counter`, and the step that it costs. Changes nothing.
+    pub(crate) fn find(&self, counter: u32) -> Result<(Zeroizing<[u8; 32]>, Step), DecryptError> {
         let Some(jump) = counter.checked_sub(self.chain.index()) else {
             let seed = self.skipped.seed(counter).ok_or(DecryptError::Duplicate { counter })?;
-            return Ok((MessageKeys::derive(seed), Step::Skipped(counter)));
+            return Ok((Zeroizing::new(*seed), Step::Skipped(counter)));
         };
         if jump > MAX_FORWARD_JUMP {
             return Err(DecryptError::TooFarAhead { jump });
@@ -51,9 +48,9 @@ impl ReceiverChain {
             skipped.push(SkippedKey { index: chain.index(), seed: chain.seed() });
             chain = chain.next().ok_or(DecryptError::Invalid)?;
         }
-        let keys = MessageKeys::derive(&chain.seed());
+        let seed = chain.seed();
         let chain = chain.next().ok_or(DecryptError::Invalid)?;
-        Ok((keys, Step::Ahead { chain, skipped }))
+        Ok((seed, Step::Ahead { chain, skipped }))
     }
 
     pub(crate) fn apply(&mut self, step: Step) {
