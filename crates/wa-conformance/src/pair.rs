@@ -67,8 +67,8 @@ struct Ledger {
     /// Commands under way in this incarnation.
     sending: BTreeMap<Ticket, usize>,
     confirming: BTreeMap<Ticket, EventId>,
-    /// Texts that the phone wrote, in order.
-    written: Vec<String>,
+    /// Texts that the phone wrote, in order, and their ids.
+    written: Vec<(String, Value)>,
     /// Message events by their ids, as first shown.
     shown: BTreeMap<EventId, String>,
     order: Vec<EventId>,
@@ -196,8 +196,8 @@ impl Pair {
         let body = json!({ "to": self.login.to_string(), "text": text }).to_string();
         let path = format!("phones/{PHONE}/send");
         let sent = self.world.control(&self.clock, false, &path, body.as_bytes());
-        ensure("the phone could not write", sent.is_some())?;
-        self.ledger.written.push(text);
+        let id = sent.and_then(|sent| sent.get("id").cloned());
+        self.ledger.written.push((text, id.ok_or_else(|| Failure::new("the phone could not write"))?));
         self.take_outputs();
         Ok(())
     }
@@ -383,23 +383,29 @@ impl Pair {
             .link
             .as_ref()
             .map_or(0, |link| link.to_server.iter().chain(&link.to_client).map(Bytes::len).sum::<usize>());
-        (wire, self.received().len(), self.ledger.order.len() + self.ledger.confirmed.len())
+        (wire, self.at_phone("received").len(), self.ledger.order.len() + self.ledger.confirmed.len())
     }
 
-    fn received(&mut self) -> Vec<Value> {
+    /// A list that the phone keeps.
+    fn at_phone(&mut self, list: &str) -> Vec<Value> {
         let phone = self.world.control(&self.clock, true, &format!("phones/{PHONE}"), b"");
-        phone.and_then(|phone| phone.get("received")?.as_array().cloned()).unwrap_or_default()
+        phone.and_then(|phone| phone.get(list)?.as_array().cloned()).unwrap_or_default()
     }
 
     fn balance(mut self) -> Result<Tally, Failure> {
         let at_phone: Vec<Value> =
-            self.received().iter().map(|it| it.get("text").cloned().unwrap_or_default()).collect();
+            self.at_phone("received").iter().map(|it| it.get("text").cloned().unwrap_or_default()).collect();
         let sent: Vec<Value> = self.ledger.sent.iter().map(|(text, _)| json!(text)).collect();
         expect("texts at the phone", at_phone, sent)?;
         let shown = self.ledger.order.iter().filter_map(|event| self.ledger.shown.get(event)).cloned();
         let echoes = |text: &String| !text.starts_with("echo: ");
         let shown: Vec<String> = shown.filter(echoes).collect();
-        expect("texts at the client", &shown, &self.ledger.written)?;
+        let written: Vec<String> = self.ledger.written.iter().map(|(text, _)| text.clone()).collect();
+        expect("texts at the client", shown, written)?;
+        let receipts: Vec<Value> =
+            self.at_phone("receipts").iter().filter_map(|receipt| receipt.get("id").cloned()).collect();
+        let has_receipt = |(_, id): &(String, Value)| receipts.contains(id);
+        ensure("a delivery receipt is missing", self.ledger.written.iter().all(has_receipt))?;
         let violations = self.world.control(&self.clock, true, "violations", b"");
         expect("violations", violations, Some(json!({ "violations": [] })))?;
         let received = self.ledger.written.len();

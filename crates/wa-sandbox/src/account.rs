@@ -25,6 +25,8 @@ pub(crate) struct Account {
     pub(crate) signed_prekey: SignedPrekey,
     pub(crate) prekeys: BTreeMap<u32, PublicKey>,
     pub(crate) mailbox: VecDeque<Mail>,
+    /// Messages that the client has sent, however often each.
+    pub(crate) messages: u64,
     pub(crate) connection: Option<ConnectionId>,
     /// How the connection's handshake went.
     pub(crate) handshake: Option<Handshake>,

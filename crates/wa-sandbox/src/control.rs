@@ -3,7 +3,7 @@
 //! | request | what it does |
 //! |---|---|
 //! | `GET /control/phones/{number}` | what the phone received, receipts for what it sent, bundles of it handed out |
-//! | `GET /control/accounts/{login}` | prekeys left, stanzas waiting, whether and how a client is connected |
+//! | `GET /control/accounts/{login}` | prekeys left, stanzas waiting, messages sent, whether and how a client is connected |
 //! | `POST /control/phones/{number}` | `{"answers": bool}`: whether it answers texts |
 //! | `POST /control/phones/{number}/send` | `{"to": login, "text": …}`: the phone writes; gives `{"id": …}` |
 //! | `POST /control/ping` | `{"to": login}`: the server pings the client; gives `{"id": …}` |
@@ -102,6 +102,7 @@ fn handle(world: &mut World, clock: &Clock, get: bool, path: &str, body: &[u8]) 
             Some(json!({
                 "prekeys": account.prekeys.len(),
                 "mailbox": account.mailbox.len(),
+                "messages": account.messages,
                 "connected": account.connection.is_some(),
                 "handshake": account.handshake,
             }))

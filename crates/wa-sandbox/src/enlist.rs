@@ -159,6 +159,7 @@ impl Arguments {
             },
             prekeys: BTreeMap::new(),
             mailbox: VecDeque::new(),
+            messages: 0,
             connection: None,
             handshake: None,
             live: false,

@@ -130,9 +130,9 @@ impl World {
         let (stanza, to) = addressed(node)?;
         let ack = Node::new("ack").with_attr("class", "message").with_attr("id", &*stanza);
         let ack = ack.with_attr("from", &to);
-        let Some(login) = self.accounts.get(&number).map(|account| account.login.clone()) else {
-            return Ok(());
-        };
+        let Some(account) = self.accounts.get_mut(&number) else { return Ok(()) };
+        account.messages += 1;
+        let login = account.login.clone();
         let phone = to.user().and_then(|number| self.phones.get_mut(&*number));
         let Some((phone, enc)) = phone.zip(node.child("enc")) else {
             self.send(id, &ack.with_attr("error", "404"));

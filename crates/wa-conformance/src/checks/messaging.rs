@@ -149,7 +149,9 @@ async fn same_id(environment: &Environment) -> Result<(), Failure> {
     user.write("two", "said then").await?;
     expect("answer", user.read().await?, "echo: said then".to_owned())?;
     let received = environment.received(&user.login.to_string()).await?;
-    expect("the phone's inbox", received, vec!["said once".to_owned(), "said then".to_owned()])
+    expect("the phone's inbox", received, vec!["said once".to_owned(), "said then".to_owned()])?;
+    let account = environment.observe(&format!("accounts/{}", user.login)).await?;
+    expect("messages sent", account.get("messages"), Some(&json!(2)))
 }
 
 async fn hundred(environment: &Environment) -> Result<(), Failure> {
