@@ -30,7 +30,7 @@ const BASE: &str = "https://integrator.example";
 const USER: &str = "alice";
 
 /// Steps of one schedule before everything is brought to rest.
-const STEPS: usize = 400;
+const STEPS: usize = 1200;
 
 /// One run.
 pub struct Pair {
@@ -83,6 +83,8 @@ pub struct Tally {
     pub sent: usize,
     /// Texts from the phone.
     pub received: usize,
+    /// Texts that reached the phone while faults still happened.
+    pub amid_faults: usize,
     /// How often the client was dropped.
     pub crashes: u32,
 }
@@ -97,8 +99,9 @@ impl Pair {
         for _ in 0..STEPS {
             pair.step()?;
         }
+        let amid_faults = pair.at_phone("received").len();
         pair.rest()?;
-        pair.balance()
+        Ok(Tally { amid_faults, ..pair.balance()? })
     }
 
     fn new(seed: u64) -> Result<Self, Failure> {
@@ -145,17 +148,17 @@ impl Pair {
     /// One thing happens.
     fn step(&mut self) -> Result<(), Failure> {
         match self.dice.random_range(0..1000u32) {
-            0..90 => self.write_text(),
-            90..130 => self.phone_writes()?,
-            130..290 => self.deliver_to_server(),
-            290..450 => self.deliver_to_client(),
-            450..570 => self.take_transaction(),
-            570..690 => self.run_transaction(),
-            690..810 => self.tell()?,
-            810..880 => self.transmit(),
-            880..950 => self.show()?,
-            950..982 => self.connect(),
-            982..990 => self.cut(),
+            0..70 => self.write_text(),
+            70..110 => self.phone_writes()?,
+            110..240 => self.deliver_to_server(),
+            240..370 => self.deliver_to_client(),
+            370..520 => self.take_transaction(),
+            520..670 => self.run_transaction(),
+            670..820 => self.tell()?,
+            820..900 => self.transmit(),
+            900..940 => self.show()?,
+            940..990 => self.connect(),
+            990..995 => self.cut(),
             _ => self.crash(),
         }
         Ok(())
@@ -205,14 +208,8 @@ impl Pair {
     /// Some of the bytes on the wire arrive.
     fn deliver_to_server(&mut self) {
         let Some(link) = &mut self.link else { return };
-        let Some(mut bytes) = link.to_server.pop_front() else { return };
-        let length = self.dice.random_range(1..=bytes.len());
-        let head = bytes.split_to(length);
-        if !bytes.is_empty() {
-            link.to_server.push_front(bytes);
-        }
-        let id = link.id;
-        self.world.handle_bytes(id, self.now.unix, &head);
+        let Some(bytes) = arriving(&mut link.to_server, &mut self.dice) else { return };
+        self.world.handle_bytes(link.id, self.now.unix, &bytes);
         self.take_outputs();
     }
 
@@ -221,13 +218,8 @@ impl Pair {
         if !self.client.wants_input() {
             return;
         }
-        let Some(mut bytes) = link.to_client.pop_front() else { return };
-        let length = self.dice.random_range(1..=bytes.len());
-        let head = bytes.split_to(length);
-        if !bytes.is_empty() {
-            link.to_client.push_front(bytes);
-        }
-        self.client.handle_bytes(self.now, &head, &mut self.rng);
+        let Some(bytes) = arriving(&mut link.to_client, &mut self.dice) else { return };
+        self.client.handle_bytes(self.now, &bytes, &mut self.rng);
         if !self.client.is_connected() {
             self.drop_link();
         }
@@ -281,7 +273,12 @@ impl Pair {
 
     fn transmit(&mut self) {
         let Some(link) = &mut self.link else { return };
-        link.to_server.extend(self.client.poll_transmit());
+        while let Some(bytes) = self.client.poll_transmit() {
+            link.to_server.push_back(bytes);
+            if self.dice.random_bool(0.3) {
+                break;
+            }
+        }
     }
 
     /// The application sees an event, and perhaps confirms it.
@@ -409,8 +406,18 @@ impl Pair {
         let violations = self.world.control(&self.clock, true, "violations", b"");
         expect("violations", violations, Some(json!({ "violations": [] })))?;
         let received = self.ledger.written.len();
-        Ok(Tally { sent: self.ledger.sent.len(), received, crashes: self.ledger.crashes })
+        Ok(Tally { sent: self.ledger.sent.len(), received, amid_faults: 0, crashes: self.ledger.crashes })
     }
+}
+
+/// All that is under way, or a piece of it.
+fn arriving(wire: &mut VecDeque<Bytes>, dice: &mut StdRng) -> Option<Vec<u8>> {
+    let mut bytes = wire.drain(..).collect::<Vec<_>>().concat();
+    if bytes.len() > 1 && dice.random_bool(0.3) {
+        let rest = bytes.split_off(dice.random_range(1..bytes.len()));
+        wire.push_front(rest.into());
+    }
+    (!bytes.is_empty()).then_some(bytes)
 }
 
 /// A token and the keys it verifies with; the RSA key is made once for all schedules.
