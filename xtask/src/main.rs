@@ -1,2 +1,92 @@
-//! The project's own commands.
-fn main() {}
+//! The project's own commands: `cargo xtask COMMAND`.
+//!
+//! A light driver without dependencies: it checks the machine, starts cargo and the project's own programs and says
+//! what failed. Whatever a command prints as its result goes to stdout, everything else to stderr.
+
+mod bench;
+mod ci;
+mod codegen;
+mod conformance;
+mod failure;
+mod fuzz;
+mod program;
+mod report;
+mod system;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(message) = failure.message() {
+                report::note(&format!("xtask: {message}"));
+            }
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn run(args: &[String]) -> Result<(), Failure> {
+    let Some((command, rest)) = args.split_first() else {
+        report::line(HELP);
+        return Ok(());
+    };
+    match command.as_str() {
+        "bench" => bench::bench(rest),
+        "ci" => ci::ci(rest),
+        "codegen" => codegen::codegen(rest),
+        "conformance" => conformance::conformance(rest),
+        "fuzz" => fuzz::fuzz(rest),
+        "test" => test::test(rest),
+        "tidy" => tidy::tidy(rest),
+        "help" | "--help" | "-h" => {
+            report::line(HELP);
+            Ok(())
+        }
+        _ => Err(Failure::usage(format!("there is no command `{command}`; `cargo xtask` lists them"))),
+    }
+}
+
+const HELP: &str = "\
+cargo xtask COMMAND
+
+To begin:
+  conformance [--json] [ARGS]  build the integrator and the sandbox, start both, and run every check against them
+                               over real sockets; one line a check, exit code 0 only if all pass
+  test [-- ARGS]               run all tests and the examples in the documentation; ARGS go to the test runner
+                               (for example `-- -p wa-binary`) and leave the examples out
+
+To work on the project:
+  ci [--full]                  everything that must hold before a change is merged; --full adds the slow rest
+  tidy                         check the taste that the compiler cannot: sockets, layers, crypto crates, words, files
+  codegen [--check]            generate the protobuf types from proto/; --check only compares
+  bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
+  fuzz TARGET [SECONDS]        run a fuzz target (nightly Rust and cargo-fuzz); without SECONDS until stopped
+
+`test`, `conformance` and `ci` look for OpenSSL's development files first. On Debian and Ubuntu, as root, they install
+what is missing; elsewhere they say what to install.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_command_is_in_the_help() {
+        for command in ["bench", "ci", "codegen", "conformance", "fuzz", "test", "tidy"] {
+            assert!(HELP.lines().any(|line| line.starts_with(&format!("  {command} "))), "{command}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_command_is_a_usage_error() {
+        let failure = run(&["frobnicate".to_owned()]).unwrap_err();
+        assert_eq!(failure.code(), 2);
+        assert_eq!(failure.message(), Some("there is no command `frobnicate`; `cargo xtask` lists them"));
+    }
+}

@@ -102,6 +102,9 @@ pub enum RecordError {
     /// More bytes than any record has.
     #[error("record of {0} bytes is too long")]
     TooLong(usize),
+    /// Cut or changed since it was written.
+    #[error("record does not match its checksum")]
+    Checksum,
     /// Not valid protobuf.
     #[error("record is not valid protobuf")]
     Decode,

@@ -106,7 +106,7 @@ impl SenderKey {
             chain: form::write_chain(&self.chain),
             signing_private: self.signing.as_bytes().to_vec(),
         };
-        let bytes = Zeroizing::new(stored.encode_to_vec());
+        let bytes = form::with_checksum(&stored);
         stored.chain.key.zeroize();
         stored.signing_private.zeroize();
         bytes
@@ -114,7 +114,7 @@ impl SenderKey {
 
     /// Reads stored bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let mut stored = record::SenderKey::decode(bytes).map_err(|_| RecordError::Decode)?;
+        let mut stored = record::SenderKey::decode(form::checked(bytes)?).map_err(|_| RecordError::Decode)?;
         if stored.version != VERSION {
             return Err(RecordError::Version(stored.version));
         }
@@ -224,7 +224,7 @@ impl SenderKeyRecord {
         };
         let mut stored =
             record::SenderKeyRecord { version: VERSION, states: self.states.iter().map(write).collect() };
-        let bytes = Zeroizing::new(stored.encode_to_vec());
+        let bytes = form::with_checksum(&stored);
         stored.states.iter_mut().for_each(wipe);
         bytes
     }
@@ -234,7 +234,8 @@ impl SenderKeyRecord {
         if bytes.len() > form::MAX_RECORD_BYTES {
             return Err(RecordError::TooLong(bytes.len()));
         }
-        let mut stored = record::SenderKeyRecord::decode(bytes).map_err(|_| RecordError::Decode)?;
+        let mut stored =
+            record::SenderKeyRecord::decode(form::checked(bytes)?).map_err(|_| RecordError::Decode)?;
         let read = read_record(&stored);
         stored.states.iter_mut().for_each(wipe);
         read

@@ -24,10 +24,7 @@ fn main() -> ExitCode {
 
 fn generate(out: &Path) -> Result<(), Box<dyn Error>> {
     let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../proto");
-    let files: Vec<PathBuf> = PACKAGES
-        .iter()
-        .map(|name| proto.join(format!("{name}.proto")))
-        .collect();
+    let files: Vec<PathBuf> = PACKAGES.iter().map(|name| proto.join(format!("{name}.proto"))).collect();
     std::fs::create_dir_all(out)?;
     let mut config = prost_build::Config::new();
     // What crosses the wire is sliced, not copied; records hold secrets and are wiped, which `Bytes` cannot be.

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use prost::Message as _;
+use sha2::{Digest, Sha256};
 use wa_keys::{PrivateKey, PublicKey};
 use wa_proto::record;
 use zeroize::{Zeroize, Zeroizing};
@@ -27,7 +28,7 @@ impl SessionRecord {
             current: self.current.as_ref().map(write_session),
             archived: self.archived.iter().map(write_session).collect(),
         };
-        let bytes = Zeroizing::new(form.encode_to_vec());
+        let bytes = with_checksum(&form);
         form.current.iter_mut().chain(&mut form.archived).for_each(wipe);
         bytes
     }
@@ -37,11 +38,35 @@ impl SessionRecord {
         if bytes.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLong(bytes.len()));
         }
+        let bytes = checked(bytes)?;
         let mut form = record::SessionRecord::decode(bytes).map_err(|_| RecordError::Decode)?;
         let read = read_record(&form);
         form.current.iter_mut().chain(&mut form.archived).for_each(wipe);
         read
     }
+}
+
+/// A record's protobuf with its checksum behind it: a record that was cut or bent must not pass for another.
+pub(crate) fn with_checksum(form: &impl prost::Message) -> Zeroizing<Vec<u8>> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(form.encoded_len() + CHECKSUM));
+    form.encode_raw(&mut *bytes);
+    let checksum = checksum(&bytes);
+    bytes.extend_from_slice(&checksum);
+    bytes
+}
+
+/// The protobuf in front of a checksum that holds.
+pub(crate) fn checked(bytes: &[u8]) -> Result<&[u8], RecordError> {
+    let (form, sum) = bytes.split_last_chunk().ok_or(RecordError::Checksum)?;
+    if *sum == checksum(form) { Ok(form) } else { Err(RecordError::Checksum) }
+}
+
+const CHECKSUM: usize = 8;
+
+/// The first bytes of SHA-256. It finds accidents; against attackers the store encrypts.
+fn checksum(form: &[u8]) -> [u8; CHECKSUM] {
+    let digest: [u8; 32] = Sha256::digest(form).into();
+    digest.first_chunk().copied().unwrap_or_default()
 }
 
 fn read_record(form: &record::SessionRecord) -> Result<SessionRecord, RecordError> {

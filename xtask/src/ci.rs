@@ -1,0 +1,93 @@
+//! `cargo xtask ci [--full]`: everything that must hold before a change is merged.
+
+use std::time::{Duration, Instant};
+
+use crate::failure::{Failure, no_more};
+use crate::program::Program;
+use crate::{codegen, conformance, report, system, test, tidy};
+
+/// Runs the steps in order, cheap ones first, and stops at the first that fails.
+pub(crate) fn ci(args: &[String]) -> Result<(), Failure> {
+    let (full, rest) = match args.split_first() {
+        Some((first, rest)) if first == "--full" => (true, rest),
+        _ => (false, args),
+    };
+    no_more("ci", rest)?;
+    let mut times = Vec::new();
+    for step in STEPS.iter().chain(if full { FULL } else { &[] }) {
+        report::note(&format!("\n==> {}", step.name));
+        let started = now();
+        let result = (step.run)();
+        times.push((step.name, started.elapsed()));
+        if let Err(failure) = result {
+            summarise(&times);
+            let why = failure.message().map(|message| format!(": {message}")).unwrap_or_default();
+            return Err(Failure::new(format!("the step `{}` failed{why}", step.name)));
+        }
+    }
+    summarise(&times);
+    report::note("ci: every step passed");
+    Ok(())
+}
+
+struct Step {
+    name: &'static str,
+    run: fn() -> Result<(), Failure>,
+}
+
+const STEPS: &[Step] = &[
+    Step { name: "system libraries", run: system::ensure },
+    Step { name: "formatting", run: || cargo(&["fmt", "--all", "--check"]) },
+    Step { name: "tidy", run: || tidy::tidy(&[]) },
+    Step {
+        name: "clippy",
+        run: || cargo(&["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"]),
+    },
+    Step { name: "test", run: || test::test(&[]) },
+    Step { name: "codegen", run: || codegen::codegen(&["--check".to_owned()]) },
+    Step { name: "docs", run: docs },
+    Step { name: "conformance", run: || conformance::conformance(&[]) },
+];
+
+const FULL: &[Step] = &[
+    Step { name: "licences and advisories", run: deny },
+    Step { name: "fuzz targets compile", run: || cargo(&["check", "--manifest-path", "fuzz/Cargo.toml"]) },
+    Step { name: "leaf crates build from their packages", run: packages },
+];
+
+fn cargo(args: &[&str]) -> Result<(), Failure> {
+    Program::cargo().with_args(args).run()
+}
+
+fn docs() -> Result<(), Failure> {
+    let docs = Program::cargo().with_args(["doc", "--workspace", "--no-deps"]);
+    docs.with_env("RUSTDOCFLAGS", "-D warnings").run()
+}
+
+fn deny() -> Result<(), Failure> {
+    if !Program::cargo().with_args(["deny", "--version"]).succeeds() {
+        report::note("not checked: cargo-deny is not installed (cargo install cargo-deny)");
+        return Ok(());
+    }
+    cargo(&["deny", "check"])
+}
+
+/// The crates without a dependency of ours can be packed before anything of ours is published.
+fn packages() -> Result<(), Failure> {
+    let leaves = tidy::LEAVES.iter().flat_map(|name| ["-p", name]);
+    Program::cargo().with_args(["package", "--allow-dirty"]).with_args(leaves).run()
+}
+
+fn summarise(times: &[(&str, Duration)]) {
+    report::note("");
+    for (name, time) in times {
+        report::note(&format!("{:>8.1} s  {name}", time.as_secs_f64()));
+    }
+    let sum: Duration = times.iter().map(|(_, time)| *time).sum();
+    report::note(&format!("{:>8.1} s  in all", sum.as_secs_f64()));
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a step takes is real time")]
+fn now() -> Instant {
+    Instant::now()
+}

@@ -1,0 +1,70 @@
+//! `cargo xtask conformance`: the real programs, started on loopback and judged by every check.
+
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::program::Program;
+use crate::system;
+
+/// Builds the three programs and runs the suite; `args` and the suite's exit code are passed on.
+pub(crate) fn conformance(args: &[String]) -> Result<(), Failure> {
+    system::ensure()?;
+    let messages = Program::cargo()
+        .with_args(["build", "--workspace", "--message-format=json-render-diagnostics"])
+        .with_args(PROGRAMS.iter().flat_map(|name| ["--bin", name]))
+        .output()?;
+    let [suite, integrator, sandbox] = PROGRAMS.map(|name| executable(&messages, name));
+    Program::new(suite?)
+        .with_args(["--integrator".as_ref(), integrator?.as_os_str()])
+        .with_args(["--sandbox".as_ref(), sandbox?.as_os_str()])
+        .with_args(args)
+        .run()
+}
+
+const PROGRAMS: [&str; 3] = ["wa-conformance", "wa-integrator", "wa-sandbox"];
+
+/// Where cargo's messages say that the program `name` was built.
+fn executable(messages: &str, name: &str) -> Result<PathBuf, Failure> {
+    messages
+        .lines()
+        .filter_map(|message| json_string(message, "executable"))
+        .map(PathBuf::from)
+        .find(|path| path.file_stem().is_some_and(|stem| Path::new(stem) == Path::new(name)))
+        .ok_or_else(|| Failure::new(format!("cargo built no program named {name}")))
+}
+
+/// The string member `key` of one line of cargo's JSON, unescaped.
+fn json_string(line: &str, key: &str) -> Option<String> {
+    let (_, rest) = line.split_once(&format!("\"{key}\":\""))?;
+    let mut text = String::new();
+    let mut chars = rest.chars();
+    loop {
+        match chars.next()? {
+            '"' => return Some(text),
+            // Paths contain no other escapes than of the backslash and the quote.
+            '\\' => text.push(chars.next()?),
+            other => text.push(other),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MESSAGES: &str = r#"{"reason":"compiler-artifact","target":{"name":"wa-sandbox"},"executable":null}
+{"reason":"compiler-artifact","target":{"name":"wa-sandbox"},"executable":"/t/debug/wa-sandbox","fresh":true}
+{"reason":"build-finished","success":true}"#;
+
+    #[test]
+    fn a_program_is_found_where_cargo_put_it() {
+        assert_eq!(executable(MESSAGES, "wa-sandbox"), Ok(PathBuf::from("/t/debug/wa-sandbox")));
+        assert_eq!(executable(MESSAGES, "wa"), Err(Failure::new("cargo built no program named wa")));
+    }
+
+    #[test]
+    fn escapes_are_read_and_an_unended_string_is_none() {
+        assert_eq!(json_string(r#"{"executable":"C:\\a\"b"}"#, "executable"), Some(r#"C:\a"b"#.to_owned()));
+        assert_eq!(json_string(r#"{"executable":"C:"#, "executable"), None);
+    }
+}
