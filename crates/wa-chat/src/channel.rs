@@ -267,7 +267,7 @@ impl Channel {
                 transport.opener.open(&mut frame)?;
                 self.keepalive.heard(now, &self.profile.chat.ping, rng);
                 let node = wa_binary::unpack(frame.freeze(), &Limits::new())?;
-                match wa_binary::decode(node, &Limits::new()) {
+                match wa_binary::decode(&node, &Limits::new()) {
                     Ok(node) => self.handle_node(now, node),
                     Err(error) => self.malformed(now, error.into()),
                 }

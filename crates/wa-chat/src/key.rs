@@ -91,6 +91,11 @@ impl Key {
         Self(Box::new([table as u8 + 1]))
     }
 
+    /// The least key behind this one.
+    pub(crate) fn successor(&self) -> Self {
+        Self([&self.0, [0].as_slice()].concat().into())
+    }
+
     /// The number that an inbox or outbox row is named by.
     pub(crate) fn number(&self) -> Option<u64> {
         self.0.get(1..)?.try_into().ok().map(u64::from_be_bytes)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::key::Key;
+use crate::key::{Key, Table};
 use crate::store::{Read, Rows, Store, StoreError, Transaction, Value};
 
 /// An ordered map of one account's rows. Durable as long as the process is.
@@ -31,6 +31,12 @@ impl MemoryStore {
             found.map(|(key, value)| (key.clone(), value.clone())).collect()
         };
         Rows(transaction.reads.iter().flat_map(read).collect())
+    }
+
+    /// How many rows a table has.
+    pub fn count(&self, table: Table) -> usize {
+        let rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.keys().filter(|key| key.table() == Some(table)).count()
     }
 
     /// How many rows there are.

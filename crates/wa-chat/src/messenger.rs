@@ -19,7 +19,7 @@ use crate::messenger::log::{Cursor, PAGE, Page};
 use crate::messenger::requests::{Request, Requests};
 use crate::messenger::view::{Draft, Stop, View, Wanted};
 use crate::row::{Counters, Row};
-use crate::store::{Read, Rows, StateError, Transaction};
+use crate::store::{Read, Rows, StateError, Transaction, Value};
 use crate::{Command, Event, Now, Ticket};
 
 mod batch;
@@ -180,6 +180,8 @@ impl Messenger {
         rng: &mut impl CryptoRng,
     ) -> Result<(), StateError> {
         let sealed = self.in_flight.take().ok_or(StateError::NoTransaction)?;
+        // Reads may overlap: a row counts once.
+        let rows: BTreeMap<Key, Value> = rows.0.into_iter().collect();
         self.forget_rows(&sealed);
         self.take_rows(&sealed, &rows)?;
         self.take_logs(&sealed, &rows)?;

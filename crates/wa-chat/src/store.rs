@@ -64,7 +64,7 @@ pub struct Transaction {
     pub reads: Vec<Read>,
 }
 
-/// The rows that a transaction's reads found, in their order. Absent rows are not here.
+/// The rows that a transaction's reads found. Absent rows are not here; where reads overlap, a row may be here twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows(pub Vec<(Key, Value)>);
 

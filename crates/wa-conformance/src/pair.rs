@@ -15,7 +15,8 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{
-    AccountKeys, Client, Command, Content, Event, EventId, MemoryStore, MessageId, Now, Ticket, Transaction,
+    AccountKeys, Client, Command, Content, Event, EventId, MemoryStore, MessageId, Now, Table, Ticket,
+    Transaction,
 };
 use wa_interop::enlistment_api::{EnlistRequest, SignedPrekey};
 use wa_interop::integrator::{Principal, SigningKey, TokenIssuer, UserIdentifier};
@@ -403,6 +404,12 @@ impl Pair {
             self.at_phone("receipts").iter().filter_map(|receipt| receipt.get("id").cloned()).collect();
         let has_receipt = |(_, id): &(String, Value)| receipts.contains(id);
         ensure("a delivery receipt is missing", self.ledger.written.iter().all(has_receipt))?;
+        let account = self.world.control(&self.clock, true, &format!("accounts/{}", self.login), b"");
+        let left = account.and_then(|account| account.get("prekeys")?.as_u64());
+        let kept = u64::try_from(self.store.count(Table::Prekey))?;
+        expect("one-time prekeys: those on the server, and ours", left, Some(kept))?;
+        expect("unacked stanzas", self.store.count(Table::Outbox), 0)?;
+        expect("waiting contents", self.store.count(Table::Waiting), 0)?;
         let violations = self.world.control(&self.clock, true, "violations", b"");
         expect("violations", violations, Some(json!({ "violations": [] })))?;
         let received = self.ledger.written.len();

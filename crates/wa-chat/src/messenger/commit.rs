@@ -1,5 +1,7 @@
 //! What a commit brings: rows that were asked for, pages of the logs, and the release of what waited for it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use wa_binary::Limits;
 use wa_stanza::Stanza;
@@ -9,7 +11,7 @@ use crate::messenger::batch::Released;
 use crate::messenger::view::Wanted;
 use crate::messenger::{MAX_READY, Messenger, Sealed};
 use crate::row::Row;
-use crate::store::{Read, Rows, StateError, Value};
+use crate::store::{StateError, Value};
 
 /// Rows that an active client keeps loaded.
 const MAX_ROWS: usize = 1024;
@@ -24,11 +26,14 @@ impl Messenger {
         }
     }
 
-    pub(super) fn take_rows(&mut self, sealed: &Sealed, rows: &Rows) -> Result<(), StateError> {
+    pub(super) fn take_rows(
+        &mut self,
+        sealed: &Sealed,
+        rows: &BTreeMap<Key, Value>,
+    ) -> Result<(), StateError> {
         for wanted in &sealed.wanted {
-            let read = wanted.read();
-            let found = rows.0.iter().filter(|(key, _)| is_in(key, &read));
-            let found = found.map(decoded).collect::<Result<Vec<_>, _>>()?;
+            let (from, to) = wanted.range();
+            let found = rows.range(from..to).map(decoded).collect::<Result<Vec<_>, _>>()?;
             match wanted {
                 Wanted::Row(key) => {
                     let row = found.into_iter().next().map(|(_, row)| row);
@@ -60,10 +65,14 @@ impl Messenger {
         Ok(())
     }
 
-    pub(super) fn take_logs(&mut self, sealed: &Sealed, rows: &Rows) -> Result<(), StateError> {
+    pub(super) fn take_logs(
+        &mut self,
+        sealed: &Sealed,
+        rows: &BTreeMap<Key, Value>,
+    ) -> Result<(), StateError> {
         for (page, table) in [(sealed.inbox, Table::Inbox), (sealed.outbox, Table::Outbox)] {
             let Some(page) = page else { continue };
-            let of_table = rows.0.iter().filter(|(key, _)| key.table() == Some(table));
+            let of_table = rows.range(Key::start_of(table)..Key::end_of(table));
             let found = of_table.map(decoded).collect::<Result<Vec<_>, _>>()?;
             let numbers: Vec<u64> = found.iter().filter_map(|(key, _)| key.number()).collect();
             let cursor = if table == Table::Inbox { &mut self.inbox } else { &mut self.outbox };
@@ -110,20 +119,13 @@ impl Messenger {
     }
 }
 
-fn is_in(key: &Key, read: &Read) -> bool {
-    match read {
-        Read::One(one) => key == one,
-        Read::Page { from, to, .. } => (from..to).contains(&key),
-    }
-}
-
-fn decoded((key, value): &(Key, Value)) -> Result<(Key, Row), StateError> {
+fn decoded((key, value): (&Key, &Value)) -> Result<(Key, Row), StateError> {
     Ok((key.clone(), Row::decode(key, value)?))
 }
 
 /// A stanza of the outbox, as it was written.
 fn read_stanza(bytes: Bytes) -> Result<Stanza, StateError> {
     let corrupt = StateError::Corrupt(Some(Table::Outbox));
-    let node = wa_binary::decode(bytes, &Limits::new()).map_err(|_| corrupt)?;
+    let node = wa_binary::decode(&bytes, &Limits::new()).map_err(|_| corrupt)?;
     Stanza::try_from(node).map_err(|_| corrupt)
 }

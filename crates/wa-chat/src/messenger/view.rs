@@ -227,18 +227,20 @@ impl Wanted {
     pub(crate) fn read(&self) -> Read {
         match self {
             Self::Row(key) => Read::One(key.clone()),
-            Self::Waiting(peer) => {
-                let (from, to) = Key::waiting_range(peer);
+            _ => {
+                let (from, to) = self.range();
                 Read::Page { from, to, limit: u16::MAX }
             }
-            Self::PeersWaiting => Read::Page {
-                from: Key::start_of(Table::Waiting),
-                to: Key::end_of(Table::Waiting),
-                limit: u16::MAX,
-            },
-            Self::Uploads(from) => {
-                Read::Page { from: Key::prekey(*from), to: Key::end_of(Table::Prekey), limit: u16::MAX }
-            }
+        }
+    }
+
+    /// Where its rows stand: from here, to before there.
+    pub(crate) fn range(&self) -> (Key, Key) {
+        match self {
+            Self::Row(key) => (key.clone(), key.successor()),
+            Self::Waiting(peer) => Key::waiting_range(peer),
+            Self::PeersWaiting => (Key::start_of(Table::Waiting), Key::end_of(Table::Waiting)),
+            Self::Uploads(from) => (Key::prekey(*from), Key::end_of(Table::Prekey)),
         }
     }
 }
