@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 
+use crate::data::Data;
 use crate::jid::Jid;
 use crate::node::Node;
 use crate::text::Str;
@@ -92,7 +93,7 @@ pub enum Content {
     /// Nodes; an empty list is not the same as nothing.
     Nodes(Vec<Node>),
     /// Bytes written as they are (tags 252–254).
-    Bytes(Bytes),
+    Bytes(Data),
     /// Bytes written as a token or packed; when neither is possible they are written as they are.
     Text(Str),
     /// An address. No stanza is known to use it, but the format allows it.
@@ -119,11 +120,11 @@ impl Content {
         }
     }
 
-    /// The bytes of [`Content::Bytes`] or [`Content::Text`], without a copy where they are shared.
+    /// The bytes of [`Content::Bytes`] or [`Content::Text`], without a copy where they are long.
     #[must_use]
     pub fn into_bytes(self) -> Option<Bytes> {
         match self {
-            Self::Bytes(bytes) => Some(bytes),
+            Self::Bytes(bytes) => Some(bytes.into()),
             Self::Text(text) => Some(Bytes::copy_from_slice(text.as_bytes())),
             Self::Empty | Self::Nodes(_) | Self::Jid(_) => None,
         }
@@ -154,7 +155,13 @@ impl From<Vec<Node>> for Content {
 
 impl From<Bytes> for Content {
     fn from(bytes: Bytes) -> Self {
-        Self::Bytes(bytes)
+        Self::Bytes(bytes.into())
+    }
+}
+
+impl From<Data> for Content {
+    fn from(data: Data) -> Self {
+        Self::Bytes(data)
     }
 }
 
@@ -185,10 +192,10 @@ mod tests {
 
     #[test]
     fn content_is_equal_by_its_bytes() {
-        assert_eq!(Content::Bytes(Bytes::from_static(b"12")), Content::Text("12".into()));
-        assert_ne!(Content::Bytes(Bytes::from_static(b"12")), Content::Text("13".into()));
+        assert_eq!(Content::from(Bytes::from_static(b"12")), Content::Text("12".into()));
+        assert_ne!(Content::from(Bytes::from_static(b"12")), Content::Text("13".into()));
         assert_ne!(Content::Nodes(Vec::new()), Content::Empty);
-        assert_ne!(Content::Nodes(Vec::new()), Content::Bytes(Bytes::new()));
+        assert_ne!(Content::Nodes(Vec::new()), Content::from(Bytes::new()));
         assert_ne!(Content::from(Jid::whatsapp()), Content::Text("s.whatsapp.net".into()));
     }
 

@@ -53,11 +53,11 @@ impl DecodeOptions {
 
 /// Reads the one node that `bytes` hold, without the flag byte of a frame (see [`unpack`](crate::unpack)).
 ///
-/// Content and long strings of the node are slices of `bytes`.
+/// Content of more than 38 bytes is a slice of `bytes`; everything else of the node is held by itself.
 ///
 /// # Errors
 /// A [`DecodeError`] with the offset of the malformed item.
-pub fn decode(bytes: Bytes, limits: &Limits) -> Result<Node, DecodeError> {
+pub fn decode(bytes: &Bytes, limits: &Limits) -> Result<Node, DecodeError> {
     decode_with(bytes, &DecodeOptions::new(*limits))
 }
 
@@ -65,10 +65,9 @@ pub fn decode(bytes: Bytes, limits: &Limits) -> Result<Node, DecodeError> {
 ///
 /// # Errors
 /// A [`DecodeError`] with the offset of the malformed item.
-#[expect(clippy::needless_pass_by_value, reason = "the node's content takes shares of the bytes")]
-pub fn decode_with(bytes: Bytes, options: &DecodeOptions) -> Result<Node, DecodeError> {
+pub fn decode_with(bytes: &Bytes, options: &DecodeOptions) -> Result<Node, DecodeError> {
     let mut node = BLANK_NODE;
-    Reader::new(&bytes, options).whole(&mut node)?;
+    Reader::new(bytes, options).whole(&mut node)?;
     Ok(node)
 }
 
@@ -85,12 +84,12 @@ mod tests {
     }
 
     fn error_with(bytes: &[u8], options: &DecodeOptions) -> (DecodeErrorKind, usize) {
-        let error = decode_with(Bytes::copy_from_slice(bytes), options).unwrap_err();
+        let error = decode_with(&Bytes::copy_from_slice(bytes), options).unwrap_err();
         (error.kind, error.offset)
     }
 
     fn decoded(bytes: &[u8]) -> Node {
-        decode(Bytes::copy_from_slice(bytes), &Limits::new()).unwrap()
+        decode(&Bytes::copy_from_slice(bytes), &Limits::new()).unwrap()
     }
 
     #[test]
@@ -182,8 +181,8 @@ mod tests {
         assert_eq!(decoded(&suffixed), expected);
         let options = |rule| DecodeOptions::default().with_interop_suffix(rule);
         let (present, absent) = (options(SuffixRule::Present), options(SuffixRule::Absent));
-        assert_eq!(decode_with(suffixed.clone().into(), &present), Ok(expected.clone()));
-        assert_eq!(decode_with(Bytes::from_static(BARE), &absent), Ok(expected));
+        assert_eq!(decode_with(&suffixed.clone().into(), &present), Ok(expected.clone()));
+        assert_eq!(decode_with(&Bytes::from_static(BARE), &absent), Ok(expected));
         assert_eq!(error_with(BARE, &present), (DecodeErrorKind::UnexpectedEnd, 12));
         assert_eq!(error_with(&suffixed, &absent), (DecodeErrorKind::TrailingBytes(9), 12));
         let other = [BARE, b"\xfc\x07Interop"].concat();
@@ -227,11 +226,11 @@ mod tests {
         let two_attrs = [248, 5, 25, 8, 8, 8, 8];
         let two_children = [248, 2, 25, 248, 2, 248, 1, 25, 248, 1, 25];
         assert_eq!(error_with(&two_attrs, &options(limits.with_attrs(1))), (Kind::TooManyAttrs, 0));
-        assert!(decode(two_attrs.to_vec().into(), &limits.with_attrs(2)).is_ok());
+        assert!(decode(&two_attrs.to_vec().into(), &limits.with_attrs(2)).is_ok());
         assert_eq!(error_with(&two_children, &options(limits.with_nodes(2))), (Kind::TooManyNodes, 3));
-        assert!(decode(two_children.to_vec().into(), &limits.with_nodes(3)).is_ok());
+        assert!(decode(&two_children.to_vec().into(), &limits.with_nodes(3)).is_ok());
         assert_eq!(error_with(&two_children, &options(limits.with_depth(1))), (Kind::TooDeep, 5));
-        assert!(decode(two_children.to_vec().into(), &limits.with_depth(2)).is_ok());
+        assert!(decode(&two_children.to_vec().into(), &limits.with_depth(2)).is_ok());
         assert_eq!(error_with(&two_children, &options(limits.with_nodes(0))), (Kind::TooManyNodes, 0));
     }
 }

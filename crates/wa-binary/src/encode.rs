@@ -1,13 +1,13 @@
 //! Seed §2.1.2: a node to bytes.
 
-use crate::content::{Content, Value};
-use crate::dictionary::Token;
+mod bound;
+mod writer;
+
+use self::bound::node_bound;
+pub(crate) use self::writer::put_bytes;
+use self::writer::{SLACK, Writer, put_slice};
 use crate::error::EncodeError;
-use crate::jid::{INTEROP, Jid, MSGR, Repr, Server};
-use crate::limits::Limits;
 use crate::node::Node;
-use crate::tags;
-use crate::text::{Form, Str};
 
 /// Which strings are packed two characters to a byte, where their characters allow it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -84,211 +84,25 @@ pub fn encode(node: &Node, options: &EncodeOptions) -> Result<Vec<u8>, EncodeErr
 }
 
 /// Writes `head` and then a node, allocating once.
+#[expect(clippy::slow_vector_initialization, reason = "at the size of a stanza this is the faster way")]
 pub(crate) fn encode_after(
     head: &[u8],
     node: &Node,
     options: &EncodeOptions,
 ) -> Result<Vec<u8>, EncodeError> {
-    let mut out = Vec::with_capacity(head.len() + node_bound(node, 1)?);
-    out.extend_from_slice(head);
-    Writer { out: &mut out, options: *options }.node(node);
+    let bound = head.len() + node_bound(node, 1)? + SLACK;
+    let mut out = Vec::with_capacity(bound);
+    out.resize(bound, 0);
+    let room = put_slice(&mut out, head);
+    let left = Writer::new(options).node(node, room).len();
+    out.truncate(out.len() - left);
     Ok(out)
-}
-
-/// Writes what [`node_bound`] has checked; cannot fail.
-struct Writer<'a> {
-    out: &'a mut Vec<u8>,
-    options: EncodeOptions,
-}
-
-impl Writer<'_> {
-    fn node(&mut self, node: &Node) {
-        let content = usize::from(!matches!(node.content, Content::Empty));
-        self.list(1 + 2 * node.attrs.len() + content);
-        self.string(&node.tag);
-        let mut attrs = node.attrs.iter().peekable();
-        while let Some((name, value)) = attrs.next() {
-            self.string(name);
-            match value {
-                Value::Text(text) => self.string(text),
-                Value::Jid(jid) => {
-                    let next = match attrs.peek() {
-                        Some((name, _)) => Some(name.as_bytes()),
-                        None => node.content.as_bytes(),
-                    };
-                    self.jid(jid, next == Some(INTEROP.as_bytes()));
-                }
-            }
-        }
-        match &node.content {
-            Content::Empty => {}
-            Content::Nodes(nodes) => {
-                self.list(nodes.len());
-                nodes.iter().for_each(|node| self.node(node));
-            }
-            Content::Bytes(bytes) => self.raw(bytes),
-            Content::Text(text) => self.string(text),
-            Content::Jid(jid) => self.jid(jid, false),
-        }
-    }
-
-    fn list(&mut self, len: usize) {
-        match (len, u8::try_from(len)) {
-            (0, _) => self.out.push(tags::LIST_EMPTY),
-            (_, Ok(len)) => self.out.extend_from_slice(&[tags::LIST_8, len]),
-            _ => {
-                let [.., high, low] = len.to_be_bytes();
-                self.out.extend_from_slice(&[tags::LIST_16, high, low]);
-            }
-        }
-    }
-
-    #[inline]
-    fn string(&mut self, text: &Str) {
-        if let Some(token) = text.held_token() {
-            return self.token(token);
-        }
-        self.string_as(text, self.options.packing == Packing::Everything);
-    }
-
-    fn user(&mut self, user: &Str) {
-        self.string_as(user, self.options.packing != Packing::Nothing);
-    }
-
-    fn string_as(&mut self, text: &Str, packing: bool) {
-        match text.form() {
-            Form::Token(token) => self.token(token),
-            Form::Packed(alphabet) if packing => alphabet.pack(text.as_bytes(), self.out),
-            Form::Packed(_) | Form::Raw => self.raw(text.as_bytes()),
-        }
-    }
-
-    #[inline]
-    fn token(&mut self, token: Token) {
-        match token.wire() {
-            (first, None) => self.out.push(first),
-            (first, Some(second)) => self.out.extend_from_slice(&[first, second]),
-        }
-    }
-
-    #[inline]
-    fn raw(&mut self, bytes: &[u8]) {
-        let [.., a, b, c, d] = bytes.len().to_be_bytes();
-        match bytes.len() {
-            0..=0xff => self.out.extend_from_slice(&[tags::BINARY_8, d]),
-            0x100..=0xf_ffff => self.out.extend_from_slice(&[tags::BINARY_20, b, c, d]),
-            _ => self.out.extend_from_slice(&[tags::BINARY_32, a, b, c, d]),
-        }
-        self.out.extend_from_slice(bytes);
-    }
-
-    fn jid(&mut self, jid: &Jid, suffix_needed: bool) {
-        match &jid.0 {
-            Repr::Pair { user, server } => {
-                self.out.push(tags::JID_PAIR);
-                match user {
-                    Some(user) => self.user(user),
-                    None => self.out.push(tags::LIST_EMPTY),
-                }
-                self.server(server);
-            }
-            Repr::Device { user, domain, device } => {
-                self.out.extend_from_slice(&[tags::JID_AD, domain.byte(), *device]);
-                self.user(user);
-            }
-            Repr::Messenger { user, device } => {
-                self.out.push(tags::JID_FB);
-                self.user(user);
-                self.out.extend_from_slice(&device.to_be_bytes());
-                self.string(&Str::from(MSGR));
-            }
-            Repr::Interop { user, integrator } => {
-                self.out.push(tags::JID_INTEROP);
-                self.user(&Str::from(*user));
-                self.out.extend_from_slice(&[0, 0]);
-                self.out.extend_from_slice(&integrator.to_be_bytes());
-                if suffix_needed || self.options.interop_suffix == InteropSuffix::Write {
-                    self.raw(INTEROP.as_bytes());
-                }
-            }
-        }
-    }
-
-    fn server(&mut self, server: &Server) {
-        match server {
-            Server::Token(token) => self.token(*token),
-            Server::Other(text) => self.string(&Str::from(&**text)),
-        }
-    }
-}
-
-/// Most bytes around a string: its tag and length.
-const HEADER: usize = 5;
-/// Most bytes of a JID around its user and server.
-const JID_HEADER: usize = 24;
-const MAX_LIST: usize = 0xffff;
-
-/// Checks a node and bounds its encoded length.
-fn node_bound(node: &Node, depth: usize) -> Result<usize, EncodeError> {
-    if depth > Limits::MAX_DEPTH {
-        return Err(EncodeError::TooDeep);
-    }
-    if node.attrs.len() > (MAX_LIST - 2) / 2 {
-        return Err(EncodeError::TooManyAttrs);
-    }
-    let mut bound = 3 + name_bound(&node.tag)?;
-    for (name, value) in &node.attrs {
-        bound += name_bound(name)?;
-        bound += match value {
-            Value::Text(text) => text_bound(text)?,
-            Value::Jid(jid) => jid_bound(jid)?,
-        };
-    }
-    bound += match &node.content {
-        Content::Empty => 0,
-        Content::Bytes(bytes) => bytes_bound(bytes)?,
-        Content::Text(text) => text_bound(text)?,
-        Content::Jid(jid) => jid_bound(jid)?,
-        Content::Nodes(nodes) if nodes.len() > MAX_LIST => return Err(EncodeError::TooManyChildren),
-        Content::Nodes(nodes) => {
-            nodes.iter().try_fold(3, |sum, node| Ok(sum + node_bound(node, depth + 1)?))?
-        }
-    };
-    Ok(bound)
-}
-
-fn name_bound(name: &Str) -> Result<usize, EncodeError> {
-    if name.is_blank() {
-        return Err(EncodeError::EmptyName);
-    }
-    text_bound(name)
-}
-
-fn text_bound(text: &Str) -> Result<usize, EncodeError> {
-    let bound = text.bound();
-    if u32::try_from(bound).is_err() { Err(EncodeError::TooLong) } else { Ok(bound) }
-}
-
-fn bytes_bound(bytes: &[u8]) -> Result<usize, EncodeError> {
-    if u32::try_from(bytes.len()).is_err() {
-        return Err(EncodeError::TooLong);
-    }
-    Ok(HEADER + bytes.len())
-}
-
-fn jid_bound(jid: &Jid) -> Result<usize, EncodeError> {
-    let (user, server) = match &jid.0 {
-        Repr::Pair { user, server } => (user.as_ref(), server.as_str()),
-        Repr::Device { user, .. } | Repr::Messenger { user, .. } => (Some(user), MSGR),
-        Repr::Interop { .. } => (None, INTEROP),
-    };
-    let user = user.map_or(Ok(0), text_bound)?;
-    Ok(JID_HEADER + user + bytes_bound(server.as_bytes())?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jid::Jid;
 
     fn encoded(node: &Node) -> Vec<u8> {
         encode(node, &EncodeOptions::new()).unwrap()

@@ -42,7 +42,7 @@ impl Jid {
     /// # Errors
     /// The [`JidError`] naming the part that is not allowed.
     pub fn new(user: &str, server: &str) -> Result<Self, JidError> {
-        Self::pair(Some(user.into()), Server::from(Str::from(server)))
+        Self::pair(user.into(), Server::from(Str::from(server)))
     }
 
     /// The address of a server itself, such as `s.whatsapp.net`.
@@ -50,7 +50,7 @@ impl Jid {
     /// # Errors
     /// [`JidError::Server`] if it is empty or contains `@`.
     pub fn server_only(server: &str) -> Result<Self, JidError> {
-        Self::pair(None, Server::from(Str::from(server)))
+        Self::of_server(Server::from(Str::from(server)))
     }
 
     /// The address of WhatsApp's server, `s.whatsapp.net`.
@@ -121,6 +121,16 @@ impl Jid {
         }
     }
 
+    /// The bytes of the user; cheaper than [`Jid::user`] for comparing.
+    #[must_use]
+    pub fn user_bytes(&self) -> Option<Cow<'_, [u8]>> {
+        match &self.0 {
+            Repr::Pair { user, .. } => user.as_ref().map(|user| Cow::Borrowed(user.as_bytes())),
+            Repr::Device { user, .. } | Repr::Messenger { user, .. } => Some(Cow::Borrowed(user.as_bytes())),
+            Repr::Interop { user, .. } => Some(Cow::Owned(user.to_string().into_bytes())),
+        }
+    }
+
     /// The server, such as `s.whatsapp.net` or `interop`.
     #[must_use]
     pub fn server(&self) -> &str {
@@ -161,17 +171,19 @@ impl Jid {
         }
     }
 
+    /// The value of tag 250's server, when there is no user.
+    pub(crate) fn of_server(server: Server) -> Result<Self, JidError> {
+        server.checked().map(|server| Self(Repr::Pair { user: None, server }))
+    }
+
     /// Whether [`Jid::pair`] would keep these parts as they are: a quick yes, or perhaps.
     #[inline]
-    pub(crate) fn is_plain_pair(user: Option<&Str>, server: &Server) -> bool {
-        matches!(server, Server::Token(WHATSAPP | LID)) && user.is_none_or(Str::is_nibbles)
+    pub(crate) fn is_plain_pair(user: &Str, server: &Server) -> bool {
+        matches!(server, Server::Token(WHATSAPP | LID)) && user.is_nibbles()
     }
 
     /// The value of tag 250's parts.
-    pub(crate) fn pair(user: Option<Str>, server: Server) -> Result<Self, JidError> {
-        let Some(user) = user else {
-            return server.checked().map(|server| Self(Repr::Pair { user: None, server }));
-        };
+    pub(crate) fn pair(user: Str, server: Server) -> Result<Self, JidError> {
         if let Some(domain) = Domain::of(&server) {
             let (user, device) = text::device_user(user)?;
             let device = u8::try_from(device).map_err(|_| JidError::Device)?;
@@ -265,6 +277,7 @@ mod tests {
         assert_eq!(jid.to_string(), "1-10853634039893@interop");
         assert_eq!(jid.as_interop(), Some((1, 10_853_634_039_893)));
         assert_eq!(jid.user().as_deref(), Some("10853634039893"));
+        assert_eq!(jid.user_bytes().as_deref(), Some(&b"10853634039893"[..]));
         assert_eq!((jid.server(), jid.device(), jid.domain()), ("interop", 0, None));
         assert_ne!(jid, Jid::interop(2, 10_853_634_039_893).unwrap());
     }

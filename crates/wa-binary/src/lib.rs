@@ -23,7 +23,7 @@
 //! assert_eq!(bytes[4..13], [250, 255, 134, 20, 21, 85, 81, 0, 31]);
 //! assert_eq!(bytes.len(), 71);
 //!
-//! let read = decode(bytes.into(), &Limits::new())?;
+//! let read = decode(&bytes.into(), &Limits::new())?;
 //! assert_eq!(read, node);
 //! assert_eq!(read.child("body").and_then(Node::bytes), Some(&b"Body text of message."[..]));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -52,6 +52,7 @@
 //! The backslash escapes are `\\` and `\u{…}`.
 
 mod content;
+mod data;
 mod decode;
 mod dictionary;
 mod encode;
@@ -68,6 +69,7 @@ mod text;
 mod xml;
 
 pub use content::{Content, Value};
+pub use data::Data;
 pub use decode::{DecodeOptions, SuffixRule, decode, decode_with};
 pub use dictionary::Token;
 pub use encode::{EncodeOptions, InteropSuffix, Packing, encode};

@@ -116,7 +116,7 @@ mod tests {
         assert_eq!(unpack(body.clone(), &exact).as_ref(), Ok(&inflated));
         let short = Limits::new().with_inflated_bytes(inflated.len() - 1);
         assert_eq!(unpack(body, &short), Err(UnpackError::TooLong));
-        assert_eq!(decode(inflated, &Limits::new()), Ok(node));
+        assert_eq!(decode(&inflated, &Limits::new()), Ok(node));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! After the tag (255 nibble, 251 hex) comes a header byte, the low seven bits counting bytes and the
 //! high bit set when the number of characters is odd; then the last nibble is the filler `0xF`.
 
+use crate::encode::put_bytes;
 use crate::error::DecodeErrorKind;
 
 /// One of the two alphabets of packed strings.
@@ -35,81 +36,123 @@ impl Alphabet {
         }
     }
 
-    /// Writes tag, header and nibbles of a text for which [`Alphabet::of`] gave this alphabet.
-    pub(crate) fn pack(self, text: &[u8], out: &mut Vec<u8>) {
-        let pairs = text.chunks_exact(2);
-        let last = pairs.remainder().first();
+    /// Writes tag, header and nibbles of a text for which [`Alphabet::of`] gave this alphabet, and returns the
+    /// room that is left.
+    pub(crate) fn pack<'a>(self, text: &[u8], room: &'a mut [u8]) -> &'a mut [u8] {
+        let (pairs, last) = text.as_chunks();
         let count = u8::try_from(text.len().div_ceil(2)).unwrap_or(0x7f);
-        let odd = if last.is_some() { 0x80 } else { 0 };
-        out.extend_from_slice(&[self.tag(), odd | count]);
-        out.extend(pairs.map(|pair| match *pair {
-            [high, low] => value(high) << 4 | value(low),
-            _ => 0,
-        }));
-        out.extend(last.map(|last| value(*last) << 4 | FILLER));
+        let odd = if last.is_empty() { 0 } else { 0x80 };
+        let room = put_bytes([self.tag(), odd | count], room);
+        let Some((to, room)) = room.split_at_mut_checked(pairs.len()) else { return &mut [] };
+        for (to, [high, low]) in to.iter_mut().zip(pairs) {
+            *to = value(*high) << 4 | value(*low);
+        }
+        match last {
+            [last] => put_bytes([value(*last) << 4 | FILLER], room),
+            _ => room,
+        }
     }
 
-    /// Reads nibbles into the front of `out` (which holds two bytes per packed one) and returns the number
-    /// of characters, or what is wrong and in which packed byte.
-    pub(crate) fn unpack(
-        self,
-        packed: &[u8],
-        odd: bool,
-        out: &mut [u8],
-    ) -> Result<usize, (DecodeErrorKind, usize)> {
-        let (full, last) = match packed.split_last() {
-            Some((last, full)) if odd => (full, Some(*last)),
-            None if odd => return Err((DecodeErrorKind::PackedFiller, 0)),
-            _ => (packed, None),
+    /// Writes the characters of at most [`UNPACKED_AT_ONCE`] bytes; not zero if a nibble is no character.
+    #[inline]
+    pub(crate) fn unpack(self, packed: &[u8], out: &mut [u8; 2 * UNPACKED_AT_ONCE]) -> u64 {
+        let ([first, second], third) = out.as_chunks_mut() else { return 0 };
+        let (head, tail) = front(packed);
+        let mut wrong = 0;
+        let mut characters = |four| {
+            let nibbles = spread(four);
+            wrong |= self.wrong(nibbles);
+            self.characters(nibbles).to_be_bytes()
         };
-        let pairs = self.pairs();
-        let mut valid = true;
-        for (&byte, to) in full.iter().zip(out.chunks_exact_mut(2)) {
-            let pair = pairs.get(usize::from(byte)).copied().unwrap_or_default();
-            valid &= pair != INVALID;
-            to.copy_from_slice(&pair);
+        *first = characters(head >> 32);
+        if packed.len() > 4 {
+            *second = characters(head & 0xffff_ffff);
         }
-        if !valid {
-            let invalid = |&byte: &u8| pairs.get(usize::from(byte)).is_none_or(|pair| *pair == INVALID);
-            let at = full.iter().position(invalid).unwrap_or_default();
-            return Err((DecodeErrorKind::PackedDigit, at));
+        if packed.len() > 8 {
+            third.iter_mut().zip(characters(tail)).for_each(|(to, character)| *to = character);
         }
-        match (last, out.get_mut(full.len() * 2)) {
-            (Some(last), Some(to)) => *to = self.last(last).map_err(|kind| (kind, full.len()))?,
-            _ => return Ok(full.len() * 2),
-        }
-        Ok(full.len() * 2 + 1)
+        wrong
     }
 
-    fn last(self, byte: u8) -> Result<u8, DecodeErrorKind> {
-        if byte & 0x0f != FILLER {
-            return Err(DecodeErrorKind::PackedFiller);
-        }
-        match self.pairs().get(usize::from(byte & 0xf0)) {
-            Some(&pair) if pair != INVALID => Ok(pair[0]),
-            _ => Err(DecodeErrorKind::PackedDigit),
+    /// The one character of the last byte of an odd number.
+    #[inline]
+    pub(crate) fn unpack_last(self, byte: u8) -> Result<u8, DecodeErrorKind> {
+        match byte & 0x0f {
+            FILLER if self.has(byte >> 4) => Ok(self.characters(u64::from(byte >> 4)).to_le_bytes()[0]),
+            FILLER => Err(DecodeErrorKind::PackedDigit),
+            _ => Err(DecodeErrorKind::PackedFiller),
         }
     }
 
-    fn pairs(self) -> &'static [[u8; 2]; 256] {
+    /// The first packed byte with a nibble that is no character.
+    #[cold]
+    pub(crate) fn first_wrong(self, packed: &[u8]) -> usize {
+        let wrong = |byte: &u8| !self.has(byte >> 4) || !self.has(byte & 0x0f);
+        packed.iter().position(wrong).unwrap_or_default()
+    }
+
+    fn has(self, nibble: u8) -> bool {
+        self == Self::Hex || nibble < 12
+    }
+
+    /// Not zero if one of eight nibbles is no character.
+    #[inline]
+    fn wrong(self, nibbles: u64) -> u64 {
         match self {
-            Self::Nibble => &NIBBLE_PAIRS,
-            Self::Hex => &HEX_PAIRS,
+            Self::Hex => 0,
+            Self::Nibble => (nibbles + EACH * 4) & (EACH << 4),
+        }
+    }
+
+    /// The characters of eight nibbles.
+    #[inline]
+    fn characters(self, nibbles: u64) -> u64 {
+        // One where a nibble is not a digit: `A` stands 7 after the character after `9`, `-` 13 before it.
+        let letters = ((nibbles + EACH * 6) >> 4) & EACH;
+        let digits = nibbles + EACH * u64::from(b'0');
+        match self {
+            Self::Hex => digits + letters * 7,
+            Self::Nibble => digits - letters * 13,
         }
     }
 }
 
 /// Most characters that are ever packed, by agreement of the public clients; the header could count 254.
 const LONGEST: usize = 127;
+/// The first eight of at most eleven bytes as a number, and the others as the high bytes of one of 32 bits.
+/// Bytes that are missing read as zeros.
+#[inline]
+fn front(bytes: &[u8]) -> (u64, u64) {
+    let missing = |all: usize| (8 * (all - bytes.len())) & 63;
+    match (bytes.first_chunk(), bytes.first_chunk(), bytes.last_chunk()) {
+        (Some(eight), _, Some(last)) => {
+            let tail = u64::from(u32::from_be_bytes(*last)) << missing(12);
+            (u64::from_be_bytes(*eight), tail & 0xffff_ffff)
+        }
+        (_, Some(four), Some(last)) => {
+            let tail = u64::from(u32::from_be_bytes(*last)) << missing(8);
+            (u64::from(u32::from_be_bytes(*four)) << 32 | tail & 0xffff_ffff, 0)
+        }
+        _ => (bytes.iter().fold(0, |front, byte| front << 8 | u64::from(*byte)) << missing(8), 0),
+    }
+}
+
+/// The eight nibbles of a number of 32 bits, one in each byte.
+#[inline]
+fn spread(four: u64) -> u64 {
+    let pairs = (four | four << 16) & 0x0000_ffff_0000_ffff;
+    let bytes = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
+    (bytes | bytes << 4) & 0x0f0f_0f0f_0f0f_0f0f
+}
+
+/// Packed bytes that are read at once.
+pub(crate) const UNPACKED_AT_ONCE: usize = 11;
 const FILLER: u8 = 0x0f;
 const NIBBLE: u8 = 1;
 const HEX: u8 = 2;
 
-/// Stands for a byte of which a nibble is no character.
-const INVALID: [u8; 2] = [0; 2];
-/// Characters of both nibbles of each byte.
-static NIBBLE_PAIRS: [[u8; 2]; 256] = pairs(b"0123456789-.\0\0\0\0");
-static HEX_PAIRS: [[u8; 2]; 256] = pairs(b"0123456789ABCDEF");
+/// One in each byte.
+const EACH: u64 = 0x0101_0101_0101_0101;
 
 /// For each byte its value as a nibble (low half) and the alphabets it belongs to (bits 4 and 5).
 static CHARACTERS: [u8; 256] = characters();
@@ -120,18 +163,6 @@ fn class(byte: u8) -> u8 {
 
 fn value(byte: u8) -> u8 {
     CHARACTERS.get(usize::from(byte)).copied().unwrap_or_default() & 0x0f
-}
-
-#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a panic is a build error")]
-const fn pairs(alphabet: &[u8; 16]) -> [[u8; 2]; 256] {
-    let mut table = [[0; 2]; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        let (high, low) = (alphabet[byte >> 4], alphabet[byte & 0x0f]);
-        table[byte] = if high == 0 || low == 0 { INVALID } else { [high, low] };
-        byte += 1;
-    }
-    table
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a panic is a build error")]
@@ -174,30 +205,49 @@ mod tests {
 
     #[test]
     fn packs_as_the_seed_shows() {
-        let mut out = Vec::new();
-        Alphabet::Nibble.pack(b"14155551001", &mut out);
-        assert_eq!(out, [255, 134, 20, 21, 85, 81, 0, 31]);
-        out.clear();
-        Alphabet::Nibble.pack(b"123456", &mut out);
-        assert_eq!(out, [255, 3, 0x12, 0x34, 0x56]);
-        out.clear();
-        Alphabet::Hex.pack(b"3EB0C", &mut out);
-        assert_eq!(out, [251, 0x83, 0x3e, 0xb0, 0xcf]);
+        let packed = |alphabet: Alphabet, text: &[u8]| {
+            let mut room = [0; 16];
+            let left = alphabet.pack(text, &mut room).len();
+            room[..16 - left].to_vec()
+        };
+        assert_eq!(packed(Alphabet::Nibble, b"14155551001"), [255, 134, 20, 21, 85, 81, 0, 31]);
+        assert_eq!(packed(Alphabet::Nibble, b"123456"), [255, 3, 0x12, 0x34, 0x56]);
+        assert_eq!(packed(Alphabet::Hex, b"3EB0C"), [251, 0x83, 0x3e, 0xb0, 0xcf]);
     }
 
     #[test]
-    fn refuses_malformed() {
-        let mut out = [0; 8];
-        let mut nibble = |packed: &[u8], odd| Alphabet::Nibble.unpack(packed, odd, &mut out);
-        assert_eq!(nibble(&[0x12, 0xf4], false), Err((DecodeErrorKind::PackedDigit, 1)));
-        assert_eq!(nibble(&[0x12, 0x3f, 0x4f], true), Err((DecodeErrorKind::PackedDigit, 1)));
-        assert_eq!(nibble(&[0x12, 0x3c], false), Err((DecodeErrorKind::PackedDigit, 1)));
-        assert_eq!(nibble(&[0x1f], false), Err((DecodeErrorKind::PackedDigit, 0)));
-        assert_eq!(nibble(&[0x12, 0xff], true), Err((DecodeErrorKind::PackedDigit, 1)));
-        assert_eq!(nibble(&[0x12, 0x30], true), Err((DecodeErrorKind::PackedFiller, 1)));
-        assert_eq!(nibble(&[], true), Err((DecodeErrorKind::PackedFiller, 0)));
-        assert_eq!(nibble(&[], false), Ok(0));
-        assert_eq!(nibble(&[0xab, 0x9f], true), Ok(3));
-        assert_eq!(&out[..3], b"-.9");
+    fn every_byte_is_its_two_characters_or_refused() {
+        for (alphabet, characters) in
+            [(Alphabet::Nibble, &b"0123456789-."[..]), (Alphabet::Hex, b"0123456789ABCDEF")]
+        {
+            for byte in 0..=255u8 {
+                let [high, low] = [byte >> 4, byte & 0x0f].map(|nibble| characters.get(usize::from(nibble)));
+                for len in 1..=UNPACKED_AT_ONCE {
+                    let packed = vec![byte; len];
+                    let mut text = [0; 2 * UNPACKED_AT_ONCE];
+                    let wrong = alphabet.unpack(&packed, &mut text);
+                    let Some((high, low)) = high.zip(low) else {
+                        assert_ne!(wrong, 0);
+                        assert_eq!(alphabet.first_wrong(&packed), 0);
+                        continue;
+                    };
+                    assert_eq!(text[..2 * len], [*high, *low].repeat(len));
+                    assert_eq!(wrong, 0);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_last_byte_is_its_character_or_refused() {
+        for byte in 0..=255u8 {
+            let expected = |characters: &[u8]| match (byte & 0x0f, characters.get(usize::from(byte >> 4))) {
+                (0x0f, Some(character)) => Ok(*character),
+                (0x0f, None) => Err(DecodeErrorKind::PackedDigit),
+                _ => Err(DecodeErrorKind::PackedFiller),
+            };
+            assert_eq!(Alphabet::Nibble.unpack_last(byte), expected(b"0123456789-."));
+            assert_eq!(Alphabet::Hex.unpack_last(byte), expected(b"0123456789ABCDEF"));
+        }
     }
 }

@@ -2,17 +2,18 @@
 
 mod traits;
 
-use bytes::Bytes;
+use std::mem;
+use std::sync::Arc;
 
 use crate::dictionary::Token;
 use crate::error::DecodeErrorKind;
-use crate::packed::Alphabet;
+use crate::packed::{Alphabet, UNPACKED_AT_ONCE};
 
-/// A string of a node: always UTF-8, cheap to clone, 40 bytes.
+/// A string of a node: always UTF-8, cheap to clone, 24 bytes.
 ///
-/// It is a [`Token`] of the dictionary, or up to 37 bytes held in place, or a slice of shared [`Bytes`].
-/// Equality, order and hash are those of the text. Made from `&str`, `String` and unsigned integers; text
-/// that is in the dictionary becomes its token at once, so writing it later is a copy.
+/// It is a [`Token`] of the dictionary, or up to 22 bytes held in place, or longer and shared. Equality, order
+/// and hash are those of the text. Made from `&str`, `String` and unsigned integers; text that is in the
+/// dictionary becomes its token at once, so writing it later is a copy.
 #[derive(Clone)]
 pub struct Str(Repr);
 
@@ -26,7 +27,7 @@ pub(crate) enum Form {
 
 impl Str {
     /// The empty string.
-    pub const EMPTY: Self = Self(Repr::Inline(Inline { len: 0, hint: Hint::Raw, bytes: [0; INLINE] }));
+    pub const EMPTY: Self = Self(Repr::Short(Short { meta: Hint::Raw as u8, bytes: [0; SHORT] }));
 
     /// What a string is before it is read into place; a token because that is the least to write.
     pub(crate) const BLANK: Self = Self(Repr::Token(Token::FIRST));
@@ -36,8 +37,8 @@ impl Str {
     pub fn as_str(&self) -> &str {
         match &self.0 {
             Repr::Token(token) => token.as_str(),
-            Repr::Inline(inline) => std::str::from_utf8(inline.as_bytes()).unwrap_or_default(),
-            Repr::Shared(bytes) => std::str::from_utf8(bytes).unwrap_or_default(),
+            Repr::Short(short) => std::str::from_utf8(short.as_bytes()).unwrap_or_default(),
+            Repr::Long(text) => text,
         }
     }
 
@@ -47,8 +48,8 @@ impl Str {
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
             Repr::Token(token) => token.as_str().as_bytes(),
-            Repr::Inline(inline) => inline.as_bytes(),
-            Repr::Shared(bytes) => bytes,
+            Repr::Short(short) => short.as_bytes(),
+            Repr::Long(text) => text.as_bytes(),
         }
     }
 
@@ -66,48 +67,45 @@ impl Str {
     pub(crate) fn held_token(&self) -> Option<Token> {
         match &self.0 {
             Repr::Token(token) => Some(*token),
-            Repr::Inline(_) | Repr::Shared(_) => None,
+            Repr::Short(_) | Repr::Long(_) => None,
         }
     }
 
     pub(crate) fn form(&self) -> Form {
         match &self.0 {
             Repr::Token(token) => Form::Token(*token),
-            Repr::Inline(inline) => match inline.hint {
+            Repr::Short(short) => match short.hint() {
                 Hint::Raw => Form::Raw,
                 Hint::Nibble => Form::Packed(Alphabet::Nibble),
                 Hint::Hex => Form::Packed(Alphabet::Hex),
-                Hint::Unknown => form(inline.as_bytes()),
+                Hint::Unknown => form(short.as_bytes()),
             },
-            Repr::Shared(bytes) => form(bytes),
+            Repr::Long(text) => form(text.as_bytes()),
         }
     }
 
-    /// Becomes the first `len` bytes of `rest`, a slice of `input`: copied in place when short, else shared.
+    /// Becomes the text `raw`, which stands at the front of `rest`. Was [`Str::BLANK`] or is short.
     #[inline]
-    pub(crate) fn set_raw(&mut self, input: &Bytes, rest: &[u8], len: usize) -> Result<(), DecodeErrorKind> {
-        let raw = rest.get(..len).ok_or(DecodeErrorKind::UnexpectedEnd)?;
+    pub(crate) fn set_raw(&mut self, raw: &[u8], rest: &[u8]) -> Result<(), DecodeErrorKind> {
         if !raw.is_ascii() && std::str::from_utf8(raw).is_err() {
             return Err(DecodeErrorKind::Utf8);
         }
-        if len > INLINE {
-            self.0 = Repr::Shared(input.slice_ref(raw));
+        if raw.len() > SHORT {
+            self.0 = Repr::Long(std::str::from_utf8(raw).unwrap_or_default().into());
             return Ok(());
         }
-        *self = Self::EMPTY;
-        if let Repr::Inline(inline) = &mut self.0 {
-            inline.hint = Hint::Unknown;
-            inline.len = u8::try_from(len).unwrap_or_default();
-            match rest.first_chunk() {
-                // A copy of fixed length is faster; what follows the text is not looked at.
-                Some(bytes) => inline.bytes = *bytes,
-                None => inline.bytes.iter_mut().zip(raw).for_each(|(to, byte)| *to = *byte),
+        match rest.first_chunk() {
+            // A copy of fixed length is faster.
+            Some(bytes) => {
+                let meta = Short::meta(raw.len(), Hint::Unknown);
+                put(&mut self.0, Repr::Short(Short { meta, bytes: *bytes }));
             }
+            None => put(&mut self.0, Repr::Short(Short::new(raw, Hint::Unknown))),
         }
         Ok(())
     }
 
-    /// Becomes a packed text; on error, what is wrong and in which packed byte.
+    /// Becomes the text that was packed, likewise; on error, what is wrong and in which packed byte.
     #[inline]
     pub(crate) fn set_packed(
         &mut self,
@@ -115,21 +113,51 @@ impl Str {
         packed: &[u8],
         odd: bool,
     ) -> Result<(), (DecodeErrorKind, usize)> {
-        if packed.len() > INLINE / 2 {
-            let mut text = vec![0; packed.len() * 2];
-            let len = alphabet.unpack(packed, odd, &mut text)?;
-            text.truncate(len);
-            self.0 = Repr::Shared(Bytes::from(text));
-            return Ok(());
+        if packed.len() > UNPACKED_AT_ONCE {
+            return self.set_long_packed(alphabet, packed, odd);
         }
-        *self = Self::EMPTY;
-        if let Repr::Inline(inline) = &mut self.0 {
-            let len = alphabet.unpack(packed, odd, &mut inline.bytes)?;
-            inline.len = u8::try_from(len).unwrap_or_default();
-            // No token that could be packed is longer than four characters.
-            let known = len > 4 && alphabet == Alphabet::Nibble;
-            inline.hint = if known { Hint::Nibble } else { Hint::Unknown };
+        let (full, last) = match packed.split_last() {
+            Some((last, full)) if odd => (full, Some(*last)),
+            None if odd => return Err((DecodeErrorKind::PackedFiller, 0)),
+            _ => (packed, None),
+        };
+        put(self, Self::EMPTY);
+        let Repr::Short(short) = &mut self.0 else { return Ok(()) };
+        if alphabet.unpack(full, &mut short.bytes) != 0 {
+            return Err((DecodeErrorKind::PackedDigit, alphabet.first_wrong(full)));
         }
+        let mut len = full.len() * 2;
+        if let (Some(last), Some(to)) = (last, short.bytes.get_mut(len)) {
+            *to = alphabet.unpack_last(last).map_err(|kind| (kind, full.len()))?;
+            len += 1;
+        }
+        // No token that could be packed is longer than four characters.
+        let known = len > 4 && alphabet == Alphabet::Nibble;
+        short.meta = Short::meta(len, if known { Hint::Nibble } else { Hint::Unknown });
+        Ok(())
+    }
+
+    #[cold]
+    fn set_long_packed(
+        &mut self,
+        alphabet: Alphabet,
+        packed: &[u8],
+        odd: bool,
+    ) -> Result<(), (DecodeErrorKind, usize)> {
+        let (full, last) = packed.split_at(packed.len() - usize::from(odd));
+        let mut text = String::with_capacity(packed.len() * 2);
+        for (index, part) in full.chunks(UNPACKED_AT_ONCE).enumerate() {
+            let mut characters = [0; SHORT];
+            if alphabet.unpack(part, &mut characters) != 0 {
+                let at = index * UNPACKED_AT_ONCE + alphabet.first_wrong(part);
+                return Err((DecodeErrorKind::PackedDigit, at));
+            }
+            text.extend(characters.into_iter().take(part.len() * 2).map(char::from));
+        }
+        if let [last] = last {
+            text.push(alphabet.unpack_last(*last).map_err(|kind| (kind, full.len()))?.into());
+        }
+        self.0 = Repr::Long(text.into());
         Ok(())
     }
 
@@ -138,8 +166,8 @@ impl Str {
     pub(crate) fn bound(&self) -> usize {
         match &self.0 {
             Repr::Token(_) => 2,
-            Repr::Inline(inline) => 2 + usize::from(inline.len),
-            Repr::Shared(bytes) => 5 + bytes.len(),
+            Repr::Short(short) => 2 + short.len(),
+            Repr::Long(text) => 5 + text.len(),
         }
     }
 
@@ -148,68 +176,102 @@ impl Str {
     pub(crate) fn is_blank(&self) -> bool {
         match &self.0 {
             Repr::Token(_) => false,
-            Repr::Inline(inline) => inline.len == 0,
-            Repr::Shared(bytes) => bytes.is_empty(),
+            Repr::Short(short) => short.len() == 0,
+            Repr::Long(text) => text.is_empty(),
         }
     }
 
     /// Whether the text is known to be of the characters of packed nibbles.
     #[inline]
     pub(crate) fn is_nibbles(&self) -> bool {
-        matches!(&self.0, Repr::Inline(Inline { hint: Hint::Nibble, .. }))
+        matches!(&self.0, Repr::Short(short) if matches!(short.hint(), Hint::Nibble))
     }
 
+    /// The text in place or as a token; none if it is too long for both.
     fn classified(text: &str) -> Option<Self> {
-        let hint = match form(text.as_bytes()) {
+        let text = text.as_bytes();
+        let hint = match form(text) {
             Form::Token(token) => return Some(Self(Repr::Token(token))),
             Form::Packed(Alphabet::Nibble) => Hint::Nibble,
             Form::Packed(Alphabet::Hex) => Hint::Hex,
             Form::Raw => Hint::Raw,
         };
-        Some(Self(Repr::Inline(Inline::new(text.as_bytes(), hint)?)))
+        (text.len() <= SHORT).then(|| Self(Repr::Short(Short::new(text, hint))))
     }
+}
+
+/// Puts a value in the place of a blank one, which owns nothing and needs no drop.
+#[inline]
+pub(crate) fn put<T>(blank: &mut T, value: T) {
+    mem::forget(mem::replace(blank, value));
 }
 
 #[derive(Clone)]
 enum Repr {
     Token(Token),
-    Inline(Inline),
-    /// UTF-8, checked when made.
-    Shared(Bytes),
+    Short(Short),
+    Long(Arc<str>),
 }
 
-/// UTF-8, checked when made.
+/// Text in place: UTF-8, checked when made.
 #[derive(Clone, Copy)]
-struct Inline {
-    len: u8,
-    hint: Hint,
-    bytes: [u8; INLINE],
+struct Short {
+    /// The length in the low bits, a [`Hint`] in the high ones.
+    meta: u8,
+    /// What stands after the text means nothing.
+    bytes: [u8; SHORT],
 }
 
-impl Inline {
-    fn new(text: &[u8], hint: Hint) -> Option<Self> {
-        let mut bytes = [0; INLINE];
-        bytes.get_mut(..text.len())?.copy_from_slice(text);
-        Some(Self { len: u8::try_from(text.len()).ok()?, hint, bytes })
+impl Short {
+    /// A text of at most [`SHORT`] bytes.
+    fn new(text: &[u8], hint: Hint) -> Self {
+        let mut bytes = [0; SHORT];
+        bytes.iter_mut().zip(text).for_each(|(to, byte)| *to = *byte);
+        Self { meta: Self::meta(text.len(), hint), bytes }
     }
 
+    #[inline]
+    fn meta(len: usize, hint: Hint) -> u8 {
+        u8::try_from(len).unwrap_or_default() & LENGTH | hint as u8
+    }
+
+    #[inline]
+    fn len(&self) -> usize {
+        usize::from(self.meta & LENGTH)
+    }
+
+    #[inline]
     fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+        self.bytes.get(..self.len()).unwrap_or_default()
+    }
+
+    #[inline]
+    fn hint(&self) -> Hint {
+        match self.meta & !LENGTH {
+            NIBBLE => Hint::Nibble,
+            HEX => Hint::Hex,
+            RAW => Hint::Raw,
+            _ => Hint::Unknown,
+        }
     }
 }
 
-/// What is known of an inline string's [`Form`].
+/// What is known of the [`Form`] of a text in place.
 #[derive(Clone, Copy)]
 enum Hint {
-    Unknown,
-    Raw,
-    Nibble,
-    Hex,
+    Unknown = 0,
+    Raw = RAW as isize,
+    Nibble = NIBBLE as isize,
+    Hex = HEX as isize,
 }
 
-/// What remains of the 40 bytes that a slice of `Bytes` and its tag need.
-const INLINE: usize = 37;
-
+const RAW: u8 = 0x40;
+const NIBBLE: u8 = 0x80;
+const HEX: u8 = 0xc0;
+const LENGTH: u8 = 0x3f;
+/// What remains of the 24 bytes that a shared text and its tag need; no identifier of a message by WhatsApp's
+/// web client is longer.
+const SHORT: usize = 2 * UNPACKED_AT_ONCE;
 fn form(text: &[u8]) -> Form {
     if let Some(token) = Token::find_bytes(text) {
         return Form::Token(token);
@@ -221,23 +283,28 @@ fn form(text: &[u8]) -> Form {
 mod tests {
     use super::*;
 
+    fn unpacked(alphabet: Alphabet, packed: &[u8], odd: bool) -> Result<Str, (DecodeErrorKind, usize)> {
+        let mut text = Str::EMPTY;
+        text.set_packed(alphabet, packed, odd).map(|()| text)
+    }
+
     #[test]
-    fn is_forty_bytes() {
-        assert_eq!(size_of::<Str>(), 40);
-        assert_eq!(size_of::<Option<Str>>(), 40);
+    fn is_twenty_four_bytes() {
+        assert_eq!(size_of::<Str>(), 24);
+        assert_eq!(size_of::<Option<Str>>(), 24);
     }
 
     #[test]
     fn equal_however_it_is_held() {
-        let input = Bytes::from_static(b"message and a tail that is longer than thirty-seven bytes");
+        let input = b"message and a tail that is longer than twenty-two bytes";
         let mut raw = Str::EMPTY;
-        raw.set_raw(&input, &input, 7).unwrap();
+        raw.set_raw(&input[..7], input).unwrap();
         assert_eq!(raw, Str::from("message"));
         assert_eq!(raw.token(), Token::find("message"));
         let mut long = Str::EMPTY;
-        long.set_raw(&input, &input, input.len()).unwrap();
+        long.set_raw(input, input).unwrap();
         assert_eq!(long, Str::from(String::from_utf8(input.to_vec()).unwrap()));
-        assert_eq!(long.as_str(), std::str::from_utf8(&input).unwrap());
+        assert_eq!(long.as_str(), std::str::from_utf8(input).unwrap());
         assert_ne!(long, raw);
     }
 
@@ -255,11 +322,44 @@ mod tests {
         for text in ["", "iq", "500", "54321", "3EB0C767", "joe", "+4", "1700000000"] {
             assert_eq!(Str::from(text).form(), form(text.as_bytes()), "{text}");
         }
-        let mut packed = Str::EMPTY;
-        packed.set_packed(Alphabet::Nibble, &[0x50, 0x0f], true).unwrap();
-        assert_eq!(packed.form(), Form::Token(Token::find("500").unwrap()));
-        packed.set_packed(Alphabet::Hex, &[0x12, 0x34, 0x56], false).unwrap();
-        assert_eq!(packed.form(), Form::Packed(Alphabet::Nibble));
+        let packed = |alphabet, packed: &[u8], odd| unpacked(alphabet, packed, odd).unwrap().form();
+        let token = Token::find("500").unwrap();
+        assert_eq!(packed(Alphabet::Nibble, &[0x50, 0x0f], true), Form::Token(token));
+        assert_eq!(packed(Alphabet::Hex, &[0x12, 0x34, 0x56], false), Form::Packed(Alphabet::Nibble));
+    }
+
+    #[test]
+    fn refuses_malformed_packed_text() {
+        let nibble = |packed: &[u8], odd| unpacked(Alphabet::Nibble, packed, odd);
+        assert_eq!(nibble(&[0x12, 0xf4], false), Err((DecodeErrorKind::PackedDigit, 1)));
+        assert_eq!(nibble(&[0x12, 0x3f, 0x4f], true), Err((DecodeErrorKind::PackedDigit, 1)));
+        assert_eq!(nibble(&[0x12, 0x3c], false), Err((DecodeErrorKind::PackedDigit, 1)));
+        assert_eq!(nibble(&[0x1f], false), Err((DecodeErrorKind::PackedDigit, 0)));
+        assert_eq!(nibble(&[0x12, 0xff], true), Err((DecodeErrorKind::PackedDigit, 1)));
+        assert_eq!(nibble(&[0x12, 0x30], true), Err((DecodeErrorKind::PackedFiller, 1)));
+        assert_eq!(nibble(&[0x1f, 0x30], true), Err((DecodeErrorKind::PackedDigit, 0)));
+        assert_eq!(nibble(&[], true), Err((DecodeErrorKind::PackedFiller, 0)));
+        assert_eq!(nibble(&[], false), Ok(Str::EMPTY));
+        assert_eq!(nibble(&[0xab, 0x9f], true), Ok("-.9".into()));
+    }
+
+    #[test]
+    fn long_packed_text() {
+        for len in 1..=127 {
+            let packed: Vec<u8> = (0..len).map(|byte| byte % 10 << 4 | 7).collect();
+            let text: String = packed.iter().map(|byte| format!("{byte:02x}")).collect();
+            let read = unpacked(Alphabet::Nibble, &packed, false).unwrap();
+            assert_eq!(read.as_str(), text);
+            let mut odd = packed.clone();
+            odd[usize::from(len) - 1] |= 0x0f;
+            let read = unpacked(Alphabet::Nibble, &odd, true).unwrap();
+            assert_eq!(read.as_str(), &text[..text.len() - 1]);
+            let mut wrong = packed.clone();
+            wrong[usize::from(len) / 2] = 0x1e;
+            let at = usize::from(len) / 2;
+            let error = unpacked(Alphabet::Nibble, &wrong, false);
+            assert_eq!(error, Err((DecodeErrorKind::PackedDigit, at)));
+        }
     }
 
     #[test]

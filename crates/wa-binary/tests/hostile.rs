@@ -10,7 +10,7 @@ use wa_binary::{DecodeError, DecodeErrorKind, Limits, Node, decode};
 /// Decodes on a thread with the stack of a small embedded runtime.
 fn decode_on_small_stack(bytes: Vec<u8>) -> Result<Node, DecodeError> {
     let small = thread::Builder::new().stack_size(256 << 10);
-    small.spawn(move || decode(bytes.into(), &Limits::new())).unwrap().join().unwrap()
+    small.spawn(move || decode(&bytes.into(), &Limits::new())).unwrap().join().unwrap()
 }
 
 fn refused(bytes: Vec<u8>) -> (DecodeErrorKind, usize) {
@@ -75,7 +75,7 @@ fn every_pair_of_bytes_in_every_place() {
                 let mut bytes = good.to_vec();
                 bytes[at] = first;
                 bytes.insert(at + 1, second);
-                if let Ok(node) = decode(bytes.into(), &Limits::new()) {
+                if let Ok(node) = decode(&bytes.into(), &Limits::new()) {
                     assert_eq!(node.to_string().parse(), Ok(node));
                 }
             }

@@ -104,10 +104,10 @@ proptest! {
     #[test]
     fn encoded_is_decoded(node in node(), options in options()) {
         let bytes = encode(&node, &options).unwrap();
-        prop_assert_eq!(decode(bytes.clone().into(), &Limits::new()), Ok(node.clone()));
+        prop_assert_eq!(decode(&bytes.clone().into(), &Limits::new()), Ok(node.clone()));
         if options.interop_suffix == InteropSuffix::Write {
             let present = DecodeOptions::default().with_interop_suffix(SuffixRule::Present);
-            prop_assert_eq!(decode_with(bytes.into(), &present), Ok(node));
+            prop_assert_eq!(decode_with(&bytes.into(), &present), Ok(node));
         }
     }
 
@@ -115,7 +115,7 @@ proptest! {
     fn decoded_is_encoded_alike(node in node()) {
         let options = EncodeOptions::new();
         let bytes = encode(&node, &options).unwrap();
-        let read = decode(bytes.clone().into(), &Limits::new()).unwrap();
+        let read = decode(&bytes.clone().into(), &Limits::new()).unwrap();
         prop_assert_eq!(encode(&read, &options), Ok(bytes));
     }
 
@@ -123,7 +123,7 @@ proptest! {
     fn packed_is_unpacked(node in node(), above in 0usize..500) {
         let body = pack(&node, &EncodeOptions::new().with_compress_above(above)).unwrap();
         let bytes = unpack(body.into(), &Limits::new()).unwrap();
-        prop_assert_eq!(decode(bytes, &Limits::new()), Ok(node));
+        prop_assert_eq!(decode(&bytes, &Limits::new()), Ok(node));
     }
 
     #[test]
@@ -137,9 +137,9 @@ proptest! {
 
     #[test]
     fn any_bytes_are_refused_or_a_node(bytes in vec(any::<u8>(), 0..200)) {
-        if let Ok(node) = decode(bytes.into(), &Limits::new()) {
+        if let Ok(node) = decode(&bytes.into(), &Limits::new()) {
             let again = encode(&node, &EncodeOptions::new()).unwrap();
-            prop_assert_eq!(decode(again.into(), &Limits::new()), Ok(node));
+            prop_assert_eq!(decode(&again.into(), &Limits::new()), Ok(node));
         }
     }
 
@@ -147,9 +147,9 @@ proptest! {
     fn damaged_nodes_are_refused_or_a_node(node in node(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let mut bytes = encode(&node, &EncodeOptions::new()).unwrap();
         *at.get_mut(&mut bytes[..]) = byte;
-        if let Ok(node) = decode(bytes.into(), &Limits::new()) {
+        if let Ok(node) = decode(&bytes.into(), &Limits::new()) {
             let again = encode(&node, &EncodeOptions::new()).unwrap();
-            prop_assert_eq!(decode(again.into(), &Limits::new()), Ok(node.clone()));
+            prop_assert_eq!(decode(&again.into(), &Limits::new()), Ok(node.clone()));
             prop_assert_eq!(node.to_string().parse(), Ok(node));
         }
     }
@@ -158,7 +158,7 @@ proptest! {
     fn any_body_is_refused_or_opened(bytes in vec(any::<u8>(), 0..200), flag in 0u8..4) {
         let body: Bytes = [&[flag][..], &bytes].concat().into();
         if let Ok(open) = unpack(body, &Limits::new()) {
-            let _ = decode(open, &Limits::new());
+            let _ = decode(&open, &Limits::new());
         }
     }
 

@@ -30,13 +30,13 @@ fn node() -> Node {
 
 #[test]
 fn decodes_with_the_right_length() {
-    assert_eq!(decode(example(21).into(), &Limits::new()), Ok(node()));
+    assert_eq!(decode(&example(21).into(), &Limits::new()), Ok(node()));
 }
 
 #[test]
 fn is_refused_with_the_printed_length() {
     let error = DecodeError { kind: DecodeErrorKind::TrailingBytes(7), offset: 64 };
-    assert_eq!(decode(example(14).into(), &Limits::new()), Err(error));
+    assert_eq!(decode(&example(14).into(), &Limits::new()), Err(error));
     assert_eq!(error.to_string(), "7 bytes follow the node at byte 64");
 }
 
@@ -51,7 +51,7 @@ fn is_written_shorter_when_everything_is_packed() {
     let [before, after] = [&HEAD[..26], &HEAD[34..]];
     let expected = [before, &[255, 3, 0x12, 0x34, 0x56], after, &[21], BODY].concat();
     assert_eq!(encode(&node(), &EncodeOptions::new()), Ok(expected.clone()));
-    assert_eq!(decode(expected.into(), &Limits::new()), Ok(node()));
+    assert_eq!(decode(&expected.into(), &Limits::new()), Ok(node()));
 }
 
 #[test]
@@ -64,6 +64,6 @@ fn equals_its_xml() {
 fn every_truncation_is_refused() {
     let whole = example(21);
     for end in 0..whole.len() {
-        assert!(decode(Bytes::copy_from_slice(&whole[..end]), &Limits::new()).is_err(), "{end}");
+        assert!(decode(&Bytes::copy_from_slice(&whole[..end]), &Limits::new()).is_err(), "{end}");
     }
 }

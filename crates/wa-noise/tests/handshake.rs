@@ -255,6 +255,64 @@ fn run_mutated(
     Ok(lengths)
 }
 
+/// Every byte of both resumption messages, changed: nobody resumes. What remains is an error, or the full handshake
+/// that a server falls back to when it cannot read a login; that one authenticates everything anew.
+#[test]
+fn no_changed_byte_resumes() {
+    let mut world = World::new();
+    let known = world.known();
+    let (hello, answer) = resumption_lengths(&mut world, &known);
+    for position in 0..hello {
+        let (_, hello) = ExpectResumption::start(&world.client, &known, b"login", &mut world.rng).unwrap();
+        let read = Hello::read(&world.server, flipped(&hello, position), &mut world.rng);
+        assert!(!matches!(read, Ok(Hello::Resume(_))), "first message, byte {position}");
+    }
+    for position in 0..answer {
+        let (client, hello) =
+            ExpectResumption::start(&world.client, &known, b"login", &mut world.rng).unwrap();
+        let Hello::Resume(server) = Hello::read(&world.server, hello, &mut world.rng).unwrap() else {
+            panic!("full")
+        };
+        let (_, _, answer) = server.accept(b"").unwrap();
+        let read = client.read_server_hello(flipped(&answer, position), &world.root(), NOW);
+        assert!(read.is_err(), "answer, byte {position}");
+    }
+}
+
+fn resumption_lengths(world: &mut World, known: &KnownServer) -> (usize, usize) {
+    let (_, hello) = ExpectResumption::start(&world.client, known, b"login", &mut world.rng).unwrap();
+    let Hello::Resume(server) = Hello::read(&world.server, hello.clone(), &mut world.rng).unwrap() else {
+        panic!("full")
+    };
+    (hello.len(), server.accept(b"").unwrap().2.len())
+}
+
+fn flipped(message: &Bytes, position: usize) -> Bytes {
+    let mut message = message.to_vec();
+    message[position] ^= 0x10;
+    message.into()
+}
+
+/// A fallback whose first message was changed on the way: the ephemeral is bound into what the server proves.
+#[test]
+fn a_changed_ephemeral_does_not_fall_back() {
+    let mut world = World::new();
+    let known = world.known();
+    let chain = world.chain().encode_to_vec();
+    for position in 0..32 {
+        let (client, hello) =
+            ExpectResumption::start(&world.client, &known, b"login", &mut world.rng).unwrap();
+        let mut message = HandshakeMessage::decode(hello).unwrap();
+        let fields = message.client_hello.as_mut().unwrap();
+        fields.ephemeral = Some(flipped(fields.ephemeral.as_ref().unwrap(), position));
+        let read = Hello::read(&world.server, message.encode_to_vec().into(), &mut world.rng);
+        let Ok(Hello::Full(server)) = read else { continue };
+        let (_, answer) = server.send(&chain).unwrap();
+        let read = client.read_server_hello(answer, &world.root(), NOW);
+        assert_eq!(read.err(), Some(HandshakeError::Decrypt), "byte {position}");
+    }
+}
+
 #[test]
 fn fields_of_another_length_are_refused_before_they_are_joined() {
     let mut world = World::new();

@@ -201,7 +201,7 @@ impl Connection {
         if let Stage::Open(transport) = &mut self.stage {
             transport.opener.open(&mut frame).map_err(|_| "transport")?;
             let node = wa_binary::unpack(frame.freeze(), &Limits::new()).map_err(|_| "flag byte")?;
-            return Ok(Some(match wa_binary::decode(node, &Limits::new()) {
+            return Ok(Some(match wa_binary::decode(&node, &Limits::new()) {
                 Ok(node) => Incoming::Stanza(node),
                 Err(error) => Incoming::Malformed(error),
             }));

@@ -92,7 +92,7 @@ impl<'a> Fields<'a> {
     /// The content as bytes.
     pub(crate) fn bytes(self) -> Result<Bytes, StanzaError> {
         match self.content {
-            Content::Bytes(bytes) => Ok(bytes.clone()),
+            Content::Bytes(bytes) => Ok(bytes.to_bytes()),
             content => match content.as_bytes() {
                 Some(bytes) => Ok(Bytes::copy_from_slice(bytes)),
                 None => Err(StanzaError::NotBytes { element: self.element }),

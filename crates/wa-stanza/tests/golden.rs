@@ -21,7 +21,7 @@ fn jid(text: &str) -> Jid {
 fn golden(xml: &str, stanza: impl Into<Stanza>) {
     let (node, stanza) = (node(xml), stanza.into());
     let bytes = encode(&node, &EncodeOptions::new()).unwrap();
-    let read = decode(bytes.into(), &Limits::new()).unwrap();
+    let read = decode(&bytes.into(), &Limits::new()).unwrap();
     assert_eq!(Stanza::try_from(read), Ok(stanza.clone()), "{xml}");
     assert_eq!(Node::from(stanza), node);
 }
@@ -314,7 +314,7 @@ fn unknown_stanzas_survive_whole() {
     let xml = "<chatstate to='14155551001@s.whatsapp.net' b='1' a='2'><composing media='audio'/></chatstate>";
     let options = EncodeOptions::new();
     let bytes = encode(&node(xml), &options).unwrap();
-    let stanza = Stanza::try_from(decode(bytes.clone().into(), &Limits::new()).unwrap()).unwrap();
+    let stanza = Stanza::try_from(decode(&bytes.clone().into(), &Limits::new()).unwrap()).unwrap();
     assert_eq!(stanza, Stanza::Other(node(xml)));
     assert_eq!(encode(&stanza.into(), &options), Ok(bytes));
 }

@@ -9,104 +9,107 @@ use crate::dictionary::Token;
 use crate::error::{DecodeErrorKind, JidError};
 use crate::jid::{Domain, INTEROP, Jid, Repr, Server, WHATSAPP};
 use crate::tags;
-use crate::text::Str;
+use crate::text::{Str, put};
 
-impl Reader<'_> {
-    /// A JID after its tag. The commonest two are put together where they belong.
-    pub(super) fn jid(&mut self, tag: u8, at: usize, out: &mut Value) -> Result<(), Failed> {
-        let jid = match tag {
-            tags::JID_PAIR => {
-                *out = BLANK_PAIR;
-                let Value::Jid(Jid(Repr::Pair { user, server })) = out else { return Ok(()) };
-                self.optional_part(user)?;
-                self.server(server)?;
-                if Jid::is_plain_pair(user.as_ref(), server) {
-                    return Ok(());
+impl<'a> Reader<'a> {
+    /// A JID, which begins with its tag at `at` and goes on at `rest`. The commonest two are put together where
+    /// they belong.
+    #[inline(never)]
+    pub(super) fn jid(
+        &mut self,
+        tag: u8,
+        rest: &'a [u8],
+        at: &'a [u8],
+        out: &mut Value,
+    ) -> Result<&'a [u8], Failed> {
+        let (jid, rest) = match (tag, rest) {
+            (tags::JID_PAIR, [tags::LIST_EMPTY, rest @ ..]) => {
+                let (server, rest) = self.server(rest)?;
+                if matches!(server, Server::Token(_)) {
+                    put(out, Value::Jid(Jid(Repr::Pair { user: None, server })));
+                    return Ok(rest);
                 }
-                Jid::pair(user.take(), mem::replace(server, Server::Token(WHATSAPP)))
+                (Jid::of_server(server), rest)
             }
-            tags::JID_AD => {
-                let [domain, device] = self.array()?;
-                *out = BLANK_DEVICE;
+            (tags::JID_PAIR, rest) => {
+                put(out, BLANK_PAIR);
+                let Value::Jid(Jid(Repr::Pair { user: Some(user), server })) = out else { return Ok(rest) };
+                let rest = self.atom(rest, user)?;
+                let (known, rest) = self.server(rest)?;
+                if Jid::is_plain_pair(user, &known) {
+                    put(server, known);
+                    return Ok(rest);
+                }
+                (Jid::pair(mem::take(user), known), rest)
+            }
+            (tags::JID_AD, [domain, device, rest @ ..]) => {
+                put(out, BLANK_DEVICE);
                 let Value::Jid(Jid(Repr::Device { user, domain: known, device: number })) = out else {
-                    return Ok(());
+                    return Ok(rest);
                 };
-                self.part(user)?;
-                match Domain::from_byte(domain) {
-                    Some(domain) if device != 0 && user.is_nibbles() => {
-                        (*known, *number) = (domain, device);
-                        return Ok(());
+                let rest = self.atom(rest, user)?;
+                match Domain::from_byte(*domain) {
+                    Some(domain) if *device != 0 && user.is_nibbles() => {
+                        (*known, *number) = (domain, *device);
+                        return Ok(rest);
                     }
-                    _ => Jid::in_domain(mem::take(user), domain, device),
+                    _ => (Jid::in_domain(mem::take(user), *domain, *device), rest),
                 }
             }
-            _ => self.rarer_jid(tag, at)?,
+            (tags::JID_AD, _) => return Err(self.end()),
+            _ => self.rarer_jid(tag, rest, at)?,
         };
         *out = Value::Jid(jid.map_err(|error| self.error(error.into(), at))?);
-        Ok(())
+        Ok(rest)
     }
 
-    fn rarer_jid(&mut self, tag: u8, at: usize) -> Result<Result<Jid, JidError>, Failed> {
+    fn rarer_jid(
+        &mut self,
+        tag: u8,
+        rest: &'a [u8],
+        at: &'a [u8],
+    ) -> Result<(Result<Jid, JidError>, &'a [u8]), Failed> {
         let mut user = Str::BLANK;
         match tag {
             tags::JID_FB => {
-                self.part(&mut user)?;
-                let device = u16::from_be_bytes(self.array()?);
-                let mut server = Server::Token(WHATSAPP);
-                self.server(&mut server)?;
-                Ok(Jid::messenger(user, device, &server))
+                let rest = self.atom(rest, &mut user)?;
+                let [high, low, rest @ ..] = rest else { return Err(self.end()) };
+                let (server, rest) = self.server(rest)?;
+                Ok((Jid::messenger(user, u16::from_be_bytes([*high, *low]), &server), rest))
             }
             tags::JID_INTEROP => {
-                self.part(&mut user)?;
-                let device = u16::from_be_bytes(self.array()?);
-                let integrator = u16::from_be_bytes(self.array()?);
-                self.interop_suffix(at)?;
-                Ok(Jid::interop_parts(&user, device, integrator))
+                let rest = self.atom(rest, &mut user)?;
+                let [a, b, c, d, rest @ ..] = rest else { return Err(self.end()) };
+                let (device, integrator) = (u16::from_be_bytes([*a, *b]), u16::from_be_bytes([*c, *d]));
+                let rest = self.interop_suffix(rest, at)?;
+                Ok((Jid::interop_parts(&user, device, integrator), rest))
             }
             _ => Err(self.error(DecodeErrorKind::AndroidInterop, at)),
         }
     }
 
-    /// A JID's user, into a place where one is; none if the byte stands there that says so.
-    #[inline]
-    fn optional_part(&mut self, out: &mut Option<Str>) -> Result<(), Failed> {
-        let at = self.at;
-        match (self.byte()?, out) {
-            (tags::LIST_EMPTY, out) => *out = None,
-            (tag, Some(out)) => self.atom(tag, at, out)?,
-            (tag, out) => self.atom(tag, at, out.insert(Str::BLANK))?,
-        }
-        Ok(())
-    }
-
     /// A JID's server.
     #[inline]
-    fn server(&mut self, out: &mut Server) -> Result<(), Failed> {
-        let at = self.at;
-        let tag = self.byte()?;
-        if let Some(token) = Token::single(tag) {
-            *out = Server::Token(token);
-            return Ok(());
+    fn server(&mut self, at: &'a [u8]) -> Result<(Server, &'a [u8]), Failed> {
+        if let [byte, rest @ ..] = at
+            && let Some(token) = Token::single(*byte)
+        {
+            return Ok((Server::Token(token), rest));
         }
         let mut server = Str::BLANK;
-        self.atom(tag, at, &mut server)?;
-        *out = Server::from(server);
-        Ok(())
+        let rest = self.atom(at, &mut server)?;
+        Ok((Server::from(server), rest))
     }
 
-    fn interop_suffix(&mut self, at: usize) -> Result<(), Failed> {
+    fn interop_suffix(&mut self, rest: &'a [u8], at: &'a [u8]) -> Result<&'a [u8], Failed> {
         match self.suffix {
-            SuffixRule::Absent => Ok(()),
+            SuffixRule::Absent => Ok(rest),
             SuffixRule::Present => {
                 let mut suffix = Str::BLANK;
-                self.part(&mut suffix)?;
-                if suffix == *INTEROP { Ok(()) } else { Err(self.error(JidError::Server.into(), at)) }
+                let rest = self.atom(rest, &mut suffix)?;
+                if suffix == *INTEROP { Ok(rest) } else { Err(self.error(JidError::Server.into(), at)) }
             }
-            SuffixRule::Detect => {
-                let follows = self.data.get(self.at..).is_some_and(|rest| rest.starts_with(INTEROP_RAW));
-                self.at += if follows { INTEROP_RAW.len() } else { 0 };
-                Ok(())
-            }
+            SuffixRule::Detect => Ok(rest.strip_prefix(INTEROP_RAW).unwrap_or(rest)),
         }
     }
 }
@@ -117,7 +120,7 @@ pub(super) fn is_jid(tag: u8) -> bool {
 }
 
 /// What a JID of a user and server is before it is read into place.
-pub(super) const BLANK_PAIR: Value =
+const BLANK_PAIR: Value =
     Value::Jid(Jid(Repr::Pair { user: Some(Str::BLANK), server: Server::Token(WHATSAPP) }));
 /// Likewise for a JID of a device.
 const BLANK_DEVICE: Value =

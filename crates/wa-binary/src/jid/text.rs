@@ -31,7 +31,11 @@ impl FromStr for Jid {
         if server.contains('@') {
             return Err(if text.starts_with('@') { JidError::User } else { JidError::Server });
         }
-        Self::pair(user, Server::from(Str::from(server)))
+        let server = Server::from(Str::from(server));
+        match user {
+            Some(user) => Self::pair(user, server),
+            None => Self::of_server(server),
+        }
     }
 }
 

@@ -6,8 +6,6 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
-use bytes::Bytes;
-
 use super::{Repr, Str};
 use crate::dictionary::Token;
 
@@ -19,13 +17,13 @@ impl From<Token> for Str {
 
 impl From<&str> for Str {
     fn from(text: &str) -> Self {
-        Self::classified(text).unwrap_or_else(|| Self(Repr::Shared(Bytes::copy_from_slice(text.as_bytes()))))
+        Self::classified(text).unwrap_or_else(|| Self(Repr::Long(text.into())))
     }
 }
 
 impl From<String> for Str {
     fn from(text: String) -> Self {
-        Self::classified(&text).unwrap_or_else(|| Self(Repr::Shared(Bytes::from(text))))
+        Self::classified(&text).unwrap_or_else(|| Self(Repr::Long(text.into())))
     }
 }
 

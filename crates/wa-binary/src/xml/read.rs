@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use bytes::Bytes;
+use crate::data::Data;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
@@ -101,7 +101,7 @@ fn resolve(reference: &BytesRef<'_>) -> Result<char, XmlErrorKind> {
 struct Element {
     tag: Str,
     attrs: Vec<(Str, Value)>,
-    bytes: Option<Bytes>,
+    bytes: Option<Data>,
     kind: Option<Kind>,
     text: String,
     children: Vec<Node>,
