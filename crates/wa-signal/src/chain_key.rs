@@ -43,3 +43,15 @@ impl fmt::Debug for ChainKey {
         f.debug_struct("ChainKey").field("index", &self.index).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_ends_before_its_counter_turns_over() {
+        let last = ChainKey::new(&[7; 32], u32::MAX - 1).next().unwrap();
+        assert_eq!(last.index(), u32::MAX);
+        assert!(last.next().is_none());
+    }
+}

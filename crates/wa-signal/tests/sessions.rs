@@ -272,6 +272,40 @@ fn skipped_keys_are_bounded_and_the_oldest_go_first() {
 }
 
 #[test]
+fn a_whole_record_keeps_ten_thousand_skipped_keys() {
+    let mut rng = rng();
+    let (mut alice, mut bob) = acquainted(&mut rng);
+    let mut late = Vec::new();
+    for session in 0..6u8 {
+        let bundle = bob.bundle(&mut rng);
+        alice.establish(&bundle, &mut rng).unwrap();
+        bob.receive(&alice.send(b"begin"), &mut rng).unwrap();
+        late.push(alice.send(&[session]));
+        (1..1999).for_each(|_| drop(alice.send(b"lost")));
+        bob.receive(&alice.send(b"end"), &mut rng).unwrap();
+    }
+    // Six times 1,999 keys: the oldest session's first ones are gone, the newest session's are there.
+    let first = late.remove(0);
+    assert!(matches!(bob.receive(&first, &mut rng), Err(DecryptError::Duplicate { .. })));
+    assert_eq!(bob.receive(&late[4], &mut rng).unwrap().plaintext, [5]);
+}
+
+#[test]
+fn a_session_remembers_five_ratchet_keys_of_the_peer() {
+    let mut rng = rng();
+    let (mut alice, mut bob) = acquainted(&mut rng);
+    let mut late = Vec::new();
+    for _ in 0..6 {
+        bob.receive(&alice.send(b"on time"), &mut rng).unwrap();
+        late.push(alice.send(b"late"));
+        alice.receive(&bob.send(b"turn"), &mut rng).unwrap();
+    }
+    // Six of the peer's ratchet keys later the first is forgotten, the second is not.
+    assert_eq!(bob.receive(&late[0], &mut rng), Err(DecryptError::Invalid));
+    assert_eq!(bob.receive(&late[1], &mut rng).unwrap().plaintext, b"late");
+}
+
+#[test]
 fn a_record_keeps_forty_sessions() {
     let mut rng = rng();
     let (mut alice, mut bob) = acquainted(&mut rng);

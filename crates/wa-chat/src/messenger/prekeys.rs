@@ -30,7 +30,8 @@ impl Context<'_> {
 
     /// So many prekeys are left on the server: makes more if they are few.
     ///
-    /// Those that the server never confirmed go first, so that none is made for nothing.
+    /// Those that the server never confirmed go first, so that none is made for nothing, unless the number shows that
+    /// they arrived.
     pub(crate) fn look_after_prekeys(
         &self,
         view: &View,
@@ -40,7 +41,8 @@ impl Context<'_> {
         view.need([Key::account(), Key::counters()])?;
         let mut counters = view.counters()?;
         let rules = self.profile.encryption.one_time_prekeys;
-        if counters.next_upload != counters.next_prekey {
+        let is_enough = left > u32::from(rules.refill_at);
+        if counters.next_upload != counters.next_prekey && !is_enough {
             let unconfirmed = view.uploads(counters.next_upload)?;
             return self.upload(
                 view,
@@ -48,8 +50,15 @@ impl Context<'_> {
                 counters.next_prekey - 1,
             );
         }
-        if left > u32::from(rules.refill_at) {
-            return Ok(Draft::default());
+        if is_enough {
+            // An upload is made only when few are left: so many can only mean that the last one arrived, and giving
+            // a prekey twice could hand it out twice.
+            let mut draft = Draft::default();
+            if counters.next_upload != counters.next_prekey {
+                counters.next_upload = counters.next_prekey;
+                draft.put(Key::counters(), Row::Counters(counters));
+            }
+            return Ok(draft);
         }
         let is_first = counters.next_prekey == FIRST_PREKEY;
         let wanted = u32::from(if is_first { rules.first_upload } else { rules.refill_to });
