@@ -5,8 +5,7 @@
 //! brought to rest, and the ledger must balance: nothing lost, nothing shown again once confirmed, nothing sent
 //! twice, no message key used twice (the phone would not decrypt).
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::OnceLock;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -15,17 +14,23 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{
-    AccountKeys, Client, Command, Content, Event, EventId, MemoryStore, MessageId, Now, Table, Ticket,
-    Transaction,
+    AccountKeys, Client, Command, Content, Event, MemoryStore, MessageId, Now, Table, Ticket, Transaction,
 };
-use wa_interop::enlistment_api::{EnlistRequest, SignedPrekey};
-use wa_interop::integrator::{Principal, SigningKey, TokenIssuer, UserIdentifier};
 use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
-use wa_sandbox::{Clock, ConnectionId, Enlisted, Integrator, Output, World, WorldConfig};
+use wa_sandbox::{Clock, ConnectionId, Integrator, Output, World, WorldConfig};
 
 use crate::environment::{INTEGRATOR, PHONE};
 use crate::failure::{Failure, ensure, expect};
+use crate::pair::enlisting::{enlist, token_and_jwks};
+use crate::pair::ledger::Ledger;
+
+mod enlisting;
+mod ledger;
+#[cfg(test)]
+mod tests;
+
+pub use self::ledger::Tally;
 
 const BASE: &str = "https://integrator.example";
 const USER: &str = "alice";
@@ -59,36 +64,6 @@ struct Link {
     id: ConnectionId,
     to_server: VecDeque<Bytes>,
     to_client: VecDeque<Bytes>,
-}
-
-/// What the application and the phone's user know, whatever crashes.
-#[derive(Debug, Default)]
-struct Ledger {
-    /// Texts that the application wants sent, in order; the flag: accepted.
-    sent: Vec<(String, bool)>,
-    /// Commands under way in this incarnation.
-    sending: BTreeMap<Ticket, usize>,
-    confirming: BTreeMap<Ticket, EventId>,
-    /// Texts that the phone wrote, in order, and their ids.
-    written: Vec<(String, Value)>,
-    /// Message events by their ids, as first shown.
-    shown: BTreeMap<EventId, String>,
-    order: Vec<EventId>,
-    confirmed: BTreeSet<EventId>,
-    crashes: u32,
-}
-
-/// What a schedule amounted to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// Texts to the phone.
-    pub sent: usize,
-    /// Texts from the phone.
-    pub received: usize,
-    /// Texts that reached the phone while faults still happened.
-    pub amid_faults: usize,
-    /// How often the client was dropped.
-    pub crashes: u32,
 }
 
 impl Pair {
@@ -435,42 +410,4 @@ fn arriving(wire: &mut VecDeque<Bytes>, dice: &mut StdRng) -> Option<Vec<u8>> {
         wire.push_front(rest.into());
     }
     (!bytes.is_empty()).then_some(bytes)
-}
-
-/// A token and the keys it verifies with; the RSA key is made once for all schedules.
-fn token_and_jwks(now: u64) -> Result<(String, Bytes), Failure> {
-    static PEM: OnceLock<Vec<u8>> = OnceLock::new();
-    let pem = match PEM.get() {
-        Some(pem) => pem,
-        None => {
-            let made = SigningKey::generate()?.to_pem().to_vec();
-            PEM.get_or_init(|| made)
-        }
-    };
-    let rules = Profile::overview().token;
-    let issuer = TokenIssuer::new(SigningKey::from_pem(pem)?, BASE.parse()?, &rules, rules.lifetime_max)?;
-    let principal = Principal::new(UserIdentifier::new(USER, rules.user_identifier_chars_max)?);
-    let token = issuer.issue(&principal, now, &mut rand::rng())?;
-    Ok((token.as_str().to_owned(), issuer.key_set().body()))
-}
-
-fn enlist(
-    world: &mut World,
-    keys: &AccountKeys,
-    token: &str,
-    profile: &Profile,
-    now: u64,
-) -> Result<Jid, Failure> {
-    let request = EnlistRequest::new(
-        keys.noise.public_key(),
-        keys.identity.registration_id,
-        keys.identity.key.public_key(),
-        SignedPrekey::new(keys.signed.id, keys.signed.key, keys.signed.signature)?,
-        token,
-    )?;
-    let form = request.with_identity(INTEGRATOR, USER)?.to_http(profile)?.into_body();
-    match world.enlist(&form, true, now) {
-        Enlisted::Login(login) => Ok(login),
-        other => Err(Failure(format!("enlistment: {other:?}"))),
-    }
 }

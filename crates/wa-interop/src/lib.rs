@@ -29,12 +29,16 @@
 //! ```
 
 #[cfg(feature = "client")]
+mod client;
+#[cfg(feature = "client")]
 mod driver;
 #[cfg(feature = "client")]
 mod enlistment;
 
 #[cfg(feature = "client")]
-pub use crate::driver::{Client, ClientError, Connector, TcpConnector};
+pub use crate::client::{Client, ClientError};
+#[cfg(feature = "client")]
+pub use crate::driver::{Connector, TcpConnector};
 #[cfg(feature = "client")]
 pub use crate::enlistment::{EnlistmentError, enlist};
 

@@ -136,6 +136,11 @@ fn an_untrusted_identity_is_refused_everywhere() {
 
     let (mut carol, mut dave) = pair(&mut rng);
     let first = carol.send(b"first");
+    // Before any work: not even the missing prekey is noticed.
+    let prekey = dave.one_time.take();
+    assert_eq!(dave.receive_trusting(&first, &stranger, &mut rng), Err(DecryptError::Untrusted));
+    assert_eq!(dave.receive(&first, &mut rng), Err(DecryptError::NoOneTimePrekey(9)));
+    dave.one_time = prekey;
     assert_eq!(dave.receive_trusting(&first, &stranger, &mut rng), Err(DecryptError::Untrusted));
     assert!(dave.receive(&first, &mut rng).is_ok());
 }

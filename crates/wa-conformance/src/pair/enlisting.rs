@@ -1,0 +1,54 @@
+//! What comes before the first connection: a token, and a login for an account's keys.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use wa_interop::binary::Jid;
+use wa_interop::chat::AccountKeys;
+use wa_interop::enlistment_api::{EnlistRequest, SignedPrekey};
+use wa_interop::integrator::{Principal, SigningKey, TokenIssuer, UserIdentifier};
+use wa_interop::profile::Profile;
+use wa_sandbox::{Enlisted, World};
+
+use crate::environment::INTEGRATOR;
+use crate::failure::Failure;
+use crate::pair::{BASE, USER};
+
+/// A token and the keys it verifies with; the RSA key is made once for all schedules.
+pub(super) fn token_and_jwks(now: u64) -> Result<(String, Bytes), Failure> {
+    static PEM: OnceLock<Vec<u8>> = OnceLock::new();
+    let pem = match PEM.get() {
+        Some(pem) => pem,
+        None => {
+            let made = SigningKey::generate()?.to_pem().to_vec();
+            PEM.get_or_init(|| made)
+        }
+    };
+    let rules = Profile::overview().token;
+    let issuer = TokenIssuer::new(SigningKey::from_pem(pem)?, BASE.parse()?, &rules, rules.lifetime_max)?;
+    let principal = Principal::new(UserIdentifier::new(USER, rules.user_identifier_chars_max)?);
+    let token = issuer.issue(&principal, now, &mut rand::rng())?;
+    Ok((token.as_str().to_owned(), issuer.key_set().body()))
+}
+
+/// Enlists an account's keys, without a socket.
+pub(super) fn enlist(
+    world: &mut World,
+    keys: &AccountKeys,
+    token: &str,
+    profile: &Profile,
+    now: u64,
+) -> Result<Jid, Failure> {
+    let request = EnlistRequest::new(
+        keys.noise.public_key(),
+        keys.identity.registration_id,
+        keys.identity.key.public_key(),
+        SignedPrekey::new(keys.signed.id, keys.signed.key, keys.signed.signature)?,
+        token,
+    )?;
+    let form = request.with_identity(INTEGRATOR, USER)?.to_http(profile)?.into_body();
+    match world.enlist(&form, true, now) {
+        Enlisted::Login(login) => Ok(login),
+        other => Err(Failure(format!("enlistment: {other:?}"))),
+    }
+}

@@ -1,0 +1,36 @@
+//! What is known outside the client, and must agree with it in the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value;
+use wa_interop::chat::{EventId, Ticket};
+
+/// What the application and the phone's user know, whatever crashes.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// Texts that the application wants sent, in order; the flag: accepted.
+    pub(super) sent: Vec<(String, bool)>,
+    /// Commands under way in this incarnation.
+    pub(super) sending: BTreeMap<Ticket, usize>,
+    pub(super) confirming: BTreeMap<Ticket, EventId>,
+    /// Texts that the phone wrote, in order, and their ids.
+    pub(super) written: Vec<(String, Value)>,
+    /// Message events by their ids, as first shown.
+    pub(super) shown: BTreeMap<EventId, String>,
+    pub(super) order: Vec<EventId>,
+    pub(super) confirmed: BTreeSet<EventId>,
+    pub(super) crashes: u32,
+}
+
+/// What a schedule amounted to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Texts to the phone.
+    pub sent: usize,
+    /// Texts from the phone.
+    pub received: usize,
+    /// Texts that reached the phone while faults still happened.
+    pub amid_faults: usize,
+    /// How often the client was dropped.
+    pub crashes: u32,
+}

@@ -1,0 +1,97 @@
+//! The client's timer, on the virtual clock.
+
+use std::time::Duration;
+
+use wa_interop::chat::DisconnectReason;
+
+use super::*;
+
+/// A pair whose login stands and whose wires are empty.
+fn connected() -> Pair {
+    let mut pair = Pair::new(1).unwrap();
+    pair.connect();
+    pair.exchange();
+    assert_eq!(pair.client.poll_event(), Some(Event::Connected));
+    pair
+}
+
+impl Pair {
+    /// Carries bytes to and fro until there are none.
+    fn exchange(&mut self) {
+        loop {
+            self.settle().unwrap();
+            while let Some(bytes) = self.client.poll_transmit() {
+                self.link.as_mut().unwrap().to_server.push_back(bytes);
+            }
+            let link = self.link.as_ref().unwrap();
+            if link.to_server.is_empty() && link.to_client.is_empty() {
+                return;
+            }
+            self.deliver_to_server();
+            self.deliver_to_client();
+        }
+    }
+
+    fn wait(&mut self, seconds: u64) {
+        self.now.tick += Duration::from_secs(seconds);
+        self.now.unix += seconds;
+        self.client.handle_timeout(self.now, &mut self.rng);
+    }
+}
+
+#[test]
+fn a_quiet_line_is_pinged_and_an_answer_keeps_it_open() {
+    let mut pair = connected();
+    for _ in 0..3 {
+        let due = pair.client.poll_timeout().unwrap() - pair.now.tick;
+        assert!((20..=30).contains(&due.as_secs()), "{due:?}");
+        pair.wait(19);
+        assert_eq!(pair.client.poll_transmit(), None, "too early");
+        pair.wait(12);
+        let ping = pair.client.poll_transmit().expect("a ping");
+        pair.link.as_mut().unwrap().to_server.push_back(ping);
+        pair.exchange();
+        assert_eq!(pair.client.poll_event(), None);
+    }
+}
+
+#[test]
+fn an_unanswered_ping_ends_the_connection_after_ten_seconds() {
+    let mut pair = connected();
+    pair.wait(31);
+    assert!(pair.client.poll_transmit().is_some());
+    pair.wait(9);
+    assert_eq!(pair.client.poll_event(), None);
+    pair.wait(1);
+    assert_eq!(pair.client.poll_event(), Some(Event::Disconnected(DisconnectReason::TimedOut)));
+    assert_eq!(pair.client.poll_timeout(), None);
+}
+
+#[test]
+fn a_login_without_an_answer_ends_after_twenty_seconds() {
+    let mut pair = Pair::new(1).unwrap();
+    pair.connect();
+    pair.wait(19);
+    assert_eq!(pair.client.poll_event(), None);
+    pair.wait(1);
+    assert_eq!(pair.client.poll_event(), Some(Event::Disconnected(DisconnectReason::TimedOut)));
+}
+
+#[test]
+fn nothing_leaves_before_its_commit() {
+    let mut pair = connected();
+    pair.write_text();
+    // The rows that the text needs, then the text itself: handed out, run, and not told of.
+    while pair.client.poll_accepted().is_none() {
+        assert_eq!(pair.client.poll_transmit(), None);
+        pair.take_transaction();
+        assert_eq!(pair.client.poll_transmit(), None, "left while its commit was under way");
+        pair.run_transaction();
+        assert_eq!(pair.client.poll_transmit(), None, "left before the commit was told of");
+        if let Some((transaction, _)) = pair.transaction.take() {
+            let rows = pair.store.apply(&transaction);
+            pair.client.handle_committed(pair.now, rows, &mut pair.rng).unwrap();
+        }
+    }
+    assert!(pair.client.poll_transmit().is_some(), "the bundle's request");
+}
