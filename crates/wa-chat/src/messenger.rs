@@ -24,6 +24,7 @@ use crate::{Command, Event, Now, Ticket};
 
 mod batch;
 mod commit;
+mod conversation;
 mod input;
 mod log;
 mod prekeys;

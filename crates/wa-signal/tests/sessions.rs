@@ -209,6 +209,19 @@ fn a_one_time_prekey_serves_one_session() {
 }
 
 #[test]
+fn an_envelope_cannot_name_another_identity() {
+    let mut rng = rng();
+    let (mut alice, mut bob) = pair(&mut rng);
+    bob.receive(&alice.send(b"one"), &mut rng).unwrap();
+    let second = alice.send(b"two");
+    let (ours, stranger) = (alice.local.key.public_key(), PrivateKey::generate(&mut rng).public_key());
+    let bent = replace(&second.bytes, &ours.to_prefixed(), &stranger.to_prefixed());
+    let bent = Ciphertext { kind: Kind::PreKey, bytes: bent };
+    assert_eq!(bob.receive(&bent, &mut rng), Err(DecryptError::Invalid));
+    assert_eq!(bob.receive(&second, &mut rng).unwrap().identity, ours);
+}
+
+#[test]
 fn a_message_comes_back_to_nobody() {
     let mut rng = rng();
     let (mut alice, mut bob) = acquainted(&mut rng);

@@ -35,10 +35,10 @@ pub(super) enum Lane {
 
 /// What every step may know besides its rows.
 #[derive(Clone, Copy)]
-pub(super) struct Context<'a> {
-    pub(super) profile: &'a Profile,
-    pub(super) fetching: &'a BTreeSet<Jid>,
-    pub(super) now: Now,
+pub(crate) struct Context<'a> {
+    pub(crate) profile: &'a Profile,
+    pub(crate) fetching: &'a BTreeSet<Jid>,
+    pub(crate) now: Now,
 }
 
 impl Input {

@@ -6,7 +6,7 @@ use wa_stanza::{Iq, IqKind, OneTimePrekey, PrekeyCount, PrekeyId, PrekeyUpload, 
 
 use crate::account::FIRST_PREKEY;
 use crate::key::Key;
-use crate::messenger::Context;
+use crate::messenger::input::Context;
 use crate::messenger::requests::Request;
 use crate::messenger::view::{Draft, Stop, View};
 use crate::row::Row;

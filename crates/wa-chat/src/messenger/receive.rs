@@ -8,8 +8,8 @@ use wa_stanza::{Ack, Enc, EncKind, Message, Notification, NotificationContent, R
 
 use crate::content::unpad;
 use crate::key::Key;
-use crate::messenger::Context;
-use crate::messenger::send::REMEMBER;
+use crate::messenger::conversation::{Conversation, put_inbox};
+use crate::messenger::input::Context;
 use crate::messenger::view::{Draft, Stop, View};
 use crate::row::{InboxEntry, InboxItem, Row};
 use crate::{Event, MessageId, Undecryptable};
@@ -31,56 +31,39 @@ impl Context<'_> {
             draft.transmits.splice(0..0, delivered.map(Into::into));
             return Ok(draft);
         }
-        let mut session = view.session(peer)?;
-        let could_encrypt = session.can_encrypt(self.now.unix);
-        let decrypted = match self.decrypt(view, message, &mut session, rng)? {
+        let mut conversation = Conversation::load(view, peer, draft)?;
+        let could_encrypt = conversation.session.can_encrypt(self.now.unix);
+        let decrypted = match self.decrypt(view, message, &mut conversation.session, rng)? {
             Ok(decrypted) => decrypted,
-            Err(Undecryptable::Decrypt(DecryptError::Duplicate { .. })) => return Ok(draft),
+            Err(Undecryptable::Decrypt(DecryptError::Duplicate { .. })) => return Ok(conversation.draft),
             Err(why) => {
-                draft.events.push(undecryptable(peer, message, why));
-                return Ok(draft);
+                conversation.draft.events.push(undecryptable(peer, message, why));
+                return Ok(conversation.draft);
             }
         };
-        draft.put_until(seen, Row::Seen, self.now.unix + REMEMBER);
+        conversation.remember_seen(self, &message.id);
         if let Some(used) = decrypted.used_one_time_prekey {
-            draft.delete(Key::prekey(used));
+            conversation.draft.delete(Key::prekey(used));
         }
         match unpad(decrypted.plaintext) {
             Some(content) => {
-                draft.transmits.splice(0..0, delivered.map(Into::into));
-                let what = InboxItem::Message {
-                    content: Bytes::from(content),
-                    timestamp: message.t.unwrap_or(self.now.unix),
-                };
+                conversation.draft.transmits.splice(0..0, delivered.map(Into::into));
+                let timestamp = message.t.unwrap_or(self.now.unix);
+                let what = InboxItem::Message { content: Bytes::from(content), timestamp };
                 let entry = InboxEntry { peer: peer.clone(), ids: vec![message.id.to_string()], what };
-                self.put_inbox(view, &mut draft, entry)?;
+                conversation.put_inbox(entry);
             }
-            // It is authentic, so the ratchet moves on all the same.
-            None => draft.events.push(undecryptable(peer, message, Undecryptable::Padding)),
+            None => {
+                // It is authentic, so the ratchet moves on all the same.
+                let why = Undecryptable::Padding;
+                conversation.draft.events.push(undecryptable(peer, message, why));
+            }
         }
         if !could_encrypt {
-            self.answer_waiting(view, &mut draft, peer, &mut session, rng)?;
+            // The peer has begun a session itself: what waited for its bundle needs it no longer.
+            conversation.send_waiting(self, view, rng)?;
         }
-        draft.put(Key::peer(peer), Row::Peer(Box::new(session)));
-        Ok(draft)
-    }
-
-    /// The peer has begun a session itself: what waited for its bundle needs it no longer.
-    fn answer_waiting(
-        &self,
-        view: &View,
-        draft: &mut Draft,
-        peer: &Jid,
-        session: &mut SessionRecord,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(), Stop> {
-        let mut counters = match draft.writes.get(&Key::counters()) {
-            Some((Some(Row::Counters(counters)), _)) => *counters,
-            _ => view.counters()?,
-        };
-        self.send_waiting(view, draft, peer, session, &mut counters, rng)?;
-        draft.put(Key::counters(), Row::Counters(counters));
-        Ok(())
+        Ok(conversation.finish())
     }
 
     /// Decrypts on a copy of the session; the outer error asks for rows, the inner one is the message's fault.
@@ -132,10 +115,14 @@ impl Context<'_> {
     pub(crate) fn receive_receipt(&self, view: &View, receipt: &Receipt) -> Result<Draft, Stop> {
         let mut draft = Draft { transmits: vec![Ack::from(receipt).into()], ..Draft::default() };
         if let (Some(peer), ReceiptKind::Delivery) = (&receipt.from, &receipt.kind) {
-            view.need([Key::counters()])?;
+            let mut counters = view.counters()?;
             let ids = receipt.ids().map(ToString::to_string).collect();
-            let entry = InboxEntry { peer: peer.clone(), ids, what: InboxItem::Delivered };
-            self.put_inbox(view, &mut draft, entry)?;
+            put_inbox(
+                &mut draft,
+                &mut counters,
+                InboxEntry { peer: peer.clone(), ids, what: InboxItem::Delivered },
+            );
+            draft.put(Key::counters(), Row::Counters(counters));
         }
         Ok(draft)
     }
