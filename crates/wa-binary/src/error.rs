@@ -94,6 +94,8 @@ pub enum JidError {
 }
 
 /// Why a node cannot be written; the caller's fault.
+// As wide as a length, so that a result of either comes back in registers.
+#[repr(usize)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EncodeError {

@@ -33,8 +33,8 @@
 //! A decrypted frame begins with a flag byte: [`unpack`] then [`decode`] it; [`pack`] writes one.
 //!
 //! # XML
-//! `Display` writes a node as one line of XML and `FromStr` reads it (also indented, by hand): nothing is
-//! lost, not even which values were addresses and which content was a token. What plain XML cannot say is
+//! `Display` writes a node as one line of XML (`{:#}`: indented) and `FromStr` reads it: nothing is lost, not
+//! even which values were addresses and which content was a token. What plain XML cannot say is
 //! said with attributes named `wa:`:
 //!
 //! | marker | meaning |

@@ -53,106 +53,61 @@ impl Alphabet {
         }
     }
 
-    /// Writes the characters of at most [`UNPACKED_AT_ONCE`] bytes; not zero if a nibble is no character.
+    /// Writes the two characters of each byte, for as many as there is room; false if a nibble is no character.
     #[inline]
-    pub(crate) fn unpack(self, packed: &[u8], out: &mut [u8; 2 * UNPACKED_AT_ONCE]) -> u64 {
-        let ([first, second], third) = out.as_chunks_mut() else { return 0 };
-        let (head, tail) = front(packed);
-        let mut wrong = 0;
-        let mut characters = |four| {
-            let nibbles = spread(four);
-            wrong |= self.wrong(nibbles);
-            self.characters(nibbles).to_be_bytes()
-        };
-        *first = characters(head >> 32);
-        if packed.len() > 4 {
-            *second = characters(head & 0xffff_ffff);
+    #[must_use]
+    pub(crate) fn unpack(self, packed: &[u8], out: &mut [u8]) -> bool {
+        let pairs = self.pairs();
+        let (room, _) = out.as_chunks_mut();
+        let mut all = 0;
+        for (to, byte) in room.iter_mut().zip(packed) {
+            let pair = pairs.get(usize::from(*byte)).copied().unwrap_or(INVALID);
+            all |= pair;
+            *to = pair.to_be_bytes();
         }
-        if packed.len() > 8 {
-            third.iter_mut().zip(characters(tail)).for_each(|(to, character)| *to = character);
-        }
-        wrong
+        all & NOT_ASCII == 0
     }
 
     /// The one character of the last byte of an odd number.
     #[inline]
     pub(crate) fn unpack_last(self, byte: u8) -> Result<u8, DecodeErrorKind> {
-        match byte & 0x0f {
-            FILLER if self.has(byte >> 4) => Ok(self.characters(u64::from(byte >> 4)).to_le_bytes()[0]),
-            FILLER => Err(DecodeErrorKind::PackedDigit),
-            _ => Err(DecodeErrorKind::PackedFiller),
+        if byte & 0x0f != FILLER {
+            return Err(DecodeErrorKind::PackedFiller);
+        }
+        match self.pairs().get(usize::from(byte & 0xf0)) {
+            Some(&pair) if pair != INVALID => Ok(pair.to_be_bytes()[0]),
+            _ => Err(DecodeErrorKind::PackedDigit),
         }
     }
 
     /// The first packed byte with a nibble that is no character.
     #[cold]
     pub(crate) fn first_wrong(self, packed: &[u8]) -> usize {
-        let wrong = |byte: &u8| !self.has(byte >> 4) || !self.has(byte & 0x0f);
+        let wrong = |byte: &u8| self.pairs().get(usize::from(*byte)) == Some(&INVALID);
         packed.iter().position(wrong).unwrap_or_default()
     }
 
-    fn has(self, nibble: u8) -> bool {
-        self == Self::Hex || nibble < 12
-    }
-
-    /// Not zero if one of eight nibbles is no character.
-    #[inline]
-    fn wrong(self, nibbles: u64) -> u64 {
+    fn pairs(self) -> &'static [u16; 256] {
         match self {
-            Self::Hex => 0,
-            Self::Nibble => (nibbles + EACH * 4) & (EACH << 4),
-        }
-    }
-
-    /// The characters of eight nibbles.
-    #[inline]
-    fn characters(self, nibbles: u64) -> u64 {
-        // One where a nibble is not a digit: `A` stands 7 after the character after `9`, `-` 13 before it.
-        let letters = ((nibbles + EACH * 6) >> 4) & EACH;
-        let digits = nibbles + EACH * u64::from(b'0');
-        match self {
-            Self::Hex => digits + letters * 7,
-            Self::Nibble => digits - letters * 13,
+            Self::Nibble => &NIBBLE_PAIRS,
+            Self::Hex => &HEX_PAIRS,
         }
     }
 }
 
 /// Most characters that are ever packed, by agreement of the public clients; the header could count 254.
 const LONGEST: usize = 127;
-/// The first eight of at most eleven bytes as a number, and the others as the high bytes of one of 32 bits.
-/// Bytes that are missing read as zeros.
-#[inline]
-fn front(bytes: &[u8]) -> (u64, u64) {
-    let missing = |all: usize| (8 * (all - bytes.len())) & 63;
-    match (bytes.first_chunk(), bytes.first_chunk(), bytes.last_chunk()) {
-        (Some(eight), _, Some(last)) => {
-            let tail = u64::from(u32::from_be_bytes(*last)) << missing(12);
-            (u64::from_be_bytes(*eight), tail & 0xffff_ffff)
-        }
-        (_, Some(four), Some(last)) => {
-            let tail = u64::from(u32::from_be_bytes(*last)) << missing(8);
-            (u64::from(u32::from_be_bytes(*four)) << 32 | tail & 0xffff_ffff, 0)
-        }
-        _ => (bytes.iter().fold(0, |front, byte| front << 8 | u64::from(*byte)) << missing(8), 0),
-    }
-}
-
-/// The eight nibbles of a number of 32 bits, one in each byte.
-#[inline]
-fn spread(four: u64) -> u64 {
-    let pairs = (four | four << 16) & 0x0000_ffff_0000_ffff;
-    let bytes = (pairs | pairs << 8) & 0x00ff_00ff_00ff_00ff;
-    (bytes | bytes << 4) & 0x0f0f_0f0f_0f0f_0f0f
-}
-
-/// Packed bytes that are read at once.
-pub(crate) const UNPACKED_AT_ONCE: usize = 11;
 const FILLER: u8 = 0x0f;
 const NIBBLE: u8 = 1;
 const HEX: u8 = 2;
 
-/// One in each byte.
-const EACH: u64 = 0x0101_0101_0101_0101;
+/// Stands for a byte of which a nibble is no character.
+const INVALID: u16 = u16::MAX;
+/// The bits that no two characters have.
+const NOT_ASCII: u16 = 0x8080;
+/// The characters of both nibbles of each byte, the first in the high byte.
+static NIBBLE_PAIRS: [u16; 256] = pairs(b"0123456789-.\0\0\0\0");
+static HEX_PAIRS: [u16; 256] = pairs(b"0123456789ABCDEF");
 
 /// For each byte its value as a nibble (low half) and the alphabets it belongs to (bits 4 and 5).
 static CHARACTERS: [u8; 256] = characters();
@@ -163,6 +118,20 @@ fn class(byte: u8) -> u8 {
 
 fn value(byte: u8) -> u8 {
     CHARACTERS.get(usize::from(byte)).copied().unwrap_or_default() & 0x0f
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a panic is a build error")]
+const fn pairs(alphabet: &[u8; 16]) -> [u16; 256] {
+    let mut table = [INVALID; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let (high, low) = (alphabet[byte >> 4], alphabet[byte & 0x0f]);
+        if high != 0 && low != 0 {
+            table[byte] = u16::from_be_bytes([high, low]);
+        }
+        byte += 1;
+    }
+    table
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated at compile time, where a panic is a build error")]
@@ -222,17 +191,17 @@ mod tests {
         {
             for byte in 0..=255u8 {
                 let [high, low] = [byte >> 4, byte & 0x0f].map(|nibble| characters.get(usize::from(nibble)));
-                for len in 1..=UNPACKED_AT_ONCE {
+                for len in 1..=9 {
                     let packed = vec![byte; len];
-                    let mut text = [0; 2 * UNPACKED_AT_ONCE];
-                    let wrong = alphabet.unpack(&packed, &mut text);
+                    let mut text = [0; 20];
+                    let right = alphabet.unpack(&packed, &mut text);
                     let Some((high, low)) = high.zip(low) else {
-                        assert_ne!(wrong, 0);
+                        assert!(!right);
                         assert_eq!(alphabet.first_wrong(&packed), 0);
                         continue;
                     };
                     assert_eq!(text[..2 * len], [*high, *low].repeat(len));
-                    assert_eq!(wrong, 0);
+                    assert!(right);
                 }
             }
         }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crate::dictionary::Token;
 use crate::error::DecodeErrorKind;
-use crate::packed::{Alphabet, UNPACKED_AT_ONCE};
+use crate::packed::Alphabet;
 
 /// A string of a node: always UTF-8, cheap to clone, 24 bytes.
 ///
@@ -113,7 +113,7 @@ impl Str {
         packed: &[u8],
         odd: bool,
     ) -> Result<(), (DecodeErrorKind, usize)> {
-        if packed.len() > UNPACKED_AT_ONCE {
+        if packed.len() > SHORT / 2 {
             return self.set_long_packed(alphabet, packed, odd);
         }
         let (full, last) = match packed.split_last() {
@@ -123,7 +123,7 @@ impl Str {
         };
         put(self, Self::EMPTY);
         let Repr::Short(short) = &mut self.0 else { return Ok(()) };
-        if alphabet.unpack(full, &mut short.bytes) != 0 {
+        if !alphabet.unpack(full, &mut short.bytes) {
             return Err((DecodeErrorKind::PackedDigit, alphabet.first_wrong(full)));
         }
         let mut len = full.len() * 2;
@@ -145,19 +145,14 @@ impl Str {
         odd: bool,
     ) -> Result<(), (DecodeErrorKind, usize)> {
         let (full, last) = packed.split_at(packed.len() - usize::from(odd));
-        let mut text = String::with_capacity(packed.len() * 2);
-        for (index, part) in full.chunks(UNPACKED_AT_ONCE).enumerate() {
-            let mut characters = [0; SHORT];
-            if alphabet.unpack(part, &mut characters) != 0 {
-                let at = index * UNPACKED_AT_ONCE + alphabet.first_wrong(part);
-                return Err((DecodeErrorKind::PackedDigit, at));
-            }
-            text.extend(characters.into_iter().take(part.len() * 2).map(char::from));
+        let mut text = vec![0; full.len() * 2];
+        if !alphabet.unpack(full, &mut text) {
+            return Err((DecodeErrorKind::PackedDigit, alphabet.first_wrong(full)));
         }
         if let [last] = last {
-            text.push(alphabet.unpack_last(*last).map_err(|kind| (kind, full.len()))?.into());
+            text.push(alphabet.unpack_last(*last).map_err(|kind| (kind, full.len()))?);
         }
-        self.0 = Repr::Long(text.into());
+        self.0 = Repr::Long(std::str::from_utf8(&text).unwrap_or_default().into());
         Ok(())
     }
 
@@ -271,7 +266,7 @@ const HEX: u8 = 0xc0;
 const LENGTH: u8 = 0x3f;
 /// What remains of the 24 bytes that a shared text and its tag need; no identifier of a message by WhatsApp's
 /// web client is longer.
-const SHORT: usize = 2 * UNPACKED_AT_ONCE;
+const SHORT: usize = 22;
 fn form(text: &[u8]) -> Form {
     if let Some(token) = Token::find_bytes(text) {
         return Form::Token(token);
@@ -346,7 +341,7 @@ mod tests {
     #[test]
     fn long_packed_text() {
         for len in 1..=127 {
-            let packed: Vec<u8> = (0..len).map(|byte| byte % 10 << 4 | 7).collect();
+            let packed: Vec<u8> = (0..len).map(|byte| ((byte % 10) << 4) | 7).collect();
             let text: String = packed.iter().map(|byte| format!("{byte:02x}")).collect();
             let read = unpacked(Alphabet::Nibble, &packed, false).unwrap();
             assert_eq!(read.as_str(), text);

@@ -133,6 +133,9 @@ proptest! {
         prop_assert_eq!(&read, &node);
         prop_assert_eq!(kinds(&read), kinds(&node));
         prop_assert_eq!(read.to_string(), xml);
+        let indented: Node = format!("{node:#}").parse().unwrap();
+        prop_assert_eq!(&indented, &node);
+        prop_assert_eq!(kinds(&indented), kinds(&node));
     }
 
     #[test]

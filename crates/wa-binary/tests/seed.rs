@@ -58,6 +58,9 @@ fn is_written_shorter_when_everything_is_packed() {
 fn equals_its_xml() {
     assert_eq!(XML.parse(), Ok(node()));
     assert_eq!(node().to_string(), XML.replace('\'', "\""));
+    let indented =
+        XML.replace('\'', "\"").replace("<body>", "\n  <body>").replace("</message>", "\n</message>");
+    assert_eq!(format!("{:#}", node()), indented);
 }
 
 #[test]

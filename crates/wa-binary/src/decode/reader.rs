@@ -102,12 +102,10 @@ impl<'a> Reader<'a> {
         };
         self.attrs = attrs;
         put(out, Vec::with_capacity(count));
-        for _ in 0..count {
-            out.push(BLANK_ATTR);
-            if let Some((name, value)) = out.last_mut() {
-                rest = self.name(rest, name)?;
-                rest = self.value(rest, value)?;
-            }
+        out.resize_with(count, || BLANK_ATTR);
+        for (name, value) in out {
+            rest = self.name(rest, name)?;
+            rest = self.value(rest, value)?;
         }
         Ok(rest)
     }
@@ -125,7 +123,7 @@ impl<'a> Reader<'a> {
     fn content(&mut self, at: &'a [u8], out: &mut Content) -> Result<&'a [u8], Failed> {
         match *at {
             [tags::BINARY_8..=tags::BINARY_32, ..] => {
-                let (data, from, rest) = self.binary(at)?;
+                let Binary { data, from, rest } = self.binary(at)?;
                 put(out, Content::Bytes(Data::read(self.frame, data, from)));
                 Ok(rest)
             }
@@ -149,6 +147,7 @@ impl<'a> Reader<'a> {
 
     /// So many nodes. They are counted, and their smallest lengths set aside, before room is made for them:
     /// what is reserved in a whole frame is in proportion to its length, however lists nest.
+    #[expect(clippy::same_item_push, reason = "each is read in place before the next is pushed")]
     fn children(
         &mut self,
         count: usize,
@@ -211,8 +210,8 @@ impl<'a> Reader<'a> {
             [tags::NIBBLE_8, header, ref rest @ ..] => self.packed(Alphabet::Nibble, header, rest, out),
             [tags::HEX_8, header, ref rest @ ..] => self.packed(Alphabet::Hex, header, rest, out),
             [tags::BINARY_8..=tags::BINARY_32, ..] => {
-                let (raw, from, rest) = self.binary(at)?;
-                out.set_raw(raw, from).map_err(|kind| self.error(kind, at))?;
+                let Binary { data, from, rest } = self.binary(at)?;
+                out.set_raw(data, from).map_err(|kind| self.error(kind, at))?;
                 Ok(rest)
             }
             [page @ DOUBLE_0..DOUBLE_END, index, ref rest @ ..] => {
@@ -247,9 +246,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The bytes after a binary tag and their length; the same with all that follows; what follows.
     #[inline]
-    fn binary(&mut self, at: &'a [u8]) -> Result<(&'a [u8], &'a [u8], &'a [u8]), Failed> {
+    fn binary(&mut self, at: &'a [u8]) -> Result<Binary<'a>, Failed> {
         let (len, from) = match *at {
             [tags::BINARY_8, len, ref from @ ..] => (u32::from(len), from),
             [tags::BINARY_20, a, b, c, ref from @ ..] => {
@@ -262,7 +260,7 @@ impl<'a> Reader<'a> {
             _ => return Err(self.end()),
         };
         match from.split_at_checked(usize::try_from(len).unwrap_or(usize::MAX)) {
-            Some((data, rest)) => Ok((data, from, rest)),
+            Some((data, rest)) => Ok(Binary { data, from, rest }),
             None => Err(self.end()),
         }
     }
@@ -278,6 +276,16 @@ impl<'a> Reader<'a> {
     pub(super) fn end(&mut self) -> Failed {
         self.error(DecodeErrorKind::UnexpectedEnd, &[])
     }
+}
+
+/// What a binary tag and its length announce.
+struct Binary<'a> {
+    /// The bytes.
+    data: &'a [u8],
+    /// The bytes and all that follows.
+    from: &'a [u8],
+    /// What follows.
+    rest: &'a [u8],
 }
 
 /// What a node is before it is read into place.

@@ -7,39 +7,43 @@ use crate::limits::Limits;
 use crate::node::Node;
 use crate::text::Str;
 
-/// Checks a node and bounds its encoded length.
+/// Checks a node at this depth, the root's being 1, and bounds its encoded length.
 pub(super) fn node_bound(node: &Node, depth: usize) -> Result<usize, EncodeError> {
     if depth > Limits::MAX_DEPTH {
         return Err(EncodeError::TooDeep);
     }
-    let mut bound = LIST + name_bound(&node.tag)?;
-    if !node.attrs.is_empty() {
-        bound += attrs_bound(&node.attrs)?;
-    }
-    match &node.content {
-        Content::Empty => {}
-        Content::Bytes(data) => bound += checked(BINARY + data.len())?,
-        Content::Text(text) => bound += checked(text.bound())?,
-        Content::Jid(jid) => bound += jid_bound(jid)?,
-        Content::Nodes(nodes) if nodes.len() > MAX_LIST => return Err(EncodeError::TooManyChildren),
-        Content::Nodes(nodes) => {
-            bound += LIST;
-            for node in nodes {
-                bound += node_bound(node, depth + 1)?;
-            }
-        }
-    }
-    Ok(bound)
+    let name = LIST + name_bound(&node.tag)?;
+    let attrs = if node.attrs.is_empty() { 0 } else { attrs_bound(&node.attrs)? };
+    let content = match &node.content {
+        Content::Bytes(data) => checked(BINARY + data.len())?,
+        Content::Nodes(nodes) => nodes_bound(nodes, depth + 1)?,
+        Content::Empty => 0,
+        Content::Text(text) => checked(text.bound())?,
+        Content::Jid(jid) => jid_bound(jid)?,
+    };
+    Ok(name + attrs + content)
 }
 
 /// Most bytes before a list: its tag and length.
 const LIST: usize = 3;
 /// Most bytes before bytes: their tag and length.
 const BINARY: usize = 5;
-/// Most bytes of a JID without its user and server.
-const JID: usize = 24;
+/// Most bytes of a JID without its user and the text of its server.
+const JID: usize = 32;
 const MAX_LIST: usize = 0xffff;
 
+fn nodes_bound(nodes: &[Node], depth: usize) -> Result<usize, EncodeError> {
+    if nodes.len() > MAX_LIST {
+        return Err(EncodeError::TooManyChildren);
+    }
+    let mut bound = LIST;
+    for node in nodes {
+        bound += node_bound(node, depth)?;
+    }
+    Ok(bound)
+}
+
+#[inline(never)]
 fn attrs_bound(attrs: &[(Str, Value)]) -> Result<usize, EncodeError> {
     if attrs.len() > (MAX_LIST - 2) / 2 {
         return Err(EncodeError::TooManyAttrs);
@@ -57,23 +61,21 @@ fn attrs_bound(attrs: &[(Str, Value)]) -> Result<usize, EncodeError> {
 
 #[inline]
 fn name_bound(name: &Str) -> Result<usize, EncodeError> {
-    if name.is_blank() {
-        return Err(EncodeError::EmptyName);
-    }
-    checked(name.bound())
+    if name.is_blank() { Err(EncodeError::EmptyName) } else { checked(name.bound()) }
 }
 
+#[inline(never)]
 fn jid_bound(jid: &Jid) -> Result<usize, EncodeError> {
     let (user, server) = match &jid.0 {
         Repr::Pair { user, server } => (user.as_ref(), server.as_str().len()),
         Repr::Device { user, .. } | Repr::Messenger { user, .. } => (Some(user), 0),
         Repr::Interop { .. } => (None, 0),
     };
-    let user = user.map_or(Ok(0), |user| checked(user.bound()))?;
-    Ok(JID + user + checked(BINARY + server)?)
+    Ok(checked(user.map_or(0, Str::bound))? + checked(JID + server)?)
 }
 
+/// The length of one string with its header.
 #[inline]
-fn checked(bound: usize) -> Result<usize, EncodeError> {
-    if u32::try_from(bound).is_ok() { Ok(bound) } else { Err(EncodeError::TooLong) }
+fn checked(length: usize) -> Result<usize, EncodeError> {
+    if u32::try_from(length).is_ok() { Ok(length) } else { Err(EncodeError::TooLong) }
 }

@@ -45,6 +45,7 @@ impl Writer {
         }
     }
 
+    #[inline(never)]
     fn attributes<'a>(self, node: &Node, mut room: &'a mut [u8]) -> &'a mut [u8] {
         let mut attrs = node.attrs.iter().peekable();
         while let Some((name, value)) = attrs.next() {
@@ -75,6 +76,7 @@ impl Writer {
         packable(user, self.pack_users, room)
     }
 
+    #[inline(never)]
     fn jid<'a>(self, jid: &Jid, suffix_needed: bool, room: &'a mut [u8]) -> &'a mut [u8] {
         match &jid.0 {
             Repr::Pair { user, server } => {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
-use crate::data::Data;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesRef, BytesStart, Event};
 use quick_xml::reader::Reader;
@@ -12,6 +11,7 @@ use super::escape::unescape;
 use super::write::is_blank;
 use super::{BYTES, JID, NAME, NAMESPACE, NODE, PREFIX, TAG, TEXT, TYPE, VALUE, address};
 use crate::content::{Content, Value};
+use crate::data::Data;
 use crate::error::{XmlError, XmlErrorKind};
 use crate::jid::Jid;
 use crate::limits::Limits;

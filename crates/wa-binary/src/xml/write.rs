@@ -7,34 +7,12 @@ use super::escape::{write_escaped, write_plain};
 use super::{BYTES, JID, NAME, NODE, TAG, TEXT, TYPE, VALUE, address, is_plain_name, is_plain_text};
 use crate::content::{Content, Value};
 use crate::node::Node;
+use crate::text::Str;
 
 impl fmt::Display for Node {
+    /// One line; with `{:#}` one line for each element, indented. Both read back as this node.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let tag = if is_plain_name(&self.tag) { self.tag() } else { NODE };
-        write!(f, "<{tag}")?;
-        if tag == NODE {
-            write_attr(f, TAG, &self.tag, true)?;
-        }
-        write_attrs(f, &self.attrs)?;
-        match &self.content {
-            Content::Empty => f.write_str("/>"),
-            Content::Nodes(nodes) if nodes.is_empty() => write!(f, " {TYPE}=\"list\"/>"),
-            Content::Nodes(nodes) => {
-                f.write_str(">")?;
-                nodes.iter().try_for_each(|node| fmt::Display::fmt(node, f))?;
-                write!(f, "</{tag}>")
-            }
-            Content::Bytes(bytes) => match std::str::from_utf8(bytes) {
-                Ok(text) if is_plain_text(text) && !is_blank(text) => {
-                    f.write_str(">")?;
-                    write_plain(f, text)?;
-                    write!(f, "</{tag}>")
-                }
-                _ => write!(f, " {BYTES}=\"{}\"/>", hex::encode(bytes)),
-            },
-            Content::Text(text) => write_marked(f, tag, "text", text),
-            Content::Jid(jid) => write_marked(f, tag, "jid", &jid.to_string()),
-        }
+        write_node(f, self, f.alternate().then_some(0))
     }
 }
 
@@ -44,12 +22,54 @@ impl fmt::Debug for Node {
     }
 }
 
+fn write_node(f: &mut fmt::Formatter<'_>, node: &Node, indent: Option<usize>) -> fmt::Result {
+    let tag = if is_plain_name(&node.tag) { node.tag() } else { NODE };
+    write!(f, "<{tag}")?;
+    if tag == NODE {
+        write_attr(f, TAG, &node.tag, true)?;
+    }
+    write_attrs(f, &node.attrs)?;
+    match &node.content {
+        Content::Empty => f.write_str("/>"),
+        Content::Nodes(nodes) if nodes.is_empty() => write!(f, " {TYPE}=\"list\"/>"),
+        Content::Nodes(nodes) => {
+            f.write_str(">")?;
+            for node in nodes {
+                write_break(f, indent.map(|indent| indent + INDENT))?;
+                write_node(f, node, indent.map(|indent| indent + INDENT))?;
+            }
+            write_break(f, indent)?;
+            write!(f, "</{tag}>")
+        }
+        Content::Bytes(bytes) => match std::str::from_utf8(bytes) {
+            Ok(text) if is_plain_text(text) && !is_blank(text) => {
+                f.write_str(">")?;
+                write_plain(f, text)?;
+                write!(f, "</{tag}>")
+            }
+            _ => write!(f, " {BYTES}=\"{}\"/>", hex::encode(bytes)),
+        },
+        Content::Text(text) => write_marked(f, tag, "text", text),
+        Content::Jid(jid) => write_marked(f, tag, "jid", &jid.to_string()),
+    }
+}
+
+/// Spaces for each level of depth.
+const INDENT: usize = 2;
+
+fn write_break(f: &mut fmt::Formatter<'_>, indent: Option<usize>) -> fmt::Result {
+    match indent {
+        Some(indent) => write!(f, "\n{:indent$}", ""),
+        None => Ok(()),
+    }
+}
+
 /// Whether a reader may take the text for indentation.
 pub(super) fn is_blank(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
 }
 
-fn write_attrs(f: &mut fmt::Formatter<'_>, attrs: &[(crate::text::Str, Value)]) -> fmt::Result {
+fn write_attrs(f: &mut fmt::Formatter<'_>, attrs: &[(Str, Value)]) -> fmt::Result {
     let mut seen = HashSet::with_capacity(attrs.len());
     let (mut texts, mut jids, mut odd) = (Vec::new(), Vec::new(), 0);
     for (name, value) in attrs {

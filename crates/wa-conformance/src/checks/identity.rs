@@ -68,8 +68,10 @@ async fn token_verifies(environment: &Environment) -> Result<(), Failure> {
 async fn token_authenticated(environment: &Environment) -> Result<(), Failure> {
     let (status, _) = environment.ask_token(None).await?;
     expect("without a credential", status, StatusCode::UNAUTHORIZED)?;
-    let mut credential = environment.credential("alice")?;
-    credential.pop();
-    let (status, _) = environment.ask_token(Some(&credential)).await?;
-    expect("with a cut credential", status, StatusCode::UNAUTHORIZED)
+    // A genuine credential's seal under another user's name.
+    let (alice, mallory) = (environment.credential("alice")?, environment.credential("mallory")?);
+    let seal = alice.rsplit('.').next().unwrap_or_default();
+    let (named, _) = mallory.rsplit_once('.').ok_or_else(|| Failure::new("no seal"))?;
+    let (status, _) = environment.ask_token(Some(&format!("{named}.{seal}"))).await?;
+    expect("with another user's seal", status, StatusCode::UNAUTHORIZED)
 }

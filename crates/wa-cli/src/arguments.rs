@@ -1,0 +1,138 @@
+//! What can be said on the command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// WhatsApp's chat protocol on the command line.
+#[derive(Debug, Parser)]
+#[command(name = "wa", version, about, after_help = EXIT_CODES)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Bytes to XML or JSON
+    #[command(after_help = DECODE_EXAMPLES)]
+    Decode(DecodeArguments),
+    /// XML or JSON to bytes
+    #[command(after_help = ENCODE_EXAMPLES)]
+    Encode(EncodeArguments),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DecodeArguments {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// How the bytes are written
+    #[arg(long, value_enum, default_value_t = Form::Hex)]
+    pub(crate) from: Form,
+    /// Write JSON, one object for each stanza
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) envelope: Envelope,
+    /// One input in each line: one line out for each line in, at once; a bad one says so and the next is read
+    #[arg(long)]
+    pub(crate) lines: bool,
+    /// Indent, as on a terminal
+    #[arg(long, conflicts_with = "lines")]
+    pub(crate) pretty: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EncodeArguments {
+    #[command(flatten)]
+    pub(crate) source: Source,
+    /// How to write the bytes
+    #[arg(long, value_enum, default_value_t = Form::Hex)]
+    pub(crate) to: Form,
+    /// Read JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) envelope: Envelope,
+    /// One stanza in each line: one line out for each line in, at once; a bad one says so and the next is read
+    #[arg(long)]
+    pub(crate) lines: bool,
+    /// Which strings to pack two characters to a byte
+    #[arg(long, value_enum, default_value_t = Packing::Everything)]
+    pub(crate) packing: Packing,
+    /// End interop addresses in their server's name, as servers do
+    #[arg(long)]
+    pub(crate) interop_suffix: bool,
+    /// Compress what is longer than this many bytes
+    #[arg(long, value_name = "BYTES", requires = "packed")]
+    pub(crate) compress_above: Option<usize>,
+}
+
+/// Where the input comes from; standard input if nothing is said.
+#[derive(Debug, Args)]
+pub(crate) struct Source {
+    /// The input itself; `-` or nothing: standard input
+    pub(crate) data: Option<String>,
+    /// Read this file
+    #[arg(long, value_name = "PATH", conflicts_with = "data")]
+    pub(crate) file: Option<PathBuf>,
+}
+
+/// What is around a stanza's bytes.
+#[derive(Clone, Copy, Debug, Args)]
+pub(crate) struct Envelope {
+    /// Each stanza has its length in front, in 3 bytes; there may be several
+    #[arg(long)]
+    pub(crate) framed: bool,
+    /// Each stanza has its flag byte in front and may be compressed, as in a decrypted frame
+    #[arg(long)]
+    pub(crate) packed: bool,
+}
+
+/// How bytes are written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Form {
+    /// Hexadecimal; spaces, line breaks and colons between bytes do not matter
+    Hex,
+    /// Base64, standard or for URLs, with or without padding
+    Base64,
+    /// The bytes themselves
+    Raw,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Packing {
+    /// All that can be, as clients do
+    Everything,
+    /// Only users of addresses, as in the published example
+    Jids,
+    /// None
+    Nothing,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 all was well, 1 an input was malformed, 2 the command line was wrong, 3 something could not be read \
+or written.";
+
+const DECODE_EXAMPLES: &str = "\
+Examples:
+  wa decode f8091908990429165711fa0003
+  wa decode --packed --file frame.bin --from raw
+  tail -f frames.hex | wa decode --packed --lines --json";
+
+const ENCODE_EXAMPLES: &str = "\
+Examples:
+  wa encode '<iq id=\"1\" type=\"get\" xmlns=\"w:p\" to=\"s.whatsapp.net\"/>'
+  wa encode --packed --framed --to raw --file ping.xml > ping.bin";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Arguments::command().debug_assert();
+    }
+}

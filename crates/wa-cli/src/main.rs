@@ -1,0 +1,33 @@
+//! The `wa` command: stanzas of the chat protocol (seed §2.1) from bytes to text and back.
+//!
+//! Exit codes: 0 all was well; 1 an input was malformed; 2 the command line was wrong; 3 something could not be
+//! read or written.
+
+mod arguments;
+mod colour;
+mod decode;
+mod encode;
+mod failure;
+mod input;
+mod output;
+mod stanza;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::arguments::{Arguments, Command};
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Decode(arguments) => decode::run(&arguments),
+        Command::Encode(arguments) => encode::run(&arguments),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.show();
+            failure.exit_code()
+        }
+    }
+}
