@@ -1,6 +1,7 @@
 //! Private keys: agreement and signing (RFC 7748; XEdDSA as libsignal's wire has it).
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use curve25519_dalek::{EdwardsPoint, Scalar, scalar::clamp_integer};
 use rand_core::CryptoRng;
@@ -12,8 +13,21 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::{PublicKey, Signature, ZeroSecret};
 
 /// An X25519 private key: 32 bytes, clamped, on the heap, wiped when dropped.
+///
+/// Its public half is derived when it is first needed, and kept.
 #[derive(Clone)]
-pub struct PrivateKey(Box<Zeroizing<[u8; 32]>>);
+pub struct PrivateKey {
+    secret: Box<Zeroizing<[u8; 32]>>,
+    public: OnceLock<Public>,
+}
+
+/// One public key in its two forms.
+#[derive(Clone, Copy)]
+struct Public {
+    /// What signatures hash.
+    edwards: [u8; 32],
+    montgomery: PublicKey,
+}
 
 /// The 32 bytes that two parties agree on; wiped when dropped. Feed them to a KDF, never use them as a key.
 pub struct SharedSecret(Box<Zeroizing<[u8; 32]>>);
@@ -21,19 +35,17 @@ pub struct SharedSecret(Box<Zeroizing<[u8; 32]>>);
 impl PrivateKey {
     /// A new key from the caller's randomness.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        let mut key = Self(Box::default());
-        rng.fill_bytes(key.0.as_mut_slice());
-        key.clamp();
-        key
+        let mut secret = Box::<Zeroizing<[u8; 32]>>::default();
+        rng.fill_bytes(secret.as_mut_slice());
+        Self::clamped(secret)
     }
 
     /// The key of these 32 bytes, clamped as RFC 7748 says.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         let bytes = Zeroizing::new(bytes);
-        let mut key = Self(Box::default());
-        key.0.copy_from_slice(bytes.as_slice());
-        key.clamp();
-        key
+        let mut secret = Box::<Zeroizing<[u8; 32]>>::default();
+        secret.copy_from_slice(bytes.as_slice());
+        Self::clamped(secret)
     }
 
     /// The key of exactly 32 bytes, for instance from a record.
@@ -44,17 +56,17 @@ impl PrivateKey {
 
     /// The 32 secret bytes, for a record that is itself kept secret.
     pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.secret
     }
 
     /// The public half.
     pub fn public_key(&self) -> PublicKey {
-        PublicKey::from_bytes(EdwardsPoint::mul_base(&self.scalar()).to_montgomery().to_bytes())
+        self.public().montgomery
     }
 
     /// Agrees on a secret with the holder of `theirs`; refuses an all-zero result.
     pub fn agree(&self, theirs: &PublicKey) -> Result<SharedSecret, ZeroSecret> {
-        let secret = StaticSecret::from(**self.0);
+        let secret = StaticSecret::from(**self.secret);
         let shared = secret.diffie_hellman(&x25519_dalek::PublicKey::from(*theirs.as_bytes()));
         if !shared.was_contributory() {
             return Err(ZeroSecret);
@@ -71,20 +83,31 @@ impl PrivateKey {
         let mut nonce = Zeroizing::new([0; 64]);
         rng.fill_bytes(nonce.as_mut_slice());
         let scalar = Zeroizing::new(self.scalar());
-        let public = EdwardsPoint::mul_base(&scalar).compress();
+        let public = self.public().edwards;
         let r = Zeroizing::new(hash_to_scalar(&[&HASH_PREFIX, self.as_bytes(), message, nonce.as_slice()]));
         let commitment = EdwardsPoint::mul_base(&r).compress();
-        let challenge = hash_to_scalar(&[commitment.as_bytes(), public.as_bytes(), message]);
+        let challenge = hash_to_scalar(&[commitment.as_bytes(), &public, message]);
         let response = (*r + challenge * *scalar).to_bytes();
-        Signature::assemble(commitment.as_bytes(), &response, public.as_bytes()[31] & 0x80)
+        Signature::assemble(commitment.as_bytes(), &response, public[31] & 0x80)
     }
 
-    fn clamp(&mut self) {
-        **self.0 = clamp_integer(**self.0);
+    fn clamped(mut secret: Box<Zeroizing<[u8; 32]>>) -> Self {
+        **secret = clamp_integer(**secret);
+        Self { secret, public: OnceLock::new() }
+    }
+
+    fn public(&self) -> &Public {
+        self.public.get_or_init(|| {
+            let point = EdwardsPoint::mul_base(&Zeroizing::new(self.scalar()));
+            Public {
+                edwards: point.compress().to_bytes(),
+                montgomery: PublicKey::from_bytes(point.to_montgomery().to_bytes()),
+            }
+        })
     }
 
     fn scalar(&self) -> Scalar {
-        Scalar::from_bytes_mod_order(**self.0)
+        Scalar::from_bytes_mod_order(**self.secret)
     }
 }
 
@@ -92,7 +115,7 @@ impl ZeroizeOnDrop for PrivateKey {}
 
 impl ConstantTimeEq for PrivateKey {
     fn ct_eq(&self, other: &Self) -> subtle::Choice {
-        self.0.ct_eq(other.0.as_slice())
+        self.secret.ct_eq(other.secret.as_slice())
     }
 }
 
