@@ -13,6 +13,7 @@ use crate::{HandshakeError, Transport};
 
 /// What a client's first message asks for.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "held for one step only")]
 pub enum Hello {
     /// A full handshake: the client does not know us, or knows an old key of ours.
     Full(SendServerHello),
