@@ -100,6 +100,11 @@ async fn replayed(environment: &Environment) -> Result<(), Failure> {
     expect("text", user.read().await?, "still yours".to_owned())?;
 
     let mut user = user.restart(environment).await?;
+    eventually(async || {
+        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
+        Ok(account.get("connected") == Some(&json!(false)))
+    })
+    .await?;
     environment.phone_writes(&user.login, "waiting").await?;
     let mut attacker = TcpStream::connect(&environment.sandbox.chat).await?;
     attacker.write_all(&first).await?;
