@@ -1,3 +1,4 @@
+//! XML that is read is written and read the same, on one line and indented (wa-binary).
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -5,7 +6,8 @@ use wa_binary::Node;
 
 fuzz_target!(|text: &str| {
     if let Ok(node) = text.parse::<Node>() {
-        let xml = node.to_string();
-        assert_eq!(xml.parse(), Ok(node), "{xml}");
+        for xml in [format!("{node}"), format!("{node:#}")] {
+            assert_eq!(xml.parse().as_ref(), Ok(&node), "{xml}");
+        }
     }
 });

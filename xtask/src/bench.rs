@@ -10,7 +10,10 @@ use crate::program::{Program, root};
 
 /// Runs the benchmark program of one area in release mode.
 pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
-    let areas = areas()?;
+    let areas = areas(PREFIX);
+    if areas.is_empty() {
+        return Err(Failure::usage("there are no benchmarks yet: no peers/*/src/bin/bench-AREA.rs"));
+    }
     let Some((area, rest)) = args.split_first() else {
         return Err(Failure::usage(format!("name an area: {}", listed(&areas))));
     };
@@ -22,37 +25,33 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
         _ => (None, rest),
     };
     no_more("bench", rest)?;
-    let program = format!("bench-{area}");
+    let program = format!("{PREFIX}{area}");
     Program::cargo()
         .with_args(["run", "--release", "--quiet", "--manifest-path", MANIFEST, "--bin", &program, "--"])
         .with_args(json)
         .run()
 }
 
-const MANIFEST: &str = "peers/Cargo.toml";
+/// The workspace of the other implementations.
+pub(crate) const MANIFEST: &str = "peers/Cargo.toml";
 
-/// The areas that have a benchmark program, named in the workspace's manifest or in that of one of its packages.
-fn areas() -> Result<BTreeSet<String>, Failure> {
-    let peers = root().join("peers");
-    let packages = std::fs::read_dir(&peers).into_iter().flatten().flatten().map(|entry| entry.path());
-    let manifests = packages.chain([peers.clone()]).map(|directory| directory.join("Cargo.toml"));
-    let texts = manifests.filter_map(|manifest| std::fs::read_to_string(manifest).ok());
-    let areas: BTreeSet<String> = texts.flat_map(|text| named(&text)).collect();
-    if areas.is_empty() {
-        return Err(Failure::usage("there are no benchmarks yet: no manifest in peers/ names a bench-AREA"));
-    }
-    Ok(areas)
+const PREFIX: &str = "bench-";
+
+/// The areas that have a program of this kind: `peers/*/src/bin/PREFIX-AREA.rs`.
+pub(crate) fn areas(prefix: &str) -> BTreeSet<String> {
+    let packages = std::fs::read_dir(root().join("peers")).into_iter().flatten().flatten();
+    let programs = packages.filter_map(|package| std::fs::read_dir(package.path().join("src/bin")).ok());
+    let names =
+        programs.flatten().flatten().map(|program| program.file_name().to_string_lossy().into_owned());
+    names.filter_map(|name| area(&name, prefix).map(str::to_owned)).collect()
 }
 
-/// The areas of a manifest's `name = "bench-AREA"` lines.
-fn named(manifest: &str) -> BTreeSet<String> {
-    let values = manifest.lines().filter_map(|line| line.trim().strip_prefix("name"));
-    let values = values.filter_map(|rest| rest.trim_start().strip_prefix('='));
-    let programs = values.filter_map(|value| value.trim().trim_matches('"').strip_prefix("bench-"));
-    programs.map(str::to_owned).collect()
+fn area<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
+    name.strip_suffix(".rs")?.strip_prefix(prefix)
 }
 
-fn listed(areas: &BTreeSet<String>) -> String {
+/// The areas in one line.
+pub(crate) fn listed(areas: &BTreeSet<String>) -> String {
     areas.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
@@ -61,10 +60,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn areas_are_read_from_the_manifest() {
-        let manifest =
-            "[package]\nname = \"peers\"\n\n[[bin]]\nname = \"bench-noise\"\n[[bin]]\nname=\"bench-codec\"\n";
-        assert_eq!(listed(&named(manifest)), "codec, noise");
-        assert!(named("[package]\nname = \"peers\"\n").is_empty());
+    fn areas_are_the_names_of_programs() {
+        assert_eq!(area("bench-noise.rs", PREFIX), Some("noise"));
+        assert_eq!(area("handshake-noise.rs", PREFIX), None);
+        assert_eq!(area("bench-noise", PREFIX), None);
     }
 }

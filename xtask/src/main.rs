@@ -9,6 +9,7 @@ mod codegen;
 mod conformance;
 mod failure;
 mod fuzz;
+mod peers;
 mod program;
 mod report;
 mod system;
@@ -43,6 +44,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "codegen" => codegen::codegen(rest),
         "conformance" => conformance::conformance(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "peers" => peers::peers(rest),
         "test" => test::test(rest),
         "tidy" => tidy::tidy(rest),
         "help" | "--help" | "-h" => {
@@ -67,6 +69,7 @@ To work on the project:
   tidy                         check the taste that the compiler cannot: sockets, layers, crypto crates, words, files
   codegen [--check]            generate the protobuf types from proto/; --check only compares
   bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
+  peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`)
   fuzz TARGET [SECONDS]        run a fuzz target (nightly Rust and cargo-fuzz); without SECONDS until stopped
 
 `test`, `conformance` and `ci` look for OpenSSL's development files first. On Debian and Ubuntu, as root, they install
@@ -78,7 +81,7 @@ mod tests {
 
     #[test]
     fn every_command_is_in_the_help() {
-        for command in ["bench", "ci", "codegen", "conformance", "fuzz", "test", "tidy"] {
+        for command in ["bench", "ci", "codegen", "conformance", "fuzz", "peers", "test", "tidy"] {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {command} "))), "{command}");
         }
     }

@@ -1,0 +1,144 @@
+//! Writes the first inputs of every target to `fuzz/corpus`: `cargo run --manifest-path fuzz/Cargo.toml --example seeds`.
+//!
+//! They are made of the published example, of stanzas in XML and of the recordings that the crates are tested with.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use bytes::Bytes;
+use serde_json::Value;
+use wa_binary::{EncodeOptions, InteropSuffix, Limits, Node, Packing, decode, encode, pack};
+use wa_fuzz::WORLD;
+use wa_keys::PrivateKey;
+use wa_noise::{Intro, frame};
+use wa_signal::{Bundle, SenderKey, SenderKeyRecord, SessionRecord, SignedPrekey, Trust};
+
+/// Stanzas with every form of string, address and content.
+const STANZAS: &[&str] = &[
+    "<message to='14155551001@s.whatsapp.net' from='14155551000@s.whatsapp.net' id='123456' type='text' \
+     notify='joe'><body>Body text of message.</body></message>",
+    "<ack class='message' id='3EB0C767D26A8B4A5E6F' from='1-10853634039893@interop' t='1700000000'/>",
+    "<iq id='26' type='get' xmlns='w:p' to='s.whatsapp.net'/>",
+    "<iq from='s.whatsapp.net' type='result' id='1234.5678-12'><list><user jid='14155551001:3@s.whatsapp.net'>\
+     <registration wa:bytes='01020304'/><key><id wa:bytes='000001'/></key></user>\
+     <user jid='5:1@lid'/><user jid='5:300@msgr'/><user jid='5:2@hosted'/><user jid='5@g.us'/></list></iq>",
+    "<a wa:type='list'/>",
+    "<a wa:text='b' b='5@lid' wa:name1='b' wa:value1='\\u{0}'><c wa:type='text'>500</c><d wa:type='jid'>lid</d></a>",
+    "<wa:node wa:tag='\\u{1}'/>",
+];
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let mut nodes = Vec::new();
+    for xml in STANZAS {
+        nodes.push(xml.parse::<Node>()?);
+        write("xml", xml.as_bytes())?;
+    }
+    for node in &nodes {
+        node_seeds(node)?;
+    }
+    for text in [
+        "1-10853634039893@interop",
+        "1-5:0@interop",
+        "5:3@s.whatsapp.net",
+        "s.whatsapp.net",
+        "5:300@msgr",
+        "a@b",
+    ] {
+        write("jid", text.as_bytes())?;
+    }
+    noise_seeds()?;
+    signal_seeds()
+}
+
+fn node_seeds(node: &Node) -> Result<(), Box<dyn std::error::Error>> {
+    for packing in [Packing::Everything, Packing::JidsOnly, Packing::Nothing] {
+        let options = EncodeOptions::new().with_packing(packing).with_interop_suffix(InteropSuffix::Write);
+        let bytes = encode(node, &options)?;
+        decode(&bytes.clone().into(), &Limits::new())?;
+        write("node", &bytes)?;
+    }
+    write("xml", format!("{node:#}").as_bytes())?;
+    for above in [usize::MAX, 0] {
+        let body = pack(node, &EncodeOptions::new().with_compress_above(above))?;
+        write("unpack", &body)?;
+        write("transport_open", &body)?;
+        let intro = Intro { routing_info: Some(Bytes::from_static(b"route")) }.encode(b"WA\x06\x03")?;
+        write("frame", &[&[3][..], &intro, &frame(&body)?, &frame(b"")?].concat())?;
+        write("frame", &[&b"\x07WA\x06\x03"[..], &frame(&body)?].concat())?;
+    }
+    Ok(())
+}
+
+fn noise_seeds() -> Result<(), Box<dyn std::error::Error>> {
+    let (client, hello) = WORLD.client();
+    write("client_hello", &hello)?;
+    let (_, answer) = WORLD.server(hello).send(&WORLD.chain)?;
+    write("server_hello", &answer)?;
+    write("server_hello", &WORLD.chain)?;
+    let (_, finish) = WORLD.read_server_hello(client, answer)?.finish(b"login")?;
+    write("client_finish", &finish)?;
+    Ok(())
+}
+
+/// From the recordings of other implementations.
+fn signal_seeds() -> Result<(), Box<dyn std::error::Error>> {
+    let recorded = recording("v3_transcripts_byte33.json")?;
+    for scenario in array(&recorded["scenarios"]) {
+        for message in array(&scenario["messages"]).iter().take(4) {
+            let target = if message["type"] == 3 { "prekey_message" } else { "signal_message" };
+            write(target, &bytes(&message["message"])?)?;
+        }
+    }
+    for scenario in array(&recording("whatsapp_sender_keys.json")?["scenarios"]) {
+        write("signal_message", &bytes(&scenario["skdm"])?)?;
+        for message in array(&scenario["messages_in_delivery_order"]).iter().take(2) {
+            write("signal_message", &bytes(&message["skmsg"])?)?;
+        }
+    }
+    let key = SenderKey::generate(&mut WORLD.rng());
+    let mut record = SenderKeyRecord::default();
+    record.process(&key.distribution());
+    write("sender_key", &key.encode())?;
+    write("sender_key", &record.encode())?;
+    write("signal_message", &key.distribution().encode())?;
+    write("session_record", &SessionRecord::default().encode())?;
+    write("session_record", &established()?.encode())?;
+    Ok(())
+}
+
+/// A session that has been begun and waits for its first answer.
+fn established() -> Result<SessionRecord, Box<dyn std::error::Error>> {
+    let mut rng = WORLD.rng();
+    let [ours, theirs, prekey] = [3, 4, 5].map(|byte| PrivateKey::from_bytes([byte; 32]));
+    let bundle = Bundle {
+        registration_id: 7,
+        identity: theirs.public_key(),
+        signed_prekey: SignedPrekey::sign(1, &prekey, &theirs, &mut rng),
+        one_time_prekey: None,
+    };
+    let mut record = SessionRecord::default();
+    record.establish(&ours, &bundle, &Trust::Any, 0, &mut rng)?;
+    Ok(record)
+}
+
+fn recording(name: &str) -> Result<Value, Box<dyn std::error::Error>> {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/wa-signal/tests/vectors");
+    Ok(serde_json::from_slice(&fs::read(vectors.join(name))?)?)
+}
+
+fn array(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn bytes(value: &Value) -> Result<Vec<u8>, Box<dyn std::error::Error>> {
+    Ok(hex::decode(value.as_str().ok_or("no text")?)?)
+}
+
+/// Writes a seed, named by its length and a sum of its bytes.
+fn write(target: &str, seed: &[u8]) -> io::Result<()> {
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("corpus").join(target);
+    fs::create_dir_all(&directory)?;
+    let sum = seed.iter().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
+    fs::write(directory.join(format!("seed-{}-{sum:08x}", seed.len())), seed)
+}

@@ -1,0 +1,70 @@
+//! Reading every byte of a decoded node, on both sides alike, so that laziness gains nothing.
+
+use std::num::Wrapping;
+
+use wa_binary::{Content, Jid, Node, Value};
+use wacore_binary::node::ValueRef;
+use wacore_binary::{JidRef, NodeContentRef, NodeRef};
+
+/// The sum of all our node holds: tags, names, values, users, servers and devices of JIDs, contents.
+pub fn sum_ours(node: &Node) -> Wrapping<u64> {
+    let attrs = node.attrs().iter().map(|(name, value)| {
+        sum(name.as_bytes())
+            + match value {
+                Value::Text(text) => sum(text.as_bytes()),
+                Value::Jid(jid) => sum_our_jid(jid),
+            }
+    });
+    let content = match node.content() {
+        Content::Empty => Wrapping(0),
+        Content::Nodes(nodes) => nodes.iter().map(sum_ours).sum(),
+        Content::Bytes(bytes) => sum(bytes),
+        Content::Text(text) => sum(text.as_bytes()),
+        Content::Jid(jid) => sum_our_jid(jid),
+    };
+    sum(node.tag().as_bytes()) + attrs.sum::<Wrapping<u64>>() + content
+}
+
+/// The same sum of the reference's node.
+pub fn sum_reference(node: &NodeRef<'_>) -> Wrapping<u64> {
+    let attrs = node.attrs_iter().map(|(name, value)| {
+        sum(name.as_bytes())
+            + match value {
+                ValueRef::String(text) => sum(text.as_bytes()),
+                ValueRef::Jid(jid) => sum_reference_jid(jid),
+            }
+    });
+    let content = match &node.content {
+        None => Wrapping(0),
+        Some(NodeContentRef::Nodes(nodes)) => nodes.iter().map(sum_reference).sum(),
+        Some(NodeContentRef::Bytes(bytes)) => sum(bytes),
+        Some(NodeContentRef::String(text)) => sum(text.as_bytes()),
+    };
+    sum(node.tag.as_bytes()) + attrs.sum::<Wrapping<u64>>() + content
+}
+
+fn sum_our_jid(jid: &Jid) -> Wrapping<u64> {
+    let user = jid.user_bytes().map_or(Wrapping(0), |user| sum(&user));
+    user + sum(jid.server().as_bytes()) + Wrapping(jid.device().into())
+}
+
+fn sum_reference_jid(jid: &JidRef<'_>) -> Wrapping<u64> {
+    sum(jid.user.as_bytes()) + sum(jid.server.as_str().as_bytes()) + Wrapping(jid.device.into())
+}
+
+/// Many bytes at a time, so that what is measured is the codec more than the sum.
+fn sum(bytes: &[u8]) -> Wrapping<u64> {
+    let (blocks, rest) = bytes.as_chunks::<64>();
+    let mut lanes = [Wrapping(0); 8];
+    for block in blocks {
+        for (lane, eight) in lanes.iter_mut().zip(block.as_chunks().0) {
+            *lane += u64::from_le_bytes(*eight);
+        }
+    }
+    let (eights, rest) = rest.as_chunks();
+    let (fours, rest) = rest.as_chunks();
+    let ones = rest.iter().map(|byte| Wrapping(u64::from(*byte)));
+    let fours = fours.iter().map(|four| Wrapping(u64::from(u32::from_le_bytes(*four))));
+    let eights = eights.iter().map(|eight| Wrapping(u64::from_le_bytes(*eight)));
+    lanes.into_iter().chain(eights).chain(fours).chain(ones).sum()
+}

@@ -1,0 +1,13 @@
+//! Measuring two implementations side by side: interleaved medians, counted allocations, printed rows.
+//!
+//! A benchmark registers [`Counting`] as its global allocator, fills a [`Report`] and prints it.
+
+mod allocations;
+mod clock;
+mod prepared;
+mod report;
+
+pub use allocations::{Counting, allocations};
+pub use clock::interleaved;
+pub use prepared::{Prepared, interleaved_prepared};
+pub use report::{Report, Row, Unit};

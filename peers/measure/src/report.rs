@@ -1,0 +1,121 @@
+//! The rows a benchmark prints, for people or as one JSON object a line.
+
+use std::fmt::Write as _;
+
+/// What a benchmark has measured.
+#[derive(Debug)]
+pub struct Report {
+    reference_name: &'static str,
+    rows: Vec<Row>,
+}
+
+/// One figure of both sides.
+#[derive(Clone, Debug)]
+pub struct Row {
+    name: String,
+    ours: f64,
+    reference: f64,
+    unit: Unit,
+    info: bool,
+}
+
+/// What the figures of a row count; of each, less is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// Nanoseconds a call.
+    Nanoseconds,
+    /// Requests for heap memory a call.
+    Allocations,
+}
+
+impl Report {
+    /// An empty report beside the implementation of that name.
+    pub fn new(reference_name: &'static str) -> Self {
+        Self { reference_name, rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, row: Row) {
+        self.rows.push(row);
+    }
+
+    /// One JSON object a line: `name`, `ours`, `reference`, `reference_name`, `unit`, `ratio`, and
+    /// `"info": true` in rows without a goal.
+    pub fn json(&self) -> String {
+        self.rows.iter().fold(String::new(), |mut out, row| {
+            let Row { name, ours, reference, .. } = row;
+            let info = if row.info { ",\"info\":true" } else { "" };
+            let _ = writeln!(
+                out,
+                "{{\"name\":{name:?},\"ours\":{ours:.1},\"reference\":{reference:.1},\"reference_name\":{:?},\"unit\":{:?},\"ratio\":{:.3}{info}}}",
+                self.reference_name,
+                row.unit.name(),
+                row.ratio(),
+            );
+            out
+        })
+    }
+
+    /// A table.
+    pub fn table(&self) -> String {
+        let mut out =
+            format!("{:<28} {:>12} {:>22}  {:>6}\n", "", "wa-interop", self.reference_name, "ratio");
+        for row in &self.rows {
+            let note = if row.info { "  (no goal)" } else { "" };
+            let (ours, reference) = (row.unit.shown(row.ours), row.unit.shown(row.reference));
+            let _ = writeln!(out, "{:<28} {ours:>12} {reference:>22}  {:>5.2}x{note}", row.name, row.ratio());
+        }
+        out
+    }
+}
+
+impl Row {
+    /// A row with a goal.
+    pub fn new(name: impl Into<String>, unit: Unit, ours: f64, reference: f64) -> Self {
+        Self { name: name.into(), ours, reference, unit, info: false }
+    }
+
+    /// The row, as one without a goal.
+    pub fn with_info(mut self) -> Self {
+        self.info = true;
+        self
+    }
+
+    /// The reference's figure divided by ours: above 1 we are ahead. Equal figures make 1, also two zeros.
+    pub fn ratio(&self) -> f64 {
+        if self.ours == self.reference { 1.0 } else { self.reference / self.ours }
+    }
+}
+
+impl Unit {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Nanoseconds => "ns",
+            Self::Allocations => "allocations",
+        }
+    }
+
+    fn shown(self, figure: f64) -> String {
+        match self {
+            Self::Nanoseconds => format!("{figure:.1} ns"),
+            Self::Allocations => format!("{figure:.0}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_as_json() {
+        let mut report = Report::new("other 1.0");
+        report.push(Row::new("decode/a", Unit::Nanoseconds, 10.0, 25.0));
+        report.push(Row::new("allocs/a", Unit::Allocations, 0.0, 0.0).with_info());
+        assert_eq!(
+            report.json(),
+            "{\"name\":\"decode/a\",\"ours\":10.0,\"reference\":25.0,\"reference_name\":\"other 1.0\",\"unit\":\"ns\",\"ratio\":2.500}\n\
+             {\"name\":\"allocs/a\",\"ours\":0.0,\"reference\":0.0,\"reference_name\":\"other 1.0\",\"unit\":\"allocations\",\"ratio\":1.000,\"info\":true}\n"
+        );
+    }
+}
