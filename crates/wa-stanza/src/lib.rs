@@ -25,6 +25,9 @@
 //! whose tag is not modelled is [`Stanza::Other`], whole.
 
 mod ack;
+mod blocklist;
+mod chatstate;
+mod devices;
 mod error;
 mod fields;
 mod ib;
@@ -34,11 +37,15 @@ mod notification;
 mod ping;
 mod prekeys;
 mod receipt;
+mod report;
 mod retry;
 mod stanza;
 mod stream;
 
 pub use ack::Ack;
+pub use blocklist::{Blocklist, BlocklistChange};
+pub use chatstate::{Chatstate, Typing};
+pub use devices::{DeviceLists, DeviceQuery, UserDevices};
 pub use error::{Malformed, StanzaError};
 pub use ib::{Ib, IbItem};
 pub use iq::{Iq, IqError, IqKind};
@@ -47,9 +54,10 @@ pub use notification::{Notification, NotificationContent};
 pub use ping::ping;
 pub use prekeys::{
     Bundle, FetchedUser, OneTimePrekey, PrekeyBundles, PrekeyCount, PrekeyFetch, PrekeyId, PrekeyUpload,
-    SignedPrekey, WantedUser,
+    SignedPrekey, SignedPrekeyRotation, WantedUser,
 };
 pub use receipt::{Receipt, ReceiptKind};
+pub use report::{Report, ReportedMessage};
 pub use retry::{Retry, RetryKeys};
 pub use stanza::Stanza;
 pub use stream::{Conflict, Failure, FailureReason, StreamCondition, StreamError, Success};

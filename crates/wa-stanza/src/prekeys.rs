@@ -6,7 +6,7 @@ mod bundle;
 mod upload;
 
 pub use bundle::{Bundle, FetchedUser, PrekeyBundles, PrekeyFetch, WantedUser};
-pub use upload::{PrekeyCount, PrekeyUpload};
+pub use upload::{PrekeyCount, PrekeyUpload, SignedPrekeyRotation};
 
 use wa_binary::Node;
 

@@ -53,20 +53,30 @@ pub enum ReceiptKind {
 }
 
 impl Receipt {
-    /// A receipt to the sender of a message, as a client sends it. None if the message does not say who sent it.
+    /// A receipt as a client sends it.
     #[must_use]
-    pub fn for_message(message: &Message, kind: ReceiptKind) -> Option<Self> {
-        Some(Self {
-            id: message.id.clone(),
+    pub fn new(to: Jid, id: impl Into<Str>, kind: ReceiptKind) -> Self {
+        Self {
+            id: id.into(),
             more_ids: Vec::new(),
-            to: Some(message.from.clone()?),
+            to: Some(to),
             from: None,
-            participant: message.participant.clone(),
-            recipient: message.recipient.clone(),
+            participant: None,
+            recipient: None,
             kind,
             t: None,
             offline: None,
             children: Vec::new(),
+        }
+    }
+
+    /// A receipt to the sender of a message, as a client sends it. None if the message does not say who sent it.
+    #[must_use]
+    pub fn for_message(message: &Message, kind: ReceiptKind) -> Option<Self> {
+        Some(Self {
+            participant: message.participant.clone(),
+            recipient: message.recipient.clone(),
+            ..Self::new(message.from.clone()?, message.id.clone(), kind)
         })
     }
 

@@ -21,6 +21,8 @@ pub struct Retry {
     pub t: u64,
     /// The version, 1.
     pub v: u8,
+    /// Why it could not be decrypted, by the numbers of public clients; 7 is a bad MAC (observed).
+    pub error: Option<u16>,
     /// The asker's registration id.
     pub registration: u32,
     /// What is needed for the new session, without asking the server; from the second time on.
@@ -49,6 +51,7 @@ impl Retry {
             id: retry.text("id")?,
             t: retry.number("t")?,
             v: retry.number("v")?,
+            error: retry.number_opt("error")?,
             registration: registration(receipt)?,
             keys: receipt.child_opt("keys").map(RetryKeys::of).transpose()?,
         })
@@ -59,7 +62,8 @@ impl Retry {
             .with_attr("count", self.count)
             .with_attr("id", self.id)
             .with_attr("t", self.t)
-            .with_attr("v", self.v);
+            .with_attr("v", self.v)
+            .with_attr_opt("error", self.error);
         let mut nodes = vec![retry, registration_node(self.registration)];
         nodes.extend(self.keys.map(Node::from));
         nodes

@@ -3,6 +3,7 @@
 use wa_binary::Node;
 
 use crate::ack::Ack;
+use crate::chatstate::Chatstate;
 use crate::error::Malformed;
 use crate::ib::Ib;
 use crate::iq::Iq;
@@ -35,6 +36,8 @@ pub enum Stanza {
     Ib(Ib),
     /// Something changed.
     Notification(Notification),
+    /// What a user is doing right now.
+    Chatstate(Chatstate),
     /// A stanza with any other tag, whole.
     Other(Node),
 }
@@ -50,6 +53,7 @@ impl TryFrom<Node> for Stanza {
             "ack" => Ack::try_from(&node).map(Self::Ack),
             "iq" => Iq::try_from(&node).map(Self::Iq),
             "notification" => Notification::try_from(&node).map(Self::Notification),
+            "chatstate" => Chatstate::try_from(&node).map(Self::Chatstate),
             "ib" => Ib::try_from(&node).map(Self::Ib),
             "success" => Success::try_from(&node).map(Self::Success),
             "failure" => Failure::try_from(&node).map(Self::Failure),
@@ -74,6 +78,7 @@ impl From<Stanza> for Node {
             Stanza::Ack(ack) => ack.into(),
             Stanza::Ib(ib) => ib.into(),
             Stanza::Notification(notification) => notification.into(),
+            Stanza::Chatstate(state) => state.into(),
             Stanza::Other(node) => node,
         }
     }
@@ -89,4 +94,4 @@ macro_rules! from_family {
     )*};
 }
 
-from_family!(Success, Failure, StreamError, Iq, Message, Receipt, Ack, Ib, Notification);
+from_family!(Success, Failure, StreamError, Iq, Message, Receipt, Ack, Ib, Notification, Chatstate);

@@ -4,9 +4,9 @@
 
 use wa_binary::{Content, EncodeOptions, Jid, Limits, Node, decode, encode};
 use wa_stanza::{
-    Ack, Conflict, Edit, Enc, EncKind, Failure, FailureReason, Ib, IbItem, Iq, IqError, Malformed, Message,
-    MessageKind, Notification, NotificationContent, Receipt, ReceiptKind, Stanza, StanzaError,
-    StreamCondition, StreamError, Success, ping,
+    Ack, Chatstate, Conflict, Edit, Enc, EncKind, Failure, FailureReason, Ib, IbItem, Iq, IqError, Malformed,
+    Message, MessageKind, Notification, NotificationContent, Receipt, ReceiptKind, Stanza, StanzaError,
+    StreamCondition, StreamError, Success, Typing, ping,
 };
 
 fn node(xml: &str) -> Node {
@@ -311,7 +311,7 @@ fn notifications() {
 
 #[test]
 fn unknown_stanzas_survive_whole() {
-    let xml = "<chatstate to='14155551001@s.whatsapp.net' b='1' a='2'><composing media='audio'/></chatstate>";
+    let xml = "<presence to='14155551001@s.whatsapp.net' b='1' a='2'><composing media='audio'/></presence>";
     let options = EncodeOptions::new();
     let bytes = encode(&node(xml), &options).unwrap();
     let stanza = Stanza::try_from(decode(&bytes.clone().into(), &Limits::new()).unwrap()).unwrap();
@@ -332,4 +332,22 @@ fn malformed_stanzas_are_handed_back() {
     let bad = node("<message from='5@lid' id='1'/>");
     let error = StanzaError::MissingAttr { element: "message", attr: "type" };
     assert_eq!(Stanza::try_from(bad.clone()), Err(Malformed { error, node: bad }));
+}
+
+#[test]
+fn chatstates() {
+    for (xml, typing) in [
+        ("<composing/>", Typing::Composing),
+        ("<composing media='audio'/>", Typing::Recording),
+        ("<paused/>", Typing::Paused),
+    ] {
+        golden(
+            &format!("<chatstate to='14155551001@s.whatsapp.net'>{xml}</chatstate>"),
+            Chatstate::new(jid("14155551001@s.whatsapp.net"), typing),
+        );
+        golden(
+            &format!("<chatstate from='14155551001@s.whatsapp.net'>{xml}</chatstate>"),
+            Chatstate { to: None, from: Some(jid("14155551001@s.whatsapp.net")), typing },
+        );
+    }
 }

@@ -5,7 +5,8 @@
 use wa_binary::{Jid, Node};
 use wa_stanza::{
     Bundle, FetchedUser, Iq, IqError, IqKind, OneTimePrekey, PrekeyBundles, PrekeyCount, PrekeyFetch,
-    PrekeyId, PrekeyUpload, Receipt, ReceiptKind, Retry, RetryKeys, SignedPrekey, StanzaError, WantedUser,
+    PrekeyId, PrekeyUpload, Receipt, ReceiptKind, Retry, RetryKeys, SignedPrekey, SignedPrekeyRotation,
+    StanzaError, WantedUser,
 };
 
 /// Writes `{name}` as many bytes of one value as the protocol has there.
@@ -178,7 +179,15 @@ fn retries() {
             <retry count='1' id='3EB0' t='1700000000' v='1'/><registration wa:bytes='0000012c'/>
         </receipt>";
     let keys = "<keys><type wa:bytes='05'/>{identity}{key1}{skey}<device-identity wa:bytes='0a00'/></keys>";
-    let retry = Retry { count: 1, id: "3EB0".into(), t: 1_700_000_000, v: 1, registration: 300, keys: None };
+    let retry = Retry {
+        count: 1,
+        id: "3EB0".into(),
+        t: 1_700_000_000,
+        v: 1,
+        error: None,
+        registration: 300,
+        keys: None,
+    };
     let receipt = |retry: Retry| Receipt {
         id: "3EB0".into(),
         more_ids: Vec::new(),
@@ -204,4 +213,20 @@ fn retries() {
     let text = text.replace("count='1'", "count='2'").replace("</receipt>", &format!("{keys}</receipt>"));
     assert_eq!(Receipt::try_from(&xml(&text)), Ok(receipt(again.clone())));
     assert_eq!(Node::from(receipt(again)), xml(&text));
+}
+
+#[test]
+fn rotation() {
+    let signed = SignedPrekey { id: PrekeyId::new(2).unwrap(), value: [3; 32], signature: [4; 64] };
+    let xml = format!(
+        "<iq id='9' to='s.whatsapp.net' type='set' xmlns='encrypt'><rotate><skey><id wa:bytes='000002'/>\
+         <value wa:bytes='{}'/><signature wa:bytes='{}'/></skey></rotate></iq>",
+        "03".repeat(32),
+        "04".repeat(64)
+    );
+    let node: Node = xml.parse().unwrap();
+    assert_eq!(Node::from(SignedPrekeyRotation { signed }.into_iq("9")), node);
+    let iq = Iq::try_from(&node).unwrap();
+    assert_eq!(SignedPrekeyRotation::try_from(&iq), Ok(SignedPrekeyRotation { signed }));
+    assert_eq!(PrekeyUpload::try_from(&iq), Err(StanzaError::WrongIq { element: "registration" }));
 }

@@ -136,6 +136,12 @@ pub struct Account {
     /// Absent until the enlistment is recorded.
     #[prost(string, optional, tag = "8")]
     pub login: ::core::option::Option<::prost::alloc::string::String>,
+    /// When the signed prekey was made, in Unix seconds.
+    #[prost(uint64, optional, tag = "9")]
+    pub signed_prekey_since: ::core::option::Option<u64>,
+    /// Whether the server has not confirmed it yet.
+    #[prost(bool, optional, tag = "10")]
+    pub signed_prekey_pending: ::core::option::Option<bool>,
 }
 /// Numbers that only rise, apart from the account because they change with every message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -162,7 +168,7 @@ pub struct Prekey {
     #[prost(bytes = "vec", required, tag = "2")]
     pub private: ::prost::alloc::vec::Vec<u8>,
 }
-/// What the application has not confirmed: a message (content, timestamp), a refusal (its code), or else a receipt.
+/// What the application has not confirmed; exactly one of the parts is there.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct InboxEntry {
@@ -172,12 +178,23 @@ pub struct InboxEntry {
     pub peer: ::prost::alloc::string::String,
     #[prost(string, repeated, tag = "3")]
     pub ids: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// A message, with the time at which the server took it.
     #[prost(bytes = "vec", optional, tag = "4")]
     pub content: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
     #[prost(uint64, optional, tag = "5")]
     pub timestamp: ::core::option::Option<u64>,
+    /// A refusal: its code.
     #[prost(uint32, optional, tag = "6")]
     pub rejection: ::core::option::Option<u32>,
+    /// A receipt: 1 delivered, 2 read, 3 played, 4 media not available.
+    #[prost(uint32, optional, tag = "7")]
+    pub status: ::core::option::Option<u32>,
+    /// A changed identity: the new key, or nothing if it is not known yet.
+    #[prost(bytes = "vec", optional, tag = "8")]
+    pub identity: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    /// A notification: the node.
+    #[prost(bytes = "vec", optional, tag = "9")]
+    pub notification: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
 /// A stanza that the server has not acked: the exact bytes that will be sent again.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -188,7 +205,7 @@ pub struct OutboxEntry {
     #[prost(bytes = "vec", required, tag = "2")]
     pub stanza: ::prost::alloc::vec::Vec<u8>,
 }
-/// A message that was accepted: where it stands in the outbox.
+/// A message that was accepted: where it stands in the outbox, where its content is kept, how often it was sent again.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Sent {
@@ -196,8 +213,12 @@ pub struct Sent {
     pub version: u32,
     #[prost(uint64, required, tag = "2")]
     pub number: u64,
+    #[prost(uint64, required, tag = "3")]
+    pub content: u64,
+    #[prost(uint32, required, tag = "4")]
+    pub resent: u32,
 }
-/// Content that waits for its peer's bundle.
+/// Content that waits for its peer's bundles.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Waiting {
@@ -207,4 +228,41 @@ pub struct Waiting {
     pub id: ::prost::alloc::string::String,
     #[prost(bytes = "vec", required, tag = "3")]
     pub content: ::prost::alloc::vec::Vec<u8>,
+    /// The only device that it is for, if it is sent again.
+    #[prost(uint32, optional, tag = "4")]
+    pub device: ::core::option::Option<u32>,
+    #[prost(uint32, required, tag = "5")]
+    pub resent: u32,
+    /// Where the content is kept.
+    #[prost(uint64, required, tag = "6")]
+    pub kept: u64,
+}
+/// Content kept for a peer that cannot decrypt it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Content {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    #[prost(bytes = "vec", required, tag = "2")]
+    pub content: ::prost::alloc::vec::Vec<u8>,
+}
+/// A number, or a time in Unix seconds, by the row's table.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Number {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    #[prost(uint64, required, tag = "2")]
+    pub value: u64,
+}
+/// The devices of a user to which messages go, and when the server told so.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Devices {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    #[prost(uint32, repeated, packed = "false", tag = "2")]
+    pub devices: ::prost::alloc::vec::Vec<u32>,
+    #[prost(uint64, required, tag = "3")]
+    pub since: u64,
 }

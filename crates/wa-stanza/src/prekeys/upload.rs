@@ -82,3 +82,27 @@ impl TryFrom<&Iq> for PrekeyUpload {
         })
     }
 }
+
+/// A new signed prekey in place of the last one, answered with an empty result (observed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SignedPrekeyRotation {
+    /// The new one.
+    pub signed: SignedPrekey,
+}
+
+impl SignedPrekeyRotation {
+    /// The iq that gives it to the server.
+    #[must_use]
+    pub fn into_iq(self, id: impl Into<Str>) -> Iq {
+        Iq::set(id, XMLNS).with_children([Node::new("rotate").with_child(self.signed.into())])
+    }
+}
+
+impl TryFrom<&Iq> for SignedPrekeyRotation {
+    type Error = StanzaError;
+
+    fn try_from(iq: &Iq) -> Result<Self, StanzaError> {
+        let rotate = iq.request_payload(&IqKind::Set, XMLNS, "rotate")?.child("rotate")?;
+        Ok(Self { signed: SignedPrekey::of(rotate.child("skey")?)? })
+    }
+}
