@@ -2,7 +2,7 @@
 
 use rand_core::CryptoRng;
 use wa_binary::Jid;
-use wa_keys::PrivateKey;
+use wa_keys::{PrivateKey, PublicKey};
 use wa_signal::{LocalIdentity, SignedPrekey};
 
 /// Everything secret that an enlistment's public values come from.
@@ -15,6 +15,19 @@ pub struct AccountKeys {
     /// The first signed prekey (`e_skey_id`, `e_skey_val`, `e_key_sig` are its public form).
     pub signed_prekey: PrivateKey,
     /// Its public form.
+    pub signed: SignedPrekey,
+}
+
+/// What an enlistment says of an account: the public halves of its keys.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKeys {
+    /// `authkey`.
+    pub noise: PublicKey,
+    /// `e_regid`.
+    pub registration_id: u32,
+    /// `e_ident`.
+    pub identity: PublicKey,
+    /// `e_skey_id`, `e_skey_val` and the signature.
     pub signed: SignedPrekey,
 }
 
@@ -35,6 +48,11 @@ impl AccountKeys {
         let signed = SignedPrekey::sign(FIRST_PREKEY, &signed_prekey, &identity.key, rng);
         Self { noise: PrivateKey::generate(rng), identity, signed_prekey, signed }
     }
+
+    /// What an enlistment says of them.
+    pub fn public(&self) -> PublicKeys {
+        public(&self.noise, &self.identity, &self.signed)
+    }
 }
 
 /// The account as its row has it.
@@ -46,6 +64,26 @@ pub struct Account {
     pub identity: LocalIdentity,
     /// The signed prekey that bundles carry now.
     pub signed: SignedPrekey,
+    /// When it was made, in Unix seconds; 0 if that is not known.
+    pub signed_since: u64,
+    /// Whether the server has not confirmed it yet.
+    pub signed_pending: bool,
     /// The login that WhatsApp assigned; none before the enlistment is recorded.
     pub login: Option<Jid>,
+}
+
+impl Account {
+    /// What another enlistment says of it, for instance after 30 days without a connection.
+    pub fn public(&self) -> PublicKeys {
+        public(&self.noise, &self.identity, &self.signed)
+    }
+}
+
+fn public(noise: &PrivateKey, identity: &LocalIdentity, signed: &SignedPrekey) -> PublicKeys {
+    PublicKeys {
+        noise: noise.public_key(),
+        registration_id: identity.registration_id,
+        identity: identity.key.public_key(),
+        signed: signed.clone(),
+    }
 }

@@ -47,12 +47,12 @@ impl Client {
     pub fn create(keys: &AccountKeys) -> Transaction {
         let write =
             |(key, row): (_, crate::row::Row)| Write { key, value: Some(row.encode()), expires: None };
-        Transaction { writes: first_rows(keys).into_iter().map(write).collect(), reads: Vec::new() }
+        Transaction { writes: first_rows(keys).into_iter().map(write).collect(), ..Transaction::default() }
     }
 
     /// The transaction that finds out whether a store has an account: its rows are empty if not.
     pub fn find() -> Transaction {
-        Transaction { writes: Vec::new(), reads: vec![Read::One(Key::account())] }
+        Transaction { reads: vec![Read::One(Key::account())], ..Transaction::default() }
     }
 
     /// A client over a store in which an account was made. `root` is what the server's certificates must come from:
@@ -129,6 +129,7 @@ impl Client {
         if let Some(channel) = &mut self.channel {
             channel.handle_timeout(now);
         }
+        self.messenger.handle_timeout(now, rng);
         self.pump(now, rng);
     }
 

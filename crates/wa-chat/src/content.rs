@@ -1,42 +1,278 @@
-//! What a message says: protobuf inside padding inside the ratchet (seed §3.1; padding observed).
-
-use std::ops::RangeInclusive;
+//! What a message says: protobuf inside padding inside the ratchet (seed §3.1; RO 1.0.1 to 1.0.3; fields observed).
 
 use bytes::Bytes;
-use prost::Message;
-use rand_core::Rng;
+use prost::Message as _;
+use wa_binary::{Jid, Str};
 use wa_proto::content;
+use wa_stanza::{Edit, MessageKind};
+
+use crate::MessageId;
+
+mod media;
+mod padding;
+#[cfg(test)]
+mod tests;
+
+pub use self::media::{Media, MediaFile, MediaKey, MediaKind};
+pub(crate) use self::padding::{pad, unpad};
 
 /// The decrypted body of a message.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Content {
-    /// Text.
-    Text(String),
+    /// Text, perhaps in reply to something.
+    Text(Text),
+    /// A reaction to a message.
+    Reaction {
+        /// To which.
+        target: Target,
+        /// An emoji; empty takes the reaction back.
+        emoji: String,
+    },
+    /// New text for an earlier message of the same sender.
+    Edit {
+        /// Which.
+        id: MessageId,
+        /// What it says from now on.
+        text: Text,
+    },
+    /// An earlier message of the same sender is taken back.
+    Revoke {
+        /// Which.
+        id: MessageId,
+    },
+    /// A picture, a recording or another file, which lies elsewhere.
+    Media(Box<Media>),
     /// Something that this version does not read, as its protobuf bytes: nothing is lost.
     Unknown(Bytes),
 }
 
+/// Text and what it refers to. `Text::from("hello")` is the plain one.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Text {
+    /// What is written.
+    pub body: String,
+    /// What it answers.
+    pub reply: Option<Reply>,
+    /// Users that are named in it, as `@` and their number.
+    pub mentions: Vec<Jid>,
+}
+
+/// The message that is answered.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Reply {
+    /// Its name.
+    pub id: MessageId,
+    /// Who wrote it.
+    pub author: Jid,
+    /// What it said, in protobuf, for readers that do not have it; may be empty. [`Content::decode`] reads it.
+    pub quoted: Bytes,
+}
+
+/// A message of the same conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Its name.
+    pub id: MessageId,
+    /// Whether whoever sends this content wrote it; otherwise the receiver did.
+    pub by_sender: bool,
+}
+
+/// What a message's stanza says of its content.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Envelope {
+    pub(crate) kind: MessageKind,
+    pub(crate) edit: Option<Edit>,
+    pub(crate) media_type: Option<&'static str>,
+    /// Nothing is shown to the reader if it cannot be decrypted.
+    pub(crate) hide_failure: bool,
+}
+
+/// Types of `ProtocolMessage`.
+const REVOKE: i32 = 0;
+const EDIT: i32 = 14;
+
 impl Content {
-    /// The content in protobuf.
-    pub fn encode(&self) -> Bytes {
+    /// Plain text.
+    pub fn text(body: impl Into<String>) -> Self {
+        Self::Text(Text::from(body.into()))
+    }
+
+    /// The text, if this is text.
+    pub fn as_text(&self) -> Option<&str> {
         match self {
-            Self::Text(text) => {
-                let message = content::Message { conversation: Some(text.clone()), ..Default::default() };
-                message.encode_to_vec().into()
-            }
-            Self::Unknown(bytes) => bytes.clone(),
+            Self::Text(text) => Some(&text.body),
+            _ => None,
         }
     }
 
-    /// Reads content; what is no text here stays bytes.
+    /// The content in protobuf, as sent `to` a user at `now` (Unix seconds).
+    pub fn encode(&self, to: &Jid, now: u64) -> Bytes {
+        let milliseconds = i64::try_from(now.saturating_mul(1000)).ok();
+        let key = |id: &MessageId, from_me| content::MessageKey {
+            remote_jid: Some(to.to_string()),
+            from_me: Some(from_me),
+            id: Some(id.0.clone()),
+            participant: None,
+        };
+        let protocol = |id: &MessageId, kind, edited_message| content::Message {
+            protocol_message: Some(Box::new(content::ProtocolMessage {
+                key: Some(key(id, true)),
+                r#type: Some(kind),
+                edited_message,
+                timestamp_ms: milliseconds,
+            })),
+            ..Default::default()
+        };
+        let message = match self {
+            Self::Text(text) => text.message(),
+            Self::Reaction { target, emoji } => content::Message {
+                reaction_message: Some(content::ReactionMessage {
+                    key: Some(key(&target.id, target.by_sender)),
+                    text: Some(emoji.clone()),
+                    sender_timestamp_ms: milliseconds,
+                }),
+                ..Default::default()
+            },
+            Self::Edit { id, text } => {
+                let edit = protocol(id, EDIT, Some(Box::new(text.message())));
+                let wrapped = content::FutureProofMessage { message: Some(Box::new(edit)) };
+                content::Message { edited_message: Some(Box::new(wrapped)), ..Default::default() }
+            }
+            Self::Revoke { id } => protocol(id, REVOKE, None),
+            Self::Media(media) => media.message(),
+            Self::Unknown(bytes) => return bytes.clone(),
+        };
+        message.encode_to_vec().into()
+    }
+
+    /// Reads content; what is not known here, or lacks what it must have, stays bytes.
     pub fn decode(bytes: Bytes) -> Self {
-        let Ok(message) = content::Message::decode(bytes.clone()) else { return Self::Unknown(bytes) };
-        let extended = message.extended_text_message.and_then(|extended| extended.text);
-        match message.conversation.or(extended) {
-            Some(text) => Self::Text(text),
-            None => Self::Unknown(bytes),
+        let read = content::Message::decode(bytes.clone()).ok().and_then(Self::of);
+        read.unwrap_or(Self::Unknown(bytes))
+    }
+
+    fn of(message: content::Message) -> Option<Self> {
+        if let Some(edited) = message.edited_message.and_then(|wrapped| wrapped.message) {
+            return Self::of_protocol(*edited.protocol_message?);
         }
+        if let Some(protocol) = message.protocol_message {
+            return Self::of_protocol(*protocol);
+        }
+        if let Some(reaction) = message.reaction_message {
+            let key = reaction.key?;
+            let target = Target { id: MessageId(key.id?), by_sender: key.from_me.unwrap_or_default() };
+            return Some(Self::Reaction { target, emoji: reaction.text.unwrap_or_default() });
+        }
+        if let Some(body) = message.conversation {
+            return Some(Self::Text(body.into()));
+        }
+        if let Some(extended) = message.extended_text_message {
+            return Text::of(*extended).map(Self::Text);
+        }
+        let captioned = message.document_with_caption_message.and_then(|wrapped| wrapped.message);
+        let document = message.document_message.or(captioned.and_then(|inner| inner.document_message));
+        let media = message.image_message.map(|it| Media::of_image(*it));
+        let media = media.or(message.video_message.map(|it| Media::of_video(*it)));
+        let media = media.or(message.audio_message.map(|it| Media::of_audio(*it)));
+        let media = media.or(document.map(|it| Media::of_document(*it)));
+        let media = media.or(message.sticker_message.map(|it| Media::of_sticker(*it)));
+        media?.map(|media| Self::Media(Box::new(media)))
+    }
+
+    /// A revoke or an edit, of the sender's own message only: nobody changes what another wrote.
+    fn of_protocol(protocol: content::ProtocolMessage) -> Option<Self> {
+        let key = protocol.key.filter(|key| key.from_me == Some(true))?;
+        let id = MessageId(key.id?);
+        match protocol.r#type.unwrap_or(REVOKE) {
+            REVOKE => Some(Self::Revoke { id }),
+            EDIT => match Self::of(*protocol.edited_message?)? {
+                Self::Text(text) => Some(Self::Edit { id, text }),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    pub(crate) fn envelope(&self) -> Envelope {
+        let (kind, edit, hide_failure) = match self {
+            Self::Text(_) => (MessageKind::Text, None, false),
+            Self::Reaction { .. } => (MessageKind::Reaction, None, true),
+            Self::Edit { .. } => (MessageKind::Text, Some(Edit::Message), true),
+            Self::Revoke { .. } => (MessageKind::Text, Some(Edit::SenderRevoke), true),
+            Self::Media(_) | Self::Unknown(_) => (MessageKind::Media, None, false),
+        };
+        let media_type = match self {
+            Self::Media(media) => Some(media.kind.as_str()),
+            _ => None,
+        };
+        Envelope { kind, edit, media_type, hide_failure }
+    }
+}
+
+impl Envelope {
+    /// What the stanza's `<enc>` says of the media inside.
+    pub(crate) fn media_type(&self) -> Option<Str> {
+        self.media_type.map(Str::from)
+    }
+}
+
+impl Text {
+    fn message(&self) -> content::Message {
+        let mut message = content::Message::default();
+        match context(self.reply.as_ref(), &self.mentions) {
+            None => message.conversation = Some(self.body.clone()),
+            context => {
+                let extended =
+                    content::ExtendedTextMessage { text: Some(self.body.clone()), context_info: context };
+                message.extended_text_message = Some(Box::new(extended));
+            }
+        }
+        message
+    }
+
+    fn of(extended: content::ExtendedTextMessage) -> Option<Self> {
+        let (reply, mentions) = of_context(extended.context_info);
+        Some(Self { body: extended.text?, reply, mentions })
+    }
+}
+
+/// The context of a reply or of mentions; none for a message that stands alone.
+fn context(reply: Option<&Reply>, mentions: &[Jid]) -> Option<Box<content::ContextInfo>> {
+    if reply.is_none() && mentions.is_empty() {
+        return None;
+    }
+    let quoted = reply.and_then(|reply| content::Message::decode(reply.quoted.clone()).ok());
+    Some(Box::new(content::ContextInfo {
+        stanza_id: reply.map(|reply| reply.id.0.clone()),
+        participant: reply.map(|reply| reply.author.to_string()),
+        quoted_message: quoted.map(Box::new),
+        remote_jid: None,
+        mentioned_jid: mentions.iter().map(ToString::to_string).collect(),
+    }))
+}
+
+/// What can be read of a context; a reply without name or author is none.
+fn of_context(context: Option<Box<content::ContextInfo>>) -> (Option<Reply>, Vec<Jid>) {
+    let Some(context) = context else { return (None, Vec::new()) };
+    let reply = || {
+        let author = context.participant.as_ref()?.parse().ok()?;
+        let quoted = context.quoted_message.as_ref().map(|quoted| quoted.encode_to_vec().into());
+        Some(Reply { id: MessageId(context.stanza_id.clone()?), author, quoted: quoted.unwrap_or_default() })
+    };
+    let mentions = context.mentioned_jid.iter().filter_map(|jid| jid.parse().ok()).collect();
+    (reply(), mentions)
+}
+
+impl From<String> for Text {
+    fn from(body: String) -> Self {
+        Self { body, reply: None, mentions: Vec::new() }
+    }
+}
+
+impl From<&str> for Text {
+    fn from(body: &str) -> Self {
+        Self::from(body.to_owned())
     }
 }
 
@@ -45,69 +281,23 @@ impl std::fmt::Debug for Content {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Text(_) => "Text(..)",
+            Self::Reaction { .. } => "Reaction(..)",
+            Self::Edit { .. } => "Edit(..)",
+            Self::Revoke { .. } => "Revoke(..)",
+            Self::Media(_) => "Media(..)",
             Self::Unknown(_) => "Unknown(..)",
         })
     }
 }
 
-/// Appends `n` bytes of value `n`, with a random `n` of the range.
-pub(crate) fn pad(content: &[u8], range: &RangeInclusive<u8>, rng: &mut impl Rng) -> Vec<u8> {
-    let (least, most) = (*range.start(), *range.end());
-    let span = u64::from(most.saturating_sub(least)) + 1;
-    let count = least.saturating_add(u8::try_from(rng.next_u64() % span).unwrap_or(0));
-    let mut padded = Vec::with_capacity(content.len() + usize::from(count));
-    padded.extend_from_slice(content);
-    padded.extend(std::iter::repeat_n(count, usize::from(count)));
-    padded
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Text(..)")
+    }
 }
 
-/// Takes off as many bytes as the last one says: from 1 to all of them. `None`: there is no such padding.
-pub(crate) fn unpad(mut padded: Vec<u8>) -> Option<Vec<u8>> {
-    let count = usize::from(*padded.last()?);
-    let length = padded.len().checked_sub(count).filter(|_| count > 0)?;
-    padded.truncate(length);
-    Some(padded)
-}
-
-#[cfg(test)]
-mod tests {
-    use rand::rngs::SysRng;
-    use rand_core::UnwrapErr;
-
-    use super::*;
-
-    #[test]
-    fn padding_comes_off_again() {
-        let mut rng = UnwrapErr(SysRng);
-        let mut counts = std::collections::BTreeSet::new();
-        for _ in 0..500 {
-            let padded = pad(b"text", &(1..=15), &mut rng);
-            counts.insert(padded.len() - 4);
-            assert_eq!(unpad(padded).as_deref(), Some(b"text".as_slice()));
-        }
-        assert_eq!(counts, (1..=15).collect());
-    }
-
-    #[test]
-    fn other_writers_padding_is_accepted_and_impossible_padding_is_not() {
-        assert_eq!(unpad(vec![9, 16, 16]), None);
-        assert_eq!(unpad([vec![7; 3], vec![16; 16]].concat()), Some(vec![7; 3]));
-        assert_eq!(unpad(vec![1, 2, 9, 9, 3]), Some(vec![1, 2]), "only the last byte counts");
-        assert_eq!(unpad(vec![0]), None);
-        assert_eq!(unpad(vec![]), None);
-        assert_eq!(unpad(vec![1]), Some(vec![]));
-    }
-
-    #[test]
-    fn unknown_content_is_kept() {
-        let image = Bytes::from_static(&[0x1A, 0x02, 0x0A, 0x00]);
-        assert_eq!(Content::decode(image.clone()), Content::Unknown(image.clone()));
-        assert_eq!(Content::decode(image.clone()).encode(), image);
-        assert_eq!(
-            Content::decode(Bytes::from_static(b"\xFF")),
-            Content::Unknown(Bytes::from_static(b"\xFF"))
-        );
-        let extended = Bytes::from_static(&[0x32, 0x04, 0x0A, 0x02, b'h', b'i']);
-        assert_eq!(Content::decode(extended), Content::Text("hi".to_owned()));
+impl std::fmt::Debug for Reply {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Reply(..)")
     }
 }

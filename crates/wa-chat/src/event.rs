@@ -1,10 +1,12 @@
-//! What the application hears from the client and says to it.
+//! What the application hears from the client.
 
-use wa_binary::Jid;
+use wa_binary::{Jid, Node};
+use wa_keys::PublicKey;
 use wa_signal::EstablishError;
+use wa_stanza::Typing;
 
 use crate::channel::Malformed;
-use crate::{Content, DisconnectReason};
+use crate::{Answer, Content, DisconnectReason, NoAnswer, Ticket};
 
 /// Names an inbox event: it rises, is never used again, and one message has one for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -13,29 +15,6 @@ pub struct EventId(pub u64);
 /// Names a message within one conversation; chosen by its sender.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub String);
-
-/// Names a command, so that its acceptance can be told. The caller counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Ticket(pub u64);
-
-/// What the application wants done.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub enum Command {
-    /// Send content to a WhatsApp user. The same id again is the same message and does nothing.
-    Send {
-        /// To whom.
-        to: Jid,
-        /// The message's name.
-        id: MessageId,
-        /// What it says.
-        content: Content,
-    },
-    /// An event was dealt with and must not be delivered again.
-    Confirm(EventId),
-    /// The login that WhatsApp assigned.
-    Enlisted(Jid),
-}
 
 /// What the application should know. Those with an id are delivered again after a restart until confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,14 +37,51 @@ pub enum Event {
         /// What it says.
         content: Content,
     },
-    /// Messages of ours have arrived at the peer's device.
-    Delivered {
+    /// Something became of messages of ours.
+    Receipt {
         /// To be confirmed.
         event: EventId,
-        /// At whose device.
+        /// At whom.
         by: Jid,
         /// Which messages.
         ids: Vec<MessageId>,
+        /// What.
+        status: Status,
+        /// When, in Unix seconds, as far as the server says.
+        timestamp: Option<u64>,
+    },
+    /// A peer has another identity key: their application was installed anew, or somebody else's is there. What was
+    /// verified about them holds no longer.
+    IdentityChanged {
+        /// To be confirmed.
+        event: EventId,
+        /// Who.
+        peer: Jid,
+        /// The new key; none while the server has only said that there is one.
+        identity: Option<PublicKey>,
+    },
+    /// The server says that something changed, in a way that is not modelled here.
+    Notification {
+        /// To be confirmed.
+        event: EventId,
+        /// Whose change it is.
+        from: Jid,
+        /// The whole notification.
+        node: Node,
+    },
+    /// What a peer is doing right now.
+    Typing {
+        /// Who.
+        from: Jid,
+        /// What.
+        typing: Typing,
+    },
+    /// The answer to an [`Ask`](crate::Ask).
+    Answered {
+        /// To which.
+        ticket: Ticket,
+        /// What WhatsApp says, or why nothing.
+        answer: Result<Answer, NoAnswer>,
     },
     /// A message could not be decrypted; the session with its sender is as it was.
     Undecryptable {
@@ -75,6 +91,8 @@ pub enum Event {
         id: MessageId,
         /// Why.
         why: Undecryptable,
+        /// How often its sender has been asked to send it again; none if that makes no sense, or not any more.
+        asked: Option<u32>,
     },
     /// A peer's keys could not be had or were bad: messages to it wait.
     NoSession {
@@ -96,6 +114,27 @@ pub enum Event {
     },
     /// An authentic frame was no stanza; it was passed over.
     Malformed(Malformed),
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Status {
+    /// It is on the recipient's device.
+    Delivered = 1,
+    /// It was read.
+    Read = 2,
+    /// It was played.
+    Played = 3,
+    /// Its media could not be had by the recipient: upload it again.
+    MediaUnavailable = 4,
+}
+
+impl Status {
+    pub(crate) fn of(number: u32) -> Option<Self> {
+        let all = [Self::Delivered, Self::Read, Self::Played, Self::MediaUnavailable];
+        all.into_iter().find(|&status| u32::from(status as u8) == number)
+    }
 }
 
 /// Why a message could not be decrypted.

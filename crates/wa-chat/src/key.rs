@@ -30,8 +30,18 @@ pub enum Table {
     Seen = 8,
     /// Messages that were accepted for sending, by peer and id.
     Sent = 9,
-    /// Contents that wait for a peer's bundle, by peer and number.
+    /// Contents that wait for a user's bundles, by user and number.
     Waiting = 10,
+    /// Contents of messages that were sent, for a peer that cannot decrypt them, by number.
+    Content = 11,
+    /// How often a message was asked for again, by device and id.
+    Asked = 12,
+    /// Read and played receipts that the server has not acked, by user and first id.
+    Marked = 13,
+    /// The devices of users.
+    Devices = 14,
+    /// When a session was last made anew at its peer's asking, by device.
+    Rebuilt = 15,
 }
 
 impl Key {
@@ -73,6 +83,26 @@ impl Key {
 
     pub(crate) fn waiting(peer: &Jid, number: u64) -> Self {
         Self::with_peer(Table::Waiting, &peer.to_string(), &number.to_be_bytes())
+    }
+
+    pub(crate) fn content(number: u64) -> Self {
+        Self::new(Table::Content, &[&number.to_be_bytes()])
+    }
+
+    pub(crate) fn asked(device: &Jid, id: &str) -> Self {
+        Self::with_peer(Table::Asked, &device.to_string(), id.as_bytes())
+    }
+
+    pub(crate) fn marked(user: &Jid, id: &str) -> Self {
+        Self::with_peer(Table::Marked, &user.to_string(), id.as_bytes())
+    }
+
+    pub(crate) fn devices(user: &Jid) -> Self {
+        Self::new(Table::Devices, &[user.to_string().as_bytes()])
+    }
+
+    pub(crate) fn rebuilt(device: &Jid) -> Self {
+        Self::new(Table::Rebuilt, &[device.to_string().as_bytes()])
     }
 
     /// The rows that wait for a peer's bundle: from the first, to behind the last.
@@ -126,6 +156,11 @@ impl Key {
             Table::Seen,
             Table::Sent,
             Table::Waiting,
+            Table::Content,
+            Table::Asked,
+            Table::Marked,
+            Table::Devices,
+            Table::Rebuilt,
         ];
         let first = *self.0.first()?;
         tables.into_iter().find(|&table| table as u8 == first)

@@ -22,8 +22,10 @@
 //! `handle_*` puts in and does the work; `poll_*` only takes out, in any order, until there is nothing.
 
 mod account;
+mod backoff;
 mod channel;
 mod client;
+mod command;
 mod content;
 mod disconnect;
 mod event;
@@ -34,14 +36,17 @@ mod row;
 mod store;
 mod time;
 
-pub use crate::account::{Account, AccountKeys};
+pub use crate::account::{Account, AccountKeys, PublicKeys};
+pub use crate::backoff::Backoff;
 pub use crate::channel::{Channel, ChannelEvent, Login, Malformed};
 pub use crate::client::{Client, ConnectError};
-pub use crate::content::Content;
+pub use crate::command::{Answer, Ask, Command, Mark, NoAnswer, Ticket};
+pub use crate::content::{Content, Media, MediaFile, MediaKey, MediaKind, Reply, Target, Text};
 pub use crate::disconnect::{DisconnectReason, Refusal};
-pub use crate::event::{Command, Event, EventId, MessageId, NoSession, Ticket, Undecryptable};
+pub use crate::event::{Event, EventId, MessageId, NoSession, Status, Undecryptable};
 pub use crate::key::{Key, Table};
 pub use crate::memory::MemoryStore;
 pub use crate::messenger::Messenger;
 pub use crate::store::{Read, Rows, StateError, Store, StoreError, Transaction, Value, Write};
 pub use crate::time::Now;
+pub use wa_stanza::{Report, ReportedMessage, Typing};

@@ -14,6 +14,9 @@ impl MemoryStore {
     /// Runs a transaction at once; it cannot fail.
     pub fn apply(&self, transaction: &Transaction) -> Rows {
         let mut rows = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if transaction.erase {
+            rows.clear();
+        }
         for write in &transaction.writes {
             match &write.value {
                 Some(value) => rows.insert(write.key.clone(), value.clone()),

@@ -20,8 +20,9 @@ use crate::messenger::requests::{Request, Requests};
 use crate::messenger::view::{Draft, Stop, View, Wanted};
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
-use crate::{Command, Event, Now, Ticket};
+use crate::{Command, Event, NoAnswer, Now, Ticket};
 
+mod asking;
 mod batch;
 mod commit;
 mod conversation;
@@ -30,6 +31,7 @@ mod log;
 mod prekeys;
 mod receive;
 mod requests;
+mod retry;
 mod send;
 mod view;
 
@@ -55,7 +57,7 @@ pub struct Messenger {
     inbox: Cursor,
     outbox: Cursor,
     requests: Requests,
-    /// Peers whose bundle is on its way.
+    /// Users whose devices or bundles are on their way.
     fetching: BTreeSet<Jid>,
     link: Option<Link>,
     /// Rises with each connection.
@@ -64,6 +66,8 @@ pub struct Messenger {
     accepted: VecDeque<Ticket>,
     transmits: VecDeque<Stanza>,
     failed: Option<StateError>,
+    /// The account was deleted, and its rows with it.
+    erased: bool,
 }
 
 #[derive(Debug)]
@@ -107,6 +111,7 @@ impl Messenger {
             accepted: VecDeque::new(),
             transmits: VecDeque::new(),
             failed: None,
+            erased: false,
         }
     }
 
@@ -129,10 +134,32 @@ impl Messenger {
         self.generation += 1;
         self.link = None;
         self.outbox.stop();
-        self.requests.clear();
         self.fetching.clear();
         self.transmits.clear();
-        self.queue.retain(|input| !matches!(input, Input::LinkUp | Input::Pull | Input::Answer(..)));
+        let answer = Err(NoAnswer::Lost);
+        self.events
+            .extend(self.requests.clear().map(|ticket| Event::Answered { ticket, answer: answer.clone() }));
+        for input in std::mem::take(&mut self.queue) {
+            match input {
+                // An answer that was not looked at yet is none.
+                Input::Answer(Request::Ask(ticket, _), _) => {
+                    self.events.push_back(Event::Answered { ticket, answer: answer.clone() });
+                }
+                input if input.dies_with_link() => {}
+                input => self.queue.push_back(input),
+            }
+        }
+    }
+
+    /// Time has passed: the signed prekey may be due. Call it now and then while there is a connection.
+    pub fn handle_timeout(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        let rotate_after = self.profile.encryption.signed_prekey.rotate_after.as_secs();
+        let since = self.account.as_ref().filter(|_| self.link.is_some()).map(|account| account.signed_since);
+        let is_due = since.is_some_and(|since| now.unix.saturating_sub(since) >= rotate_after);
+        if is_due && !self.queue.iter().any(|input| matches!(input, Input::Rotate)) {
+            self.queue.push_back(Input::Rotate);
+            self.process(now, rng);
+        }
     }
 
     /// A stanza has come.
@@ -152,6 +179,7 @@ impl Messenger {
                 Input::Notification(Box::new(notification))
             }
             Stanza::Ack(ack) => Input::Ack(Box::new(ack)),
+            Stanza::Chatstate(state) => Input::Chatstate(Box::new(state)),
             Stanza::Iq(iq) => match self.requests.answered(&iq) {
                 Some(request) => Input::Answer(request, Box::new(iq)),
                 None => return,
@@ -183,6 +211,11 @@ impl Messenger {
         let sealed = self.in_flight.take().ok_or(StateError::NoTransaction)?;
         // Reads may overlap: a row counts once.
         let rows: BTreeMap<Key, Value> = rows.0.into_iter().collect();
+        if sealed.released.erased {
+            self.erase();
+            self.events.extend(sealed.released.events);
+            return Ok(());
+        }
         self.forget_rows(&sealed);
         self.take_rows(&sealed, &rows)?;
         self.take_logs(&sealed, &rows)?;
@@ -194,14 +227,15 @@ impl Messenger {
     /// The next transaction to run; none while one is under way.
     #[must_use]
     pub fn poll_transaction(&mut self) -> Option<Transaction> {
-        if self.in_flight.is_some() || self.failed.is_some() {
+        if self.in_flight.is_some() || self.failed.is_some() || self.erased {
             return None;
         }
         let inbox = self.inbox.wanted().filter(|_| self.events.len() < MAX_READY);
         let outbox = self.outbox.wanted().filter(|_| self.transmits.len() < MAX_READY);
         let wanted = std::mem::take(&mut self.wanted);
         let (writes, released) = self.batch.seal();
-        if writes.is_empty() && wanted.is_empty() && inbox.is_none() && outbox.is_none() {
+        let erase = released.erased;
+        if !erase && writes.is_empty() && wanted.is_empty() && inbox.is_none() && outbox.is_none() {
             self.release(released, self.generation);
             return None;
         }
@@ -221,7 +255,7 @@ impl Messenger {
             outbox,
             link_generation: self.generation,
         });
-        Some(Transaction { writes, reads })
+        Some(Transaction { erase, writes, reads })
     }
 
     /// The next stanza for the channel.
@@ -247,6 +281,16 @@ impl Messenger {
         self.queue.len() < MAX_QUEUED && self.transmits.len() < MAX_READY
     }
 
+    /// The account is gone: nothing is kept, and nothing more is done.
+    fn erase(&mut self) {
+        self.erased = true;
+        self.account = None;
+        self.queue.clear();
+        self.transmits.clear();
+        self.view.clear();
+        (self.inbox, self.outbox) = (Cursor::default(), Cursor::default());
+    }
+
     fn handle_ib(&mut self, ib: &Ib) {
         let is_end = |item: &IbItem| matches!(item, IbItem::Offline { .. });
         if let (Some(link), true) = (&mut self.link, ib.items.iter().any(is_end)) {
@@ -268,7 +312,7 @@ impl Messenger {
     fn process(&mut self, now: Now, rng: &mut impl CryptoRng) {
         let mut blocked = BTreeSet::new();
         let mut position = 0;
-        while self.batch.steps() < MAX_STEPS {
+        while self.batch.steps() < MAX_STEPS && !self.erased {
             let Some(input) = self.queue.get(position) else { break };
             let lane = input.lane();
             if blocked.contains(&lane) {
@@ -299,12 +343,11 @@ impl Messenger {
 
     fn join(&mut self, draft: Draft) {
         self.view.apply(&draft);
-        for request in &draft.requests {
-            if let Request::Bundle(peer) = request {
-                self.fetching.insert(peer.clone());
-            }
+        self.fetching.retain(|user| draft.fetched.as_ref() != Some(user));
+        if self.link.is_some() {
+            self.fetching.extend(draft.requests.iter().filter_map(Request::fetched_user).cloned());
         }
-        self.fetching.retain(|peer| draft.fetched.as_ref() != Some(peer));
+        self.queue.extend(draft.wake.iter().cloned().map(Input::Wake));
         self.batch.join(draft);
     }
 }
@@ -315,6 +358,8 @@ pub(crate) fn first_rows(keys: &crate::AccountKeys) -> BTreeMap<Key, Row> {
         noise: keys.noise.clone(),
         identity: keys.identity.clone(),
         signed: keys.signed.clone(),
+        signed_since: 0,
+        signed_pending: false,
         login: None,
     };
     let counters = Counters {

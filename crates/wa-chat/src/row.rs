@@ -1,7 +1,6 @@
 //! Rows as values, and their stored form (`/proto/record.proto`): versioned, every field checked when it is read.
 
 use bytes::Bytes;
-use prost::Message as _;
 use wa_binary::Jid;
 use wa_keys::{PrivateKey, PublicKey, Signature};
 use wa_proto::record;
@@ -11,7 +10,10 @@ use zeroize::Zeroize;
 use crate::account::Account;
 use crate::key::{Key, Table};
 use crate::store::{StateError, Value};
-use crate::{Content, Event, EventId, MessageId};
+
+mod inbox;
+
+pub(crate) use self::inbox::{InboxEntry, InboxItem};
 
 /// The content of a row, by its table.
 #[derive(Clone, Debug)]
@@ -24,8 +26,12 @@ pub(crate) enum Row {
     Inbox(InboxEntry),
     Outbox(Bytes),
     Seen,
-    Sent(u64),
+    Sent(Sent),
     Waiting(Waiting),
+    Content(Bytes),
+    /// A number or a time, by the table.
+    Number(u64),
+    Devices(Devices),
 }
 
 /// Numbers that only rise.
@@ -38,26 +44,35 @@ pub(crate) struct Counters {
     pub(crate) next_upload: u32,
 }
 
-/// What the application has not confirmed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct InboxEntry {
-    pub(crate) peer: Jid,
-    pub(crate) ids: Vec<String>,
-    pub(crate) what: InboxItem,
+/// A message that was accepted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    /// Where it stands in the outbox.
+    pub(crate) number: u64,
+    /// Where its content is kept.
+    pub(crate) content: u64,
+    /// How often it was sent again.
+    pub(crate) resent: u32,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum InboxItem {
-    Message { content: Bytes, timestamp: u64 },
-    Delivered,
-    Rejected { code: u16 },
-}
-
-/// Content that waits for its peer's bundle.
+/// Content that waits for its peer's bundles.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Waiting {
     pub(crate) id: String,
     pub(crate) content: Bytes,
+    /// The only device that it is for, if it is sent again.
+    pub(crate) device: Option<u16>,
+    pub(crate) resent: u32,
+    /// Where the content is kept.
+    pub(crate) kept: u64,
+}
+
+/// The devices of a user to which messages go.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Devices {
+    pub(crate) devices: Vec<u16>,
+    /// When the server told so, in Unix seconds.
+    pub(crate) since: u64,
 }
 
 const VERSION: u32 = 1;
@@ -85,11 +100,21 @@ impl Row {
                 stored(&record::OutboxEntry { version: VERSION, stanza: stanza.to_vec() })
             }
             Self::Seen => Value::new(Vec::new()),
-            Self::Sent(number) => stored(&record::Sent { version: VERSION, number: *number }),
-            Self::Waiting(waiting) => stored(&record::Waiting {
+            Self::Sent(Sent { number, content, resent }) => stored(&record::Sent {
                 version: VERSION,
-                id: waiting.id.clone(),
-                content: waiting.content.to_vec(),
+                number: *number,
+                content: *content,
+                resent: *resent,
+            }),
+            Self::Waiting(waiting) => stored(&waiting.form()),
+            Self::Content(content) => {
+                stored(&record::Content { version: VERSION, content: content.to_vec() })
+            }
+            Self::Number(value) => stored(&record::Number { version: VERSION, value: *value }),
+            Self::Devices(Devices { devices, since }) => stored(&record::Devices {
+                version: VERSION,
+                devices: devices.iter().copied().map(u32::from).collect(),
+                since: *since,
             }),
         }
     }
@@ -102,56 +127,26 @@ impl Row {
     }
 }
 
-impl InboxEntry {
-    fn form(&self) -> record::InboxEntry {
-        let mut form = record::InboxEntry {
+impl Waiting {
+    fn form(&self) -> record::Waiting {
+        record::Waiting {
             version: VERSION,
-            peer: self.peer.to_string(),
-            ids: self.ids.clone(),
-            ..Default::default()
-        };
-        match &self.what {
-            InboxItem::Message { content, timestamp } => {
-                form.content = Some(content.to_vec());
-                form.timestamp = Some(*timestamp);
-            }
-            InboxItem::Delivered => {}
-            InboxItem::Rejected { code } => form.rejection = Some(u32::from(*code)),
+            id: self.id.clone(),
+            content: self.content.to_vec(),
+            device: self.device.map(u32::from),
+            resent: self.resent,
+            kept: self.kept,
         }
-        form
     }
 
-    fn read(bytes: &[u8]) -> Option<Self> {
-        let form = record::InboxEntry::decode(bytes).ok().filter(|form| form.version == VERSION)?;
-        let what = match (form.content, form.rejection) {
-            (Some(content), None) => {
-                InboxItem::Message { content: content.into(), timestamp: form.timestamp? }
-            }
-            (None, Some(code)) => InboxItem::Rejected { code: u16::try_from(code).ok()? },
-            (None, None) => InboxItem::Delivered,
-            (Some(_), Some(_)) => return None,
-        };
-        Some(Self { peer: form.peer.parse().ok()?, ids: form.ids, what })
-    }
-
-    /// The event that delivers this entry under its number.
-    pub(crate) fn event(&self, number: u64) -> Event {
-        let event = EventId(number);
-        let ids = || self.ids.iter().cloned().map(MessageId);
-        let id = || ids().next().unwrap_or(MessageId(String::new()));
-        match &self.what {
-            InboxItem::Message { content, timestamp } => Event::Message {
-                event,
-                from: self.peer.clone(),
-                id: id(),
-                timestamp: *timestamp,
-                content: Content::decode(content.clone()),
-            },
-            InboxItem::Delivered => Event::Delivered { event, by: self.peer.clone(), ids: ids().collect() },
-            InboxItem::Rejected { code } => {
-                Event::Rejected { event, to: self.peer.clone(), id: id(), code: *code }
-            }
-        }
+    fn of(form: record::Waiting) -> Option<Self> {
+        Some(Self {
+            id: form.id,
+            content: form.content.into(),
+            device: form.device.map(u16::try_from).transpose().ok()?,
+            resent: form.resent,
+            kept: form.kept,
+        })
     }
 }
 
@@ -159,11 +154,32 @@ fn stored(form: &impl prost::Message) -> Value {
     Value::new(form.encode_to_vec())
 }
 
+/// A stored form of this version.
+trait Form: prost::Message + Default {
+    fn version(&self) -> u32;
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        Self::decode(bytes).ok().filter(|form| form.version() == VERSION)
+    }
+}
+
+macro_rules! forms {
+    ($($form:ident),*) => {$(
+        impl Form for record::$form {
+            fn version(&self) -> u32 {
+                self.version
+            }
+        }
+    )*};
+}
+
+forms!(Account, Counters, Prekey, InboxEntry, OutboxEntry, Sent, Waiting, Content, Number, Devices);
+
 fn read(table: Table, bytes: &[u8]) -> Option<Row> {
     Some(match table {
         Table::Account => Row::Account(Box::new(read_account(bytes)?)),
         Table::Counters => {
-            let form = record::Counters::decode(bytes).ok().filter(|form| form.version == VERSION)?;
+            let form = record::Counters::read(bytes)?;
             Row::Counters(Counters {
                 next_inbox: form.next_inbox,
                 next_outbox: form.next_outbox,
@@ -173,24 +189,25 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
         }
         Table::Peer => Row::Peer(Box::new(SessionRecord::decode(bytes).ok()?)),
         Table::Prekey | Table::SignedPrekey => {
-            let mut form = record::Prekey::decode(bytes).ok().filter(|form| form.version == VERSION)?;
+            let mut form = record::Prekey::read(bytes)?;
             let key = PrivateKey::from_slice(&form.private).ok();
             form.private.zeroize();
             Row::Prekey(key?)
         }
-        Table::Inbox => Row::Inbox(InboxEntry::read(bytes)?),
-        Table::Outbox => {
-            let form = record::OutboxEntry::decode(bytes).ok().filter(|form| form.version == VERSION)?;
-            Row::Outbox(form.stanza.into())
-        }
+        Table::Inbox => Row::Inbox(InboxEntry::of(record::InboxEntry::read(bytes)?)?),
+        Table::Outbox => Row::Outbox(record::OutboxEntry::read(bytes)?.stanza.into()),
         Table::Seen => Row::Seen,
         Table::Sent => {
-            let form = record::Sent::decode(bytes).ok().filter(|form| form.version == VERSION)?;
-            Row::Sent(form.number)
+            let record::Sent { number, content, resent, .. } = record::Sent::read(bytes)?;
+            Row::Sent(Sent { number, content, resent })
         }
-        Table::Waiting => {
-            let form = record::Waiting::decode(bytes).ok().filter(|form| form.version == VERSION)?;
-            Row::Waiting(Waiting { id: form.id, content: form.content.into() })
+        Table::Waiting => Row::Waiting(Waiting::of(record::Waiting::read(bytes)?)?),
+        Table::Content => Row::Content(record::Content::read(bytes)?.content.into()),
+        Table::Asked | Table::Marked | Table::Rebuilt => Row::Number(record::Number::read(bytes)?.value),
+        Table::Devices => {
+            let form = record::Devices::read(bytes)?;
+            let devices = form.devices.into_iter().map(u16::try_from).collect::<Result<_, _>>().ok()?;
+            Row::Devices(Devices { devices, since: form.since })
         }
     })
 }
@@ -205,6 +222,8 @@ fn write_account(account: &Account) -> Value {
         signed_prekey_public: account.signed.key.as_bytes().to_vec(),
         signed_prekey_signature: account.signed.signature.as_bytes().to_vec(),
         login: account.login.as_ref().map(Jid::to_string),
+        signed_prekey_since: Some(account.signed_since),
+        signed_prekey_pending: Some(account.signed_pending),
     };
     let value = stored(&form);
     form.noise_private.zeroize();
@@ -213,7 +232,7 @@ fn write_account(account: &Account) -> Value {
 }
 
 fn read_account(bytes: &[u8]) -> Option<Account> {
-    let mut form = record::Account::decode(bytes).ok().filter(|form| form.version == VERSION)?;
+    let mut form = record::Account::read(bytes)?;
     let noise = PrivateKey::from_slice(&form.noise_private).ok();
     let identity = PrivateKey::from_slice(&form.identity_private).ok();
     form.noise_private.zeroize();
@@ -226,6 +245,8 @@ fn read_account(bytes: &[u8]) -> Option<Account> {
             key: PublicKey::from_slice(&form.signed_prekey_public).ok()?,
             signature: Signature::from_slice(&form.signed_prekey_signature).ok()?,
         },
+        signed_since: form.signed_prekey_since.unwrap_or_default(),
+        signed_pending: form.signed_prekey_pending.unwrap_or_default(),
         login: match form.login {
             Some(login) => Some(login.parse().ok()?),
             None => None,

@@ -58,6 +58,8 @@ pub enum Read {
 /// All writes at once and durably (fsynced), then the reads, which see the writes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Transaction {
+    /// First, every row of the account goes: the user has deleted it.
+    pub erase: bool,
     /// What to write.
     pub writes: Vec<Write>,
     /// What to read afterwards.

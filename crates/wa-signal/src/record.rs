@@ -156,9 +156,9 @@ impl SessionRecord {
         })
     }
 
-    /// The peer's identity in the current session.
+    /// The peer's identity in the newest session, current or archived.
     pub fn identity(&self) -> Option<PublicKey> {
-        self.current.as_ref().map(|session| session.remote_identity)
+        self.sessions().next().map(|session| session.remote_identity)
     }
 
     /// The peer's registration id in the current session; another one in a retry receipt means a new installation.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wa_stanza::{Message, Stanza};
+use wa_stanza::Stanza;
 
 use crate::key::Key;
 use crate::messenger::requests::Request;
@@ -23,12 +23,14 @@ pub(crate) struct Batch {
 #[derive(Debug, Default)]
 pub(crate) struct Released {
     pub(crate) transmits: Vec<Stanza>,
-    pub(crate) outbox: Vec<(u64, Message)>,
+    pub(crate) outbox: Vec<(u64, Stanza)>,
     pub(crate) inbox: Vec<(u64, InboxEntry)>,
     pub(crate) events: Vec<Event>,
     pub(crate) requests: Vec<Request>,
     pub(crate) accepted: Vec<Ticket>,
     account: Option<Row>,
+    /// Whether the account is gone.
+    pub(crate) erased: bool,
 }
 
 impl Released {
@@ -59,6 +61,9 @@ impl Batch {
         if let Some((row, _)) = draft.writes.get(&Key::account()) {
             self.released.account.clone_from(row);
         }
+        if draft.erase {
+            self.released.erased = true;
+        }
         self.writes.extend(draft.writes);
         self.released.transmits.extend(draft.transmits);
         self.released.outbox.extend(draft.outbox);
@@ -68,9 +73,12 @@ impl Batch {
         self.released.accepted.extend(draft.accepted);
     }
 
-    /// The writes and what they release; the batch is empty again.
+    /// The writes and what they release; the batch is empty again. Where the account is erased nothing is written.
     pub(crate) fn seal(&mut self) -> (Vec<Write>, Released) {
         let batch = std::mem::take(self);
+        if batch.released.erased {
+            return (Vec::new(), batch.released);
+        }
         let write = |(key, (row, expires)): (Key, (Option<Row>, Option<u64>))| Write {
             key,
             value: row.map(|row| row.encode()),

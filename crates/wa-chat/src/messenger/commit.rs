@@ -8,10 +8,12 @@ use wa_stanza::Stanza;
 
 use crate::key::{Key, Table};
 use crate::messenger::batch::Released;
+use crate::messenger::requests::Request;
 use crate::messenger::view::Wanted;
 use crate::messenger::{MAX_READY, Messenger, Sealed};
 use crate::row::Row;
 use crate::store::{StateError, Value};
+use crate::{Event, NoAnswer};
 
 /// Rows that an active client keeps loaded.
 const MAX_ROWS: usize = 1024;
@@ -97,8 +99,7 @@ impl Messenger {
             if self.transmits.len() >= MAX_READY {
                 self.outbox.set_end(last + 1);
             } else if self.outbox.take_live(*last) {
-                let stanzas = released.outbox.into_iter().map(|(_, message)| message.into());
-                self.transmits.extend(stanzas);
+                self.transmits.extend(released.outbox.into_iter().map(|(_, stanza)| stanza));
             }
         }
         if let Some((last, _)) = released.inbox.last() {
@@ -110,11 +111,25 @@ impl Messenger {
         }
         self.events.extend(released.events);
         self.accepted.extend(released.accepted);
-        if link_generation == self.generation && self.link.is_some() {
+        let has_link = link_generation == self.generation && self.link.is_some();
+        if has_link {
             self.transmits.extend(released.transmits);
-            for request in released.requests {
-                self.transmits.push_back(self.requests.ask(request).into());
+        }
+        for request in released.requests {
+            self.request(request, has_link);
+        }
+    }
+
+    /// Sends a request, or tells that it cannot be sent.
+    fn request(&mut self, request: Request, has_link: bool) {
+        let ticket = if let Request::Ask(ticket, _) = request { Some(ticket) } else { None };
+        let asked = if has_link { self.requests.ask(request, &self.profile) } else { Err(NoAnswer::Lost) };
+        match (asked, ticket) {
+            (Ok(iq), _) => self.transmits.push_back(iq.into()),
+            (Err(why), Some(ticket)) => {
+                self.events.push_back(Event::Answered { ticket, answer: Err(why) });
             }
+            (Err(_), None) => {}
         }
     }
 }

@@ -1,40 +1,170 @@
-//! One peer's session and the counters, taken out of their rows to be changed together, and the draft they end in.
+//! One user's sessions and the counters, taken out of their rows to be changed together, and the draft they end in.
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 use wa_binary::{EncodeOptions, Jid, Node};
+use wa_profile::RecipientDevices;
 use wa_signal::{Ciphertext, Kind, SessionRecord};
-use wa_stanza::{Enc, EncKind, Message, MessageKind};
+use wa_stanza::{Enc, EncKind, Message, MessageKind, Stanza};
 
-use crate::content::pad;
+use crate::Content;
+use crate::content::{Envelope, pad};
 use crate::key::Key;
 use crate::messenger::input::Context;
+use crate::messenger::requests::Request;
 use crate::messenger::view::{Draft, Stop, View};
-use crate::row::{Counters, InboxEntry, Row, Waiting};
+use crate::row::{Counters, Devices, InboxEntry, Row, Sent, Waiting};
 
-/// Seconds for which a message's id is remembered.
-const REMEMBER: u64 = 30 * 24 * 60 * 60;
+/// Seconds for which a message's id is remembered, and its content kept.
+pub(crate) const REMEMBER: u64 = 30 * 24 * 60 * 60;
 
 /// The number of a message that still waits for its session.
-const NOT_NUMBERED: u64 = u64::MAX;
+pub(crate) const NOT_NUMBERED: u64 = u64::MAX;
 
-/// What a step with one peer changes.
+/// Contents that are kept for retry receipts; the oldest goes first.
+const MAX_CONTENTS: u64 = 10_000;
+
+/// Seconds after which a list of devices is asked for again, while messages go to the old one.
+const DEVICES_AGE: u64 = 24 * 60 * 60;
+
+/// What a step with one user changes.
 #[derive(Debug)]
 pub(crate) struct Conversation {
-    pub(crate) peer: Jid,
-    pub(crate) session: SessionRecord,
-    counters: Counters,
+    pub(crate) user: Jid,
+    /// To which devices messages go; none while the server has not been asked.
+    devices: Option<Devices>,
+    sessions: BTreeMap<Jid, SessionRecord>,
+    /// Sessions to be written.
+    changed: BTreeSet<Jid>,
+    pub(crate) counters: Counters,
     pub(crate) draft: Draft,
 }
 
 impl Conversation {
-    /// With the rows as they are; they must be loaded.
-    pub(crate) fn load(view: &View, peer: &Jid, draft: Draft) -> Result<Self, Stop> {
-        view.need([Key::account(), Key::counters(), Key::peer(peer)])?;
-        let (session, counters) = (view.session(peer)?, view.counters()?);
-        Ok(Self { peer: peer.clone(), session, counters, draft })
+    /// With the rows as they are; the sessions are those of all devices that messages go to, and of `address`.
+    pub(crate) fn load(
+        context: &Context<'_>,
+        view: &View,
+        address: &Jid,
+        draft: Draft,
+    ) -> Result<Self, Stop> {
+        let user = address.clone().without_device();
+        let devices = match context.profile.encryption.recipient_devices {
+            RecipientDevices::PrimaryAndListed => {
+                view.need([Key::account(), Key::counters(), Key::devices(&user), Key::peer(address)])?;
+                view.devices(&user)?
+            }
+            _ => Some(Devices { devices: vec![0], since: context.now.unix }),
+        };
+        let mut addresses = addresses(&user, devices.as_ref());
+        addresses.insert(address.clone());
+        let own = [Key::account(), Key::counters()];
+        view.need(own.into_iter().chain(addresses.iter().map(Key::peer)))?;
+        let session = |address: Jid| Ok((address.clone(), view.session(&address)?));
+        Ok(Self {
+            sessions: addresses.into_iter().map(session).collect::<Result<_, Stop>>()?,
+            counters: view.counters()?,
+            changed: BTreeSet::new(),
+            user,
+            devices,
+            draft,
+        })
     }
 
-    /// Encrypts one message into the outbox. The ciphertext stands there until the server has acked it.
+    /// The session of a device that was loaded.
+    pub(crate) fn session(&mut self, address: &Jid) -> &mut SessionRecord {
+        self.changed.insert(address.clone());
+        self.sessions.entry(address.clone()).or_default()
+    }
+
+    /// Whether a message can be encrypted to everyone that it goes to.
+    pub(crate) fn is_ready(&self, context: &Context<'_>) -> bool {
+        self.devices.is_some() && self.unready(context).is_empty()
+    }
+
+    /// Whether a message can be encrypted to this device.
+    pub(crate) fn is_ready_for(&self, context: &Context<'_>, address: &Jid) -> bool {
+        self.sessions.get(address).is_some_and(|session| session.can_encrypt(context.now.unix))
+    }
+
+    /// The devices without a session that can encrypt.
+    fn unready(&self, context: &Context<'_>) -> Vec<Jid> {
+        let all = addresses(&self.user, self.devices.as_ref());
+        all.into_iter().filter(|address| !self.is_ready_for(context, address)).collect()
+    }
+
+    /// Ends the sessions with all devices that were loaded.
+    pub(crate) fn archive_all(&mut self) {
+        for (address, session) in &mut self.sessions {
+            session.archive_current();
+            self.changed.insert(address.clone());
+        }
+    }
+
+    /// Asks the server for what is missing, unless that is under way.
+    pub(crate) fn ask(&mut self, context: &Context<'_>) {
+        if context.fetching.contains(&self.user) {
+            return;
+        }
+        let request = match &self.devices {
+            None => Request::Devices(self.user.clone()),
+            Some(_) => Request::Bundles { user: self.user.clone(), devices: self.unready(context) },
+        };
+        self.draft.requests.push(request);
+    }
+
+    /// Asks for the devices again if the list is old.
+    pub(crate) fn refresh_devices(&mut self, context: &Context<'_>) {
+        let since = self.devices.as_ref().map(|devices| devices.since);
+        let is_old = since.is_some_and(|since| context.now.unix.saturating_sub(since) > DEVICES_AGE);
+        if is_old && !context.fetching.contains(&self.user) {
+            self.draft.requests.push(Request::Devices(self.user.clone()));
+        }
+    }
+
+    /// Messages go to these devices from now on; their sessions must be loaded.
+    pub(crate) fn set_devices(&mut self, view: &View, devices: Devices) -> Result<(), Stop> {
+        for address in addresses(&self.user, Some(&devices)) {
+            let session = view.session(&address)?;
+            self.sessions.entry(address).or_insert(session);
+        }
+        self.draft.put(Key::devices(&self.user), Row::Devices(devices.clone()));
+        self.devices = Some(devices);
+        Ok(())
+    }
+
+    /// Messages go to this device too.
+    pub(crate) fn learn_device(&mut self, device: u16) {
+        if let Some(known) = &mut self.devices
+            && !known.devices.contains(&device)
+        {
+            known.devices.push(device);
+            self.draft.put(Key::devices(&self.user), Row::Devices(known.clone()));
+        }
+    }
+
+    /// Messages go to this device no more: it has no keys.
+    pub(crate) fn forget_device(&mut self, device: u16) {
+        if let Some(known) = &mut self.devices {
+            known.devices.retain(|&it| it != device);
+            self.draft.put(Key::devices(&self.user), Row::Devices(known.clone()));
+        }
+    }
+
+    /// Keeps a new message's content for retry receipts, and gives what is to be sent.
+    pub(crate) fn accept(&mut self, context: &Context<'_>, id: &str, content: &Content) -> Waiting {
+        let content = content.encode(&self.user, context.now.unix);
+        let kept = self.counters.next_outbox;
+        let until = context.now.unix + REMEMBER;
+        self.draft.put_until(Key::content(kept), Row::Content(content.clone()), until);
+        if let Some(oldest) = kept.checked_sub(MAX_CONTENTS) {
+            self.draft.delete(Key::content(oldest));
+        }
+        Waiting { id: id.to_owned(), content, device: None, resent: 0, kept }
+    }
+
+    /// Encrypts one message into the outbox. The ciphertexts stand there until the server has acked them.
     pub(crate) fn send(
         &mut self,
         context: &Context<'_>,
@@ -42,51 +172,82 @@ impl Conversation {
         message: &Waiting,
         rng: &mut impl CryptoRng,
     ) -> Result<(), Stop> {
-        let padded = pad(&message.content, &context.profile.encryption.padding, rng);
-        let local = &view.account()?.identity;
-        // That the session can encrypt was asked before.
-        let Ok(Ciphertext { kind, bytes }) = self.session.encrypt(local, &padded, context.now.unix) else {
-            return Ok(());
+        let envelope = Content::decode(message.content.clone()).envelope();
+        let addresses = match message.device {
+            Some(device) => BTreeSet::from([address(&self.user, device)]),
+            None => addresses(&self.user, self.devices.as_ref()),
         };
-        let kind = if kind == Kind::PreKey { EncKind::PkMsg } else { EncKind::Msg };
-        let enc = Enc::new(kind, bytes);
-        let stanza = Message::new(self.peer.clone(), &*message.id, MessageKind::Text, enc);
-        // A message of ours is within the format; one with an empty id is not, and is dropped here.
-        let Ok(encoded) = wa_binary::encode(&Node::from(stanza.clone()), &EncodeOptions::new()) else {
-            return Ok(());
-        };
-        let number = self.counters.next_outbox;
-        self.counters.next_outbox += 1;
-        self.draft.put(Key::outbox(number), Row::Outbox(encoded.into()));
-        self.remember_sent(context, &message.id, number);
-        self.draft.outbox.push((number, stanza));
+        let mut encs = Vec::with_capacity(addresses.len());
+        for address in addresses {
+            let Some(enc) = self.encrypt(context, view, &address, message, &envelope, rng)? else { continue };
+            encs.push((address, enc));
+        }
+        let stanza = write_message(&self.user, message, &envelope, encs);
+        if let Some(number) = self.put_outbox(stanza.into()) {
+            let sent = Sent { number, content: message.kept, resent: message.resent };
+            self.remember_sent(context, &message.id, sent);
+        }
         Ok(())
     }
 
-    /// Encrypts everything that waited for a session with this peer, in its order.
+    fn encrypt(
+        &mut self,
+        context: &Context<'_>,
+        view: &View,
+        address: &Jid,
+        message: &Waiting,
+        envelope: &Envelope,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Option<Enc>, Stop> {
+        let padded = pad(&message.content, &context.profile.encryption.padding, rng);
+        let local = &view.account()?.identity;
+        // That the session can encrypt was asked before.
+        let encrypted = self.session(address).encrypt(local, &padded, context.now.unix);
+        let Ok(Ciphertext { kind, bytes }) = encrypted else { return Ok(None) };
+        let kind = if kind == Kind::PreKey { EncKind::PkMsg } else { EncKind::Msg };
+        let mut enc = Enc::new(kind, bytes);
+        enc.media_type = envelope.media_type();
+        enc.hide_failure = envelope.hide_failure;
+        enc.count = (message.resent > 0).then_some(message.resent);
+        Ok(Some(enc))
+    }
+
+    /// Appends a stanza to the outbox.
+    pub(crate) fn put_outbox(&mut self, stanza: Stanza) -> Option<u64> {
+        put_outbox(&mut self.draft, &mut self.counters, stanza)
+    }
+
+    /// Encrypts everything that waited for a session, in its order, as far as there is one now.
     pub(crate) fn send_waiting(
         &mut self,
         context: &Context<'_>,
         view: &View,
         rng: &mut impl CryptoRng,
     ) -> Result<(), Stop> {
-        for (key, message) in view.waiting(&self.peer)? {
-            self.send(context, view, message, rng)?;
-            self.draft.delete(key.clone());
+        for (key, message) in view.waiting(&self.user)? {
+            let is_ready = match message.device {
+                None => self.is_ready(context),
+                Some(device) => self.is_ready_for(context, &address(&self.user, device)),
+            };
+            if is_ready {
+                self.send(context, view, message, rng)?;
+                self.draft.delete(key.clone());
+            }
         }
         Ok(())
     }
 
     /// Keeps a message until there is a session.
     pub(crate) fn wait(&mut self, context: &Context<'_>, message: Waiting) {
-        self.remember_sent(context, &message.id, NOT_NUMBERED);
-        self.draft.put(Key::waiting(&self.peer, self.counters.next_outbox), Row::Waiting(message));
+        let sent = Sent { number: NOT_NUMBERED, content: message.kept, resent: message.resent };
+        self.remember_sent(context, &message.id, sent);
+        self.draft.put(Key::waiting(&self.user, self.counters.next_outbox), Row::Waiting(message));
         self.counters.next_outbox += 1;
     }
 
     /// Marks a message of the peer's as decrypted.
     pub(crate) fn remember_seen(&mut self, context: &Context<'_>, id: &str) {
-        self.draft.put_until(Key::seen(&self.peer, id), Row::Seen, context.now.unix + REMEMBER);
+        self.draft.put_until(Key::seen(&self.user, id), Row::Seen, context.now.unix + REMEMBER);
     }
 
     /// Appends to the inbox.
@@ -96,15 +257,65 @@ impl Conversation {
 
     /// The draft with the changed rows in it.
     pub(crate) fn finish(mut self) -> Draft {
-        self.draft.put(Key::peer(&self.peer), Row::Peer(Box::new(self.session)));
+        for address in &self.changed {
+            if let Some(session) = self.sessions.remove(address) {
+                self.draft.put(Key::peer(address), Row::Peer(Box::new(session)));
+            }
+        }
         self.draft.put(Key::counters(), Row::Counters(self.counters));
         self.draft
     }
 
-    fn remember_sent(&mut self, context: &Context<'_>, id: &str, number: u64) {
+    fn remember_sent(&mut self, context: &Context<'_>, id: &str, sent: Sent) {
         let until = context.now.unix + REMEMBER;
-        self.draft.put_until(Key::sent(&self.peer, id), Row::Sent(number), until);
+        self.draft.put_until(Key::sent(&self.user, id), Row::Sent(sent), until);
     }
+}
+
+/// The address of a user's device.
+pub(crate) fn address(user: &Jid, device: u16) -> Jid {
+    // Users of servers whose addresses have no devices keep the one they have.
+    user.clone().with_device(device).unwrap_or_else(|_| user.clone())
+}
+
+fn addresses(user: &Jid, devices: Option<&Devices>) -> BTreeSet<Jid> {
+    devices.iter().flat_map(|it| &it.devices).map(|&device| address(user, device)).collect()
+}
+
+/// One `<enc>` for one device, `<participants>` for several.
+fn write_message(user: &Jid, message: &Waiting, envelope: &Envelope, mut encs: Vec<(Jid, Enc)>) -> Message {
+    let to = match (message.device, encs.as_slice()) {
+        (Some(_), [(address, _)]) => address.clone(),
+        _ => user.clone(),
+    };
+    let kind = envelope.kind.clone();
+    let mut stanza = match (encs.pop(), encs.is_empty()) {
+        (Some((_, enc)), true) => Message::new(to, &*message.id, kind, enc),
+        (last, _) => {
+            encs.extend(last);
+            fan_out(to, message, kind, encs)
+        }
+    };
+    stanza.edit.clone_from(&envelope.edit);
+    stanza
+}
+
+fn fan_out(to: Jid, message: &Waiting, kind: MessageKind, encs: Vec<(Jid, Enc)>) -> Message {
+    let mut stanza = Message::new(to, &*message.id, kind, Enc::new(EncKind::Msg, ""));
+    stanza.encs.clear();
+    stanza.participants = encs;
+    stanza
+}
+
+/// Appends to the outbox; the counters are the caller's to put.
+pub(crate) fn put_outbox(draft: &mut Draft, counters: &mut Counters, stanza: Stanza) -> Option<u64> {
+    // What this crate writes is within the format; were it not, it would be dropped here.
+    let encoded = wa_binary::encode(&Node::from(stanza.clone()), &EncodeOptions::new()).ok()?;
+    let number = counters.next_outbox;
+    counters.next_outbox += 1;
+    draft.put(Key::outbox(number), Row::Outbox(encoded.into()));
+    draft.outbox.push((number, stanza));
+    Some(number)
 }
 
 /// Appends to the inbox; the counters are the caller's to put.

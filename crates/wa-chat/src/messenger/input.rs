@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use rand_core::CryptoRng;
 use wa_binary::Jid;
 use wa_profile::Profile;
-use wa_stanza::{Ack, Ib, Iq, Message, Notification, Receipt};
+use wa_stanza::{Ack, Chatstate, Ib, Iq, Message, Notification, NotificationContent, Receipt};
 
 use crate::messenger::requests::Request;
 use crate::messenger::view::{Draft, Stop, View};
@@ -18,12 +18,17 @@ pub(super) enum Input {
     Receipt(Box<Receipt>),
     Ack(Box<Ack>),
     Notification(Box<Notification>),
+    Chatstate(Box<Chatstate>),
     Answer(Request, Box<Iq>),
     Command(Ticket, Command),
     /// The login stands: pull the mailbox, look after prekeys and waiting messages.
     LinkUp,
     /// A batch of the mailbox has come: pull the next.
     Pull,
+    /// Messages for this user wait.
+    Wake(Jid),
+    /// The signed prekey may be due.
+    Rotate,
 }
 
 /// What is done in order; one lane does not wait for another.
@@ -37,6 +42,7 @@ pub(super) enum Lane {
 #[derive(Clone, Copy)]
 pub(crate) struct Context<'a> {
     pub(crate) profile: &'a Profile,
+    /// Users whose devices or bundles are on their way.
     pub(crate) fetching: &'a BTreeSet<Jid>,
     pub(crate) now: Now,
 }
@@ -45,37 +51,72 @@ impl Input {
     pub(super) fn lane(&self) -> Lane {
         let peer = match self {
             Self::Message(message) => message.from.as_ref(),
-            Self::Receipt(receipt) => receipt.from.as_ref(),
+            Self::Receipt(receipt) => receipt.participant.as_ref().or(receipt.from.as_ref()),
             Self::Ack(ack) => ack.from.as_ref(),
-            Self::Answer(Request::Bundle(peer), _) => Some(peer),
-            Self::Command(_, Command::Send { to, .. }) => Some(to),
+            Self::Chatstate(state) => state.from.as_ref(),
+            Self::Notification(it) => Some(&it.from).filter(|_| concerns_peer(it)),
+            Self::Answer(Request::Bundles { user, .. } | Request::Devices(user), _) | Self::Wake(user) => {
+                Some(user)
+            }
+            Self::Command(_, Command::Send { to, .. } | Command::Typing { to, .. }) => Some(to),
+            Self::Command(_, Command::Mark { from, .. }) => Some(from),
             _ => None,
         };
-        peer.map_or(Lane::Own, |peer| Lane::Peer(peer.clone()))
+        peer.map_or(Lane::Own, |peer| Lane::Peer(peer.clone().without_device()))
     }
+
+    /// Whether it makes sense on this connection only.
+    pub(super) fn dies_with_link(&self) -> bool {
+        matches!(self, Self::LinkUp | Self::Pull | Self::Answer(..) | Self::Wake(_))
+    }
+}
+
+/// Whether a notification changes what is kept for its sender.
+fn concerns_peer(notification: &Notification) -> bool {
+    notification.content == NotificationContent::IdentityChanged || notification.kind == *"devices"
 }
 
 impl Context<'_> {
     pub(super) fn step(&self, view: &View, input: &Input, rng: &mut impl CryptoRng) -> Result<Draft, Stop> {
         match input {
             Input::Message(message) => self.receive_message(view, message, rng),
-            Input::Receipt(receipt) => self.receive_receipt(view, receipt),
+            Input::Receipt(receipt) => self.receive_receipt(view, receipt, rng),
             Input::Ack(ack) => self.receive_ack(view, ack),
             Input::Notification(notification) => self.receive_notification(view, notification, rng),
-            Input::Answer(Request::Bundle(peer), iq) => self.receive_bundle(view, peer, iq, rng),
-            Input::Answer(Request::PrekeyCount, iq) => self.receive_prekey_count(view, iq, rng),
-            Input::Answer(Request::PrekeyUpload(_, last), iq) => self.receive_uploaded(view, iq, *last),
+            Input::Chatstate(state) => Ok(self.receive_chatstate(state)),
+            Input::Answer(request, iq) => self.receive_answer(view, request, iq, rng),
             Input::Command(ticket, command) => self.command(view, *ticket, command, rng),
-            Input::LinkUp => self.link_up(view),
+            Input::LinkUp => self.link_up(view, rng),
             Input::Pull => Ok(self.pull()),
+            Input::Wake(user) => self.wake(view, user, rng),
+            Input::Rotate => self.rotate(view, rng),
+        }
+    }
+
+    fn receive_answer(
+        &self,
+        view: &View,
+        request: &Request,
+        iq: &Iq,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Draft, Stop> {
+        match request {
+            Request::Devices(user) => self.receive_devices(view, user, iq, rng),
+            Request::Bundles { user, devices } => self.receive_bundles(view, user, devices, iq, rng),
+            Request::PrekeyCount => self.receive_prekey_count(view, iq, rng),
+            Request::PrekeyUpload(_, last) => self.receive_uploaded(view, iq, *last),
+            Request::Rotation(rotation) => self.receive_rotated(view, iq, rotation.signed.id),
+            Request::Ask(ticket, ask) => Ok(self.receive_asked(*ticket, ask, iq)),
         }
     }
 
     /// The start of a connection: the mailbox, the prekeys, and whoever's bundle is waited for.
-    fn link_up(&self, view: &View) -> Result<Draft, Stop> {
-        let mut draft = self.pull();
+    fn link_up(&self, view: &View, rng: &mut impl CryptoRng) -> Result<Draft, Stop> {
+        let wake = view.peers_waiting()?;
+        let mut draft = self.rotate(view, rng)?;
+        draft.transmits.splice(0..0, self.pull().transmits);
         draft.requests.push(Request::PrekeyCount);
-        draft.requests.extend(view.peers_waiting()?.into_iter().map(Request::Bundle));
+        draft.wake = wake;
         Ok(draft)
     }
 

@@ -2,12 +2,14 @@
 
 use rand_core::CryptoRng;
 use wa_keys::PrivateKey;
-use wa_stanza::{Iq, IqKind, OneTimePrekey, PrekeyCount, PrekeyId, PrekeyUpload, SignedPrekey};
+use wa_signal::SignedPrekey;
+use wa_stanza::{Iq, IqKind, OneTimePrekey, PrekeyCount, PrekeyId, PrekeyUpload, SignedPrekeyRotation};
 
 use crate::account::FIRST_PREKEY;
 use crate::key::Key;
 use crate::messenger::input::Context;
 use crate::messenger::requests::Request;
+use crate::messenger::retry::signed_prekey;
 use crate::messenger::view::{Draft, Stop, View};
 use crate::row::Row;
 
@@ -89,16 +91,12 @@ impl Context<'_> {
         let one_time = prekeys.filter_map(|(id, key)| {
             Some(OneTimePrekey { id: PrekeyId::new(id)?, value: *key.public_key().as_bytes() })
         });
-        let Some(id) = PrekeyId::new(account.signed.id) else { return Ok(Draft::default()) };
+        let Some(signed) = signed_prekey(account) else { return Ok(Draft::default()) };
         let upload = PrekeyUpload {
             registration: account.identity.registration_id,
             identity: *account.identity.key.public_key().as_bytes(),
             one_time: one_time.collect(),
-            signed: SignedPrekey {
-                id,
-                value: *account.signed.key.as_bytes(),
-                signature: *account.signed.signature.as_bytes(),
-            },
+            signed,
         };
         let requests = vec![Request::PrekeyUpload(Box::new(upload), last)];
         Ok(Draft { requests, ..Draft::default() })
@@ -111,6 +109,46 @@ impl Context<'_> {
             let mut counters = view.counters()?;
             counters.next_upload = counters.next_upload.max(last + 1);
             draft.put(Key::counters(), Row::Counters(counters));
+        }
+        Ok(draft)
+    }
+
+    /// Makes a new signed prekey when the current one is old, and gives the server one that it has not confirmed. Old
+    /// ones are kept for messages that wait in mailboxes. The age of the first is counted from the first connection.
+    pub(crate) fn rotate(&self, view: &View, rng: &mut impl CryptoRng) -> Result<Draft, Stop> {
+        let mut account = view.account()?.clone();
+        let rules = self.profile.encryption.signed_prekey;
+        let (now, old) = (self.now.unix, Key::signed_prekey(account.signed.id));
+        let mut draft = Draft::default();
+        if now.saturating_sub(account.signed_since) >= rules.rotate_after.as_secs() {
+            view.need([old.clone()])?;
+            if account.signed_since > 0 {
+                if let Some(key) = view.prekey(&old)? {
+                    draft.put_until(old, Row::Prekey(key.clone()), now + rules.keep.as_secs());
+                }
+                let id = account.signed.id % LAST_PREKEY + 1;
+                let key = PrivateKey::generate(rng);
+                account.signed = SignedPrekey::sign(id, &key, &account.identity.key, rng);
+                account.signed_pending = true;
+                draft.put(Key::signed_prekey(id), Row::Prekey(key));
+            }
+            account.signed_since = now;
+            draft.put(Key::account(), Row::Account(Box::new(account.clone())));
+        }
+        if let Some(signed) = signed_prekey(&account).filter(|_| account.signed_pending) {
+            draft.requests.push(Request::Rotation(Box::new(SignedPrekeyRotation { signed })));
+        }
+        Ok(draft)
+    }
+
+    /// The server has the new signed prekey, or not: then it gets it again at the next connection.
+    pub(crate) fn receive_rotated(&self, view: &View, iq: &Iq, id: PrekeyId) -> Result<Draft, Stop> {
+        let mut draft = Draft::default();
+        let account = view.account()?;
+        if iq.kind == IqKind::Result && account.signed.id == id.value() {
+            let mut account = account.clone();
+            account.signed_pending = false;
+            draft.put(Key::account(), Row::Account(Box::new(account)));
         }
         Ok(draft)
     }

@@ -2,17 +2,19 @@
 
 use bytes::Bytes;
 use rand_core::CryptoRng;
-use wa_binary::Jid;
+use wa_binary::{Jid, Node};
 use wa_signal::{DecryptError, Decrypted, PreKeyMessage, Prekeys, SessionRecord, SignalMessage, Trust};
-use wa_stanza::{Ack, Enc, EncKind, Message, Notification, NotificationContent, Receipt, ReceiptKind};
+use wa_stanza::{
+    Ack, Chatstate, Enc, EncKind, Message, Notification, NotificationContent, Receipt, ReceiptKind,
+};
 
 use crate::content::unpad;
 use crate::key::Key;
 use crate::messenger::conversation::{Conversation, put_inbox};
 use crate::messenger::input::Context;
 use crate::messenger::view::{Draft, Stop, View};
-use crate::row::{InboxEntry, InboxItem, Row};
-use crate::{Event, MessageId, Undecryptable};
+use crate::row::{InboxEntry, InboxItem};
+use crate::{Event, MessageId, Status, Undecryptable};
 
 impl Context<'_> {
     pub(crate) fn receive_message(
@@ -22,44 +24,46 @@ impl Context<'_> {
         rng: &mut impl CryptoRng,
     ) -> Result<Draft, Stop> {
         let mut draft = Draft { transmits: vec![Ack::from(message).into()], ..Draft::default() };
-        let Some(peer) = &message.from else { return Ok(draft) };
-        let seen = Key::seen(peer, &message.id);
-        view.need([Key::account(), Key::counters(), Key::peer(peer), seen.clone()])?;
+        let Some(address) = &message.from else { return Ok(draft) };
+        let user = address.clone().without_device();
+        let seen = Key::seen(&user, &message.id);
+        view.need([Key::account(), Key::counters(), Key::peer(address), seen.clone()])?;
         let delivered = Receipt::for_message(message, ReceiptKind::Delivery);
         if view.has(&seen)? {
             // It was committed before, and this is the same message again.
             draft.transmits.splice(0..0, delivered.map(Into::into));
             return Ok(draft);
         }
-        let mut conversation = Conversation::load(view, peer, draft)?;
-        let could_encrypt = conversation.session.can_encrypt(self.now.unix);
-        let decrypted = match self.decrypt(view, message, &mut conversation.session, rng)? {
+        let mut conversation = Conversation::load(self, view, address, draft)?;
+        let was_ready = conversation.is_ready(self);
+        let known = conversation.session(address).identity();
+        let decrypted = match self.decrypt(view, message, conversation.session(address), rng)? {
             Ok(decrypted) => decrypted,
             Err(Undecryptable::Decrypt(DecryptError::Duplicate { .. })) => return Ok(conversation.draft),
-            Err(why) => {
-                conversation.draft.events.push(undecryptable(peer, message, why));
-                return Ok(conversation.draft);
-            }
+            Err(why) => return self.ask_again(view, message, address, why, conversation.draft, rng),
         };
         conversation.remember_seen(self, &message.id);
+        conversation.learn_device(address.device());
         if let Some(used) = decrypted.used_one_time_prekey {
             conversation.draft.delete(Key::prekey(used));
+        }
+        if known.is_some_and(|known| known != decrypted.identity) {
+            let what = InboxItem::Identity { key: Some(decrypted.identity) };
+            conversation.put_inbox(InboxEntry { peer: user.clone(), ids: Vec::new(), what });
         }
         match unpad(decrypted.plaintext) {
             Some(content) => {
                 conversation.draft.transmits.splice(0..0, delivered.map(Into::into));
                 let timestamp = message.t.unwrap_or(self.now.unix);
                 let what = InboxItem::Message { content: Bytes::from(content), timestamp };
-                let entry = InboxEntry { peer: peer.clone(), ids: vec![message.id.to_string()], what };
-                conversation.put_inbox(entry);
+                conversation.put_inbox(InboxEntry { peer: user, ids: vec![message.id.to_string()], what });
             }
+            // It is authentic, so the ratchet moves on all the same, and sending it again would not help.
             None => {
-                // It is authentic, so the ratchet moves on all the same.
-                let why = Undecryptable::Padding;
-                conversation.draft.events.push(undecryptable(peer, message, why));
+                conversation.draft.events.push(undecryptable(message, user, Undecryptable::Padding, None))
             }
         }
-        if !could_encrypt {
+        if !was_ready && conversation.is_ready_for(self, address) {
             // The peer has begun a session itself: what waited for its bundle needs it no longer.
             conversation.send_waiting(self, view, rng)?;
         }
@@ -112,18 +116,28 @@ impl Context<'_> {
         Ok(decrypted.map_err(Undecryptable::from))
     }
 
-    pub(crate) fn receive_receipt(&self, view: &View, receipt: &Receipt) -> Result<Draft, Stop> {
+    pub(crate) fn receive_receipt(
+        &self,
+        view: &View,
+        receipt: &Receipt,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Draft, Stop> {
         let mut draft = Draft { transmits: vec![Ack::from(receipt).into()], ..Draft::default() };
-        if let (Some(peer), ReceiptKind::Delivery) = (&receipt.from, &receipt.kind) {
-            let mut counters = view.counters()?;
-            let ids = receipt.ids().map(ToString::to_string).collect();
-            put_inbox(
-                &mut draft,
-                &mut counters,
-                InboxEntry { peer: peer.clone(), ids, what: InboxItem::Delivered },
-            );
-            draft.put(Key::counters(), Row::Counters(counters));
-        }
+        let Some(peer) = &receipt.from else { return Ok(draft) };
+        let status = match &receipt.kind {
+            ReceiptKind::Delivery => Status::Delivered,
+            ReceiptKind::Read => Status::Read,
+            ReceiptKind::Played => Status::Played,
+            ReceiptKind::ServerError => Status::MediaUnavailable,
+            ReceiptKind::Retry(retry) => return self.send_again(view, receipt, retry, draft, rng),
+            _ => return Ok(draft),
+        };
+        let mut counters = view.counters()?;
+        let ids = receipt.ids().map(ToString::to_string).collect();
+        let what = InboxItem::Receipt { status, timestamp: receipt.t };
+        let entry = InboxEntry { peer: peer.clone().without_device(), ids, what };
+        put_inbox(&mut draft, &mut counters, entry);
+        draft.put_counters(counters);
         Ok(draft)
     }
 
@@ -133,15 +147,55 @@ impl Context<'_> {
         notification: &Notification,
         rng: &mut impl CryptoRng,
     ) -> Result<Draft, Stop> {
-        let mut draft = match notification.content {
-            NotificationContent::PrekeysLeft { value } => self.look_after_prekeys(view, value, rng)?,
-            _ => Draft::default(),
+        let mut draft = match &notification.content {
+            NotificationContent::PrekeysLeft { value } => self.look_after_prekeys(view, *value, rng)?,
+            NotificationContent::IdentityChanged => self.forget_sessions(view, &notification.from)?,
+            // The list of devices is asked for again with the next message (observed: type `devices`).
+            _ if notification.kind == *"devices" => {
+                let mut draft = Draft::default();
+                draft.delete(Key::devices(&notification.from.clone().without_device()));
+                draft
+            }
+            _ => notify(view, notification)?,
         };
         draft.transmits.push(Ack::from(notification).into());
         Ok(draft)
     }
+
+    /// The peer has another identity: the next message needs its new keys.
+    fn forget_sessions(&self, view: &View, address: &Jid) -> Result<Draft, Stop> {
+        let mut conversation = Conversation::load(self, view, address, Draft::default())?;
+        let user = conversation.user.clone();
+        conversation.archive_all();
+        let entry =
+            InboxEntry { peer: user.clone(), ids: Vec::new(), what: InboxItem::Identity { key: None } };
+        conversation.put_inbox(entry);
+        conversation.draft.delete(Key::devices(&user));
+        Ok(conversation.finish())
+    }
+
+    pub(crate) fn receive_chatstate(&self, state: &Chatstate) -> Draft {
+        let shown = state
+            .from
+            .clone()
+            .map(|from| Event::Typing { from: from.without_device(), typing: state.typing });
+        Draft { events: shown.into_iter().collect(), ..Draft::default() }
+    }
 }
 
-fn undecryptable(peer: &Jid, message: &Message, why: Undecryptable) -> Event {
-    Event::Undecryptable { from: peer.clone(), id: MessageId(message.id.to_string()), why }
+/// What is not modelled is shown whole.
+fn notify(view: &View, notification: &Notification) -> Result<Draft, Stop> {
+    let (mut draft, mut counters) = (Draft::default(), view.counters()?);
+    let what = InboxItem::Notification { node: Node::from(notification.clone()) };
+    put_inbox(
+        &mut draft,
+        &mut counters,
+        InboxEntry { peer: notification.from.clone(), ids: Vec::new(), what },
+    );
+    draft.put_counters(counters);
+    Ok(draft)
+}
+
+pub(super) fn undecryptable(message: &Message, from: Jid, why: Undecryptable, asked: Option<u32>) -> Event {
+    Event::Undecryptable { from, id: MessageId(message.id.to_string()), why, asked }
 }

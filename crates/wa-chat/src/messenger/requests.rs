@@ -2,18 +2,30 @@
 
 use std::collections::BTreeMap;
 
-use wa_binary::Jid;
-use wa_stanza::{Iq, PrekeyCount, PrekeyFetch, PrekeyUpload, WantedUser};
+use wa_binary::{Jid, Node};
+use wa_profile::Profile;
+use wa_stanza::{
+    Blocklist, BlocklistChange, DeviceQuery, Iq, PrekeyCount, PrekeyFetch, PrekeyUpload,
+    SignedPrekeyRotation, WantedUser,
+};
+
+use crate::{Ask, NoAnswer, Ticket};
 
 /// A request and what its answer needs.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
-    /// The bundle of one peer.
-    Bundle(Jid),
+    /// Which devices a user has.
+    Devices(Jid),
+    /// The bundles of a user's devices.
+    Bundles { user: Jid, devices: Vec<Jid> },
     /// How many one-time prekeys the server has left.
     PrekeyCount,
     /// New one-time prekeys, the last of them with this id.
     PrekeyUpload(Box<PrekeyUpload>, u32),
+    /// A new signed prekey.
+    Rotation(Box<SignedPrekeyRotation>),
+    /// Something that the application wants to know or change.
+    Ask(Ticket, Ask),
 }
 
 /// Requests by the id of their iq. They die with the connection.
@@ -23,21 +35,59 @@ pub(crate) struct Requests {
     next: u64,
 }
 
+impl Request {
+    /// The user whose devices or bundles it fetches.
+    pub(crate) fn fetched_user(&self) -> Option<&Jid> {
+        match self {
+            Self::Devices(user) | Self::Bundles { user, .. } => Some(user),
+            _ => None,
+        }
+    }
+
+    fn write(&self, id: &str, profile: &Profile) -> Result<Iq, NoAnswer> {
+        Ok(match self {
+            Self::Devices(user) => DeviceQuery { users: vec![user.clone()] }.into_iq(id),
+            Self::Bundles { devices, .. } => {
+                let wanted = |jid: &Jid| WantedUser { jid: jid.clone(), identity_changed: false };
+                PrekeyFetch { users: devices.iter().map(wanted).collect() }.into_iq(id)
+            }
+            Self::PrekeyCount => PrekeyCount::request(id),
+            Self::PrekeyUpload(upload, _) => upload.as_ref().clone().into_iq(id),
+            Self::Rotation(rotation) => rotation.into_iq(id),
+            Self::Ask(_, ask) => ask.write(id, profile)?,
+        })
+    }
+}
+
+impl Ask {
+    fn write(&self, id: &str, profile: &Profile) -> Result<Iq, NoAnswer> {
+        let chat = &profile.chat;
+        let change = |jid: &Jid, block| BlocklistChange { jid: jid.clone(), block }.into_iq(id);
+        Ok(match self {
+            Self::Blocklist => Blocklist::request(id),
+            Self::Block(jid) => change(jid, true),
+            Self::Unblock(jid) => change(jid, false),
+            Self::Report(report) => report.clone().into_iq(id, &*chat.report_xmlns),
+            Self::Reach(jid) => {
+                let form = chat.reachability.as_ref().ok_or(NoAnswer::Unsupported)?;
+                let user = Node::new("user").with_attr("jid", jid);
+                Iq::set(id, &*form.xmlns).with_children([Node::new(&*form.child).with_child(user)])
+            }
+            Self::DeleteAccount => {
+                Iq::set(id, &*chat.deletion.xmlns).with_children([Node::new(&*chat.deletion.child)])
+            }
+        })
+    }
+}
+
 impl Requests {
-    /// The iq that asks.
-    pub(crate) fn ask(&mut self, request: Request) -> Iq {
+    /// The iq that asks; none if the profile has no such request.
+    pub(crate) fn ask(&mut self, request: Request, profile: &Profile) -> Result<Iq, NoAnswer> {
         self.next += 1;
         let id = format!("req-{}", self.next);
-        let iq = match &request {
-            Request::Bundle(peer) => {
-                let user = WantedUser { jid: peer.clone(), identity_changed: false };
-                PrekeyFetch { users: vec![user] }.into_iq(&*id)
-            }
-            Request::PrekeyCount => PrekeyCount::request(&*id),
-            Request::PrekeyUpload(upload, _) => upload.as_ref().clone().into_iq(&*id),
-        };
+        let iq = request.write(&id, profile)?;
         self.waiting.insert(id, request);
-        iq
+        Ok(iq)
     }
 
     /// The request that an iq answers.
@@ -45,8 +95,12 @@ impl Requests {
         self.waiting.remove(iq.id.as_deref()?)
     }
 
-    /// Forgets all: the connection is gone. Ids go on, so that a late answer finds nothing.
-    pub(crate) fn clear(&mut self) {
-        self.waiting.clear();
+    /// Forgets all: the connection is gone. Ids go on, so that a late answer finds nothing. Gives what the
+    /// application asked and has not been answered.
+    pub(crate) fn clear(&mut self) -> impl Iterator<Item = Ticket> {
+        std::mem::take(&mut self.waiting).into_values().filter_map(|request| match request {
+            Request::Ask(ticket, _) => Some(ticket),
+            _ => None,
+        })
     }
 }

@@ -4,16 +4,16 @@ use rand_core::CryptoRng;
 use wa_binary::Jid;
 use wa_keys::{PublicKey, Signature};
 use wa_signal::Trust;
-use wa_stanza::{Ack, Iq, PrekeyBundles};
+use wa_stanza::{Ack, Chatstate, DeviceLists, Iq, PrekeyBundles, Receipt, ReceiptKind};
 
 use crate::event::NoSession;
 use crate::key::Key;
-use crate::messenger::conversation::{Conversation, put_inbox};
+use crate::messenger::conversation::{Conversation, REMEMBER, address, put_inbox, put_outbox};
 use crate::messenger::input::Context;
 use crate::messenger::requests::Request;
 use crate::messenger::view::{Draft, Stop, View};
-use crate::row::{InboxEntry, InboxItem, Row, Waiting};
-use crate::{Command, Content, Event, MessageId, Ticket};
+use crate::row::{Devices, InboxEntry, InboxItem, Row};
+use crate::{Command, Content, Event, Mark, MessageId, Ticket};
 
 impl Context<'_> {
     pub(crate) fn command(
@@ -37,6 +37,14 @@ impl Context<'_> {
                 draft.put(Key::account(), Row::Account(Box::new(account)));
                 draft
             }
+            Command::Mark { from, ids, mark } => self.mark(view, from, ids, *mark)?,
+            Command::Typing { to, typing } => {
+                let state = Chatstate::new(to.clone().without_device(), *typing);
+                Draft { transmits: vec![state.into()], ..Draft::default() }
+            }
+            Command::Ask(ask) => {
+                Draft { requests: vec![Request::Ask(ticket, ask.clone())], ..Draft::default() }
+            }
         };
         draft.accepted = Some(ticket);
         Ok(draft)
@@ -50,71 +58,203 @@ impl Context<'_> {
         content: &Content,
         rng: &mut impl CryptoRng,
     ) -> Result<Draft, Stop> {
-        let sent = Key::sent(to, &id.0);
-        view.need([Key::account(), Key::counters(), Key::peer(to), sent.clone()])?;
+        let user = to.clone().without_device();
+        let sent = Key::sent(&user, &id.0);
+        let primary = address(&user, 0);
+        view.need([Key::account(), Key::counters(), Key::peer(&primary), sent.clone()])?;
         if view.has(&sent)? {
             return Ok(Draft::default());
         }
-        let mut conversation = Conversation::load(view, to, Draft::default())?;
-        let message = Waiting { id: id.0.clone(), content: content.encode() };
-        if conversation.session.can_encrypt(self.now.unix) {
+        let mut conversation = Conversation::load(self, view, &primary, Draft::default())?;
+        let message = conversation.accept(self, &id.0, content);
+        if conversation.is_ready(self) {
             conversation.send(self, view, &message, rng)?;
+            conversation.refresh_devices(self);
         } else {
             conversation.wait(self, message);
-            if !self.fetching.contains(to) {
-                conversation.draft.requests.push(Request::Bundle(to.clone()));
-            }
+            conversation.ask(self);
         }
         Ok(conversation.finish())
     }
 
-    /// A peer's bundle has come: a session begins and what waited goes out.
-    pub(crate) fn receive_bundle(
+    /// One receipt for all; it stands in the outbox until the server has acked it.
+    fn mark(&self, view: &View, from: &Jid, ids: &[MessageId], mark: Mark) -> Result<Draft, Stop> {
+        let mut draft = Draft::default();
+        let wants_it = self.profile.chat.receipts == wa_profile::Receipts::DeliveryAndRead;
+        let Some((first, more)) = ids.split_first().filter(|_| wants_it) else { return Ok(draft) };
+        let user = from.clone().without_device();
+        let kind = match mark {
+            Mark::Read => ReceiptKind::Read,
+            Mark::Played => ReceiptKind::Played,
+        };
+        let receipt = Receipt::new(user.clone(), &*first.0, kind)
+            .with_more_ids(more.iter().map(|id| id.0.as_str().into()))
+            .with_t(self.now.unix);
+        let mut counters = view.counters()?;
+        if let Some(number) = put_outbox(&mut draft, &mut counters, receipt.into()) {
+            let until = self.now.unix + REMEMBER;
+            draft.put_until(Key::marked(&user, &first.0), Row::Number(number), until);
+            draft.expire(&Key::outbox(number), until);
+        }
+        draft.put_counters(counters);
+        Ok(draft)
+    }
+
+    /// Messages for a user wait: asks for what is missing, or sends them.
+    pub(crate) fn wake(&self, view: &View, user: &Jid, rng: &mut impl CryptoRng) -> Result<Draft, Stop> {
+        let mut conversation = Conversation::load(self, view, &address(user, 0), Draft::default())?;
+        conversation.send_waiting(self, view, rng)?;
+        let is_unready = |device| !conversation.is_ready_for(self, &address(user, device));
+        let waiting = view.waiting(user)?;
+        // A device that asked for a message again, and is not on the list, is fetched too.
+        let asking = waiting.iter().filter_map(|(_, message)| message.device);
+        let asking: Vec<u16> = asking.filter(|&device| is_unready(device)).collect();
+        asking.into_iter().for_each(|device| conversation.learn_device(device));
+        if !waiting.is_empty() && !conversation.is_ready(self) {
+            conversation.ask(self);
+        }
+        Ok(conversation.finish())
+    }
+
+    /// The server tells which devices a user has; without an answer there is the primary one.
+    pub(crate) fn receive_devices(
         &self,
         view: &View,
-        peer: &Jid,
+        user: &Jid,
         iq: &Iq,
         rng: &mut impl CryptoRng,
     ) -> Result<Draft, Stop> {
-        let draft = Draft { fetched: Some(peer.clone()), ..Draft::default() };
-        let mut conversation = Conversation::load(view, peer, draft)?;
-        let identity = &view.account()?.identity.key;
-        let begun = read_bundle(iq, peer).and_then(|bundle| {
-            Ok(conversation.session.establish(identity, &bundle, &Trust::Any, self.now.unix, rng)?)
-        });
-        if let Err(why) = begun {
-            conversation.draft.events.push(Event::NoSession { peer: peer.clone(), why });
-            return Ok(conversation.draft);
+        let lists = DeviceLists::try_from(iq).map(|lists| lists.users).unwrap_or_default();
+        let listed = lists.into_iter().find(|list| list.jid == *user).map(|list| list.devices);
+        let mut devices = listed.filter(|devices| !devices.is_empty()).unwrap_or_else(|| vec![0]);
+        devices.sort_unstable();
+        devices.dedup();
+        let addresses: Vec<Jid> = devices.iter().map(|&device| address(user, device)).collect();
+        view.need(addresses.iter().map(Key::peer))?;
+        let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
+        let mut conversation = Conversation::load(self, view, &address(user, 0), draft)?;
+        conversation.set_devices(view, Devices { devices, since: self.now.unix })?;
+        self.go_on(view, conversation, rng)
+    }
+
+    /// Bundles of a user's devices have come: sessions begin and what waited goes out.
+    pub(crate) fn receive_bundles(
+        &self,
+        view: &View,
+        user: &Jid,
+        devices: &[Jid],
+        iq: &Iq,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Draft, Stop> {
+        view.need(devices.iter().map(Key::peer))?;
+        let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
+        let mut conversation = Conversation::load(self, view, &address(user, 0), draft)?;
+        for device in devices {
+            if conversation.is_ready_for(self, device) {
+                continue;
+            }
+            let begun = read_bundle(iq, device)
+                .and_then(|bundle| self.begin(view, &mut conversation, device, &bundle, rng));
+            match begun {
+                Ok(()) => {}
+                // A device without keys gets nothing; a user without keys gets nothing at all.
+                Err(NoSession::Refused(_)) if device.device() != 0 => {
+                    conversation.forget_device(device.device());
+                }
+                Err(why) => {
+                    let event = Event::NoSession { peer: user.clone(), why };
+                    conversation.draft.events.push(event);
+                    return Ok(conversation.finish());
+                }
+            }
         }
+        self.go_on(view, conversation, rng)
+    }
+
+    fn begin(
+        &self,
+        view: &View,
+        conversation: &mut Conversation,
+        device: &Jid,
+        bundle: &wa_signal::Bundle,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(), NoSession> {
+        let Ok(account) = view.account() else { return Err(NoSession::Unreadable) };
+        let session = conversation.session(device);
+        let known = session.identity();
+        session.establish(&account.identity.key, bundle, &Trust::Any, self.now.unix, rng)?;
+        if known.is_some_and(|known| known != bundle.identity) {
+            let what = InboxItem::Identity { key: Some(bundle.identity) };
+            let peer = conversation.user.clone();
+            conversation.put_inbox(InboxEntry { peer, ids: Vec::new(), what });
+        }
+        Ok(())
+    }
+
+    /// Sends what waited, or asks for what is still missing.
+    fn go_on(
+        &self,
+        view: &View,
+        mut conversation: Conversation,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Draft, Stop> {
         conversation.send_waiting(self, view, rng)?;
+        if !conversation.is_ready(self) && !view.waiting(&conversation.user)?.is_empty() {
+            let user = conversation.user.clone();
+            conversation.draft.wake.push(user);
+        }
         Ok(conversation.finish())
     }
 
-    /// The server has a message of ours, or refuses it for good: it leaves the outbox.
+    /// The server has a stanza of ours, or refuses it for good: it leaves the outbox.
     pub(crate) fn receive_ack(&self, view: &View, ack: &Ack) -> Result<Draft, Stop> {
-        let (Some(peer), "message") = (&ack.from, &*ack.class) else { return Ok(Draft::default()) };
-        let sent = Key::sent(peer, &ack.id);
+        let Some(user) = ack.from.clone().map(Jid::without_device) else { return Ok(Draft::default()) };
+        match &*ack.class {
+            "message" => self.receive_message_ack(view, ack, &user),
+            "receipt" => receive_mark_ack(view, ack, &user),
+            _ => Ok(Draft::default()),
+        }
+    }
+
+    fn receive_message_ack(&self, view: &View, ack: &Ack, user: &Jid) -> Result<Draft, Stop> {
+        let sent = Key::sent(user, &ack.id);
         view.need([Key::counters(), sent.clone()])?;
         let mut draft = Draft::default();
-        let Some(number) = view.sent(&sent)? else { return Ok(draft) };
-        draft.delete(Key::outbox(number));
+        let Some(sent) = view.sent(&sent)? else { return Ok(draft) };
+        draft.delete(Key::outbox(sent.number));
         if let Some(code) = ack.error {
             let ids = vec![ack.id.to_string()];
-            let entry = InboxEntry { peer: peer.clone(), ids, what: InboxItem::Rejected { code } };
+            let entry = InboxEntry { peer: user.clone(), ids, what: InboxItem::Rejected { code } };
             let mut counters = view.counters()?;
             put_inbox(&mut draft, &mut counters, entry);
-            draft.put(Key::counters(), Row::Counters(counters));
+            draft.put_counters(counters);
         }
         Ok(draft)
     }
 }
 
-fn read_bundle(iq: &Iq, peer: &Jid) -> Result<wa_signal::Bundle, NoSession> {
+/// A read receipt has arrived. Delivery receipts for the same messages have acks too; those have no type (observed).
+fn receive_mark_ack(view: &View, ack: &Ack, user: &Jid) -> Result<Draft, Stop> {
+    let mut draft = Draft::default();
+    let is_mark = |kind: &wa_binary::Str| *kind == *"read" || *kind == *"played";
+    if !ack.kind.as_ref().is_some_and(is_mark) {
+        return Ok(draft);
+    }
+    let marked = Key::marked(user, &ack.id);
+    view.need([marked.clone()])?;
+    if let Some(number) = view.number(&marked)? {
+        draft.delete(Key::outbox(number));
+        draft.delete(marked);
+    }
+    Ok(draft)
+}
+
+fn read_bundle(iq: &Iq, device: &Jid) -> Result<wa_signal::Bundle, NoSession> {
     if let wa_stanza::IqKind::Error(error) = &iq.kind {
         return Err(NoSession::Refused(error.code));
     }
     let users = PrekeyBundles::try_from(iq).map_err(|_| NoSession::Unreadable)?.users;
-    let user = users.into_iter().find(|user| user.jid == *peer).ok_or(NoSession::Unreadable)?;
+    let user = users.into_iter().find(|user| user.jid == *device).ok_or(NoSession::Unreadable)?;
     let bundle = user.bundle.map_err(|error| NoSession::Refused(error.code))?;
     Ok(wa_signal::Bundle {
         registration_id: bundle.registration,

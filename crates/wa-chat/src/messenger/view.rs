@@ -2,15 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use wa_binary::Jid;
 use wa_keys::PrivateKey;
 use wa_signal::SessionRecord;
-use wa_stanza::{Message, Stanza};
+use wa_stanza::Stanza;
 
 use crate::account::Account;
 use crate::key::{Key, Table};
 use crate::messenger::requests::Request;
-use crate::row::{Counters, InboxEntry, Row, Waiting};
+use crate::row::{Counters, Devices, InboxEntry, Row, Sent, Waiting};
 use crate::store::{Read, StateError};
 use crate::{Event, Ticket};
 
@@ -54,7 +55,7 @@ pub(crate) struct Draft {
     /// Stanzas that need not survive a crash: a redelivery makes them again.
     pub(crate) transmits: Vec<Stanza>,
     /// New rows of the outbox, with their numbers.
-    pub(crate) outbox: Vec<(u64, Message)>,
+    pub(crate) outbox: Vec<(u64, Stanza)>,
     /// New rows of the inbox, with their numbers.
     pub(crate) inbox: Vec<(u64, InboxEntry)>,
     /// Events that need not survive a crash.
@@ -63,8 +64,12 @@ pub(crate) struct Draft {
     pub(crate) requests: Vec<Request>,
     /// The command that this carries out.
     pub(crate) accepted: Option<Ticket>,
-    /// The peer whose bundle is no longer on its way.
+    /// The user whose devices or bundles are no longer on their way.
     pub(crate) fetched: Option<Jid>,
+    /// Users for whom messages wait: whatever is missing is asked for in a step of its own.
+    pub(crate) wake: Vec<Jid>,
+    /// Every row of the account goes.
+    pub(crate) erase: bool,
 }
 
 impl Draft {
@@ -76,6 +81,17 @@ impl Draft {
         self.writes.insert(key, (Some(row), Some(expires)));
     }
 
+    /// A row of this draft may vanish from then on.
+    pub(crate) fn expire(&mut self, key: &Key, expires: u64) {
+        if let Some((_, until)) = self.writes.get_mut(key) {
+            *until = Some(expires);
+        }
+    }
+
+    pub(crate) fn put_counters(&mut self, counters: Counters) {
+        self.put(Key::counters(), Row::Counters(counters));
+    }
+
     pub(crate) fn delete(&mut self, key: Key) {
         self.writes.insert(key, (None, None));
     }
@@ -83,7 +99,7 @@ impl Draft {
 
 impl View {
     /// Stops unless all these rows are loaded, so that one transaction loads them together.
-    pub(crate) fn need<const N: usize>(&self, keys: [Key; N]) -> Result<(), Stop> {
+    pub(crate) fn need(&self, keys: impl IntoIterator<Item = Key>) -> Result<(), Stop> {
         let missing = keys.into_iter().filter(|key| !self.rows.contains_key(key));
         let missing: BTreeSet<Wanted> = missing.map(Wanted::Row).collect();
         if missing.is_empty() { Ok(()) } else { Err(Stop::Missing(missing)) }
@@ -120,11 +136,38 @@ impl View {
         }
     }
 
-    pub(crate) fn sent(&self, key: &Key) -> Result<Option<u64>, Stop> {
+    pub(crate) fn sent(&self, key: &Key) -> Result<Option<Sent>, Stop> {
         match self.row(key)? {
             None => Ok(None),
-            Some(Row::Sent(number)) => Ok(Some(*number)),
+            Some(Row::Sent(sent)) => Ok(Some(*sent)),
             Some(_) => Err(corrupt(Table::Sent)),
+        }
+    }
+
+    /// The devices to which messages for a user go; none if the server was not asked yet.
+    pub(crate) fn devices(&self, user: &Jid) -> Result<Option<Devices>, Stop> {
+        match self.row(&Key::devices(user))? {
+            None => Ok(None),
+            Some(Row::Devices(devices)) => Ok(Some(devices.clone())),
+            Some(_) => Err(corrupt(Table::Devices)),
+        }
+    }
+
+    /// The content of a message, as long as it is kept.
+    pub(crate) fn content(&self, key: &Key) -> Result<Option<Bytes>, Stop> {
+        match self.row(key)? {
+            None => Ok(None),
+            Some(Row::Content(content)) => Ok(Some(content.clone())),
+            Some(_) => Err(corrupt(Table::Content)),
+        }
+    }
+
+    /// A number or a time.
+    pub(crate) fn number(&self, key: &Key) -> Result<Option<u64>, Stop> {
+        match self.row(key)? {
+            None => Ok(None),
+            Some(Row::Number(number)) => Ok(Some(*number)),
+            Some(_) => Err(Stop::Corrupt(StateError::Corrupt(key.table()))),
         }
     }
 

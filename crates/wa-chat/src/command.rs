@@ -1,0 +1,104 @@
+//! What the application says to the client.
+
+use wa_binary::Jid;
+use wa_stanza::{Report, Typing};
+
+use crate::{Content, EventId, MessageId};
+
+/// Names a command, so that its acceptance and its answer can be told. The caller counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u64);
+
+/// What the application wants done.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Command {
+    /// Send content to a WhatsApp user. The same id again is the same message and does nothing.
+    Send {
+        /// To whom; a device is left out.
+        to: Jid,
+        /// The message's name.
+        id: MessageId,
+        /// What it says.
+        content: Content,
+    },
+    /// An event was dealt with and must not be delivered again.
+    Confirm(EventId),
+    /// The login that WhatsApp assigned: after the first enlistment, and after each later one.
+    Enlisted(Jid),
+    /// The user has read or played messages; one receipt for all. Nothing is sent where the profile has delivery
+    /// receipts only.
+    Mark {
+        /// Whose messages.
+        from: Jid,
+        /// Which; none is nothing to do.
+        ids: Vec<MessageId>,
+        /// Read, or played too.
+        mark: Mark,
+    },
+    /// What the user is doing right now. Not stored: without a connection it is forgotten.
+    Typing {
+        /// To whom it is shown.
+        to: Jid,
+        /// What.
+        typing: Typing,
+    },
+    /// Ask WhatsApp for something, on this connection; [`Event::Answered`](crate::Event::Answered) tells the rest.
+    Ask(Ask),
+}
+
+/// What a user did with messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Mark {
+    /// Read them.
+    Read,
+    /// Played a voice note or a video.
+    Played,
+}
+
+/// What WhatsApp can be asked for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Ask {
+    /// Whom the user has blocked.
+    Blocklist,
+    /// Block somebody: nothing comes from them any more.
+    Block(Jid),
+    /// The contrary.
+    Unblock(Jid),
+    /// Report somebody to WhatsApp, with messages in clear.
+    Report(Report),
+    /// Ping a WhatsApp user who does not know this one yet (reachability), where the profile has it.
+    Reach(Jid),
+    /// Delete the account on WhatsApp; once that is confirmed every row of it is erased here, and the client is done.
+    DeleteAccount,
+}
+
+/// What WhatsApp answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// Whom the user has blocked.
+    Blocklist(Vec<Jid>),
+}
+
+/// Why there is no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoAnswer {
+    /// The server refused, with this code.
+    #[error("refused (code {0})")]
+    Refused(u16),
+    /// The connection ended first; whether the request arrived is not known.
+    #[error("the connection ended first")]
+    Lost,
+    /// The profile has no such request.
+    #[error("not part of this profile")]
+    Unsupported,
+    /// The server's answer could not be read.
+    #[error("the answer cannot be read")]
+    Unreadable,
+}

@@ -1,0 +1,105 @@
+//! A row of the inbox: what the application has not confirmed, and the event that tells of it.
+
+use bytes::Bytes;
+use wa_binary::{EncodeOptions, Jid, Limits, Node};
+use wa_keys::PublicKey;
+use wa_proto::record;
+
+use super::VERSION;
+use crate::{Content, Event, EventId, MessageId, Status};
+
+/// What the application has not confirmed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InboxEntry {
+    pub(crate) peer: Jid,
+    pub(crate) ids: Vec<String>,
+    pub(crate) what: InboxItem,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum InboxItem {
+    Message { content: Bytes, timestamp: u64 },
+    Receipt { status: Status, timestamp: Option<u64> },
+    Rejected { code: u16 },
+    Identity { key: Option<PublicKey> },
+    Notification { node: Node },
+}
+
+impl InboxEntry {
+    pub(super) fn form(&self) -> record::InboxEntry {
+        let mut form = record::InboxEntry {
+            version: VERSION,
+            peer: self.peer.to_string(),
+            ids: self.ids.clone(),
+            ..Default::default()
+        };
+        match &self.what {
+            InboxItem::Message { content, timestamp } => {
+                form.content = Some(content.to_vec());
+                form.timestamp = Some(*timestamp);
+            }
+            InboxItem::Receipt { status, timestamp } => {
+                form.status = Some(u32::from(*status as u8));
+                form.timestamp = *timestamp;
+            }
+            InboxItem::Rejected { code } => form.rejection = Some(u32::from(*code)),
+            InboxItem::Identity { key } => {
+                form.identity = Some(key.map_or_else(Vec::new, |key| key.as_bytes().to_vec()));
+            }
+            InboxItem::Notification { node } => {
+                // What came from the wire is within the format; were it not, an empty one is read as corrupt.
+                let encoded = wa_binary::encode(node, &EncodeOptions::new());
+                form.notification = Some(encoded.unwrap_or_default());
+            }
+        }
+        form
+    }
+
+    pub(super) fn of(form: record::InboxEntry) -> Option<Self> {
+        let parts = (form.content, form.rejection, form.status, form.identity, form.notification);
+        let what = match parts {
+            (Some(content), None, None, None, None) => {
+                InboxItem::Message { content: content.into(), timestamp: form.timestamp? }
+            }
+            (None, Some(code), None, None, None) => InboxItem::Rejected { code: u16::try_from(code).ok()? },
+            (None, None, Some(status), None, None) => {
+                InboxItem::Receipt { status: Status::of(status)?, timestamp: form.timestamp }
+            }
+            (None, None, None, Some(key), None) if key.is_empty() => InboxItem::Identity { key: None },
+            (None, None, None, Some(key), None) => {
+                InboxItem::Identity { key: Some(PublicKey::from_slice(&key).ok()?) }
+            }
+            (None, None, None, None, Some(node)) => {
+                InboxItem::Notification { node: wa_binary::decode(&node.into(), &Limits::new()).ok()? }
+            }
+            _ => return None,
+        };
+        Some(Self { peer: form.peer.parse().ok()?, ids: form.ids, what })
+    }
+
+    /// The event that delivers this entry under its number.
+    pub(crate) fn event(&self, number: u64) -> Event {
+        let (event, peer) = (EventId(number), self.peer.clone());
+        let ids = || self.ids.iter().cloned().map(MessageId);
+        let id = || ids().next().unwrap_or(MessageId(String::new()));
+        match &self.what {
+            InboxItem::Message { content, timestamp } => Event::Message {
+                event,
+                from: peer,
+                id: id(),
+                timestamp: *timestamp,
+                content: Content::decode(content.clone()),
+            },
+            InboxItem::Receipt { status, timestamp } => Event::Receipt {
+                event,
+                by: peer,
+                ids: ids().collect(),
+                status: *status,
+                timestamp: *timestamp,
+            },
+            InboxItem::Rejected { code } => Event::Rejected { event, to: peer, id: id(), code: *code },
+            InboxItem::Identity { key } => Event::IdentityChanged { event, peer, identity: *key },
+            InboxItem::Notification { node } => Event::Notification { event, from: peer, node: node.clone() },
+        }
+    }
+}
