@@ -1,6 +1,6 @@
 //! Enlisted users: keys for others, mail that waits, who is connected (seed §1.2, §3, §3.2.1).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use wa_binary::{Jid, Node};
 use wa_keys::PublicKey;
@@ -11,6 +11,9 @@ use crate::world::ConnectionId;
 
 /// Prekeys that one account may keep on the server.
 pub(crate) const MAX_PREKEYS: usize = 10_000;
+
+/// Seconds for which mail waits, and after which an account that does not connect is un-enlisted (seed §3.2.1, §5).
+pub(crate) const KEPT: u64 = 30 * 24 * 60 * 60;
 
 /// A third party's user on WhatsApp.
 #[derive(Debug)]
@@ -30,6 +33,10 @@ pub(crate) struct Account {
     pub(crate) connection: Option<ConnectionId>,
     /// How the connection's handshake went.
     pub(crate) handshake: Option<Handshake>,
+    /// When it was last connected, or enlisted.
+    pub(crate) last_seen: u64,
+    /// Users whose messages are not delivered.
+    pub(crate) blocked: BTreeSet<String>,
     /// Whether the connection has pulled everything that waited, so that new mail goes out at once.
     pub(crate) live: bool,
 }
@@ -37,6 +44,8 @@ pub(crate) struct Account {
 /// A stanza that the client has not acked yet.
 #[derive(Debug)]
 pub(crate) struct Mail {
+    /// When it came, in Unix seconds.
+    pub(crate) since: u64,
     pub(crate) node: Node,
     /// The connection on which it was sent last.
     pub(crate) sent_on: Option<ConnectionId>,
@@ -51,6 +60,11 @@ impl Account {
             signed_prekey: self.signed_prekey.clone(),
             one_time_prekey: self.prekeys.pop_first(),
         }
+    }
+
+    /// Forgets mail that nobody fetched in time.
+    pub(crate) fn expire_mail(&mut self, now: u64) {
+        self.mailbox.retain(|mail| now.saturating_sub(mail.since) <= KEPT);
     }
 
     /// Takes an acked stanza out of the mailbox.

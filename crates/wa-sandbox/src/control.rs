@@ -2,23 +2,34 @@
 //!
 //! | request | what it does |
 //! |---|---|
-//! | `GET /control/phones/{number}` | what the phone received, receipts for what it sent, bundles of it handed out |
-//! | `GET /control/accounts/{login}` | prekeys left, stanzas waiting, messages sent, whether and how a client is connected |
+//! | `GET /control/phones/{number}` | what the phone received, receipts for what it sent, who types, who pinged it, bundles handed out |
 //! | `POST /control/phones/{number}` | `{"answers": bool}`: whether it answers texts |
-//! | `POST /control/phones/{number}/send` | `{"to": login, "text": …}`: the phone writes; gives `{"id": …}` |
+//! | `POST /control/phones/{number}/send` | `{"to": login, …}` with one of `text`, `reply`, `reaction`, `edit`, `revoke`, `raw`: the phone writes; gives `{"id": …}` |
+//! | `POST /control/phones/{number}/mark` | `{"to": login, "ids": […], "kind": "read"}`: a receipt; also `played`, `server-error` |
+//! | `POST /control/phones/{number}/typing` | `{"to": login, "state": "composing"}`: also `recording`, `paused` |
+//! | `POST /control/phones/{number}/forget` | `{"to": login}`: the phone loses its session |
+//! | `POST /control/phones/{number}/spoil` | the phone's next message loses a bit |
+//! | `POST /control/phones/{number}/reinstall` | another identity; accounts are told |
+//! | `POST /control/phones/{number}/devices` | `{"id": n}`: one more device; accounts are told |
+//! | `POST /control/phones/{number}/block` | `{"login": …}`: its user blocks an account |
+//! | `GET /control/accounts/{login}` | prekeys left, signed prekey, stanzas waiting, messages sent, blocklist, connection |
+//! | `POST /control/accounts/{login}/unenlist` | the account is gone |
+//! | `POST /control/accounts/{login}/notify` | `{"xml": …}`: a stanza of the server goes to the account |
 //! | `POST /control/ping` | `{"to": login}`: the server pings the client; gives `{"id": …}` |
 //! | `POST /control/certificate` | `{"fault": name or null}`: spoils the chain of later handshakes |
 //! | `POST /control/noise-key` | chatd gets another static key |
 //! | `POST /control/clock` | `{"offset": seconds}`: moves the clock |
 //! | `GET /control/pongs` | ids of those pings that clients have answered |
+//! | `GET /control/reports` | reports that clients made |
 //! | `GET /control/violations` | stanzas that broke the rules |
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wa_binary::Jid;
+use wa_binary::{Jid, Node};
 
 use crate::clock::Clock;
 use crate::connection::CertificateFault;
+use crate::phone::{Device, Written};
 use crate::world::World;
 
 #[derive(Deserialize)]
@@ -27,11 +38,45 @@ struct Answers {
     answers: bool,
 }
 
+/// Beside `to` stands what is written.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct Send {
     to: String,
-    text: String,
+    #[serde(flatten)]
+    written: Written,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mark {
+    to: String,
+    ids: Vec<String>,
+    kind: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Typing {
+    to: String,
+    state: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeviceNumber {
+    id: u16,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Login {
+    login: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Stanza {
+    xml: String,
 }
 
 #[derive(Deserialize)]
@@ -55,6 +100,7 @@ struct Offset {
 impl World {
     /// Answers a control request by its path after `/control/`; `None` if there is no such thing.
     pub fn control(&mut self, clock: &Clock, get: bool, path: &str, body: &[u8]) -> Option<Value> {
+        self.now = clock.now();
         handle(self, clock, get, path, body)
     }
 }
@@ -62,24 +108,8 @@ impl World {
 fn handle(world: &mut World, clock: &Clock, get: bool, path: &str, body: &[u8]) -> Option<Value> {
     let path: Vec<&str> = path.split('/').collect();
     match (get, path.as_slice()) {
-        (true, ["phones", number]) => {
-            let phone = world.phones.get(*number)?;
-            Some(json!({
-                "number": number,
-                "received": phone.received,
-                "receipts": phone.receipts,
-                "bundles": phone.bundles,
-            }))
-        }
-        (false, ["phones", number]) => {
-            world.phones.get_mut(*number)?.answers = read::<Answers>(body)?.answers;
-            Some(json!({}))
-        }
-        (false, ["phones", number, "send"]) => {
-            let Send { to, text } = read(body)?;
-            let id = world.phone_sends(number, &to.parse::<Jid>().ok()?, &text, clock.now())?;
-            Some(json!({ "id": id }))
-        }
+        (get, ["phones", number, action @ ..]) => phone(world, clock, get, number, action, body),
+        (get, ["accounts", login, action @ ..]) => account(world, get, login, action, body),
         (false, ["ping"]) => {
             let (_, number) = read::<Ping>(body)?.to.parse::<Jid>().ok()?.as_interop()?;
             Some(json!({ "id": world.ping(number)? }))
@@ -96,21 +126,97 @@ fn handle(world: &mut World, clock: &Clock, get: bool, path: &str, body: &[u8]) 
             clock.set_offset(read::<Offset>(body)?.offset);
             Some(json!({}))
         }
-        (true, ["accounts", login]) => {
-            let (_, number) = login.parse::<Jid>().ok()?.as_interop()?;
-            let account = world.accounts.get(&number)?;
-            Some(json!({
-                "prekeys": account.prekeys.len(),
-                "mailbox": account.mailbox.len(),
-                "messages": account.messages,
-                "connected": account.connection.is_some(),
-                "handshake": account.handshake,
-            }))
-        }
         (true, ["pongs"]) => Some(json!({ "pongs": world.pongs })),
+        (true, ["reports"]) => Some(json!({ "reports": world.reports })),
         (true, ["violations"]) => {
             let shown = world.violations.iter().map(|it| format!("{} {}", it.tag, it.what));
             Some(json!({ "violations": shown.collect::<Vec<_>>() }))
+        }
+        _ => None,
+    }
+}
+
+/// What a phone shows and does.
+fn phone(
+    world: &mut World,
+    clock: &Clock,
+    get: bool,
+    number: &str,
+    action: &[&str],
+    body: &[u8],
+) -> Option<Value> {
+    let now = clock.now();
+    let phone = world.phones.get_mut(number)?;
+    match (get, action) {
+        (true, []) => {
+            return Some(json!({
+                "number": number,
+                "received": phone.received,
+                "receipts": phone.receipts,
+                "typing": phone.typing,
+                "reached_by": phone.reached_by,
+                "bundles": phone.bundles,
+            }));
+        }
+        (false, []) => phone.answers = read::<Answers>(body)?.answers,
+        (false, ["send"]) => {
+            let Send { to, written } = read(body)?;
+            let id = world.phone_writes(number, &to.parse::<Jid>().ok()?, &written, now)?;
+            return Some(json!({ "id": id }));
+        }
+        (false, ["mark"]) => {
+            let Mark { to, ids, kind } = read(body)?;
+            world.phone_marks(number, &to.parse::<Jid>().ok()?, &ids, &kind, now)?;
+        }
+        (false, ["typing"]) => {
+            let Typing { to, state } = read(body)?;
+            world.phone_types(number, &to.parse::<Jid>().ok()?, &state)?;
+        }
+        (false, ["forget"]) => {
+            let login = read::<Ping>(body)?.to;
+            phone.devices.values_mut().for_each(|device| device.forget(&login));
+        }
+        (false, ["spoil"]) => phone.spoils_next = true,
+        (false, ["reinstall"]) => {
+            phone.reinstall(&mut world.rng);
+            world.phone_changed(number, "encrypt", &Node::new("identity"))?;
+        }
+        (false, ["devices"]) => {
+            let DeviceNumber { id } = read(body)?;
+            phone.devices.insert(id, Device::new(&mut world.rng));
+            let device = Node::new("device").with_attr("jid", Jid::phone(number).ok()?.with_device(id).ok()?);
+            world.phone_changed(number, "devices", &Node::new("add").with_child(device))?;
+        }
+        (false, ["block"]) => {
+            phone.blocked.insert(read::<Login>(body)?.login);
+        }
+        _ => return None,
+    }
+    Some(json!({}))
+}
+
+/// What the server knows of an account, and does to it.
+fn account(world: &mut World, get: bool, login: &str, action: &[&str], body: &[u8]) -> Option<Value> {
+    let (_, number) = login.parse::<Jid>().ok()?.as_interop()?;
+    let account = world.accounts.get(&number)?;
+    match (get, action) {
+        (true, []) => Some(json!({
+            "prekeys": account.prekeys.len(),
+            "signed_prekey": account.signed_prekey.id,
+            "mailbox": account.mailbox.len(),
+            "messages": account.messages,
+            "blocked": account.blocked,
+            "connected": account.connection.is_some(),
+            "handshake": account.handshake,
+        })),
+        (false, ["unenlist"]) => {
+            world.unenlist(number);
+            Some(json!({}))
+        }
+        (false, ["notify"]) => {
+            let node: Node = read::<Stanza>(body)?.xml.parse().ok()?;
+            world.deliver(number, node);
+            Some(json!({}))
         }
         _ => None,
     }

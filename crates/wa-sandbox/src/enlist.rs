@@ -1,6 +1,6 @@
 //! The enlistment API: `POST /3p/interop_reg` (seed §1.2; RO 1.0.3).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -34,7 +34,7 @@ impl World {
     /// Enlists the user of a form at `now` (Unix seconds). `fetched`: the keys were just fetched for it.
     pub fn enlist(&mut self, form: &[u8], fetched: bool, now: u64) -> Enlisted {
         match self.judge_enlistment(form, fetched, now) {
-            Ok(account) => Enlisted::Login(self.add_account(account)),
+            Ok(account) => Enlisted::Login(self.add_account(Account { last_seen: now, ..account })),
             Err(refusal) => refusal,
         }
     }
@@ -163,6 +163,8 @@ impl Arguments {
             connection: None,
             handshake: None,
             live: false,
+            last_seen: 0,
+            blocked: BTreeSet::new(),
         })
     }
 }

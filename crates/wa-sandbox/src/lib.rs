@@ -22,6 +22,7 @@ mod clock;
 mod connection;
 mod control;
 mod enlist;
+mod iqs;
 mod listen;
 mod login;
 mod phone;

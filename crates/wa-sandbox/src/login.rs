@@ -6,6 +6,7 @@ use wa_noise::ClientIdentity;
 use wa_profile::ProtocolVersion;
 use wa_proto::handshake::ClientPayload;
 
+use crate::account::{Account, KEPT};
 use crate::claims::TokenFault;
 use crate::connection::Handshake;
 use crate::world::World;
@@ -64,7 +65,9 @@ impl PendingLogin {
     /// The account that this login opens, or why not.
     pub(crate) fn judge(&self, world: &World, now: u64) -> Result<u64, Refusal> {
         let failures = world.profile.chat.failures;
-        let account = world.accounts.get(&self.account).ok_or(Refusal::Reason(failures.unenlisted))?;
+        let account = world.accounts.get(&self.account);
+        let is_kept = |account: &&Account| now.saturating_sub(account.last_seen) <= KEPT;
+        let account = account.filter(is_kept).ok_or(Refusal::Reason(failures.unenlisted))?;
         let integrator = world.integrators.get(&account.integrator);
         let integrator = integrator.ok_or(Refusal::Reason(failures.unenlisted))?;
         let issuer = &integrator.base_url;

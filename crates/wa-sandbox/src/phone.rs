@@ -1,52 +1,61 @@
-//! Virtual phones: WhatsApp users with a Signal identity of their own, who answer a text (seed §3).
+//! Virtual phones: WhatsApp users with Signal identities of their own, who answer a text (seed §3).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use bytes::Bytes;
-use prost::Message as _;
-use rand_core::{CryptoRng, Rng};
+use rand_core::CryptoRng;
+use serde_json::Value;
 use wa_binary::{Jid, Node};
-use wa_keys::PrivateKey;
-use wa_proto::content;
-use wa_signal::{
-    Bundle, Ciphertext, Kind, LocalIdentity, PreKeyMessage, Prekeys, SessionRecord, SignalMessage,
-    SignedPrekey, Trust,
-};
+use wa_signal::Bundle;
 
 use crate::account::Account;
+use crate::phone::content::{Wrapping, describe};
+use crate::phone::device::{Opened, read_bundle};
 
-const SIGNED_PREKEY_ID: u32 = 1;
+mod content;
+mod device;
+
+pub(crate) use self::content::Written;
+pub(crate) use self::device::{Device, read_prekey, read_signed_prekey, write_bundle};
 
 /// Messages and receipts that a phone remembers.
 const MAX_REMEMBERED: usize = 10_000;
 
-/// One WhatsApp user.
+/// One WhatsApp user, with the phone itself as device 0.
 #[derive(Debug)]
 pub(crate) struct Phone {
-    local: LocalIdentity,
-    signed_prekey: PrivateKey,
-    signed: SignedPrekey,
-    prekeys: BTreeMap<u32, PrivateKey>,
-    next_prekey: u32,
-    /// By login.
-    sessions: BTreeMap<String, SessionRecord>,
+    pub(crate) devices: BTreeMap<u16, Device>,
     /// Whether a text is answered with an echo.
     pub(crate) answers: bool,
     /// How many bundles were handed out.
     pub(crate) bundles: u64,
+    /// The next message to a login loses a bit on its way.
+    pub(crate) spoils_next: bool,
     /// What was received, oldest first.
     pub(crate) received: VecDeque<Received>,
     /// Receipts for what was sent, oldest first.
     pub(crate) receipts: VecDeque<Receipt>,
+    /// What was shown of others' typing, oldest first.
+    pub(crate) typing: VecDeque<Value>,
+    /// Logins that have pinged this user.
+    pub(crate) reached_by: BTreeSet<String>,
+    /// Logins that this user has blocked.
+    pub(crate) blocked: BTreeSet<String>,
+    /// What device 0 wrote, by login and id, to be sent again.
+    written: BTreeMap<(String, String), (Vec<u8>, Wrapping)>,
 }
 
 /// A message as the phone's user sees it.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub(crate) struct Received {
     pub(crate) from: String,
     pub(crate) id: String,
+    pub(crate) device: u16,
     /// Absent if it could not be decrypted or is no text.
     pub(crate) text: Option<String>,
+    /// Everything that was read of it; absent if it could not be decrypted.
+    pub(crate) content: Option<Value>,
+    /// What the stanza says beside its content.
+    pub(crate) stanza: Value,
 }
 
 /// A receipt from a third party's client.
@@ -57,143 +66,196 @@ pub(crate) struct Receipt {
     pub(crate) kind: String,
 }
 
-/// A message for the phone, judged by the rules.
+/// A message for one device of the phone, judged by the rules.
 #[derive(Debug)]
 pub(crate) struct Delivery<'a> {
     pub(crate) from: Jid,
     pub(crate) id: String,
+    pub(crate) device: u16,
+    pub(crate) message: &'a Node,
     pub(crate) enc: &'a Node,
-}
-
-/// What the phone sends.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Reply {
-    /// The message has arrived.
-    Delivered { id: String },
-    /// An encrypted message.
-    Message { id: String, kind: &'static str, bytes: Bytes },
-}
-
-impl Reply {
-    pub(crate) fn id(&self) -> &str {
-        match self {
-            Self::Delivered { id } | Self::Message { id, .. } => id,
-        }
-    }
 }
 
 impl Phone {
     pub(crate) fn new(number: &str, rng: &mut impl CryptoRng) -> Self {
-        let identity = PrivateKey::generate(rng);
-        let signed_prekey = PrivateKey::generate(rng);
         tracing::debug!(number, "phone");
         Self {
-            signed: SignedPrekey::sign(SIGNED_PREKEY_ID, &signed_prekey, &identity, rng),
-            local: LocalIdentity { key: identity, registration_id: rng.next_u32() },
-            signed_prekey,
-            prekeys: BTreeMap::new(),
-            next_prekey: 1,
-            sessions: BTreeMap::new(),
+            devices: BTreeMap::from([(0, Device::new(rng))]),
             answers: true,
             bundles: 0,
+            spoils_next: false,
             received: VecDeque::new(),
             receipts: VecDeque::new(),
+            typing: VecDeque::new(),
+            reached_by: BTreeSet::new(),
+            blocked: BTreeSet::new(),
+            written: BTreeMap::new(),
         }
     }
 
-    /// The phone's keys for one new session, with a one-time prekey made for it.
-    pub(crate) fn bundle(&mut self, rng: &mut impl CryptoRng) -> Bundle {
-        let prekey = PrivateKey::generate(rng);
-        let one_time_prekey = Some((self.next_prekey, prekey.public_key()));
-        self.prekeys.insert(self.next_prekey, prekey);
-        self.next_prekey += 1;
+    /// The keys of a device for one new session.
+    pub(crate) fn bundle(&mut self, device: u16, rng: &mut impl CryptoRng) -> Option<Bundle> {
+        let bundle = self.devices.get_mut(&device)?.bundle(rng);
         self.bundles += 1;
-        Bundle {
-            registration_id: self.local.registration_id,
-            identity: self.local.key.public_key(),
-            signed_prekey: self.signed.clone(),
-            one_time_prekey,
-        }
+        Some(bundle)
     }
 
-    /// Decrypts a message, says that it has arrived, and answers a text.
+    /// The application is installed anew: another identity, and nothing of before.
+    pub(crate) fn reinstall(&mut self, rng: &mut impl CryptoRng) {
+        self.devices.insert(0, Device::new(rng));
+    }
+
+    /// Decrypts a message, says that it has arrived, and answers a text. What it sends is from that device.
     pub(crate) fn handle_message(
         &mut self,
         delivery: &Delivery<'_>,
         now: u64,
         rng: &mut impl CryptoRng,
-    ) -> Vec<Reply> {
-        let from = delivery.from.to_string();
-        if self.received.iter().any(|it| it.from == from && it.id == delivery.id && it.text.is_some()) {
-            // Sent again because the ack was lost: say again that it has arrived.
-            return vec![Reply::Delivered { id: delivery.id.clone() }];
+    ) -> Vec<Node> {
+        let (login, id) = (delivery.from.to_string(), delivery.id.clone());
+        let Some(device) = self.devices.get_mut(&delivery.device) else { return Vec::new() };
+        let receipt = Node::new("receipt").with_attr("id", &*id).with_attr("t", now);
+        match device.open(&login, &id, delivery.enc, rng) {
+            Opened::Again => vec![receipt],
+            Opened::GivenUp => Vec::new(),
+            Opened::Ask { count, registration, keys } => {
+                self.remember(delivery, login, None);
+                vec![ask_again(&id, count, registration, keys.as_deref(), now)]
+            }
+            Opened::Plain(plain) => {
+                let content = describe(&plain);
+                let text = content.get("text").and_then(Value::as_str).map(str::to_owned);
+                let is_plain = content.as_object().is_some_and(|content| content.len() == 1);
+                self.remember(delivery, login.clone(), Some(content));
+                let echoes = self.answers && delivery.device == 0 && is_plain;
+                let echo = text.filter(|_| echoes).map(|text| Written::Text(format!("echo: {text}")));
+                let echo = echo.and_then(|echo| self.write(&login, &echo, now, rng));
+                std::iter::once(receipt).chain(echo).collect()
+            }
         }
-        let padded = self.decrypt(&from, delivery.enc, rng);
-        let text = padded.as_deref().and_then(unpad).and_then(read_text);
-        let seen = Received { from: from.clone(), id: delivery.id.clone(), text };
-        let mut replies = Vec::new();
-        if padded.is_some() {
-            replies.push(Reply::Delivered { id: delivery.id.clone() });
-        }
-        if let Some(text) = seen.text.as_ref().filter(|_| self.answers) {
-            replies.extend(self.encrypt(&from, &format!("echo: {text}"), now, rng));
-        }
-        remember(&mut self.received, seen);
-        replies
     }
 
-    fn decrypt(&mut self, from: &str, enc: &Node, rng: &mut impl CryptoRng) -> Option<Vec<u8>> {
-        let bytes = Bytes::copy_from_slice(enc.bytes()?);
-        let session = self.sessions.entry(from.to_owned()).or_default();
-        if enc.attr_str("type") == Some("msg") {
-            let message = SignalMessage::decode(bytes).ok()?;
-            return Some(session.decrypt(&message, &Trust::Any, rng).ok()?.plaintext);
-        }
-        let message = PreKeyMessage::decode(bytes).ok()?;
-        if message.signed_prekey_id != SIGNED_PREKEY_ID {
-            return None;
-        }
-        let one_time = message.one_time_prekey_id.and_then(|id| self.prekeys.get(&id));
-        let prekeys = Prekeys { signed: &self.signed_prekey, one_time };
-        let decrypted = session.decrypt_prekey(&self.local.key, prekeys, &message, &Trust::Any, rng).ok()?;
-        if let Some(used) = decrypted.used_one_time_prekey {
-            self.prekeys.remove(&used);
-        }
-        Some(decrypted.plaintext)
+    fn remember(&mut self, delivery: &Delivery<'_>, from: String, content: Option<Value>) {
+        let text = content.as_ref().and_then(|content| content.get("text")?.as_str()).map(str::to_owned);
+        let attr = |node: &Node, name: &str| node.attr_str(name).map(str::to_owned);
+        let stanza = serde_json::json!({
+            "type": attr(delivery.message, "type"),
+            "edit": attr(delivery.message, "edit"),
+            "mediatype": attr(delivery.enc, "mediatype"),
+            "count": attr(delivery.enc, "count"),
+            "enc": attr(delivery.enc, "type"),
+        });
+        let received =
+            Received { from, id: delivery.id.clone(), device: delivery.device, text, content, stanza };
+        remember(&mut self.received, received);
     }
 
-    pub(crate) fn handle_receipt(&mut self, from: &Jid, id: &str, kind: Option<&str>) {
-        let kind = kind.unwrap_or("delivery").to_owned();
-        remember(&mut self.receipts, Receipt { from: from.to_string(), id: id.to_owned(), kind });
+    /// A receipt for messages of this phone. A retry receipt is answered with the message again.
+    pub(crate) fn handle_receipt(
+        &mut self,
+        from: &Jid,
+        node: &Node,
+        now: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Option<Node> {
+        let kind = node.attr_str("type").unwrap_or("delivery").to_owned();
+        let more = node.child("list").map(Node::children).unwrap_or_default();
+        for id in std::iter::once(node).chain(more).filter_map(|it| it.attr_str("id")) {
+            let receipt = Receipt { from: from.to_string(), id: id.to_owned(), kind: kind.clone() };
+            remember(&mut self.receipts, receipt);
+        }
+        node.child("retry").and_then(|retry| self.send_again(&from.to_string(), node, retry, now, rng))
+    }
+
+    fn send_again(
+        &mut self,
+        login: &str,
+        receipt: &Node,
+        retry: &Node,
+        now: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Option<Node> {
+        let id = retry.attr_str("id")?.to_owned();
+        let count = retry.attr_str("count")?.to_owned();
+        let (plain, wrapping) = self.written.get(&(login.to_owned(), id.clone()))?.clone();
+        let device = self.devices.get_mut(&0)?;
+        if let Some(keys) = receipt.child("keys") {
+            device.begin(login, &read_bundle(receipt.child("registration")?, keys)?, now, rng)?;
+        }
+        let sealed = device.seal(login, &plain, now, rng)?;
+        Some(self.message(&id, &wrapping, sealed, Some(&count), now))
     }
 
     /// Writes to an account, taking a bundle of it when there is no session.
-    pub(crate) fn send_text(
+    pub(crate) fn write_to(
         &mut self,
         account: &mut Account,
-        text: &str,
+        written: &Written,
         now: u64,
         rng: &mut impl CryptoRng,
-    ) -> Option<Reply> {
-        let to = account.login.to_string();
-        let session = self.sessions.entry(to.clone()).or_default();
-        if !session.can_encrypt(now) {
-            let bundle = account.take_bundle();
-            session.establish(&self.local.key, &bundle, &Trust::Any, now, rng).ok()?;
+    ) -> Option<Node> {
+        let login = account.login.to_string();
+        let device = self.devices.get_mut(&0)?;
+        if device.needs_bundle(&login, now) {
+            device.begin(&login, &account.take_bundle(), now, rng)?;
         }
-        self.encrypt(&to, text, now, rng)
+        self.write(&login, written, now, rng)
     }
 
-    fn encrypt(&mut self, to: &str, text: &str, now: u64, rng: &mut impl CryptoRng) -> Option<Reply> {
-        let content = content::Message { conversation: Some(text.to_owned()), ..Default::default() };
-        let plaintext = pad(content.encode_to_vec(), rng);
-        let session = self.sessions.get_mut(to)?;
-        let Ciphertext { kind, bytes } = session.encrypt(&self.local, &plaintext, now).ok()?;
+    fn write(&mut self, login: &str, written: &Written, now: u64, rng: &mut impl CryptoRng) -> Option<Node> {
+        let (plain, wrapping) = written.encode(login)?;
+        let sealed = self.devices.get_mut(&0)?.seal(login, &plain, now, rng)?;
         let mut id = [0; 8];
         rng.fill_bytes(&mut id);
-        let kind = if kind == Kind::PreKey { "pkmsg" } else { "msg" };
-        Some(Reply::Message { id: hex::encode_upper(id), kind, bytes })
+        let id = hex::encode_upper(id);
+        if self.written.len() >= MAX_REMEMBERED {
+            self.written.pop_first();
+        }
+        self.written.insert((login.to_owned(), id.clone()), (plain, wrapping.clone()));
+        Some(self.message(&id, &wrapping, sealed, None, now))
     }
+
+    fn message(
+        &mut self,
+        id: &str,
+        wrapping: &Wrapping,
+        (kind, bytes): (&'static str, bytes::Bytes),
+        count: Option<&str>,
+        now: u64,
+    ) -> Node {
+        let mut bytes = bytes.to_vec();
+        if std::mem::take(&mut self.spoils_next)
+            && let Some(last) = bytes.last_mut()
+        {
+            *last ^= 1;
+        }
+        let enc = Node::new("enc").with_attr("v", "2").with_attr("type", kind);
+        let enc = enc.with_attr_opt("count", count).with_bytes(bytes);
+        let message = Node::new("message").with_attr("id", id).with_attr("t", now);
+        let message = message.with_attr("type", wrapping.kind).with_attr("notify", "phone");
+        message.with_attr_opt("edit", wrapping.edit).with_child(enc)
+    }
+
+    /// What a third party's user is doing is shown.
+    pub(crate) fn handle_chatstate(&mut self, from: &Jid, node: &Node) {
+        let [state] = node.children() else { return };
+        let shown = serde_json::json!({
+            "from": from.to_string(),
+            "state": state.tag(),
+            "media": state.attr_str("media"),
+        });
+        remember(&mut self.typing, shown);
+    }
+}
+
+/// A retry receipt.
+fn ask_again(id: &str, count: u32, registration: u32, keys: Option<&Bundle>, now: u64) -> Node {
+    let retry = Node::new("retry").with_attr("count", count).with_attr("id", id);
+    let retry = retry.with_attr("t", now).with_attr("v", "1").with_attr("error", "0");
+    let registration = Node::new("registration").with_bytes(registration.to_be_bytes().to_vec());
+    let keys = keys.map(|keys| Node::new("keys").with_children(write_bundle(keys, false)));
+    let receipt = Node::new("receipt").with_attr("id", id).with_attr("type", "retry").with_attr("t", now);
+    receipt.with_children([retry, registration].into_iter().chain(keys))
 }
 
 /// Keeps the newest.
@@ -202,25 +264,4 @@ fn remember<T>(items: &mut VecDeque<T>, item: T) {
         items.pop_front();
     }
     items.push_back(item);
-}
-
-/// Appends 1 to 15 bytes, each the number of them.
-fn pad(mut plaintext: Vec<u8>, rng: &mut impl Rng) -> Vec<u8> {
-    let mut random = [0];
-    rng.fill_bytes(&mut random);
-    let [random] = random;
-    let count = random % 15 + 1;
-    plaintext.extend(std::iter::repeat_n(count, usize::from(count)));
-    plaintext
-}
-
-/// Takes off as many bytes as the last one says.
-fn unpad(padded: &[u8]) -> Option<&[u8]> {
-    let count = usize::from(*padded.last()?);
-    padded.get(..padded.len().checked_sub(count)?).filter(|_| count > 0)
-}
-
-fn read_text(plaintext: &[u8]) -> Option<String> {
-    let message = content::Message::decode(plaintext).ok()?;
-    message.conversation.or(message.extended_text_message.and_then(|extended| extended.text))
 }

@@ -25,6 +25,10 @@ pub enum Kind {
     Server,
     /// A WhatsApp user without device, as a JID.
     User,
+    /// A WhatsApp user, or one device of theirs, as a JID.
+    Device,
+    /// Any text.
+    Text,
     /// WhatsApp's server or a user.
     Sender,
     /// One of these words.
@@ -46,6 +50,10 @@ pub enum Inside {
     Maybe(&'static str, &'static Rule),
     /// Between 1 and so many children of one kind.
     Many(&'static str, &'static Rule, usize),
+    /// These children, and perhaps one of each of those, in any order.
+    Parts(&'static [(&'static str, &'static Rule)], &'static [(&'static str, &'static Rule)]),
+    /// One of these.
+    OneOf(&'static [Inside]),
 }
 
 /// Why a stanza was not accepted.
@@ -109,6 +117,24 @@ impl Inside {
                     false => Err(violation(format!("holds something that is no {tag}"))),
                 })
             }
+            Self::Parts(required, optional) => {
+                required.iter().try_for_each(|(tag, rule)| {
+                    rule.check(node.child(tag).ok_or_else(|| violation(format!("holds no {tag}")))?)
+                })?;
+                let known = |child: &&Node| required.iter().chain(optional).find(|(tag, _)| child.is(tag));
+                children.iter().enumerate().try_for_each(|(index, child)| {
+                    let is_double = children.iter().take(index).any(|earlier| earlier.is(child.tag()));
+                    match known(&child).filter(|_| !is_double) {
+                        Some((_, rule)) => rule.check(child),
+                        None => Err(violation(format!("may not hold this {}", child.tag()))),
+                    }
+                })
+            }
+            Self::OneOf(choices) => {
+                let mut verdicts = choices.iter().map(|choice| choice.check(node, violation));
+                let first = verdicts.next().unwrap_or(Ok(()));
+                if first.is_ok() || verdicts.any(|verdict| verdict.is_ok()) { Ok(()) } else { first }
+            }
             _ => Err(violation("has other content than it must".to_owned())),
         }
     }
@@ -121,7 +147,9 @@ impl Kind {
             (Self::OneOf(words), Value::Text(text)) => words.iter().any(|word| *text == **word),
             (Self::Number, Value::Text(text)) => text.parse::<u64>().is_ok(),
             (Self::Server, Value::Jid(jid)) => is_server(jid),
-            (Self::User, Value::Jid(jid)) => is_user(jid),
+            (Self::User, Value::Jid(jid)) => is_user(jid) && jid.device() == 0,
+            (Self::Device, Value::Jid(jid)) => is_user(jid),
+            (Self::Text, Value::Text(_)) => true,
             (Self::Sender, Value::Jid(jid)) => is_server(jid) || is_user(jid),
             // The server's name is a token, and some writers write it as text.
             (Self::Server | Self::Sender, Value::Text(text)) => *text == *"s.whatsapp.net",
@@ -135,7 +163,7 @@ fn is_server(jid: &Jid) -> bool {
 }
 
 fn is_user(jid: &Jid) -> bool {
-    jid.server() == "s.whatsapp.net" && jid.user().is_some() && jid.device() == 0
+    jid.server() == "s.whatsapp.net" && jid.user().is_some()
 }
 
 const EMPTY: Rule = Rule { required: &[], optional: &[], content: Inside::Nothing };
@@ -148,13 +176,25 @@ const KEY_ID: Rule = bytes(3, 3);
 const KEY_VALUE: Rule = bytes(32, 32);
 const SIGNATURE: Rule = bytes(64, 64);
 
-/// `<message to id type><enc v type>…</enc></message>` with one `<enc>`: a third party's user has one device, and so
-/// has a phone here.
+/// `<message to id type><enc v type>…</enc></message>`: one `<enc>` for one device, `<participants>` for several.
 pub const MESSAGE: Rule = Rule {
-    required: &[("to", Kind::User), ("id", Kind::Id), ("type", Kind::OneOf(&["text", "media", "reaction"]))],
-    optional: &[("edit", Kind::Number)],
-    content: Inside::Children(&[("enc", &ENC)]),
+    required: &[
+        ("to", Kind::Device),
+        ("id", Kind::Id),
+        ("type", Kind::OneOf(&["text", "media", "reaction"])),
+    ],
+    optional: &[("edit", Kind::OneOf(&["1", "7"]))],
+    content: Inside::OneOf(&[
+        Inside::Children(&[("enc", &ENC)]),
+        Inside::Children(&[("participants", &PARTICIPANTS)]),
+    ]),
 };
+
+const PARTICIPANTS: Rule =
+    Rule { required: &[], optional: &[], content: Inside::Many("to", &PARTICIPANT, 64) };
+
+const PARTICIPANT: Rule =
+    Rule { required: &[("jid", Kind::Device)], optional: &[], content: Inside::Children(&[("enc", &ENC)]) };
 
 const ENC: Rule = Rule {
     required: &[("v", Kind::OneOf(&["2"])), ("type", Kind::OneOf(&["msg", "pkmsg"]))],
@@ -162,12 +202,54 @@ const ENC: Rule = Rule {
     content: Inside::Bytes(1, 1 << 18),
 };
 
-/// `<receipt to id [type]/>`.
+/// `<receipt to id [type]>`, with a `<list>` of more ids if it is for several messages.
 pub const RECEIPT: Rule = Rule {
-    required: &[("to", Kind::User), ("id", Kind::Id)],
+    required: &[("to", Kind::Device), ("id", Kind::Id)],
     optional: &[("type", Kind::OneOf(&["read", "played"])), ("t", Kind::Number)],
+    content: Inside::Maybe("list", &RECEIPT_LIST),
+};
+
+const RECEIPT_LIST: Rule = Rule { required: &[], optional: &[], content: Inside::Many("item", &ITEM, 1000) };
+
+const ITEM: Rule = Rule { required: &[("id", Kind::Id)], optional: &[], content: Inside::Nothing };
+
+/// `<receipt type="retry">` with `<retry>`, `<registration>` and perhaps `<keys>`.
+pub const RETRY: Rule = Rule {
+    required: &[("to", Kind::Device), ("id", Kind::Id), ("type", Kind::OneOf(&["retry"]))],
+    optional: &[],
+    content: Inside::Parts(
+        &[("retry", &RETRY_COUNT), ("registration", &bytes(4, 4))],
+        &[("keys", &RETRY_KEYS)],
+    ),
+};
+
+const RETRY_COUNT: Rule = Rule {
+    required: &[("count", Kind::Number), ("id", Kind::Id), ("t", Kind::Number), ("v", Kind::OneOf(&["1"]))],
+    optional: &[("error", Kind::Number)],
     content: Inside::Nothing,
 };
+
+const RETRY_KEYS: Rule = Rule {
+    required: &[],
+    optional: &[],
+    content: Inside::Parts(
+        &[("type", &bytes(1, 1)), ("identity", &KEY_VALUE), ("skey", &SIGNED_PREKEY)],
+        &[("key", &PREKEY)],
+    ),
+};
+
+/// `<chatstate to>` with `<composing>` or `<paused>`.
+pub const CHATSTATE: Rule = Rule {
+    required: &[("to", Kind::User)],
+    optional: &[],
+    content: Inside::OneOf(&[
+        Inside::Children(&[("composing", &COMPOSING)]),
+        Inside::Children(&[("paused", &EMPTY)]),
+    ]),
+};
+
+const COMPOSING: Rule =
+    Rule { required: &[], optional: &[("media", Kind::OneOf(&["audio"]))], content: Inside::Nothing };
 
 /// `<ack class id to [type]/>` for what the server sent.
 pub const ACK: Rule = Rule {
@@ -214,7 +296,7 @@ const FETCHED: Rule =
     Rule { required: &[], optional: &[], content: Inside::Many("user", &FETCHED_USER, 256) };
 
 const FETCHED_USER: Rule = Rule {
-    required: &[("jid", Kind::User)],
+    required: &[("jid", Kind::Device)],
     optional: &[("reason", Kind::OneOf(&["identity"]))],
     content: Inside::Nothing,
 };
@@ -246,6 +328,84 @@ const SIGNED_PREKEY: Rule = Rule {
     content: Inside::Children(&[("id", &KEY_ID), ("value", &KEY_VALUE), ("signature", &SIGNATURE)]),
 };
 
+/// `<iq type="set" xmlns="encrypt"><rotate><skey>…</skey></rotate></iq>`.
+pub const ROTATION: Rule =
+    Rule { required: IQ_SET, optional: &[], content: Inside::Children(&[("rotate", &ROTATE)]) };
+
+const ROTATE: Rule =
+    Rule { required: &[], optional: &[], content: Inside::Children(&[("skey", &SIGNED_PREKEY)]) };
+
+/// `<iq type="get" xmlns="blocklist"/>`.
+pub const BLOCKLIST: Rule = Rule { required: IQ_GET, optional: &[], content: Inside::Nothing };
+
+/// `<iq type="set" xmlns="blocklist"><item action jid/></iq>`.
+pub const BLOCK: Rule =
+    Rule { required: IQ_SET, optional: &[], content: Inside::Children(&[("item", &BLOCK_ITEM)]) };
+
+const BLOCK_ITEM: Rule = Rule {
+    required: &[("action", Kind::OneOf(&["block", "unblock"])), ("jid", Kind::User)],
+    optional: &[("dhash", Kind::Text)],
+    content: Inside::Nothing,
+};
+
+/// `<iq type="set"><remove/></iq>` in the profile's namespace and with its child.
+pub const DELETION: Rule =
+    Rule { required: IQ_SET, optional: &[], content: Inside::Children(&[("remove", &EMPTY)]) };
+
+/// `<iq type="set" xmlns="spam"><spam_list spam_flow jid>…</spam_list></iq>`.
+pub const REPORT: Rule =
+    Rule { required: IQ_SET, optional: &[], content: Inside::Children(&[("spam_list", &SPAM_LIST)]) };
+
+const SPAM_LIST: Rule = Rule {
+    required: &[("spam_flow", Kind::Text), ("jid", Kind::User)],
+    optional: &[],
+    content: Inside::OneOf(&[Inside::Many("message", &SPAM, 100), Inside::Nothing]),
+};
+
+const SPAM: Rule = Rule {
+    required: &[("id", Kind::Id), ("t", Kind::Number), ("from", Kind::User)],
+    optional: &[],
+    content: Inside::Children(&[("raw", &SPAM_RAW)]),
+};
+
+const SPAM_RAW: Rule = Rule {
+    required: &[("v", Kind::OneOf(&["3"]))],
+    optional: &[("mediatype", Kind::Id)],
+    content: Inside::Bytes(1, 1 << 18),
+};
+
+/// `<iq type="set"><reachability><user jid/></reachability></iq>` in the profile's namespace.
+pub const REACH: Rule =
+    Rule { required: IQ_SET, optional: &[], content: Inside::Children(&[("reachability", &REACHED)]) };
+
+const REACHED: Rule = Rule { required: &[], optional: &[], content: Inside::Children(&[("user", &USER)]) };
+
+const USER: Rule = Rule { required: &[("jid", Kind::User)], optional: &[], content: Inside::Nothing };
+
+/// `<iq type="get" xmlns="usync">` for the devices of users.
+pub const DEVICES: Rule =
+    Rule { required: IQ_GET, optional: &[], content: Inside::Children(&[("usync", &USYNC)]) };
+
+const USYNC: Rule = Rule {
+    required: &[
+        ("sid", Kind::Id),
+        ("mode", Kind::OneOf(&["query"])),
+        ("last", Kind::OneOf(&["true"])),
+        ("index", Kind::OneOf(&["0"])),
+        ("context", Kind::OneOf(&["message"])),
+    ],
+    optional: &[],
+    content: Inside::Children(&[("query", &USYNC_QUERY), ("list", &USYNC_LIST)]),
+};
+
+const USYNC_QUERY: Rule =
+    Rule { required: &[], optional: &[], content: Inside::Children(&[("devices", &USYNC_DEVICES)]) };
+
+const USYNC_DEVICES: Rule =
+    Rule { required: &[("version", Kind::OneOf(&["2"]))], optional: &[], content: Inside::Nothing };
+
+const USYNC_LIST: Rule = Rule { required: &[], optional: &[], content: Inside::Many("user", &USER, 256) };
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -261,6 +421,28 @@ mod tests {
             (&PING, r#"<iq id="1" type="get" xmlns="w:p" to="s.whatsapp.net"/>"#),
             (&PING, r#"<iq id="1" type="get" xmlns="w:p" to="s.whatsapp.net"><ping/></iq>"#),
             (&RECEIPT, r#"<receipt to="14155551001@s.whatsapp.net" id="A"/>"#),
+            (
+                &MESSAGE,
+                r#"<message to="1415@s.whatsapp.net" id="1" type="text"><participants>
+                <to jid="1415:3@s.whatsapp.net"><enc v="2" type="msg" wa:bytes="00"/></to>
+                </participants></message>"#,
+            ),
+            (
+                &RECEIPT,
+                r#"<receipt to="1415@s.whatsapp.net" id="A" type="read"><list><item id="B"/></list></receipt>"#,
+            ),
+            (
+                &RETRY,
+                r#"<receipt to="1415@s.whatsapp.net" id="A" type="retry">
+                <retry count="1" id="A" t="2" v="1" error="7"/><registration wa:bytes="00000001"/></receipt>"#,
+            ),
+            (&CHATSTATE, r#"<chatstate to="1415@s.whatsapp.net"><composing media="audio"/></chatstate>"#),
+            (&CHATSTATE, r#"<chatstate to="1415@s.whatsapp.net"><paused/></chatstate>"#),
+            (
+                &BLOCK,
+                r#"<iq id="1" type="set" xmlns="blocklist" to="s.whatsapp.net">
+                <item action="block" jid="1415@s.whatsapp.net"/></iq>"#,
+            ),
             (&ACK, r#"<ack class="message" id="A" to="14155551001@s.whatsapp.net"/>"#),
             (&IB, r#"<ib><offline_batch count="200"/></ib>"#),
         ];
@@ -278,7 +460,9 @@ mod tests {
         for (xml, error) in [
             (message(r#"to="1415@s.whatsapp.net" id="1""#, enc), "message lacks type"),
             (message(&format!(r#"{good} from="1-2@interop""#), enc), "message has an unknown from"),
-            (message(&good.replace("1415@", "1415:3@"), enc), "message has a bad to"),
+            (message(&good.replace("s.whatsapp.net", "g.us"), enc), "message has a bad to"),
+            (message(&format!(r#"{good} edit="2""#), enc), "message has a bad edit"),
+            (message(good, "<participants/>"), "message holds no enc"),
             (message(&good.replace("text", "song"), enc), "message has a bad type"),
             (message(&format!(r#"wa:text="to" {good}"#), enc), "message has a bad to"),
             (message(good, ""), "message has other content than it must"),

@@ -1,11 +1,9 @@
 //! What the server does with each stanza of a client (seed §2.1.1, §3; observed).
 
 use wa_binary::{Jid, Node};
-use wa_keys::{PublicKey, Signature};
-use wa_signal::{Bundle, SignedPrekey};
 
-use crate::account::MAX_PREKEYS;
-use crate::phone::{Delivery, Reply};
+use crate::iqs::iq_answer;
+use crate::phone::{Delivery, Written};
 use crate::rules::{self, Violation};
 use crate::world::{ConnectionId, World};
 
@@ -15,7 +13,8 @@ impl World {
         let done = match node.tag() {
             "iq" => self.handle_iq(id, number, node),
             "message" => self.handle_message(id, number, node, now),
-            "receipt" => self.handle_receipt(id, number, node),
+            "receipt" => self.handle_receipt(id, number, node, now),
+            "chatstate" => rules::CHATSTATE.check(node).map(|()| self.handle_chatstate(number, node)),
             "ack" => rules::ACK.check(node).map(|()| self.handle_ack(number, node)),
             "ib" => rules::IB.check(node).map(|()| self.handle_pull(id, number, node)),
             _ => Err(Violation { tag: node.tag().to_owned(), what: "is unknown".to_owned() }),
@@ -44,81 +43,6 @@ impl World {
         }
     }
 
-    fn handle_iq(&mut self, id: ConnectionId, number: u64, node: &Node) -> Result<(), Violation> {
-        let stanza = node.attr_str("id").unwrap_or_default().to_owned();
-        if node.attr_str("type") == Some("result") {
-            rules::PONG.check(node)?;
-            self.pongs.push(stanza);
-            return Ok(());
-        }
-        let ping = self.profile.chat.ping.client_xmlns.clone();
-        let answer = match (node.attr_str("xmlns"), node.attr_str("type")) {
-            (Some(xmlns), _) if xmlns == ping => {
-                rules::PING.check(node)?;
-                Vec::new()
-            }
-            (Some("encrypt"), Some("get")) if node.child("count").is_some() => {
-                rules::PREKEY_COUNT.check(node)?;
-                let left = self.accounts.get(&number).map_or(0, |account| account.prekeys.len());
-                vec![Node::new("count").with_attr("value", u64::try_from(left).unwrap_or(u64::MAX))]
-            }
-            (Some("encrypt"), Some("get")) => {
-                rules::PREKEY_FETCH.check(node)?;
-                vec![self.fetch(node)]
-            }
-            (Some("encrypt"), Some("set")) => {
-                rules::PREKEY_UPLOAD.check(node)?;
-                self.upload(number, node)?;
-                Vec::new()
-            }
-            _ => {
-                let what = "has an unknown xmlns or type".to_owned();
-                return Err(Violation { tag: "iq".to_owned(), what });
-            }
-        };
-        let result = iq_answer(&stanza, "result");
-        self.send(id, &if answer.is_empty() { result } else { result.with_children(answer) });
-        Ok(())
-    }
-
-    fn upload(&mut self, number: u64, node: &Node) -> Result<(), Violation> {
-        let violation = |what: &str| Violation { tag: "iq".to_owned(), what: what.to_owned() };
-        let Some(account) = self.accounts.get_mut(&number) else { return Ok(()) };
-        let bytes = |name| node.child(name).and_then(Node::bytes).unwrap_or_default();
-        if bytes("type") != [5] || bytes("identity") != account.identity.as_bytes() {
-            return Err(violation("uploads another identity"));
-        }
-        if bytes("registration") != account.registration_id.to_be_bytes() {
-            return Err(violation("uploads another registration id"));
-        }
-        let signed = node.child("skey").and_then(read_signed_prekey).ok_or(violation("has a bad skey"))?;
-        if account.identity.verify(&signed.key.to_prefixed(), &signed.signature).is_err() {
-            return Err(violation("has a skey with a bad signature"));
-        }
-        let list = node.child("list").map(Node::children).unwrap_or_default();
-        if account.prekeys.len() + list.len() > MAX_PREKEYS {
-            return Err(violation("uploads too many prekeys"));
-        }
-        account.signed_prekey = signed;
-        account.prekeys.extend(list.iter().filter_map(read_prekey));
-        Ok(())
-    }
-
-    /// Bundles of the phones asked for, a one-time prekey in each.
-    fn fetch(&mut self, node: &Node) -> Node {
-        let asked = node.child("key").map(Node::children).unwrap_or_default();
-        let users = asked.iter().filter_map(|user| user.attr("jid")?.to_jid()).map(|jid| {
-            let user = Node::new("user").with_attr("jid", &jid);
-            match self.phones.get_mut(&*jid.user().unwrap_or_default()) {
-                Some(phone) => user.with_children(write_bundle(&phone.bundle(&mut self.rng))),
-                None => user.with_child(
-                    Node::new("error").with_attr("code", "404").with_attr("text", "item-not-found"),
-                ),
-            }
-        });
-        Node::new("list").with_children(users.collect::<Vec<_>>())
-    }
-
     fn handle_message(
         &mut self,
         id: ConnectionId,
@@ -133,31 +57,60 @@ impl World {
         let Some(account) = self.accounts.get_mut(&number) else { return Ok(()) };
         account.messages += 1;
         let login = account.login.clone();
-        let phone = to.user().and_then(|number| self.phones.get_mut(&*number));
-        let Some((phone, enc)) = phone.zip(node.child("enc")) else {
+        let Some(phone) = to.user().and_then(|number| self.phones.get_mut(&*number)) else {
             self.send(id, &ack.with_attr("error", "404"));
             return Ok(());
         };
-        let delivery = Delivery { from: login, id: stanza, enc };
-        let replies = phone.handle_message(&delivery, now, &mut self.rng);
+        let mut replies = Vec::new();
+        // Whoever blocks somebody does not let them know.
+        let is_blocked = phone.blocked.contains(&login.to_string());
+        for (device, enc) in encs(node, &to).into_iter().filter(|_| !is_blocked) {
+            let delivery = Delivery { from: login.clone(), id: stanza.clone(), device, message: node, enc };
+            let from = address(&to, device);
+            replies.extend(
+                phone
+                    .handle_message(&delivery, now, &mut self.rng)
+                    .into_iter()
+                    .map(|reply| reply.with_attr("from", &from)),
+            );
+        }
         self.send(id, &ack.with_attr("t", now));
-        let replies: Vec<Node> = replies.into_iter().map(|reply| write_reply(&to, reply, now)).collect();
         replies.into_iter().for_each(|reply| self.deliver(number, reply));
         Ok(())
     }
 
-    fn handle_receipt(&mut self, id: ConnectionId, number: u64, node: &Node) -> Result<(), Violation> {
-        rules::RECEIPT.check(node)?;
+    fn handle_receipt(
+        &mut self,
+        id: ConnectionId,
+        number: u64,
+        node: &Node,
+        now: u64,
+    ) -> Result<(), Violation> {
+        match node.attr_str("type") {
+            Some("retry") => rules::RETRY.check(node)?,
+            _ => rules::RECEIPT.check(node)?,
+        }
         let (stanza, to) = addressed(node)?;
         let Some(login) = self.accounts.get(&number).map(|account| account.login.clone()) else {
             return Ok(());
         };
-        if let Some(phone) = to.user().and_then(|number| self.phones.get_mut(&*number)) {
-            phone.handle_receipt(&login, &stanza, node.attr_str("type"));
-        }
+        let phone = to.user().and_then(|number| self.phones.get_mut(&*number));
+        let again = phone.and_then(|phone| phone.handle_receipt(&login, node, now, &mut self.rng));
         let ack = Node::new("ack").with_attr("class", "receipt").with_attr("id", stanza);
-        self.send(id, &ack.with_attr("from", to));
+        self.send(id, &ack.with_attr("from", &to).with_attr_opt("type", node.attr_str("type")));
+        if let Some(again) = again {
+            self.deliver(number, again.with_attr("from", to));
+        }
         Ok(())
+    }
+
+    fn handle_chatstate(&mut self, number: u64, node: &Node) {
+        let to = node.attr("to").and_then(wa_binary::Value::to_jid);
+        let login = self.accounts.get(&number).map(|account| account.login.clone());
+        let phone = to.and_then(|to| self.phones.get_mut(&*to.user()?));
+        if let (Some(phone), Some(login)) = (phone, login) {
+            phone.handle_chatstate(&login, node);
+        }
     }
 
     fn handle_ack(&mut self, number: u64, node: &Node) {
@@ -186,15 +139,64 @@ impl World {
         }
     }
 
-    /// A phone writes first: takes a bundle of the account if it has no session. Gives the message's id.
-    pub(crate) fn phone_sends(&mut self, phone: &str, to: &Jid, text: &str, now: u64) -> Option<String> {
+    /// A phone writes: takes a bundle of the account if it has no session. Gives the message's id.
+    pub(crate) fn phone_writes(
+        &mut self,
+        phone: &str,
+        to: &Jid,
+        written: &Written,
+        now: u64,
+    ) -> Option<String> {
         let (_, number) = to.as_interop()?;
         let account = self.accounts.get_mut(&number).filter(|account| account.login == *to)?;
         let from = Jid::phone(phone).ok()?;
-        let reply = self.phones.get_mut(phone)?.send_text(account, text, now, &mut self.rng)?;
-        let id = reply.id().to_owned();
-        self.deliver(number, write_reply(&from, reply, now));
+        let message = self.phones.get_mut(phone)?.write_to(account, written, now, &mut self.rng)?;
+        let id = message.attr_str("id")?.to_owned();
+        self.deliver(number, message.with_attr("from", from));
         Some(id)
+    }
+
+    /// A phone tells what became of messages: one receipt for all.
+    pub(crate) fn phone_marks(
+        &mut self,
+        phone: &str,
+        to: &Jid,
+        ids: &[String],
+        kind: &str,
+        now: u64,
+    ) -> Option<()> {
+        let (_, number) = to.as_interop()?;
+        let (first, more) = ids.split_first()?;
+        let receipt = Node::new("receipt").with_attr("from", Jid::phone(phone).ok()?);
+        let receipt = receipt.with_attr("id", &**first).with_attr("type", kind).with_attr("t", now);
+        let items = more.iter().map(|id| Node::new("item").with_attr("id", &**id));
+        let list = Node::new("list").with_children(items.collect::<Vec<_>>());
+        self.deliver(number, if more.is_empty() { receipt } else { receipt.with_child(list) });
+        Some(())
+    }
+
+    /// What a phone's user is doing is shown to those who are connected.
+    pub(crate) fn phone_types(&mut self, phone: &str, to: &Jid, state: &str) -> Option<()> {
+        let (_, number) = to.as_interop()?;
+        let connection = self.accounts.get(&number)?.connection?;
+        let state = match state {
+            "recording" => Node::new("composing").with_attr("media", "audio"),
+            state => Node::new(if state == "paused" { "paused" } else { "composing" }),
+        };
+        let chatstate = Node::new("chatstate").with_attr("from", Jid::phone(phone).ok()?).with_child(state);
+        self.send(connection, &chatstate);
+        Some(())
+    }
+
+    /// A phone has another identity, or another device: every account is told.
+    pub(crate) fn phone_changed(&mut self, phone: &str, kind: &str, change: &Node) -> Option<()> {
+        let from = Jid::phone(phone).ok()?;
+        for number in self.accounts.keys().copied().collect::<Vec<_>>() {
+            let notification = Node::new("notification").with_attr("from", &from);
+            let notification = notification.with_attr("id", self.stanza_id()).with_attr("type", kind);
+            self.deliver(number, notification.with_child(change.clone()));
+        }
+        Some(())
     }
 
     /// The server pings a client: it must answer with a result.
@@ -215,50 +217,14 @@ fn addressed(node: &Node) -> Result<(String, Jid), Violation> {
     found.ok_or_else(|| Violation { tag: node.tag().to_owned(), what: "lacks id or to".to_owned() })
 }
 
-fn iq_answer(id: &str, kind: &str) -> Node {
-    Node::new("iq").with_attr("from", Jid::whatsapp()).with_attr("id", id).with_attr("type", kind)
+/// The `<enc>` for each device.
+fn encs<'a>(node: &'a Node, to: &Jid) -> Vec<(u16, &'a Node)> {
+    let fan_out = node.child("participants").map(Node::children).unwrap_or_default();
+    let each = fan_out.iter().filter_map(|it| Some((it.attr("jid")?.to_jid()?.device(), it.child("enc")?)));
+    each.chain(node.child("enc").map(|enc| (to.device(), enc))).collect()
 }
 
-fn write_reply(from: &Jid, reply: Reply, now: u64) -> Node {
-    match reply {
-        Reply::Delivered { id } => {
-            Node::new("receipt").with_attr("from", from).with_attr("id", id).with_attr("t", now)
-        }
-        Reply::Message { id, kind, bytes } => {
-            let enc = Node::new("enc").with_attr("v", "2").with_attr("type", kind).with_bytes(bytes);
-            let message = Node::new("message").with_attr("from", from).with_attr("id", id);
-            message.with_attr("t", now).with_attr("type", "text").with_attr("notify", "phone").with_child(enc)
-        }
-    }
-}
-
-fn write_bundle(bundle: &Bundle) -> Vec<Node> {
-    let key = |tag: &str, id: u32, key: &PublicKey| {
-        Node::new(tag).with_children([
-            Node::new("id").with_bytes(id.to_be_bytes().into_iter().skip(1).collect::<Vec<_>>()),
-            Node::new("value").with_bytes(key.as_bytes().to_vec()),
-        ])
-    };
-    let signed = &bundle.signed_prekey;
-    let signature = Node::new("signature").with_bytes(signed.signature.as_bytes().to_vec());
-    let mut children = vec![
-        Node::new("registration").with_bytes(bundle.registration_id.to_be_bytes().to_vec()),
-        Node::new("type").with_bytes(vec![5]),
-        Node::new("identity").with_bytes(bundle.identity.as_bytes().to_vec()),
-    ];
-    children.extend(bundle.one_time_prekey.map(|(id, public)| key("key", id, &public)));
-    children.push(key("skey", signed.id, &signed.key).with_child(signature));
-    children
-}
-
-fn read_prekey(key: &Node) -> Option<(u32, PublicKey)> {
-    let id = key.child("id")?.bytes()?;
-    let id = id.iter().fold(0, |number: u32, byte| number << 8 | u32::from(*byte));
-    Some((id, PublicKey::from_slice(key.child("value")?.bytes()?).ok()?))
-}
-
-fn read_signed_prekey(skey: &Node) -> Option<SignedPrekey> {
-    let (id, key) = read_prekey(skey)?;
-    let signature = Signature::from_slice(skey.child("signature")?.bytes()?).ok()?;
-    Some(SignedPrekey { id, key, signature })
+/// The address of one device; of the phone itself, the user's.
+fn address(user: &Jid, device: u16) -> Jid {
+    user.clone().with_device(device).unwrap_or_else(|_| user.clone())
 }

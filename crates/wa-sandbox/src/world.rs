@@ -64,6 +64,10 @@ pub struct World {
     pub(crate) violations: VecDeque<Violation>,
     /// Ids of the server's pings that clients have answered.
     pub(crate) pongs: Vec<String>,
+    /// Reports, as XML.
+    pub(crate) reports: Vec<String>,
+    /// The time of what is being handled, in Unix seconds.
+    pub(crate) now: u64,
     server: Server,
     connections: BTreeMap<ConnectionId, Peer>,
     outputs: VecDeque<(ConnectionId, Output)>,
@@ -112,6 +116,8 @@ impl World {
             certificate_fault: None,
             violations: VecDeque::new(),
             pongs: Vec::new(),
+            reports: Vec::new(),
+            now: 0,
             connections: BTreeMap::new(),
             outputs: VecDeque::new(),
             wanted_keys: BTreeSet::new(),
@@ -151,8 +157,18 @@ impl World {
         }
     }
 
+    /// An account is gone from WhatsApp, and its connection with it.
+    pub(crate) fn unenlist(&mut self, number: u64) {
+        let account = self.accounts.remove(&number);
+        if let Some(connection) = account.and_then(|account| account.connection) {
+            self.send(connection, &Node::stream_end());
+            self.close(connection);
+        }
+    }
+
     /// A client's bytes have arrived at `now` (Unix seconds).
     pub fn handle_bytes(&mut self, id: ConnectionId, now: u64, bytes: &[u8]) {
+        self.now = now;
         let Some(peer) = self.connections.get_mut(&id) else { return };
         for incoming in peer.connection.handle_bytes(&self.server, bytes, &mut self.rng) {
             match incoming {
@@ -238,6 +254,8 @@ impl World {
         let replaced = account.connection.replace(id);
         account.handshake = Some(handshake);
         account.live = false;
+        account.last_seen = self.now;
+        account.expire_mail(self.now);
         let waiting = u64::try_from(account.mailbox.len()).unwrap_or(u64::MAX);
         self.set_login(id, PeerLogin::Done(number));
         if let Some(replaced) = replaced {
@@ -288,8 +306,12 @@ impl World {
     /// Puts a stanza into an account's mailbox, and on its way if the client is there.
     pub(crate) fn deliver(&mut self, number: u64, node: Node) {
         let Some(account) = self.accounts.get_mut(&number) else { return };
+        let from = node.attr("from").and_then(wa_binary::Value::to_jid).map(Jid::without_device);
+        if from.is_some_and(|from| account.blocked.contains(&from.to_string())) {
+            return;
+        }
         let sent_on = account.connection.filter(|_| account.live);
-        account.mailbox.push_back(Mail { node: node.clone(), sent_on });
+        account.mailbox.push_back(Mail { since: self.now, node: node.clone(), sent_on });
         if let Some(id) = sent_on {
             self.send(id, &node);
         }

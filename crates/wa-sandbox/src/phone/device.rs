@@ -1,0 +1,226 @@
+//! One device of a WhatsApp user: a Signal identity and its sessions with third parties' users.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use rand_core::{CryptoRng, Rng};
+use wa_binary::Node;
+use wa_keys::{PrivateKey, PublicKey, Signature};
+use wa_signal::{
+    Bundle, Ciphertext, Kind, LocalIdentity, PreKeyMessage, Prekeys, SessionRecord, SignalMessage,
+    SignedPrekey, Trust,
+};
+
+const SIGNED_PREKEY_ID: u32 = 1;
+
+/// How often one message is asked for again.
+const MAX_RETRIES: u32 = 5;
+
+/// Keys and sessions of one device.
+#[derive(Debug)]
+pub(crate) struct Device {
+    local: LocalIdentity,
+    signed_prekey: PrivateKey,
+    signed: SignedPrekey,
+    prekeys: BTreeMap<u32, PrivateKey>,
+    next_prekey: u32,
+    /// By login.
+    sessions: BTreeMap<String, SessionRecord>,
+    /// Messages that were decrypted, by login and id.
+    seen: BTreeSet<(String, String)>,
+    /// How often a message was asked for again, by login and id.
+    asked: BTreeMap<(String, String), u32>,
+}
+
+/// What became of a message at a device.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Opened {
+    /// The plaintext, without its padding.
+    Plain(Vec<u8>),
+    /// It was decrypted before.
+    Again,
+    /// It cannot be decrypted: ask for it the so many-th time, with these keys.
+    Ask { count: u32, registration: u32, keys: Option<Box<Bundle>> },
+    /// It cannot be decrypted, and was asked for often enough.
+    GivenUp,
+}
+
+impl Device {
+    pub(crate) fn new(rng: &mut impl CryptoRng) -> Self {
+        let identity = PrivateKey::generate(rng);
+        let signed_prekey = PrivateKey::generate(rng);
+        Self {
+            signed: SignedPrekey::sign(SIGNED_PREKEY_ID, &signed_prekey, &identity, rng),
+            local: LocalIdentity { key: identity, registration_id: rng.next_u32() },
+            signed_prekey,
+            prekeys: BTreeMap::new(),
+            next_prekey: 1,
+            sessions: BTreeMap::new(),
+            seen: BTreeSet::new(),
+            asked: BTreeMap::new(),
+        }
+    }
+
+    /// Its keys for one new session, with a one-time prekey made for it.
+    pub(crate) fn bundle(&mut self, rng: &mut impl CryptoRng) -> Bundle {
+        let prekey = PrivateKey::generate(rng);
+        let one_time_prekey = Some((self.next_prekey, prekey.public_key()));
+        self.prekeys.insert(self.next_prekey, prekey);
+        self.next_prekey += 1;
+        Bundle {
+            registration_id: self.local.registration_id,
+            identity: self.local.key.public_key(),
+            signed_prekey: self.signed.clone(),
+            one_time_prekey,
+        }
+    }
+
+    /// Loses the session with a login, as a device does that was restored from an old copy.
+    pub(crate) fn forget(&mut self, login: &str) {
+        self.sessions.remove(login);
+    }
+
+    /// Decrypts an `<enc>`, or says what to do instead.
+    pub(crate) fn open(&mut self, login: &str, id: &str, enc: &Node, rng: &mut impl CryptoRng) -> Opened {
+        let name = (login.to_owned(), id.to_owned());
+        if self.seen.contains(&name) {
+            return Opened::Again;
+        }
+        match self.decrypt(login, enc, rng).as_deref().and_then(unpad) {
+            Some(plain) => {
+                self.seen.insert(name);
+                Opened::Plain(plain.to_vec())
+            }
+            None => {
+                let count = self.asked.entry(name).or_default();
+                *count += 1;
+                let count = *count;
+                let registration = self.local.registration_id;
+                match count {
+                    1 => Opened::Ask { count, registration, keys: None },
+                    2..=MAX_RETRIES => {
+                        let keys = Some(Box::new(self.bundle(rng)));
+                        Opened::Ask { count, registration, keys }
+                    }
+                    _ => Opened::GivenUp,
+                }
+            }
+        }
+    }
+
+    fn decrypt(&mut self, login: &str, enc: &Node, rng: &mut impl CryptoRng) -> Option<Vec<u8>> {
+        let bytes = Bytes::copy_from_slice(enc.bytes()?);
+        let session = self.sessions.entry(login.to_owned()).or_default();
+        if enc.attr_str("type") == Some("msg") {
+            let message = SignalMessage::decode(bytes).ok()?;
+            return Some(session.decrypt(&message, &Trust::Any, rng).ok()?.plaintext);
+        }
+        let message = PreKeyMessage::decode(bytes).ok()?;
+        if message.signed_prekey_id != SIGNED_PREKEY_ID {
+            return None;
+        }
+        let one_time = message.one_time_prekey_id.and_then(|id| self.prekeys.get(&id));
+        let prekeys = Prekeys { signed: &self.signed_prekey, one_time };
+        let decrypted = session.decrypt_prekey(&self.local.key, prekeys, &message, &Trust::Any, rng).ok()?;
+        if let Some(used) = decrypted.used_one_time_prekey {
+            self.prekeys.remove(&used);
+        }
+        Some(decrypted.plaintext)
+    }
+
+    /// Whether nothing can be encrypted for a login without a bundle of it.
+    pub(crate) fn needs_bundle(&self, login: &str, now: u64) -> bool {
+        self.sessions.get(login).is_none_or(|session| !session.can_encrypt(now))
+    }
+
+    /// Begins a session.
+    pub(crate) fn begin(
+        &mut self,
+        login: &str,
+        bundle: &Bundle,
+        now: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Option<()> {
+        let session = self.sessions.entry(login.to_owned()).or_default();
+        session.establish(&self.local.key, bundle, &Trust::Any, now, rng).ok()
+    }
+
+    /// The type and the bytes of an `<enc>`.
+    pub(crate) fn seal(
+        &mut self,
+        login: &str,
+        plain: &[u8],
+        now: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Option<(&'static str, Bytes)> {
+        let padded = pad(plain.to_vec(), rng);
+        let session = self.sessions.get_mut(login)?;
+        let Ciphertext { kind, bytes } = session.encrypt(&self.local, &padded, now).ok()?;
+        Some((if kind == Kind::PreKey { "pkmsg" } else { "msg" }, bytes))
+    }
+}
+
+/// Appends 1 to 15 bytes, each the number of them.
+fn pad(mut plaintext: Vec<u8>, rng: &mut impl Rng) -> Vec<u8> {
+    let mut random = [0];
+    rng.fill_bytes(&mut random);
+    let [random] = random;
+    let count = random % 15 + 1;
+    plaintext.extend(std::iter::repeat_n(count, usize::from(count)));
+    plaintext
+}
+
+/// Takes off as many bytes as the last one says.
+fn unpad(padded: &[u8]) -> Option<&[u8]> {
+    let count = usize::from(*padded.last()?);
+    padded.get(..padded.len().checked_sub(count)?).filter(|_| count > 0)
+}
+
+/// A bundle as the children of a `<user>` or `<keys>`.
+pub(crate) fn write_bundle(bundle: &Bundle, with_registration: bool) -> Vec<Node> {
+    let key = |tag: &str, id: u32, key: &PublicKey| {
+        Node::new(tag).with_children([
+            Node::new("id").with_bytes(id.to_be_bytes().into_iter().skip(1).collect::<Vec<_>>()),
+            Node::new("value").with_bytes(key.as_bytes().to_vec()),
+        ])
+    };
+    let signed = &bundle.signed_prekey;
+    let signature = Node::new("signature").with_bytes(signed.signature.as_bytes().to_vec());
+    let registration = Node::new("registration").with_bytes(bundle.registration_id.to_be_bytes().to_vec());
+    let mut children: Vec<Node> = with_registration.then_some(registration).into_iter().collect();
+    children.extend([
+        Node::new("type").with_bytes(vec![5]),
+        Node::new("identity").with_bytes(bundle.identity.as_bytes().to_vec()),
+    ]);
+    children.extend(bundle.one_time_prekey.map(|(id, public)| key("key", id, &public)));
+    children.push(key("skey", signed.id, &signed.key).with_child(signature));
+    children
+}
+
+/// A one-time prekey as its node says it.
+pub(crate) fn read_prekey(key: &Node) -> Option<(u32, PublicKey)> {
+    let id = key.child("id")?.bytes()?;
+    let id = id.iter().fold(0, |number: u32, byte| number << 8 | u32::from(*byte));
+    Some((id, PublicKey::from_slice(key.child("value")?.bytes()?).ok()?))
+}
+
+/// A signed prekey as its node says it.
+pub(crate) fn read_signed_prekey(skey: &Node) -> Option<SignedPrekey> {
+    let (id, key) = read_prekey(skey)?;
+    let signature = Signature::from_slice(skey.child("signature")?.bytes()?).ok()?;
+    Some(SignedPrekey { id, key, signature })
+}
+
+/// The keys of a retry receipt.
+pub(crate) fn read_bundle(registration: &Node, keys: &Node) -> Option<Bundle> {
+    let registration: [u8; 4] = registration.bytes()?.try_into().ok()?;
+    Some(Bundle {
+        registration_id: u32::from_be_bytes(registration),
+        identity: PublicKey::from_slice(keys.child("identity")?.bytes()?).ok()?,
+        signed_prekey: read_signed_prekey(keys.child("skey")?)?,
+        one_time_prekey: match keys.child("key") {
+            Some(key) => Some(read_prekey(key)?),
+            None => None,
+        },
+    })
+}
