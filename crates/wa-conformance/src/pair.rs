@@ -168,7 +168,7 @@ impl Pair {
         let Some((text, _)) = self.ledger.sent.get(index).cloned() else { return };
         let Ok(to) = Jid::phone(PHONE) else { return };
         let id = MessageId(format!("id-{index}"));
-        let ticket = self.command(Command::Send { to, id, content: Content::Text(text) });
+        let ticket = self.command(Command::Send { to, id, content: Content::text(text) });
         self.ledger.sending.insert(ticket, index);
     }
 
@@ -267,8 +267,8 @@ impl Pair {
     fn show(&mut self) -> Result<(), Failure> {
         let Some(event) = self.client.poll_event() else { return Ok(()) };
         let (event, text) = match event {
-            Event::Message { event, content: Content::Text(text), .. } => (event, Some(text)),
-            Event::Delivered { event, .. } => (event, None),
+            Event::Message { event, content: Content::Text(text), .. } => (event, Some(text.body)),
+            Event::Receipt { event, .. } => (event, None),
             Event::Connected | Event::Disconnected(_) => return Ok(()),
             other => return Err(Failure(format!("shown: {other:?}"))),
         };

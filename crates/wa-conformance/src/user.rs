@@ -37,7 +37,7 @@ impl Environment {
         token: &str,
     ) -> Result<Result<Jid, EnlistmentError>, Failure> {
         let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
-        Ok(enlist(&http, &self.profile(), keys, integrator, name, token).await)
+        Ok(enlist(&http, &self.profile(), &keys.public(), integrator, name, token).await)
     }
 
     /// A new user, enlisted and not connected.
@@ -90,7 +90,7 @@ impl User {
     /// Sends a text to the phone.
     pub(crate) async fn write(&self, id: &str, text: &str) -> Result<(), Failure> {
         let to = Jid::phone(PHONE)?;
-        Ok(self.client.send(to, MessageId(id.to_owned()), Content::Text(text.to_owned())).await?)
+        Ok(self.client.send(to, MessageId(id.to_owned()), Content::text(text)).await?)
     }
 
     /// Waits for the next text and confirms it; other events are confirmed and passed over.
@@ -99,9 +99,9 @@ impl User {
             match self.next().await? {
                 Event::Message { event, content: Content::Text(text), .. } => {
                     self.client.confirm(event).await?;
-                    return Ok(text);
+                    return Ok(text.body);
                 }
-                Event::Delivered { event, .. } => self.client.confirm(event).await?,
+                Event::Receipt { event, .. } => self.client.confirm(event).await?,
                 Event::Connected => {}
                 other => return Err(Failure(format!("instead of a text: {other:?}"))),
             }

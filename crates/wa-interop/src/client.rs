@@ -1,17 +1,19 @@
 //! The client as an application holds it: commands in, events out (seed §2, §3).
 
 use std::io;
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use wa_binary::Jid;
 use wa_chat::{
-    AccountKeys, Command, ConnectError, Content, DisconnectReason, Event, EventId, MessageId, StateError,
-    Store, StoreError,
+    AccountKeys, Answer, Ask, Command, ConnectError, Content, DisconnectReason, Event, EventId, Mark,
+    MessageId, NoAnswer, PublicKeys, Report, StateError, Store, StoreError, Typing,
 };
 use wa_noise::TrustRoot;
 use wa_profile::Profile;
 
 use crate::driver::{Connector, Driver};
+use crate::reconnect::TokenSource;
 
 /// Commands that wait for the client.
 const MAX_COMMANDS: usize = 64;
@@ -42,16 +44,26 @@ pub enum ClientError {
     /// The connection ended before the login stood.
     #[error(transparent)]
     Disconnected(#[from] DisconnectReason),
+    /// WhatsApp gave no answer, or refused.
+    #[error(transparent)]
+    Answer(#[from] NoAnswer),
     /// The client has ended.
     #[error("client has ended")]
     Ended,
 }
 
+/// A login that stands.
+#[derive(Debug)]
+pub(crate) struct Connection(pub(crate) oneshot::Receiver<DisconnectReason>);
+
 /// What a client asks of its task.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Connect { token: String, done: oneshot::Sender<Result<(), ClientError>> },
+    Connect { token: String, done: oneshot::Sender<Result<Connection, ClientError>> },
+    Disconnect,
+    PublicKeys { done: oneshot::Sender<Option<PublicKeys>> },
     Command { command: Command, done: oneshot::Sender<()> },
+    Ask { ask: Ask, done: oneshot::Sender<Result<Answer, NoAnswer>> },
     Shutdown { done: oneshot::Sender<()> },
 }
 
@@ -87,6 +99,16 @@ impl Client {
         Ok(Self { requests, events })
     }
 
+    /// What to enlist the account with, again if WhatsApp has forgotten it.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn public_keys(&self) -> Result<PublicKeys, ClientError> {
+        let (done, waiting) = oneshot::channel();
+        self.requests.send(Request::PublicKeys { done }).await.map_err(|_| ClientError::Ended)?;
+        waiting.await.ok().flatten().ok_or(ClientError::Ended)
+    }
+
     /// Keeps the login that WhatsApp assigned; returns when it is durable.
     ///
     /// # Errors
@@ -95,15 +117,33 @@ impl Client {
         self.command(Command::Enlisted(login)).await
     }
 
-    /// Connects and logs in with a fresh token; returns when the login stands.
+    /// Connects and logs in with a fresh token, once; returns when the login stands.
     ///
     /// # Errors
     /// Why it does not stand; [`DisconnectReason::is_terminal`] tells whether trying again makes sense.
     pub async fn connect(&self, token: impl Into<String>) -> Result<(), ClientError> {
-        let (done, waiting) = oneshot::channel();
-        let request = Request::Connect { token: token.into(), done };
-        self.requests.send(request).await.map_err(|_| ClientError::Ended)?;
-        waiting.await.map_err(|_| ClientError::Ended)?
+        connect(&self.requests, token.into()).await.map(drop)
+    }
+
+    /// Connects, and again whenever the connection ends, with a fresh token from `tokens` each time and pauses that
+    /// grow to a minute. Run it beside the application; dropping it stops the attempts, not the connection.
+    ///
+    /// It gives up, and says why, when trying again cannot help: a token that was refused twice, an account that is
+    /// not enlisted any more ([`Refusal::NotEnlisted`](wa_chat::Refusal::NotEnlisted): enlist again), another client in
+    /// its place, the client's end.
+    pub fn stay_connected<T: TokenSource>(
+        &self,
+        tokens: T,
+    ) -> impl Future<Output = ClientError> + Send + use<T> {
+        crate::reconnect::stay_connected(self.requests.clone(), tokens)
+    }
+
+    /// Ends the connection; everything stays as it is. [`stay_connected`](Self::stay_connected) ends with it.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn disconnect(&self) -> Result<(), ClientError> {
+        self.requests.send(Request::Disconnect).await.map_err(|_| ClientError::Ended)
     }
 
     /// Sends content; returns when it is durable, so that it will arrive whatever happens here.
@@ -122,6 +162,75 @@ impl Client {
     /// The client has ended.
     pub async fn confirm(&self, event: EventId) -> Result<(), ClientError> {
         self.command(Command::Confirm(event)).await
+    }
+
+    /// Says that the user has read or played messages: one receipt for all; returns when it is durable.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn mark(&self, from: Jid, ids: Vec<MessageId>, mark: Mark) -> Result<(), ClientError> {
+        self.command(Command::Mark { from, ids, mark }).await
+    }
+
+    /// Shows what the user is doing right now, if there is a connection.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn typing(&self, to: Jid, typing: Typing) -> Result<(), ClientError> {
+        self.command(Command::Typing { to, typing }).await
+    }
+
+    /// Whom the user has blocked.
+    ///
+    /// # Errors
+    /// There is no connection, or WhatsApp refuses; so for all that follow.
+    pub async fn blocklist(&self) -> Result<Vec<Jid>, ClientError> {
+        match self.ask(Ask::Blocklist).await? {
+            Answer::Blocklist(blocked) => Ok(blocked),
+            _ => Err(NoAnswer::Unreadable.into()),
+        }
+    }
+
+    /// Blocks somebody: nothing comes from them any more.
+    ///
+    /// # Errors
+    /// See [`blocklist`](Self::blocklist).
+    pub async fn block(&self, jid: Jid) -> Result<(), ClientError> {
+        self.ask(Ask::Block(jid)).await.map(drop)
+    }
+
+    /// The contrary of [`block`](Self::block).
+    ///
+    /// # Errors
+    /// See [`blocklist`](Self::blocklist).
+    pub async fn unblock(&self, jid: Jid) -> Result<(), ClientError> {
+        self.ask(Ask::Unblock(jid)).await.map(drop)
+    }
+
+    /// Reports somebody to WhatsApp, with messages in clear.
+    ///
+    /// # Errors
+    /// See [`blocklist`](Self::blocklist).
+    pub async fn report(&self, report: Report) -> Result<(), ClientError> {
+        self.ask(Ask::Report(report)).await.map(drop)
+    }
+
+    /// Pings a WhatsApp user who does not know this one yet.
+    ///
+    /// # Errors
+    /// See [`blocklist`](Self::blocklist); [`NoAnswer::Unsupported`] where the profile has no reachability.
+    pub async fn reach(&self, jid: Jid) -> Result<(), ClientError> {
+        self.ask(Ask::Reach(jid)).await.map(drop)
+    }
+
+    /// Deletes the account on WhatsApp, and then every row of it here; returns when both are done. The client is of
+    /// no use afterwards.
+    ///
+    /// # Errors
+    /// See [`blocklist`](Self::blocklist); the account is as it was, unless the connection ended first: then the next
+    /// login tells.
+    pub async fn delete_account(&self) -> Result<(), ClientError> {
+        self.ask(Ask::DeleteAccount).await.map(drop)
     }
 
     /// The next event; none once the client has ended. Cancelling loses nothing.
@@ -144,4 +253,26 @@ impl Client {
         self.requests.send(request).await.map_err(|_| ClientError::Ended)?;
         waiting.await.map_err(|_| ClientError::Ended)
     }
+
+    async fn ask(&self, ask: Ask) -> Result<Answer, ClientError> {
+        let (done, waiting) = oneshot::channel();
+        self.requests.send(Request::Ask { ask, done }).await.map_err(|_| ClientError::Ended)?;
+        match tokio::time::timeout(ANSWER_TIMEOUT, waiting).await {
+            Ok(answer) => Ok(answer.map_err(|_| ClientError::Ended)??),
+            Err(_) => Err(NoAnswer::Lost.into()),
+        }
+    }
+}
+
+/// How long the answer to a request may take; WhatsApp's own clients wait about as long (observed).
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(32);
+
+/// One attempt.
+pub(crate) async fn connect(
+    requests: &mpsc::Sender<Request>,
+    token: String,
+) -> Result<Connection, ClientError> {
+    let (done, waiting) = oneshot::channel();
+    requests.send(Request::Connect { token, done }).await.map_err(|_| ClientError::Ended)?;
+    waiting.await.map_err(|_| ClientError::Ended)?
 }

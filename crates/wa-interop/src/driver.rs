@@ -12,10 +12,13 @@ use rand_core::UnwrapErr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
-use wa_chat::{ConnectError, Event, Now, Rows, StateError, Store, StoreError, Ticket, Transaction};
+use wa_chat::{
+    Account, Answer, Command, ConnectError, DisconnectReason, Event, NoAnswer, Now, Rows, StateError, Store,
+    StoreError, Ticket, Transaction,
+};
 use wa_profile::Profile;
 
-use crate::client::{ClientError, Request};
+use crate::client::{ClientError, Connection, Request};
 
 /// Events that wait for a slow application before no more is read for it.
 const MAX_EVENTS: usize = 256;
@@ -73,7 +76,9 @@ pub(crate) struct Driver<S, C: Connector> {
     start: Instant,
     dialing: Option<Pending<Result<C::Stream, ClientError>>>,
     /// The login that is on its way: its token, and who waits for it.
-    connecting: Option<(String, oneshot::Sender<Result<(), ClientError>>)>,
+    connecting: Option<(String, oneshot::Sender<Result<Connection, ClientError>>)>,
+    /// Who waits for the end of the connection.
+    connected: Option<oneshot::Sender<DisconnectReason>>,
     reader: Option<ReadHalf<C::Stream>>,
     writer: Option<WriteHalf<C::Stream>>,
     /// Bytes on their way out.
@@ -81,6 +86,7 @@ pub(crate) struct Driver<S, C: Connector> {
     running: Option<Pending<Result<Rows, StoreError>>>,
     ready: VecDeque<Event>,
     commands: HashMap<Ticket, oneshot::Sender<()>>,
+    asks: HashMap<Ticket, oneshot::Sender<Result<Answer, NoAnswer>>>,
     next_ticket: u64,
 }
 
@@ -95,12 +101,14 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
             start: Instant::now(),
             dialing: None,
             connecting: None,
+            connected: None,
             reader: None,
             writer: None,
             sending: Bytes::new(),
             running: None,
             ready: VecDeque::new(),
             commands: HashMap::new(),
+            asks: HashMap::new(),
             next_ticket: 0,
         }
     }
@@ -175,25 +183,41 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         while self.ready.len() < MAX_EVENTS
             && let Some(event) = self.client.poll_event()
         {
-            self.notice(&event);
-            self.ready.push_back(event);
+            if let Some(event) = self.notice(event) {
+                self.ready.push_back(event);
+            }
         }
     }
 
-    /// Whoever waits for a login hears of it; a stream whose channel has ended is let go.
-    fn notice(&mut self, event: &Event) {
-        let outcome = match event {
-            Event::Connected => Ok(()),
+    /// Whoever waits for a login, its end or an answer hears of it; the rest is the application's.
+    fn notice(&mut self, event: Event) -> Option<Event> {
+        let outcome = match &event {
+            Event::Connected => {
+                let (ended, connection) = oneshot::channel();
+                self.connected = Some(ended);
+                Ok(Connection(connection))
+            }
             Event::Disconnected(reason) => {
                 self.let_go();
+                if let Some(ended) = self.connected.take() {
+                    let _ = ended.send(reason.clone());
+                }
                 Err(ClientError::Disconnected(reason.clone()))
             }
-            _ => return,
+            Event::Answered { ticket, .. } => {
+                let Some(done) = self.asks.remove(ticket) else { return Some(event) };
+                if let Event::Answered { answer, .. } = event {
+                    // Nobody may be waiting any more.
+                    let _ = done.send(answer);
+                }
+                return None;
+            }
+            _ => return Some(event),
         };
         if let Some((_, done)) = self.connecting.take() {
-            // Nobody may be waiting any more.
             let _ = done.send(outcome);
         }
+        Some(event)
     }
 
     fn committed(&mut self, rows: Result<Rows, StoreError>) -> Result<(), ClientError> {
@@ -214,11 +238,19 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
     fn handle_request(&mut self, request: Request) {
         match request {
             Request::Command { command, done } => {
-                let ticket = Ticket(self.next_ticket);
-                self.next_ticket += 1;
+                let ticket = self.ticket();
                 self.commands.insert(ticket, done);
                 self.client.handle_command(self.now(), ticket, command, &mut self.rng);
             }
+            Request::Ask { ask, done } => {
+                let ticket = self.ticket();
+                self.asks.insert(ticket, done);
+                self.client.handle_command(self.now(), ticket, Command::Ask(ask), &mut self.rng);
+            }
+            Request::PublicKeys { done } => {
+                let _ = done.send(self.client.account().map(Account::public));
+            }
+            Request::Disconnect => self.client.close(self.now(), DisconnectReason::Closed, &mut self.rng),
             Request::Connect { done, .. } if self.connecting.is_some() || self.client.is_connected() => {
                 let _ = done.send(Err(ConnectError::Connected.into()));
             }
@@ -229,6 +261,11 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
             }
             Request::Shutdown { .. } => {}
         }
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
     }
 
     /// The stream is there: the handshake begins. Or it is not.

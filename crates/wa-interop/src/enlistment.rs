@@ -1,7 +1,7 @@
 //! Enlistment with an account's keys: from the account to WhatsApp's answer (seed §1.2).
 
 use wa_binary::Jid;
-use wa_chat::AccountKeys;
+use wa_chat::PublicKeys;
 use wa_enlist::{EnlistAnswer, EnlistError, EnlistRequest, Reason, SignedPrekey};
 use wa_http::HttpClient;
 use wa_profile::Profile;
@@ -29,19 +29,13 @@ pub enum EnlistmentError {
 pub async fn enlist(
     http: &impl HttpClient,
     profile: &Profile,
-    keys: &AccountKeys,
+    keys: &PublicKeys,
     integrator: u16,
     user: &str,
     token: &str,
 ) -> Result<Jid, EnlistmentError> {
     let prekey = SignedPrekey::new(keys.signed.id, keys.signed.key, keys.signed.signature)?;
-    let request = EnlistRequest::new(
-        keys.noise.public_key(),
-        keys.identity.registration_id,
-        keys.identity.key.public_key(),
-        prekey,
-        token,
-    )?;
+    let request = EnlistRequest::new(keys.noise, keys.registration_id, keys.identity, prekey, token)?;
     let request = request.with_identity(integrator, user)?;
     match wa_enlist::enlist(http, &request, profile).await? {
         EnlistAnswer::Login(login) => Ok(login),

@@ -20,7 +20,7 @@
 //! let mut client = Client::open(store, chatd, profile, WHATSAPP_ROOT).await?;
 //! client.enlisted(login).await?;
 //! client.connect(token).await?;
-//! client.send(Jid::phone("14155551001")?, MessageId("1".into()), Content::Text("hello".into())).await?;
+//! client.send(Jid::phone("14155551001")?, MessageId("1".into()), Content::text("hello")).await?;
 //! while let Some(event) = client.next_event().await {
 //!     println!("{event:?}");
 //! }
@@ -34,6 +34,8 @@ mod client;
 mod driver;
 #[cfg(feature = "client")]
 mod enlistment;
+#[cfg(feature = "client")]
+mod reconnect;
 
 #[cfg(feature = "client")]
 pub use crate::client::{Client, ClientError};
@@ -41,6 +43,8 @@ pub use crate::client::{Client, ClientError};
 pub use crate::driver::{Connector, TcpConnector};
 #[cfg(feature = "client")]
 pub use crate::enlistment::{EnlistmentError, enlist};
+#[cfg(feature = "client")]
+pub use crate::reconnect::{NoToken, TokenSource};
 
 /// The binary token codec.
 pub use wa_binary as binary;

@@ -153,7 +153,7 @@ async fn end_of(user: &mut User) -> Result<DisconnectReason, Failure> {
         match user.next().await? {
             Event::Disconnected(reason) => return Ok(reason),
             Event::Connected => {}
-            Event::Delivered { event, .. } => user.client.confirm(event).await?,
+            Event::Receipt { event, .. } => user.client.confirm(event).await?,
             other => return Err(Failure(format!("instead of an end: {other:?}"))),
         }
     }

@@ -1,7 +1,7 @@
 //! Milestone 3: texts in both directions (seed §3).
 
 use serde_json::{Value, json};
-use wa_interop::chat::Event;
+use wa_interop::chat::{Event, Status};
 
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
@@ -50,7 +50,7 @@ async fn delivered(environment: &Environment) -> Result<(), Failure> {
     user.write("delivered-1", "tick").await?;
     loop {
         match user.next().await? {
-            Event::Delivered { ids, .. } => {
+            Event::Receipt { ids, status: Status::Delivered, .. } => {
                 expect("ids", ids.first().map(|id| id.0.as_str()), Some("delivered-1"))?;
                 break;
             }

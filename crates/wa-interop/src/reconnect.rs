@@ -1,0 +1,104 @@
+//! Staying connected: a fresh token for each attempt, growing pauses, and the end when nothing can help (seed §2).
+
+use std::time::{Duration, Instant};
+
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use tokio::sync::mpsc;
+use wa_chat::{Backoff, DisconnectReason, Refusal};
+
+use crate::client::{ClientError, Connection, Request, connect};
+
+/// A connection that stood this long was a good one: the next pause is short again.
+const GOOD: Duration = Duration::from_secs(60);
+
+/// Where tokens come from: the third party's own server, asked anew for each connection.
+pub trait TokenSource: Send + 'static {
+    /// A token that has not been used yet.
+    fn token(&mut self) -> impl Future<Output = Result<String, NoToken>> + Send;
+}
+
+/// There is no token now; it is tried again later.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
+#[error("no token to be had")]
+pub struct NoToken;
+
+impl<F, R> TokenSource for F
+where
+    F: FnMut() -> R + Send + 'static,
+    R: Future<Output = Result<String, NoToken>> + Send,
+{
+    fn token(&mut self) -> impl Future<Output = Result<String, NoToken>> + Send {
+        self()
+    }
+}
+
+pub(crate) async fn stay_connected(
+    requests: mpsc::Sender<Request>,
+    mut tokens: impl TokenSource,
+) -> ClientError {
+    let mut rng = UnwrapErr(SysRng);
+    let mut backoff = Backoff::default();
+    let mut tokens_refused = 0;
+    loop {
+        let mut at_once = false;
+        match attempt(&requests, &mut tokens).await {
+            Ended::After(reason, stood) => {
+                tokens_refused = 0;
+                if stood >= GOOD {
+                    backoff.reset();
+                }
+                if reason.is_terminal() {
+                    return reason.into();
+                }
+            }
+            // One token may have been stale, or its key not fetched yet; two are a fault.
+            Ended::Before(ClientError::Disconnected(DisconnectReason::Refused(Refusal::Token)))
+                if tokens_refused == 0 =>
+            {
+                tokens_refused += 1;
+                at_once = true;
+            }
+            Ended::Before(error) if is_terminal(&error) => return error,
+            Ended::Before(_) | Ended::NoToken => {}
+        }
+        if !at_once {
+            tokio::select! {
+                () = tokio::time::sleep(backoff.next_pause(&mut rng)) => {}
+                () = requests.closed() => return ClientError::Ended,
+            }
+        }
+    }
+}
+
+/// How an attempt ended.
+enum Ended {
+    NoToken,
+    /// There was no login.
+    Before(ClientError),
+    /// There was one, for so long.
+    After(DisconnectReason, Duration),
+}
+
+#[expect(clippy::disallowed_methods, reason = "how long a connection stood is measured where it is driven")]
+async fn attempt(requests: &mpsc::Sender<Request>, tokens: &mut impl TokenSource) -> Ended {
+    let Ok(token) = tokens.token().await else { return Ended::NoToken };
+    match connect(requests, token).await {
+        Ok(Connection(ended)) => {
+            let since = Instant::now();
+            match ended.await {
+                Ok(reason) => Ended::After(reason, since.elapsed()),
+                Err(_) => Ended::Before(ClientError::Ended),
+            }
+        }
+        Err(error) => Ended::Before(error),
+    }
+}
+
+fn is_terminal(error: &ClientError) -> bool {
+    match error {
+        ClientError::Unreachable(_) => false,
+        ClientError::Disconnected(reason) => reason.is_terminal(),
+        _ => true,
+    }
+}
