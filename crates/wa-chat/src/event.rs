@@ -116,6 +116,20 @@ pub enum Event {
     Malformed(Malformed),
 }
 
+impl Event {
+    /// What to confirm it by; none for what is told once and not kept.
+    pub fn id(&self) -> Option<EventId> {
+        match self {
+            Self::Message { event, .. }
+            | Self::Receipt { event, .. }
+            | Self::IdentityChanged { event, .. }
+            | Self::Notification { event, .. }
+            | Self::Rejected { event, .. } => Some(*event),
+            _ => None,
+        }
+    }
+}
+
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]

@@ -6,11 +6,15 @@ use std::sync::Arc;
 use crate::environment::Environment;
 use crate::failure::Failure;
 
+mod account;
 mod channel;
+mod content;
 mod enlistment;
 mod handshake;
 mod identity;
 mod messaging;
+mod receipts;
+mod retries;
 
 /// One check.
 #[derive(Clone, Copy)]
@@ -41,7 +45,18 @@ impl Future for Outcome {
 /// Every check.
 #[must_use]
 pub fn all() -> Vec<Check> {
-    [identity::CHECKS, enlistment::CHECKS, channel::CHECKS, handshake::CHECKS, messaging::CHECKS].concat()
+    [
+        identity::CHECKS,
+        enlistment::CHECKS,
+        channel::CHECKS,
+        handshake::CHECKS,
+        content::CHECKS,
+        receipts::CHECKS,
+        retries::CHECKS,
+        account::CHECKS,
+        messaging::CHECKS,
+    ]
+    .concat()
 }
 
 /// A check from its words and an async function.

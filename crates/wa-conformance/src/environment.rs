@@ -24,6 +24,38 @@ pub(crate) const INTEGRATOR: u16 = 1;
 /// The WhatsApp user that checks write to.
 pub(crate) const PHONE: &str = "14155551001";
 
+/// The versions of the document under which the checks run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Document {
+    /// The published overview.
+    Overview,
+    /// The reference offer, version 1.0.3.
+    ReferenceOffer,
+}
+
+impl Document {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Overview, Self::ReferenceOffer];
+
+    /// Its name, as the programs know it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Overview => "overview",
+            Self::ReferenceOffer => "1.0.3",
+        }
+    }
+
+    /// Its assumptions.
+    #[must_use]
+    pub fn profile(self) -> Profile {
+        match self {
+            Self::Overview => Profile::overview(),
+            Self::ReferenceOffer => Profile::reference_offer_1_0_3(),
+        }
+    }
+}
+
 /// Both servers, running.
 #[derive(Debug)]
 pub struct Environment {
@@ -36,6 +68,7 @@ pub struct Environment {
     pub(crate) sandbox: Addresses,
     /// The integrator's keys and secrets: a check may sign what the integrator never would.
     pub(crate) data: TempDir,
+    document: Document,
     _processes: Vec<Child>,
 }
 
@@ -52,7 +85,7 @@ impl Environment {
     ///
     /// # Errors
     /// A program does not start, or does not say where it listens.
-    pub async fn processes(integrator: &Path, sandbox: &Path) -> Result<Self, Failure> {
+    pub async fn processes(integrator: &Path, sandbox: &Path, document: Document) -> Result<Self, Failure> {
         let data = tempfile::tempdir()?;
         let mut integrator = Command::new(integrator);
         integrator
@@ -63,6 +96,7 @@ impl Environment {
         let ready: Ready = serde_json::from_str(&ready)?;
         let mut sandbox = Command::new(sandbox);
         sandbox.args(["--integrator", &format!("{INTEGRATOR}={}", ready.address), "--phone", PHONE]);
+        sandbox.args(["--profile", document.name()]);
         let (sandbox, addresses) = start(sandbox).await?;
         Ok(Self {
             base: ready.address,
@@ -70,6 +104,7 @@ impl Environment {
             token: ready.token,
             sandbox: serde_json::from_str(&addresses)?,
             data,
+            document,
             _processes: vec![integrator, sandbox],
         })
     }
@@ -78,9 +113,9 @@ impl Environment {
     ///
     /// # Errors
     /// A server does not start.
-    pub async fn in_process() -> Result<Self, Failure> {
+    pub async fn in_process(document: Document) -> Result<Self, Failure> {
         let data = tempfile::tempdir()?;
-        let rules = Profile::overview().token;
+        let rules = document.profile().token;
         let directory = DataDirectory::open(data.path())?;
         let secret = directory.shared_secret(None, &mut rand::rng())?;
         let server = Server::bind(([127, 0, 0, 1], 0).into(), ConnectionLimits::default()).await?;
@@ -93,17 +128,29 @@ impl Environment {
         tokio::spawn(server.run(service, std::future::pending()));
 
         let integrators = vec![wa_sandbox::Integrator { id: INTEGRATOR, base_url: base.to_string() }];
-        let config =
-            WorldConfig { profile: Profile::overview(), integrators, phones: vec![PHONE.to_owned()] };
+        let config = WorldConfig { profile: document.profile(), integrators, phones: vec![PHONE.to_owned()] };
         let sandbox = Sandbox::bind(config, wa_sandbox::Clock::default()).await?;
         let addresses = sandbox.addresses().clone();
         tokio::spawn(sandbox.run(std::future::pending()));
-        Ok(Self { base: base.to_string(), jwks, token, sandbox: addresses, data, _processes: Vec::new() })
+        Ok(Self {
+            base: base.to_string(),
+            jwks,
+            token,
+            sandbox: addresses,
+            data,
+            document,
+            _processes: Vec::new(),
+        })
     }
 
-    /// The overview's profile, with the local WhatsApp in place of the real one.
+    /// The version of the document under which everything runs.
+    pub fn document(&self) -> Document {
+        self.document
+    }
+
+    /// The document's profile, with the local WhatsApp in place of the real one.
     pub(crate) fn profile(&self) -> Profile {
-        let mut profile = Profile::overview();
+        let mut profile = self.document.profile();
         profile.enlistment.url.clone_from(&self.sandbox.enlist);
         profile
     }
@@ -128,7 +175,10 @@ impl Environment {
     pub(crate) async fn received(&self, from: &str) -> Result<Vec<String>, Failure> {
         let seen = self.observe(&format!("phones/{PHONE}")).await?;
         let received = seen.get("received").and_then(Value::as_array).cloned().unwrap_or_default();
-        let theirs = received.iter().filter(|message| message.get("from") == Some(&json!(from)));
+        let is_theirs = |message: &&Value| {
+            message.get("from") == Some(&json!(from)) && message.get("device") == Some(&json!(0))
+        };
+        let theirs = received.iter().filter(is_theirs);
         let text = |message: &Value| message.get("text")?.as_str().map(str::to_owned);
         Ok(theirs.map(|message| text(message).unwrap_or_else(|| "(undecryptable)".to_owned())).collect())
     }

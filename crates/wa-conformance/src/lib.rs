@@ -16,7 +16,7 @@ mod user;
 mod wire;
 
 pub use crate::checks::{Check, all};
-pub use crate::environment::Environment;
+pub use crate::environment::{Document, Environment};
 pub use crate::failure::Failure;
 pub use crate::pair::{Pair, Tally};
 pub use crate::report::{Form, Report};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use wa_conformance::{Environment, Failure, Form, Report, all};
+use wa_conformance::{Document, Environment, Failure, Form, Report, all};
 
 /// Checks the whole path, from enlistment to the hundredth message, over loopback sockets.
 #[derive(Parser)]
@@ -18,6 +18,10 @@ struct Arguments {
     /// The program wa-sandbox
     #[arg(long, value_name = "PATH")]
     sandbox: PathBuf,
+
+    /// Only under this version of the document
+    #[arg(long, value_name = "VERSION", value_parser = Document::ALL.map(Document::name))]
+    document: Option<String>,
 
     /// One JSON object a line instead of text
     #[arg(long)]
@@ -38,13 +42,19 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<Report, Failure> {
-    let environment = Environment::processes(&arguments.integrator, &arguments.sandbox).await?;
+    let mut environments = Vec::new();
+    for document in Document::ALL {
+        if arguments.document.as_ref().is_none_or(|name| name == document.name()) {
+            let (integrator, sandbox) = (&arguments.integrator, &arguments.sandbox);
+            environments.push(Arc::new(Environment::processes(integrator, sandbox, document).await?));
+        }
+    }
     let mut checks = all();
     if !arguments.only.is_empty() {
         checks.retain(|check| arguments.only.iter().any(|only| check.id.contains(only.as_str())));
     }
     let form = if arguments.json { Form::Json } else { Form::Text };
-    Ok(Report::run(&Arc::new(environment), &checks, form, &mut std::io::stdout()).await?)
+    Ok(Report::run(&environments, &checks, form, &mut std::io::stdout()).await?)
 }
 
 #[expect(clippy::print_stderr, reason = "a command-line program speaks on stderr")]

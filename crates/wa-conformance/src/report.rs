@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::checks::Check;
-use crate::environment::Environment;
+use crate::environment::{Document, Environment};
 use crate::failure::Failure;
 
 /// How results are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
-    /// `id · milestone · seed section · what · pass/fail`.
+    /// `id · document · milestone · seed section · what · pass/fail`.
     Text,
     /// One JSON object a line.
     Json,
@@ -32,18 +32,20 @@ pub struct Report {
 const TIME_LIMIT: Duration = Duration::from_secs(60);
 
 impl Report {
-    /// Runs checks one after the other, each under a time limit, and writes a line for each and the totals.
+    /// Runs checks one after the other against each environment, each under a time limit, and writes a line for each
+    /// and the totals.
     ///
     /// # Errors
     /// The output cannot be written.
     pub async fn run(
-        environment: &Arc<Environment>,
+        environments: &[Arc<Environment>],
         checks: &[Check],
         form: Form,
         out: &mut impl Write,
     ) -> io::Result<Self> {
         let mut report = Self::default();
-        for check in checks {
+        let each = environments.iter().flat_map(|environment| checks.iter().map(move |it| (environment, it)));
+        for (environment, check) in each {
             #[expect(clippy::disallowed_methods, reason = "measures how long a check took")]
             let start = Instant::now();
             let outcome = tokio::time::timeout(TIME_LIMIT, (check.run)(Arc::clone(environment))).await;
@@ -52,7 +54,7 @@ impl Report {
                 Ok(()) => report.passed += 1,
                 Err(_) => report.failed += 1,
             }
-            show(check, &outcome, start.elapsed(), form, out)?;
+            show(environment.document(), check, &outcome, start.elapsed(), form, out)?;
         }
         report.total(form, out)?;
         Ok(report)
@@ -67,6 +69,7 @@ impl Report {
 }
 
 fn show(
+    document: Document,
     check: &Check,
     outcome: &Result<(), Failure>,
     took: Duration,
@@ -77,7 +80,8 @@ fn show(
     match form {
         Form::Text => {
             let Check { id, milestone, section, title, .. } = check;
-            writeln!(out, "{id} · M{milestone} · seed {section} · {title} · {result}")?;
+            let document = document.name();
+            writeln!(out, "{id} · {document} · M{milestone} · seed {section} · {title} · {result}")?;
             if let Err(failure) = outcome {
                 writeln!(out, "    {failure}")?;
             }
@@ -85,6 +89,7 @@ fn show(
         Form::Json => {
             let mut line = json!({
                 "id": check.id,
+                "document": document.name(),
                 "milestone": check.milestone,
                 "section": check.section,
                 "title": check.title,

@@ -59,10 +59,27 @@ impl Environment {
         self.sign(&EncodingKey::from_rsa_pem(&stranger)?, user, 0, 600)
     }
 
+    /// A token signed with the integrator's key, in the name of somebody whom WhatsApp does not know.
+    pub(crate) fn of_stranger(&self, user: &str) -> Result<String, Failure> {
+        let pem = std::fs::read(self.data.path().join("signing-key.pem"))?;
+        self.sign_for("https://stranger.example", &EncodingKey::from_rsa_pem(&pem)?, user, 0, 600)
+    }
+
     fn sign(&self, key: &EncodingKey, user: &str, issued: i64, lifetime: i64) -> Result<String, Failure> {
+        self.sign_for(&self.base, key, user, issued, lifetime)
+    }
+
+    fn sign_for(
+        &self,
+        issuer: &str,
+        key: &EncodingKey,
+        user: &str,
+        issued: i64,
+        lifetime: i64,
+    ) -> Result<String, Failure> {
         let iat = unix_now().saturating_add_signed(issued);
         let claims = json!({
-            "iss": self.base,
+            "iss": issuer,
             "sub": user,
             "aud": "https://whatsapp.com",
             "iat": iat,

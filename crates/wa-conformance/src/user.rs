@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use serde_json::json;
+use serde_json::{Value, json};
 use wa_interop::binary::Jid;
-use wa_interop::chat::{AccountKeys, Content, Event, MemoryStore, MessageId};
+use wa_interop::chat::{AccountKeys, Content, Event, MemoryStore, MessageId, PublicKeys};
 use wa_interop::http::{HyperClient, Limits, PlainHttp};
+use wa_interop::profile::Profile;
 use wa_interop::{Client, EnlistmentError, TcpConnector, enlist};
 
 use crate::environment::{Environment, INTEGRATOR, PHONE};
@@ -36,8 +37,31 @@ impl Environment {
         keys: &AccountKeys,
         token: &str,
     ) -> Result<Result<Jid, EnlistmentError>, Failure> {
+        self.enlist_public(integrator, name, &keys.public(), token).await
+    }
+
+    /// The same, with the public keys alone.
+    pub(crate) async fn enlist_public(
+        &self,
+        integrator: u16,
+        name: &str,
+        keys: &PublicKeys,
+        token: &str,
+    ) -> Result<Result<Jid, EnlistmentError>, Failure> {
+        self.enlist_as(&self.profile(), integrator, name, keys, token).await
+    }
+
+    /// The same, under other assumptions.
+    pub(crate) async fn enlist_as(
+        &self,
+        profile: &Profile,
+        integrator: u16,
+        name: &str,
+        keys: &PublicKeys,
+        token: &str,
+    ) -> Result<Result<Jid, EnlistmentError>, Failure> {
         let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
-        Ok(enlist(&http, &self.profile(), &keys.public(), integrator, name, token).await)
+        Ok(enlist(&http, profile, keys, integrator, name, token).await)
     }
 
     /// A new user, enlisted and not connected.
@@ -79,10 +103,42 @@ impl Environment {
         Ok(Client::open(store, chatd, self.profile(), self.root()?).await?)
     }
 
+    /// A client over a store, with other assumptions.
+    pub(crate) async fn open_with(
+        &self,
+        store: &Arc<MemoryStore>,
+        profile: Profile,
+    ) -> Result<Client, Failure> {
+        let chatd = TcpConnector::to(&self.sandbox.chat);
+        Ok(Client::open(Arc::clone(store), chatd, profile, self.root()?).await?)
+    }
+
     /// The phone writes to a login.
     pub(crate) async fn phone_writes(&self, to: &Jid, text: &str) -> Result<(), Failure> {
-        let message = json!({ "to": to.to_string(), "text": text });
-        self.control(&format!("phones/{PHONE}/send"), message).await.map(drop)
+        self.phone_sends(to, json!({ "text": text })).await.map(drop)
+    }
+
+    /// The phone sends some content to a login; gives the message's id.
+    pub(crate) async fn phone_sends(&self, to: &Jid, mut content: Value) -> Result<MessageId, Failure> {
+        if let Some(content) = content.as_object_mut() {
+            content.insert("to".to_owned(), to.to_string().into());
+        }
+        let sent = self.phone_does("send", content).await?;
+        let id = sent.get("id").and_then(Value::as_str);
+        id.map(|id| MessageId(id.to_owned())).ok_or_else(|| Failure::new("no id"))
+    }
+
+    /// The phone does something; see the sandbox's control interface.
+    pub(crate) async fn phone_does(&self, what: &str, with: Value) -> Result<Value, Failure> {
+        self.control(&format!("phones/{PHONE}/{what}"), with).await
+    }
+
+    /// What the phone has of a login in one of its lists.
+    pub(crate) async fn at_phone(&self, list: &str, from: &Jid) -> Result<Vec<Value>, Failure> {
+        let phone = self.observe(&format!("phones/{PHONE}")).await?;
+        let all = phone.get(list).and_then(Value::as_array).cloned().unwrap_or_default();
+        let login = json!(from.to_string());
+        Ok(all.into_iter().filter(|item| item.get("from") == Some(&login)).collect())
     }
 }
 
@@ -112,6 +168,39 @@ impl User {
     pub(crate) async fn next(&mut self) -> Result<Event, Failure> {
         let event = tokio::time::timeout(PATIENCE, self.client.next_event()).await;
         event.map_err(|_| Failure::new("no event came"))?.ok_or_else(|| Failure::new("the client has ended"))
+    }
+
+    /// Waits for an event that `wanted` picks; others are confirmed and passed over.
+    pub(crate) async fn until<T>(&mut self, wanted: impl Fn(&Event) -> Option<T>) -> Result<T, Failure> {
+        loop {
+            let event = self.next().await?;
+            if let Some(id) = event.id() {
+                self.client.confirm(id).await?;
+            }
+            if let Some(found) = wanted(&event) {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Waits for the next message and confirms it.
+    pub(crate) async fn message(&mut self) -> Result<(MessageId, Content), Failure> {
+        self.until(|event| match event {
+            Event::Message { id, content, .. } => Some((id.clone(), content.clone())),
+            _ => None,
+        })
+        .await
+    }
+
+    /// Waits for the next text, whatever comes before it, and confirms it.
+    pub(crate) async fn text(&mut self) -> Result<String, Failure> {
+        let text = |content: Content| content.as_text().map(str::to_owned);
+        text(self.message().await?.1).ok_or_else(|| Failure::new("no text"))
+    }
+
+    /// Connects with a fresh token.
+    pub(crate) async fn connect(&self, environment: &Environment) -> Result<(), Failure> {
+        Ok(self.client.connect(environment.issue(&self.name).await?).await?)
     }
 
     /// Ends the client and opens another one over the same store.

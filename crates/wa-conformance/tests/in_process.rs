@@ -2,15 +2,18 @@
 
 use std::sync::Arc;
 
-use wa_conformance::{Environment, Form, Report, all};
+use wa_conformance::{Document, Environment, Form, Report, all};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_check_passes() {
-    let environment = Arc::new(Environment::in_process().await.unwrap());
+async fn every_check_passes_under_both_documents() {
+    let mut environments = Vec::new();
+    for document in Document::ALL {
+        environments.push(Arc::new(Environment::in_process(document).await.unwrap()));
+    }
     let mut lines = Vec::new();
-    let report = Report::run(&environment, &all(), Form::Text, &mut lines).await.unwrap();
+    let report = Report::run(&environments, &all(), Form::Text, &mut lines).await.unwrap();
     let lines = String::from_utf8(lines).unwrap();
-    assert_eq!((report.failed, all().len()), (0, usize::try_from(report.passed).unwrap()), "{lines}");
+    assert_eq!((report.failed, 2 * all().len()), (0, usize::try_from(report.passed).unwrap()), "{lines}");
 }
 
 #[test]

@@ -14,6 +14,7 @@
 //! | `POST /control/phones/{number}/block` | `{"login": …}`: its user blocks an account |
 //! | `GET /control/accounts/{login}` | prekeys left, signed prekey, stanzas waiting, messages sent, blocklist, connection |
 //! | `POST /control/accounts/{login}/unenlist` | the account is gone |
+//! | `POST /control/accounts/{login}/cut` | the connection ends without a word |
 //! | `POST /control/accounts/{login}/notify` | `{"xml": …}`: a stanza of the server goes to the account |
 //! | `POST /control/ping` | `{"to": login}`: the server pings the client; gives `{"id": …}` |
 //! | `POST /control/certificate` | `{"fault": name or null}`: spoils the chain of later handshakes |
@@ -211,6 +212,10 @@ fn account(world: &mut World, get: bool, login: &str, action: &[&str], body: &[u
         })),
         (false, ["unenlist"]) => {
             world.unenlist(number);
+            Some(json!({}))
+        }
+        (false, ["cut"]) => {
+            world.cut(number);
             Some(json!({}))
         }
         (false, ["notify"]) => {

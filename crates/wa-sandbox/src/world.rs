@@ -157,6 +157,13 @@ impl World {
         }
     }
 
+    /// An account's connection ends without a word.
+    pub(crate) fn cut(&mut self, number: u64) {
+        if let Some(connection) = self.accounts.get(&number).and_then(|account| account.connection) {
+            self.close(connection);
+        }
+    }
+
     /// An account is gone from WhatsApp, and its connection with it.
     pub(crate) fn unenlist(&mut self, number: u64) {
         let account = self.accounts.remove(&number);

@@ -2,12 +2,13 @@
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use wa_interop::EnlistmentError;
-use wa_interop::chat::AccountKeys;
+use wa_interop::chat::{AccountKeys, DisconnectReason, Refusal};
 use wa_interop::enlistment_api::Reason;
+use wa_interop::profile::ProtocolVersion;
+use wa_interop::{ClientError, EnlistmentError};
 
 use crate::checks::{Check, check};
-use crate::environment::{Environment, INTEGRATOR};
+use crate::environment::{Document, Environment, INTEGRATOR};
 use crate::failure::{Failure, ensure, expect};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -35,6 +36,14 @@ pub(super) const CHECKS: &[Check] = &[
         "a signed prekey that the identity did not sign is refused",
         bad_prekey
     ),
+    check!("enlist-old-version", 6, "6.3", "a protocol version that is too old is refused", old_version),
+    check!(
+        "login-old-version",
+        6,
+        "6.3",
+        "a login in a version that is too old is refused for good",
+        old_login
+    ),
 ];
 
 async fn accepted(environment: &Environment) -> Result<(), Failure> {
@@ -46,7 +55,11 @@ async fn accepted(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn bad_integrator(environment: &Environment) -> Result<(), Failure> {
-    let token = environment.issue("bad-integrator").await?;
+    // One document names the integrator by an argument, the other by the token's issuer.
+    let token = match environment.document() {
+        Document::Overview => environment.issue("bad-integrator").await?,
+        Document::ReferenceOffer => environment.of_stranger("bad-integrator")?,
+    };
     let answer = environment.enlist(999, "bad-integrator", &keys(), &token).await?;
     expect("answer", answer, Err(EnlistmentError::Refused(Reason::BadIntegrator)))
 }
@@ -66,6 +79,14 @@ async fn expired(environment: &Environment) -> Result<(), Failure> {
 
 async fn other_identifier(environment: &Environment) -> Result<(), Failure> {
     let token = environment.issue("mallory").await?;
+    if environment.document() == Document::ReferenceOffer {
+        // There is no such argument: the token alone names the user.
+        return environment
+            .enlist(INTEGRATOR, "alice", &keys(), &token)
+            .await?
+            .map(drop)
+            .map_err(Failure::from);
+    }
     refused(environment, "alice", &token, "sandbox_bad_identifier").await
 }
 
@@ -75,6 +96,23 @@ async fn bad_prekey(environment: &Environment) -> Result<(), Failure> {
     keys.signed.signature = AccountKeys::generate(&mut UnwrapErr(SysRng)).signed.signature;
     let answer = environment.enlist(INTEGRATOR, "bad-prekey", &keys, &token).await?;
     expect("answer", answer, Err(other("sandbox_bad_signature")))
+}
+
+async fn old_version(environment: &Environment) -> Result<(), Failure> {
+    let token = environment.issue("old-version").await?;
+    let profile = environment.profile().with_version(ProtocolVersion::new(0, 9, 0));
+    let answer = environment.enlist_as(&profile, INTEGRATOR, "old-version", &keys().public(), &token).await?;
+    expect("answer", answer, Err(other("sandbox_version_too_old")))
+}
+
+async fn old_login(environment: &Environment) -> Result<(), Failure> {
+    let user = environment.user("old-login").await?;
+    let profile = environment.profile().with_version(ProtocolVersion::new(0, 9, 0));
+    let client = environment.open_with(&user.store, profile).await?;
+    let refused = client.connect(environment.issue(&user.name).await?).await;
+    let reason = DisconnectReason::Refused(Refusal::VersionTooOld);
+    ensure("that is terminal", reason.is_terminal())?;
+    expect("login", refused, Err(ClientError::Disconnected(reason)))
 }
 
 async fn refused(environment: &Environment, name: &str, token: &str, reason: &str) -> Result<(), Failure> {

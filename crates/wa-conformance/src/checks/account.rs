@@ -1,0 +1,216 @@
+//! An account's life: blocking, reporting, reachability, rotation, un-enlistment, deletion (seed §5; RO 1.0.3).
+
+use serde_json::{Value, json};
+use wa_interop::binary::Jid;
+use wa_interop::chat::{
+    DisconnectReason, Event, MessageId, NoAnswer, Refusal, Report, ReportedMessage, Table,
+};
+use wa_interop::{ClientError, NoToken};
+
+use crate::checks::channel::eventually;
+use crate::checks::{Check, check};
+use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
+use crate::failure::{Failure, ensure, expect};
+
+pub(super) const CHECKS: &[Check] = &[
+    check!("block", 5, "5", "a blocked user's messages do not come, an unblocked one's do", block),
+    check!("no-connection", 5, "5", "what needs WhatsApp fails at once without a connection", no_connection),
+    check!("report", 5, "5", "a report arrives", report),
+    check!("reachability", 5, "5", "reachability, where the document has it", reachability),
+    check!("notification", 3, "2.1", "a notification of an unknown kind is shown and acked", notification),
+    check!("rotation", 3, "3", "the signed prekey is rotated, and the old one still serves", rotation),
+    check!(
+        "unenlisted",
+        5,
+        "5",
+        "an account that was away for 30 days enlists again, its history intact",
+        unenlisted
+    ),
+    check!("stay-connected", 2, "2", "a client reconnects by itself with fresh tokens", stay_connected),
+    check!("refused-tokens", 2, "2", "two refused tokens end the attempts", refused_tokens),
+    check!("deleted", 5, "5", "a deleted account is gone on WhatsApp and erased here", deleted),
+];
+
+async fn block(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("block").await?;
+    let phone = Jid::phone(PHONE)?;
+    expect("blocklist", user.client.blocklist().await?, vec![])?;
+    user.client.block(phone.clone()).await?;
+    expect("blocklist", user.client.blocklist().await?, vec![phone.clone()])?;
+    environment.phone_writes(&user.login, "blocked").await?;
+    user.client.unblock(phone).await?;
+    expect("blocklist", user.client.blocklist().await?, vec![])?;
+    environment.phone_writes(&user.login, "unblocked").await?;
+    expect("text", user.read().await?, "unblocked".to_owned())
+}
+
+async fn no_connection(environment: &Environment) -> Result<(), Failure> {
+    let user = environment.user("no-connection").await?;
+    let lost = Err(ClientError::Answer(NoAnswer::Lost));
+    expect("blocklist", user.client.blocklist().await, lost.clone())?;
+    expect("deletion", user.client.delete_account().await.map(|()| vec![]), lost)?;
+    ensure("the account is still here", user.store.count(Table::Account) == 1)
+}
+
+async fn report(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("report").await?;
+    environment.phone_writes(&user.login, "buy now!").await?;
+    let (MessageId(id), content) = user.message().await?;
+    let jid = Jid::phone(PHONE)?;
+    let content = content.encode(&user.login, 0);
+    let messages =
+        vec![ReportedMessage { id: id.as_str().into(), t: 1_700_000_000, content: content.clone() }];
+    user.client.report(Report { flow: "MessageMenu".into(), jid, messages }).await?;
+    let reports = environment.observe("reports").await?.to_string();
+    let body = hex::encode(&content);
+    ensure("the report names the message", reports.contains(&id))?;
+    ensure("the report has the content", reports.contains(&body) || reports.contains("buy now!"))
+}
+
+async fn reachability(environment: &Environment) -> Result<(), Failure> {
+    let user = environment.connected("reachability").await?;
+    let reached = user.client.reach(Jid::phone(PHONE)?).await;
+    let phone = environment.observe(&format!("phones/{PHONE}")).await?;
+    let by = phone.get("reached_by").and_then(Value::as_array).cloned().unwrap_or_default();
+    let is_known = by.contains(&json!(user.login.to_string()));
+    match environment.document() {
+        Document::Overview => {
+            expect("answer", reached, Err(ClientError::Answer(NoAnswer::Unsupported)))?;
+            ensure("nothing was sent", !is_known)
+        }
+        Document::ReferenceOffer => {
+            expect("answer", reached, Ok(()))?;
+            ensure("the phone knows", is_known)?;
+            let nobody = user.client.reach(Jid::phone("19998887766")?).await;
+            expect("somebody unknown", nobody, Err(ClientError::Answer(NoAnswer::Refused(404))))
+        }
+    }
+}
+
+async fn notification(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("notification").await?;
+    let xml = "<notification from='s.whatsapp.net' id='n1' type='w:interop' t='1'><ping/></notification>";
+    let path = format!("accounts/{}/notify", user.login);
+    environment.control(&path, json!({ "xml": xml })).await?;
+    let shown = user
+        .until(|event| match event {
+            Event::Notification { node, .. } => Some(node.to_string()),
+            _ => None,
+        })
+        .await?;
+    ensure("the notification is whole", shown.contains("w:interop") && shown.contains("<ping/>"))?;
+    eventually(async || {
+        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
+        Ok(account.get("mailbox") == Some(&json!(0)))
+    })
+    .await
+}
+
+/// The client's clock is the machine's; an account that is a week older is made by changing its row's date.
+async fn rotation(environment: &Environment) -> Result<(), Failure> {
+    let user = environment.connected("rotation").await?;
+    let id = async || {
+        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
+        Ok::<_, Failure>(account.get("signed_prekey").and_then(Value::as_u64))
+    };
+    expect("signed prekey", id().await?, Some(1))?;
+    // With a profile that rotates at once, the next connection does.
+    user.client.disconnect().await?;
+    let mut profile = environment.profile();
+    profile.encryption.signed_prekey.rotate_after = std::time::Duration::ZERO;
+    let client = environment.open_with(&user.store, profile).await?;
+    client.connect(environment.issue(&user.name).await?).await?;
+    eventually(async || Ok(id().await?.is_some_and(|id| id > 1))).await?;
+    ensure("old signed prekeys are kept", user.store.count(Table::SignedPrekey) > 1)?;
+    client.shutdown().await;
+    let mut user = user.restart(environment).await?;
+    user.connect(environment).await?;
+    environment.phone_writes(&user.login, "with the new one").await?;
+    expect("text", user.read().await?, "with the new one".to_owned())
+}
+
+async fn unenlisted(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("unenlisted").await?;
+    user.write("before", "before").await?;
+    expect("answer", user.read().await?, "echo: before".to_owned())?;
+    environment.control(&format!("accounts/{}/unenlist", user.login), json!({})).await?;
+    let ended = |event: &Event| match event {
+        Event::Disconnected(reason) => Some(reason.clone()),
+        _ => None,
+    };
+    user.until(ended).await?;
+    // Written while nobody is there to take it.
+    user.write("between", "between").await?;
+    let gone = DisconnectReason::Refused(Refusal::NotEnlisted);
+    let refused = user.client.connect(environment.issue(&user.name).await?).await;
+    expect("login", refused, Err(ClientError::Disconnected(gone.clone())))?;
+    ensure("that is terminal", gone.is_terminal())?;
+
+    let keys = user.client.public_keys().await?;
+    let token = environment.issue(&user.name).await?;
+    let login = environment.enlist_public(INTEGRATOR, &user.name, &keys, &token).await??;
+    ensure("another login", login != user.login)?;
+    user.client.enlisted(login.clone()).await?;
+    user.login = login;
+    user.connect(environment).await?;
+    expect("answer", user.text().await?, "echo: between".to_owned())?;
+    user.write("before", "before").await?;
+    user.write("after", "after").await?;
+    // Its ids are remembered: what was sent before is not sent again.
+    expect("answer", user.text().await?, "echo: after".to_owned())
+}
+
+async fn stay_connected(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.user("stay-connected").await?;
+    let (tokens, mut taken) = tokio::sync::mpsc::channel(1);
+    let staying = tokio::spawn(user.client.stay_connected(move || {
+        let tokens = tokens.clone();
+        async move {
+            let (answer, token) = tokio::sync::oneshot::channel();
+            tokens.send(answer).await.map_err(|_| NoToken)?;
+            token.await.map_err(|_| NoToken)
+        }
+    }));
+    for round in 0..3 {
+        let answer: tokio::sync::oneshot::Sender<String> =
+            taken.recv().await.ok_or_else(|| Failure::new("no token was asked for"))?;
+        // The first attempt finds no token; a later one does.
+        if round == 0 {
+            continue;
+        }
+        answer.send(environment.issue(&user.name).await?).map_err(|_| Failure::new("the token came late"))?;
+        let text = format!("round {round}");
+        user.write(&text, &text).await?;
+        expect("answer", user.text().await?, format!("echo: {text}"))?;
+        environment.control(&format!("accounts/{}/cut", user.login), json!({})).await?;
+    }
+    user.client.disconnect().await?;
+    staying.abort();
+    Ok(())
+}
+
+async fn refused_tokens(environment: &Environment) -> Result<(), Failure> {
+    let user = environment.user("refused-tokens").await?;
+    let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let count = std::sync::Arc::clone(&asked);
+    let ended = user
+        .client
+        .stay_connected(move || {
+            count.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            async { Ok("not.a.token".to_owned()) }
+        })
+        .await;
+    let refused = ClientError::Disconnected(DisconnectReason::Refused(Refusal::Token));
+    expect("the end", ended, refused)?;
+    expect("tokens", asked.load(std::sync::atomic::Ordering::Relaxed), 2)
+}
+
+async fn deleted(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("deleted").await?;
+    user.write("before", "before").await?;
+    expect("answer", user.read().await?, "echo: before".to_owned())?;
+    user.client.delete_account().await?;
+    ensure("every row is gone", user.store.is_empty())?;
+    let account = environment.observe(&format!("accounts/{}", user.login)).await;
+    ensure("WhatsApp does not know it any more", account.is_err())
+}

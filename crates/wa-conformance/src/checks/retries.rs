@@ -1,0 +1,141 @@
+//! Messages that could not be decrypted, changed identities and several devices (RO 1.0.3 §1.1; forms observed).
+
+use serde_json::{Value, json};
+use wa_interop::binary::Jid;
+use wa_interop::chat::{Event, Table};
+
+use crate::checks::channel::eventually;
+use crate::checks::{Check, check};
+use crate::environment::{Document, Environment, PHONE};
+use crate::failure::{Failure, ensure, expect};
+use crate::user::User;
+
+pub(super) const CHECKS: &[Check] = &[
+    check!(
+        "retry-asked",
+        3,
+        "3",
+        "a message that does not decrypt is asked for again, and comes once",
+        asked
+    ),
+    check!("retry-answered", 3, "3", "a peer that lost its session gets the message in a new one", answered),
+    check!(
+        "retry-limits",
+        3,
+        "3",
+        "a peer that counts too far, or asks for nothing known, gets nothing",
+        limits
+    ),
+    check!("identity-changed", 3, "3", "a reinstalled phone is noticed and written to", identity_changed),
+    check!("several-devices", 3, "3", "messages go to every device that the server lists", several_devices),
+];
+
+async fn acquainted(environment: &Environment, name: &str) -> Result<User, Failure> {
+    let mut user = environment.connected(name).await?;
+    user.write("hello", "hello").await?;
+    expect("answer", user.read().await?, "echo: hello".to_owned())?;
+    Ok(user)
+}
+
+async fn asked(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "retry-asked").await?;
+    environment.phone_does("spoil", json!({})).await?;
+    environment.phone_writes(&user.login, "spoilt on its way").await?;
+    let times = user
+        .until(|event| match event {
+            Event::Undecryptable { asked, .. } => Some(*asked),
+            _ => None,
+        })
+        .await?;
+    expect("how often it was asked for", times, Some(1))?;
+    expect("text", user.read().await?, "spoilt on its way".to_owned())?;
+    environment.phone_writes(&user.login, "next").await?;
+    expect("text", user.read().await?, "next".to_owned())?;
+    let receipts = environment.at_phone("receipts", &user.login).await?;
+    let retries = receipts.iter().filter(|receipt| receipt.get("kind") == Some(&json!("retry"))).count();
+    expect("retry receipts", retries, 1)
+}
+
+async fn answered(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "retry-answered").await?;
+    environment.phone_does("forget", json!({ "to": user.login.to_string() })).await?;
+    user.write("lost", "are you there?").await?;
+    expect("answer", user.read().await?, "echo: are you there?".to_owned())?;
+    let received = environment.at_phone("received", &user.login).await?;
+    let tries: Vec<(Value, Value)> = received
+        .iter()
+        .filter(|message| message.get("id") == Some(&json!("lost")))
+        .map(|message| {
+            let part = |name: &str| message.pointer(name).cloned().unwrap_or_default();
+            (part("/stanza/count"), part("/text"))
+        })
+        .collect();
+    // As it was, once more in the same session, and then with the keys of the second receipt.
+    let expected =
+        vec![(Value::Null, Value::Null), (json!("1"), Value::Null), (json!("2"), json!("are you there?"))];
+    expect("tries", tries, expected)?;
+    user.write("after", "good").await?;
+    expect("answer", user.read().await?, "echo: good".to_owned())
+}
+
+async fn limits(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "retry-limits").await?;
+    let retry = |id: &str, count: u32| {
+        format!(
+            "<receipt from='{PHONE}@s.whatsapp.net' id='{id}' type='retry' t='1'>\
+             <retry count='{count}' id='{id}' t='1' v='1'/><registration wa:bytes='00000001'/></receipt>"
+        )
+    };
+    let path = format!("accounts/{}/notify", user.login);
+    for xml in [retry("hello", 11), retry("never-sent", 1)] {
+        environment.control(&path, json!({ "xml": xml })).await?;
+    }
+    user.write("behind", "behind").await?;
+    expect("answer", user.read().await?, "echo: behind".to_owned())?;
+    let received = environment.at_phone("received", &user.login).await?;
+    expect("messages at the phone", received.len(), 2)?;
+    // Both were acked all the same.
+    eventually(async || {
+        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
+        Ok(account.get("mailbox") == Some(&json!(0)))
+    })
+    .await
+}
+
+async fn identity_changed(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "identity-changed").await?;
+    environment.phone_does("reinstall", json!({})).await?;
+    let identity = |event: &Event| match event {
+        Event::IdentityChanged { peer, identity, .. } => Some((peer.clone(), *identity)),
+        _ => None,
+    };
+    let phone = Jid::phone(PHONE)?;
+    expect("who", user.until(identity).await?, (phone.clone(), None))?;
+    user.write("again", "who are you?").await?;
+    let (who, key) = user.until(identity).await?;
+    expect("who", who, phone)?;
+    ensure("the new key is known now", key.is_some())?;
+    expect("answer", user.read().await?, "echo: who are you?".to_owned())
+}
+
+async fn several_devices(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "several-devices").await?;
+    environment.phone_does("devices", json!({ "id": 3 })).await?;
+    // The server says so; the next message asks which devices there are.
+    eventually(async || Ok(user.store.count(Table::Devices) == 0)).await?;
+    for number in 0..3 {
+        user.write(&format!("devices-{number}"), &format!("to all {number}")).await?;
+        expect("answer", user.read().await?, format!("echo: to all {number}"))?;
+    }
+    let received = environment.at_phone("received", &user.login).await?;
+    let at = |device: u16| {
+        let here = received.iter().filter(|message| message.get("device") == Some(&json!(device)));
+        here.filter_map(|message| message.get("text")?.as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let texts: Vec<String> = (0..3).map(|number| format!("to all {number}")).collect();
+    expect("at the phone", at(0), [vec!["hello".to_owned()], texts.clone()].concat())?;
+    match environment.document() {
+        Document::ReferenceOffer => expect("at the other device", at(3), texts),
+        Document::Overview => expect("at the other device, to which nothing goes", at(3), vec![]),
+    }
+}
