@@ -32,6 +32,7 @@ mod event;
 mod key;
 mod memory;
 mod messenger;
+mod restoration;
 mod row;
 mod store;
 mod time;
@@ -47,6 +48,7 @@ pub use crate::event::{Event, EventId, MessageId, NoSession, Status, Undecryptab
 pub use crate::key::{Key, Table};
 pub use crate::memory::MemoryStore;
 pub use crate::messenger::Messenger;
+pub use crate::restoration::Restoration;
 pub use crate::store::{Read, Rows, StateError, Store, StoreError, Transaction, Value, Write};
 pub use crate::time::Now;
 pub use wa_stanza::{Report, ReportedMessage, Typing};

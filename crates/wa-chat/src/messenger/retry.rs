@@ -61,7 +61,8 @@ impl Context<'_> {
             };
             draft.put_until(key, Row::Number(u64::from(count)), self.now.unix + REMEMBER);
             let receipt = Receipt::for_message(message, ReceiptKind::Retry(Box::new(retry)));
-            draft.transmits.extend(receipt.map(Into::into));
+            // Before the ack: once that has arrived nobody sends the message again by itself.
+            draft.transmits.splice(0..0, receipt.map(Into::into));
         }
         if !message.encs.iter().any(|enc| enc.hide_failure) {
             draft.events.push(undecryptable(message, address.clone().without_device(), why, asked));

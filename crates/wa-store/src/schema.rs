@@ -1,0 +1,173 @@
+//! The file: its tables, its version, and what says that it is ours.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension};
+
+use crate::error::OpenError;
+use crate::seal::{Sealer, StoreKey};
+
+/// SQLite's field for whose file it is: `WAST`.
+const APPLICATION: i64 = 0x5741_5354;
+
+/// Each step makes the schema of the next version. Steps are added, never changed.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE accounts (id BLOB PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
+    CREATE TABLE rows (
+        account BLOB NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, expires INTEGER,
+        PRIMARY KEY (account, key)
+    ) WITHOUT ROWID;
+    CREATE INDEX rows_expires ON rows (expires) WHERE expires IS NOT NULL;
+"];
+
+/// How long a connection waits for another one's lock.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// What the check value holds; only the right key opens it.
+const CHECK: &[u8] = b"wa-store";
+
+/// A new file, its owner's alone.
+pub(crate) fn create(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
+    drop(private(path)?);
+    let made = initialise(path, key);
+    if made.is_err() {
+        // Nothing of a half-made store stays.
+        fs::remove_file(path).ok();
+    }
+    made
+}
+
+fn initialise(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
+    let mut connection = connect(path)?;
+    let transaction = connection.transaction()?;
+    migrate(&transaction, 0)?;
+    transaction.pragma_update(None, "application_id", APPLICATION)?;
+    let sealed = Sealer::new(key, b"").seal(b"check", CHECK);
+    transaction.execute("INSERT INTO meta VALUES ('check', ?1), ('opened', 0)", [sealed])?;
+    transaction.commit()?;
+    // The name in the directory must be durable as well.
+    if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        File::open(directory)?.sync_all()?;
+    }
+    Ok(connection)
+}
+
+/// A file that is there. `restored`: an older copy is taken, too.
+pub(crate) fn open(path: &Path, key: &StoreKey, restored: bool) -> Result<Connection, OpenError> {
+    if fs::metadata(path)?.len() == 0 {
+        return Err(OpenError::Corrupt);
+    }
+    let mut connection = connect(path)?;
+    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    let newest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    match version {
+        _ if application != APPLICATION => return Err(OpenError::Corrupt),
+        version if version > newest => return Err(OpenError::Newer(version)),
+        version => {
+            let transaction = connection.transaction()?;
+            migrate(&transaction, usize::try_from(version).map_err(|_| OpenError::Corrupt)?)?;
+            transaction.commit()?;
+        }
+    }
+    check_key(&connection, key)?;
+    count_opening(&mut connection, path, restored)?;
+    Ok(connection)
+}
+
+/// A connection that only reads.
+pub(crate) fn reader(path: &Path) -> Result<Connection, OpenError> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(BUSY)?;
+    Ok(connection)
+}
+
+pub(crate) fn connect(path: &Path) -> Result<Connection, OpenError> {
+    let connection = Connection::open_with_flags(
+        path,
+        OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
+    )?;
+    connection.busy_timeout(BUSY)?;
+    let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
+    if mode != "wal" {
+        return Err(OpenError::Io(io::ErrorKind::Unsupported));
+    }
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    // Deleted secrets are written over, not only unlinked.
+    connection.pragma_update(None, "secure_delete", "ON")?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(connection)
+}
+
+fn migrate(connection: &Connection, from: usize) -> Result<(), OpenError> {
+    for (version, step) in (1_i64..).zip(MIGRATIONS).skip(from) {
+        connection.execute_batch(step)?;
+        connection.pragma_update(None, "user_version", version)?;
+    }
+    Ok(())
+}
+
+fn check_key(connection: &Connection, key: &StoreKey) -> Result<(), OpenError> {
+    let select = "SELECT value FROM meta WHERE name = 'check'";
+    let sealed: Option<Vec<u8>> = connection.query_row(select, [], |row| row.get(0)).optional()?;
+    let opened = Sealer::new(key, b"").open(b"check", &sealed.ok_or(OpenError::Corrupt)?);
+    match opened {
+        Ok(value) if value.as_bytes() == CHECK => Ok(()),
+        _ => Err(OpenError::WrongKey),
+    }
+}
+
+/// Counts this opening in the file, and then in the small file beside it. A file that knows of fewer openings than the
+/// small one is an older copy.
+fn count_opening(connection: &mut Connection, path: &Path, restored: bool) -> Result<(), OpenError> {
+    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let select = "SELECT value FROM meta WHERE name = 'opened'";
+    let counted: i64 = transaction.query_row(select, [], |row| row.get(0))?;
+    let beside = read_counter(path)?;
+    if beside > counted && !restored {
+        return Err(OpenError::Restored);
+    }
+    let opened = counted.max(beside) + 1;
+    transaction.execute("UPDATE meta SET value = ?1 WHERE name = 'opened'", [opened])?;
+    transaction.commit()?;
+    write_counter(path, opened)
+}
+
+/// The number in the small file; 0 if it is not there.
+fn read_counter(path: &Path) -> Result<i64, OpenError> {
+    match fs::read_to_string(beside(path)) {
+        Ok(number) => number.trim().parse().map_err(|_| OpenError::Corrupt),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn write_counter(path: &Path, number: i64) -> Result<(), OpenError> {
+    let (target, half) = (beside(path), beside(path).with_extension("opened-half"));
+    let mut file = File::create(&half)?;
+    file.write_all(number.to_string().as_bytes())?;
+    file.sync_all()?;
+    Ok(fs::rename(half, target)?)
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".opened");
+    name.into()
+}
+
+/// A new file that nobody else may read.
+fn private(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}

@@ -1,0 +1,195 @@
+//! The store and one account of it.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread;
+
+use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use tokio::sync::{mpsc, oneshot};
+use wa_chat::{Key, Read, Rows, Store, StoreError, Transaction, Write};
+
+use crate::error::{BadAccountId, OpenError};
+use crate::schema;
+use crate::seal::{Sealer, StoreKey};
+use crate::writer::{self, Job, QUEUE, Range, Request, SealedWrite};
+
+/// Many accounts in one file. Dropping the last handle ends its threads.
+#[derive(Clone, Debug)]
+pub struct SqliteStore(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    path: std::path::PathBuf,
+    key: StoreKey,
+    writer: mpsc::Sender<Request>,
+    reader: mpsc::Sender<Request>,
+}
+
+/// A local name of an account, 1 to 128 bytes; it stays when the login changes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// A name, for instance the user's identifier.
+    ///
+    /// # Errors
+    /// It is empty or too long.
+    pub fn new(name: impl Into<String>) -> Result<Self, BadAccountId> {
+        let name = name.into();
+        if (1..=128).contains(&name.len()) { Ok(Self(name)) } else { Err(BadAccountId) }
+    }
+
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl SqliteStore {
+    /// Makes a new store at a path where nothing is.
+    ///
+    /// # Errors
+    /// There is a file, or it cannot be made.
+    pub fn create(path: &Path, key: &StoreKey) -> Result<Self, OpenError> {
+        drop(schema::create(path, key)?);
+        Self::open(path, key)
+    }
+
+    /// Opens a store that is there, bringing its schema up to date.
+    ///
+    /// # Errors
+    /// There is none, it is damaged or newer, the key is another's, or it is an older copy.
+    pub fn open(path: &Path, key: &StoreKey) -> Result<Self, OpenError> {
+        Self::start(path, key, schema::open(path, key, false)?)
+    }
+
+    /// Opens a backup that was put back. Its sessions would use message keys a second time: give each account to
+    /// [`wa_chat::Restoration`] before a client opens it.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), except that an older copy is what is expected.
+    pub fn open_restored(path: &Path, key: &StoreKey) -> Result<Self, OpenError> {
+        Self::start(path, key, schema::open(path, key, true)?)
+    }
+
+    fn start(path: &Path, key: &StoreKey, connection: Connection) -> Result<Self, OpenError> {
+        let reading = schema::reader(path)?;
+        let (writer, writes) = mpsc::channel(QUEUE);
+        let (reader, reads) = mpsc::channel(QUEUE);
+        let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
+        };
+        spawn("wa-store write", Box::new(move || writer::write(connection, writes)))?;
+        spawn("wa-store read", Box::new(move || writer::read(reading, reads)))?;
+        Ok(Self(Arc::new(Inner { path: path.to_owned(), key: key.clone(), writer, reader })))
+    }
+
+    /// One account's rows, this handle's from now on: an older handle, here or in another process, finds
+    /// [`StoreError::Fenced`].
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn account(&self, id: &AccountId) -> Result<AccountStore, OpenError> {
+        let mut connection = schema::connect(&self.0.path)?;
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let select = "SELECT epoch FROM accounts WHERE id = ?1";
+        let account = id.0.as_bytes();
+        let last: Option<i64> = transaction.query_row(select, [account], |row| row.get(0)).optional()?;
+        let epoch = last.unwrap_or(0) + 1;
+        let upsert =
+            "INSERT INTO accounts VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch";
+        transaction.execute(upsert, params![account, epoch])?;
+        transaction.commit()?;
+        let sealer = Sealer::new(&self.0.key, account);
+        Ok(AccountStore { store: self.clone(), account: account.to_vec(), epoch, sealer })
+    }
+
+    /// Lets the file grow to so many bytes and no further: beyond them transactions fail with [`StoreError::Full`] and
+    /// change nothing, as on a full disk.
+    ///
+    /// # Errors
+    /// The store has ended.
+    pub async fn limit_size(&self, bytes: u64) -> Result<(), StoreError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Limit { bytes, reply };
+        self.0.writer.send(request).await.map_err(|_| StoreError::Unavailable)?;
+        answer.await.map_err(|_| StoreError::Unavailable)?
+    }
+
+    /// Ends the store and lets go of its files; what is under way is done first. Other handles find
+    /// [`StoreError::Unavailable`]. Without it the files are let go a little after the last handle is dropped.
+    pub async fn close(self) {
+        for thread in [&self.0.reader, &self.0.writer] {
+            let (reply, ended) = oneshot::channel();
+            if thread.send(Request::End { reply }).await.is_ok() {
+                // An error means that the thread has ended already.
+                let _ = ended.await;
+            }
+        }
+    }
+
+    /// The accounts that were ever opened here.
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn accounts(&self) -> Result<Vec<AccountId>, OpenError> {
+        let connection = schema::reader(&self.0.path)?;
+        let mut select = connection.prepare("SELECT id FROM accounts ORDER BY id")?;
+        let ids = select.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let id = |bytes| String::from_utf8(bytes).map(AccountId).map_err(|_| OpenError::Corrupt);
+        ids.into_iter().map(id).collect()
+    }
+}
+
+/// One account of a [`SqliteStore`]: what a client is given.
+#[derive(Clone, Debug)]
+pub struct AccountStore {
+    store: SqliteStore,
+    account: Vec<u8>,
+    epoch: i64,
+    sealer: Sealer,
+}
+
+impl AccountStore {
+    fn job(
+        &self,
+        transaction: &Transaction,
+    ) -> (Job, oneshot::Receiver<Result<writer::SealedRows, StoreError>>) {
+        let (reply, answer) = oneshot::channel();
+        let write = |Write { key, value, expires }: &Write| SealedWrite {
+            key: key.as_bytes().to_vec(),
+            value: value.as_ref().map(|value| self.sealer.seal(key.as_bytes(), value.as_bytes())),
+            expires: expires.and_then(|date| i64::try_from(date).ok()),
+        };
+        let range = |read: &Read| match read {
+            Read::One(key) => Range::One(key.as_bytes().to_vec()),
+            Read::Page { from, to, limit } => {
+                Range::Page { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec(), limit: *limit }
+            }
+        };
+        let job = Job {
+            account: self.account.clone(),
+            epoch: self.epoch,
+            erase: transaction.erase,
+            writes: transaction.writes.iter().map(write).collect(),
+            reads: transaction.reads.iter().map(range).collect(),
+            reply,
+        };
+        (job, answer)
+    }
+}
+
+impl Store for AccountStore {
+    async fn run(&self, transaction: &Transaction) -> Result<Rows, StoreError> {
+        let (job, answer) = self.job(transaction);
+        let reads_only = !job.erase && job.writes.is_empty();
+        let thread = if reads_only { &self.store.0.reader } else { &self.store.0.writer };
+        thread.send(Request::Run(job)).await.map_err(|_| StoreError::Unavailable)?;
+        let sealed = answer.await.map_err(|_| StoreError::Unavailable)??;
+        let open = |(key, value): (Vec<u8>, Vec<u8>)| {
+            let value = self.sealer.open(&key, &value)?;
+            Ok((Key::from_bytes(&key), value))
+        };
+        Ok(Rows(sealed.0.into_iter().map(open).collect::<Result<_, StoreError>>()?))
+    }
+}

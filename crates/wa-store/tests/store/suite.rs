@@ -1,0 +1,108 @@
+//! What every store must do, whatever it is made of: give a fresh store of one account, get the contract checked.
+
+use wa_chat::{Key, Read, Rows, Store, Transaction, Value, Write};
+
+pub(crate) fn key(table: u8, name: &[u8]) -> Key {
+    Key::from_bytes(&[&[table], name].concat())
+}
+
+pub(crate) fn put(key: &Key, value: &str) -> Write {
+    Write { key: key.clone(), value: Some(Value::new(value.into())), expires: None }
+}
+
+pub(crate) fn delete(key: &Key) -> Write {
+    Write { key: key.clone(), value: None, expires: None }
+}
+
+pub(crate) fn writes(writes: Vec<Write>) -> Transaction {
+    Transaction { writes, ..Transaction::default() }
+}
+
+pub(crate) fn reads(reads: Vec<Read>) -> Transaction {
+    Transaction { reads, ..Transaction::default() }
+}
+
+pub(crate) fn page(from: &Key, to: &Key, limit: u16) -> Read {
+    Read::Page { from: from.clone(), to: to.clone(), limit }
+}
+
+pub(crate) fn texts(rows: &Rows) -> Vec<String> {
+    rows.0.iter().map(|(_, value)| String::from_utf8(value.as_bytes().to_vec()).unwrap()).collect()
+}
+
+/// The whole contract on one empty store.
+pub(crate) async fn check(store: &impl Store) {
+    reads_see_the_writes_before_them(store).await;
+    erase(store).await;
+    pages_are_ordered_bounded_and_half_open(store).await;
+    erase(store).await;
+    writes_are_absolute(store).await;
+    erase(store).await;
+    bytes_come_back_as_they_were(store).await;
+    erase(store).await;
+}
+
+async fn erase(store: &impl Store) {
+    let everything = page(&key(0, b""), &key(255, b""), 100);
+    let transaction = Transaction { erase: true, reads: vec![everything], ..Transaction::default() };
+    assert_eq!(store.run(&transaction).await.unwrap(), Rows::default());
+}
+
+async fn reads_see_the_writes_before_them(store: &impl Store) {
+    let (a, b) = (key(1, b"a"), key(1, b"b"));
+    let transaction = Transaction {
+        writes: vec![put(&a, "one"), put(&b, "two"), delete(&b), put(&a, "three")],
+        reads: vec![Read::One(a.clone()), Read::One(b.clone()), page(&a, &key(2, b""), 9)],
+        ..Transaction::default()
+    };
+    let rows = store.run(&transaction).await.unwrap();
+    assert_eq!(texts(&rows), ["three", "three"], "overlapping reads give a row twice, absent rows nothing");
+    // Erasing comes before the writes of the same transaction.
+    let transaction = Transaction { erase: true, writes: vec![put(&b, "four")], reads: transaction.reads };
+    let rows = store.run(&transaction).await.unwrap();
+    let found = (b, Value::new("four".into()));
+    assert_eq!(rows.0, [found.clone(), found]);
+}
+
+async fn pages_are_ordered_bounded_and_half_open(store: &impl Store) {
+    // Names whose order is that of bytes, not of text or length.
+    let names: [&[u8]; 6] = [b"", b"\x00", b"\x00\xFF", b"a", b"a\x00", b"\xFF"];
+    let rows = names.iter().rev().enumerate().map(|(number, name)| put(&key(7, name), &number.to_string()));
+    store.run(&writes(rows.collect())).await.unwrap();
+    store.run(&writes(vec![put(&key(6, b"\xFF"), "before"), put(&key(8, b""), "behind")])).await.unwrap();
+    let all = page(&key(7, b""), &key(8, b""), 100);
+    assert_eq!(texts(&store.run(&reads(vec![all])).await.unwrap()), ["5", "4", "3", "2", "1", "0"]);
+    let first = page(&key(7, b""), &key(8, b""), 2);
+    assert_eq!(texts(&store.run(&reads(vec![first])).await.unwrap()), ["5", "4"]);
+    let middle = page(&key(7, b"\x00"), &key(7, b"a"), 100);
+    assert_eq!(texts(&store.run(&reads(vec![middle])).await.unwrap()), ["4", "3"]);
+    for nothing in [page(&key(7, b"b"), &key(7, b"c"), 9), page(&key(8, b""), &key(7, b""), 9)] {
+        assert_eq!(store.run(&reads(vec![nothing])).await.unwrap(), Rows::default());
+    }
+}
+
+async fn writes_are_absolute(store: &impl Store) {
+    let (a, b) = (key(1, b"a"), key(1, b"b"));
+    let transaction = Transaction {
+        writes: vec![put(&a, "one"), delete(&b)],
+        reads: vec![page(&a, &key(2, b""), 9)],
+        ..Transaction::default()
+    };
+    let once = store.run(&transaction).await.unwrap();
+    assert_eq!(store.run(&transaction).await.unwrap(), once, "twice is once");
+    let dated = Write { expires: Some(u64::MAX), ..put(&a, "dated") };
+    store.run(&writes(vec![dated, delete(&key(9, b"never there"))])).await.unwrap();
+    assert_eq!(texts(&store.run(&reads(vec![Read::One(a)])).await.unwrap()), ["dated"]);
+}
+
+async fn bytes_come_back_as_they_were(store: &impl Store) {
+    let values = [vec![], vec![0], (0..=255).collect(), vec![7; 1 << 20]];
+    for (number, value) in values.into_iter().enumerate() {
+        let key = key(1, &[u8::try_from(number).unwrap()]);
+        let write = Write { key: key.clone(), value: Some(Value::new(value.clone())), expires: None };
+        let transaction =
+            Transaction { writes: vec![write], reads: vec![Read::One(key)], ..Transaction::default() };
+        let rows = store.run(&transaction).await.unwrap();
+        assert_eq!(rows.0.first().unwrap().1.as_bytes(), value);
+    }
+}
