@@ -7,6 +7,8 @@ use std::ops::Deref;
 
 use bytes::Bytes;
 
+use crate::text::put;
+
 /// The bytes inside a node: cheap to clone, 40 bytes.
 ///
 /// Up to 38 are held in place, as is every key, identifier and count; more are a slice of shared [`Bytes`],
@@ -27,14 +29,22 @@ impl Data {
         }
     }
 
-    /// The slice `data` of `input`, which stands at the front of `rest`.
+    /// Becomes the slice `data` of `frame`, at the front of `rest`. Was empty.
     #[inline]
-    pub(crate) fn read(input: &Bytes, data: &[u8], rest: &[u8]) -> Self {
+    pub(crate) fn set(&mut self, frame: &Bytes, data: &[u8], rest: &[u8]) {
+        if data.len() > SHORT {
+            put(&mut self.0, Repr::Shared(Bytes::new()));
+            if let Repr::Shared(bytes) = &mut self.0 {
+                put(bytes, frame.slice_ref(data));
+            }
+            return;
+        }
+        let Repr::Short(short) = &mut self.0 else { return };
+        short.len = u8::try_from(data.len()).unwrap_or_default();
         match rest.first_chunk() {
             // A copy of fixed length is faster.
-            Some(bytes) if data.len() <= SHORT => Self(Repr::Short(Short::new(data.len(), *bytes))),
-            _ if data.len() <= SHORT => Self::from(data),
-            _ => Self(Repr::Shared(input.slice_ref(data))),
+            Some(bytes) => short.bytes = *bytes,
+            None => short.bytes.iter_mut().zip(data).for_each(|(to, byte)| *to = *byte),
         }
     }
 
@@ -200,12 +210,17 @@ mod tests {
             let bytes: Vec<u8> = (0..=255).cycle().take(len).collect();
             let shared = Bytes::from(bytes.clone());
             let followed = Bytes::from([&bytes[..], &[9; 50]].concat());
+            let read = |frame: &Bytes| {
+                let mut data = Data::EMPTY;
+                data.set(frame, &frame[..len], frame);
+                data
+            };
             for data in [
                 Data::from(&bytes[..]),
                 Data::from(bytes.clone()),
                 Data::from(shared.clone()),
-                Data::read(&shared, &shared, &shared),
-                Data::read(&followed, &followed[..len], &followed),
+                read(&shared),
+                read(&followed),
             ] {
                 assert_eq!(data[..], bytes[..]);
                 assert_eq!(data, Data::from(shared.clone()));
@@ -217,7 +232,8 @@ mod tests {
     #[test]
     fn long_content_is_shared() {
         let frame = Bytes::from(vec![1; 100]);
-        let data = Data::read(&frame, &frame[10..60], &frame[10..]);
+        let mut data = Data::EMPTY;
+        data.set(&frame, &frame[10..60], &frame[10..]);
         assert_eq!(data.as_ptr(), frame[10..].as_ptr());
         assert_eq!(data.to_bytes().as_ptr(), frame[10..].as_ptr());
     }

@@ -57,6 +57,20 @@ fn lists_of_lists_of_nothing() {
 }
 
 #[test]
+fn nested_lists_promise_no_more_than_the_frame_holds() {
+    // Three bytes for each of 900 nodes: the first list takes all there is, so none of as many fits inside.
+    let list = [248, 2, 25, 249, 3, 132];
+    let nodes = [248, 1, 25].repeat(898);
+    let one = [&list[..], &[248, 1, 25], &[248, 1, 25], &nodes].concat();
+    assert!(decode_on_small_stack(one).is_ok());
+    let two = [&list[..], &list, &nodes, &[248, 1, 25].repeat(500)].concat();
+    assert_eq!(refused(two), (DecodeErrorKind::ListTooLong(900), 9));
+    // Nor does a node of more elements than are left when the others are counted.
+    let attrs = [&list[..], &[248, 9, 25], &nodes, &[25; 5]].concat();
+    assert_eq!(refused(attrs), (DecodeErrorKind::ListTooLong(9), 6));
+}
+
+#[test]
 fn many_small_nodes_and_attributes_stop_at_the_limit() {
     let group = [&[248, 2, 25, 249, 0x40, 0][..], &[248, 1, 25].repeat(0x4000)].concat();
     let frame = [&[248, 2, 25, 248, 200][..], &group.repeat(200)].concat();

@@ -63,11 +63,10 @@ impl<'a> Reader<'a> {
     }
 
     fn node(&mut self, at: &'a [u8], out: &mut Node) -> Result<&'a [u8], Failed> {
-        let (size, rest) = match *at {
-            [tags::LIST_8, size, ref rest @ ..] => (usize::from(size), rest),
-            [tags::LIST_16, high, low, ref rest @ ..] => (usize::from(u16::from_be_bytes([high, low])), rest),
-            [] | [tags::LIST_8 | tags::LIST_16, ..] => return Err(self.end()),
-            [tag, ..] => return Err(self.error(DecodeErrorKind::ExpectedList(tag), at)),
+        let (size, rest) = match (list(at), at) {
+            (Some(list), _) => list,
+            (None, [] | [tags::LIST_8 | tags::LIST_16, ..]) => return Err(self.end()),
+            (None, [tag, ..]) => return Err(self.error(DecodeErrorKind::ExpectedList(*tag), at)),
         };
         if size == 0 {
             return Err(self.error(DecodeErrorKind::EmptyNode, at));
@@ -124,18 +123,20 @@ impl<'a> Reader<'a> {
         match *at {
             [tags::BINARY_8..=tags::BINARY_32, ..] => {
                 let Binary { data, from, rest } = self.binary(at)?;
-                put(out, Content::Bytes(Data::read(self.frame, data, from)));
+                put(out, Content::Bytes(Data::EMPTY));
+                if let Content::Bytes(out) = out {
+                    out.set(self.frame, data, from);
+                }
                 Ok(rest)
             }
-            [tags::LIST_8, count, ref rest @ ..] => self.children(usize::from(count), rest, at, out),
-            [tags::LIST_16, high, low, ref rest @ ..] => {
-                self.children(usize::from(u16::from_be_bytes([high, low])), rest, at, out)
-            }
+            [tags::LIST_8 | tags::LIST_16, ..] => match list(at) {
+                Some((count, rest)) => self.children(count, rest, at, out),
+                None => Err(self.end()),
+            },
             [tags::LIST_EMPTY, ref rest @ ..] => {
                 *out = Content::Nodes(Vec::new());
                 Ok(rest)
             }
-            [] | [tags::LIST_8 | tags::LIST_16, ..] => Err(self.end()),
             _ => {
                 let mut value = Value::Text(Str::BLANK);
                 let rest = self.value(at, &mut value)?;
@@ -147,7 +148,6 @@ impl<'a> Reader<'a> {
 
     /// So many nodes. They are counted, and their smallest lengths set aside, before room is made for them:
     /// what is reserved in a whole frame is in proportion to its length, however lists nest.
-    #[expect(clippy::same_item_push, reason = "each is read in place before the next is pushed")]
     fn children(
         &mut self,
         count: usize,
@@ -163,15 +163,14 @@ impl<'a> Reader<'a> {
         };
         self.nodes = nodes;
         self.promised += count * SMALLEST_NODE;
-        let mut children = Vec::with_capacity(count);
-        for _ in 0..count {
-            self.promised -= SMALLEST_NODE;
-            children.push(BLANK_NODE);
-            if let Some(node) = children.last_mut() {
+        put(out, Content::Nodes(Vec::with_capacity(count)));
+        if let Content::Nodes(children) = out {
+            children.resize_with(count, || BLANK_NODE);
+            for node in children {
+                self.promised -= SMALLEST_NODE;
                 rest = self.node(rest, node)?;
             }
         }
-        put(out, Content::Nodes(children));
         Ok(rest)
     }
 
@@ -207,8 +206,10 @@ impl<'a> Reader<'a> {
     #[inline(never)]
     fn longer_atom(&mut self, at: &'a [u8], out: &mut Str) -> Result<&'a [u8], Failed> {
         match *at {
-            [tags::NIBBLE_8, header, ref rest @ ..] => self.packed(Alphabet::Nibble, header, rest, out),
-            [tags::HEX_8, header, ref rest @ ..] => self.packed(Alphabet::Hex, header, rest, out),
+            [tag @ (tags::NIBBLE_8 | tags::HEX_8), header, ref rest @ ..] => {
+                let alphabet = if tag == tags::NIBBLE_8 { Alphabet::Nibble } else { Alphabet::Hex };
+                self.packed(alphabet, header, rest, out)
+            }
             [tags::BINARY_8..=tags::BINARY_32, ..] => {
                 let Binary { data, from, rest } = self.binary(at)?;
                 out.set_raw(data, from).map_err(|kind| self.error(kind, at))?;
@@ -286,6 +287,18 @@ struct Binary<'a> {
     from: &'a [u8],
     /// What follows.
     rest: &'a [u8],
+}
+
+/// The number of elements of a list, and what follows its header; none if no whole header is there.
+#[inline]
+fn list(at: &[u8]) -> Option<(usize, &[u8])> {
+    match *at {
+        [tags::LIST_8, count, ref rest @ ..] => Some((usize::from(count), rest)),
+        [tags::LIST_16, high, low, ref rest @ ..] => {
+            Some((usize::from(u16::from_be_bytes([high, low])), rest))
+        }
+        _ => None,
+    }
 }
 
 /// What a node is before it is read into place.

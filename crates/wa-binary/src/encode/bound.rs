@@ -28,6 +28,8 @@ pub(super) fn node_bound(node: &Node, depth: usize) -> Result<usize, EncodeError
 const LIST: usize = 3;
 /// Most bytes before bytes: their tag and length.
 const BINARY: usize = 5;
+/// Most bytes of a token.
+const TOKEN: usize = 2;
 /// Most bytes of a JID without its user and the text of its server.
 const JID: usize = 32;
 const MAX_LIST: usize = 0xffff;
@@ -38,9 +40,23 @@ fn nodes_bound(nodes: &[Node], depth: usize) -> Result<usize, EncodeError> {
     }
     let mut bound = LIST;
     for node in nodes {
-        bound += node_bound(node, depth)?;
+        bound += match leaf_bound(node) {
+            Some(leaf) if depth <= Limits::MAX_DEPTH => leaf,
+            _ => node_bound(node, depth)?,
+        };
     }
     Ok(bound)
+}
+
+/// The bound of what nodes are most often when there are many of them: a tag and few bytes.
+#[inline]
+fn leaf_bound(node: &Node) -> Option<usize> {
+    match (node.tag.held_token(), &node.content) {
+        (Some(_), Content::Bytes(data)) if node.attrs.is_empty() && data.in_place().is_some() => {
+            Some(LIST + TOKEN + BINARY + data.len())
+        }
+        _ => None,
+    }
 }
 
 #[inline(never)]

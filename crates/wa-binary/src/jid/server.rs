@@ -42,9 +42,13 @@ impl Domain {
     }
 
     pub(crate) fn from_byte(byte: u8) -> Option<Self> {
-        [Self::WhatsApp, Self::Lid, Self::Hosted, Self::HostedLid]
-            .into_iter()
-            .find(|domain| domain.byte() == byte)
+        match byte {
+            0 => Some(Self::WhatsApp),
+            1 => Some(Self::Lid),
+            128 => Some(Self::Hosted),
+            129 => Some(Self::HostedLid),
+            _ => None,
+        }
     }
 
     pub(super) fn of(server: &Server) -> Option<Self> {
