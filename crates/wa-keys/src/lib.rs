@@ -23,8 +23,10 @@ mod error;
 mod private_key;
 mod public_key;
 mod signature;
+mod verifier;
 
 pub use crate::error::{BadKey, BadSignature, ZeroSecret};
 pub use crate::private_key::{PrivateKey, SharedSecret};
 pub use crate::public_key::{KEY_TYPE, PublicKey};
 pub use crate::signature::Signature;
+pub use crate::verifier::Verifier;

@@ -3,11 +3,10 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use curve25519_dalek::{EdwardsPoint, Scalar, scalar::clamp_integer};
+use curve25519_dalek::{EdwardsPoint, MontgomeryPoint, Scalar, scalar::clamp_integer};
 use rand_core::CryptoRng;
 use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
-use x25519_dalek::StaticSecret;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::{PublicKey, Signature, ZeroSecret};
@@ -18,15 +17,9 @@ use crate::{PublicKey, Signature, ZeroSecret};
 #[derive(Clone)]
 pub struct PrivateKey {
     secret: Box<Zeroizing<[u8; 32]>>,
-    public: OnceLock<Public>,
-}
-
-/// One public key in its two forms.
-#[derive(Clone, Copy)]
-struct Public {
-    /// What signatures hash.
-    edwards: [u8; 32],
-    montgomery: PublicKey,
+    public: OnceLock<PublicKey>,
+    /// The public half as signatures hash it; few keys sign.
+    edwards: OnceLock<[u8; 32]>,
 }
 
 /// The 32 bytes that two parties agree on; wiped when dropped. Feed them to a KDF, never use them as a key.
@@ -61,18 +54,18 @@ impl PrivateKey {
 
     /// The public half.
     pub fn public_key(&self) -> PublicKey {
-        self.public().montgomery
+        *self.public.get_or_init(|| PublicKey::from_bytes(self.point().to_montgomery().to_bytes()))
     }
 
     /// Agrees on a secret with the holder of `theirs`; refuses an all-zero result.
     pub fn agree(&self, theirs: &PublicKey) -> Result<SharedSecret, ZeroSecret> {
-        let secret = StaticSecret::from(**self.secret);
-        let shared = secret.diffie_hellman(&x25519_dalek::PublicKey::from(*theirs.as_bytes()));
-        if !shared.was_contributory() {
-            return Err(ZeroSecret);
-        }
+        let mut shared = self.multiply(theirs);
         let mut agreed = SharedSecret(Box::default());
         agreed.0.copy_from_slice(shared.as_bytes());
+        shared.zeroize();
+        if agreed.0.ct_eq(&[0; 32]).into() {
+            return Err(ZeroSecret);
+        }
         Ok(agreed)
     }
 
@@ -83,7 +76,7 @@ impl PrivateKey {
         let mut nonce = Zeroizing::new([0; 64]);
         rng.fill_bytes(nonce.as_mut_slice());
         let scalar = Zeroizing::new(self.scalar());
-        let public = self.public().edwards;
+        let public = *self.edwards.get_or_init(|| self.point().compress().to_bytes());
         let r = Zeroizing::new(hash_to_scalar(&[&HASH_PREFIX, self.as_bytes(), message, nonce.as_slice()]));
         let commitment = EdwardsPoint::mul_base(&r).compress();
         let challenge = hash_to_scalar(&[commitment.as_bytes(), &public, message]);
@@ -93,17 +86,22 @@ impl PrivateKey {
 
     fn clamped(mut secret: Box<Zeroizing<[u8; 32]>>) -> Self {
         **secret = clamp_integer(**secret);
-        Self { secret, public: OnceLock::new() }
+        Self { secret, public: OnceLock::new(), edwards: OnceLock::new() }
     }
 
-    fn public(&self) -> &Public {
-        self.public.get_or_init(|| {
-            let point = EdwardsPoint::mul_base(&Zeroizing::new(self.scalar()));
-            Public {
-                edwards: point.compress().to_bytes(),
-                montgomery: PublicKey::from_bytes(point.to_montgomery().to_bytes()),
-            }
-        })
+    /// X25519. Where the processor computes on the Edwards form of the curve several numbers at a time, the way through
+    /// that form is shorter than the ladder; points of the twist have no such form. Both ways take constant time in the
+    /// secret, and which one is taken depends on the peer's key alone.
+    fn multiply(&self, theirs: &PublicKey) -> MontgomeryPoint {
+        let theirs = MontgomeryPoint(*theirs.as_bytes());
+        match theirs.to_edwards(0).filter(|_| cfg!(target_arch = "x86_64")) {
+            Some(point) => Zeroizing::new(point.mul_clamped(**self.secret)).to_montgomery(),
+            None => theirs.mul_clamped(**self.secret),
+        }
+    }
+
+    fn point(&self) -> EdwardsPoint {
+        EdwardsPoint::mul_base(&Zeroizing::new(self.scalar()))
     }
 
     fn scalar(&self) -> Scalar {
@@ -178,7 +176,6 @@ mod tests {
         fn wiped<T: ZeroizeOnDrop>() {}
         wiped::<PrivateKey>();
         wiped::<SharedSecret>();
-        wiped::<StaticSecret>();
     }
 
     #[test]
@@ -191,6 +188,24 @@ mod tests {
             assert_eq!(key.public_key().verify(b"m", &signature), Ok(()));
             assert_eq!(key.public_key().verify(b"n", &signature), Err(crate::BadSignature));
         }
+    }
+
+    #[test]
+    fn both_ways_to_multiply_agree() {
+        let mut on_the_curve = 0;
+        for byte in 0..=255 {
+            let (key, u) = (PrivateKey::from_bytes([byte; 32]), MontgomeryPoint([byte ^ 0x5a; 32]));
+            on_the_curve += u32::from(u.to_edwards(0).is_some());
+            let ladder = u.mul_clamped([byte; 32]);
+            assert_eq!(key.multiply(&PublicKey::from_bytes(u.0)), ladder, "{byte}");
+        }
+        assert!((64..192).contains(&on_the_curve), "{on_the_curve}");
+        // A point with torsion, which the clamped scalar clears in either form.
+        let torsion = curve25519_dalek::constants::EIGHT_TORSION[1];
+        let point = PrivateKey::from_bytes([5; 32]).point() + torsion;
+        let u = point.to_montgomery();
+        let key = PrivateKey::from_bytes([6; 32]);
+        assert_eq!(key.multiply(&PublicKey::from_bytes(u.0)), u.mul_clamped([6; 32]));
     }
 
     #[test]

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
+use curve25519_dalek::traits::IsIdentity;
 use curve25519_dalek::{EdwardsPoint, MontgomeryPoint, Scalar};
 use subtle::ConstantTimeEq;
 
-use crate::private_key::hash_to_scalar;
-use crate::{BadKey, BadSignature, Signature};
+use crate::{BadKey, BadSignature, Signature, Verifier};
 
 /// The type byte of a Curve25519 key.
 pub const KEY_TYPE: u8 = 0x05;
@@ -53,17 +53,9 @@ impl PublicKey {
     /// Verifies an XEdDSA signature of `message`.
     ///
     /// Stricter than libsignal, never than an honest signer: the scalar must be reduced and the key not of
-    /// small order.
+    /// small order. For several signatures of one key make a [`Verifier`] once.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), BadSignature> {
-        let (commitment, response, sign) = signature.split();
-        let public = MontgomeryPoint(self.0).to_edwards(sign).ok_or(BadSignature)?;
-        let response = Option::<Scalar>::from(Scalar::from_canonical_bytes(response)).ok_or(BadSignature)?;
-        if public.is_small_order() {
-            return Err(BadSignature);
-        }
-        let challenge = hash_to_scalar(&[&commitment, public.compress().as_bytes(), message]);
-        let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&challenge, &-public, &response);
-        if expected.compress().as_bytes() == &commitment { Ok(()) } else { Err(BadSignature) }
+        Verifier::new(self).verify(message, signature)
     }
 
     /// Whether the bytes are the canonical encoding of a point of prime order.
@@ -71,8 +63,19 @@ impl PublicKey {
     /// Every key that [`PrivateKey`](crate::PrivateKey) makes is; keys that name a session must be, or one
     /// session has many names.
     pub fn is_prime_order(&self) -> bool {
-        let point = MontgomeryPoint(self.0).to_edwards(0);
-        point.is_some_and(|point| point.to_montgomery().to_bytes() == self.0 && point.is_torsion_free())
+        let Some(point) = self.is_canonical().then(|| MontgomeryPoint(self.0).to_edwards(0)).flatten() else {
+            return false;
+        };
+        // ℓ − 1 times a point of order ℓ, and of no other point, is its negative. The key is public: time may vary.
+        let minus_one = -Scalar::ONE;
+        EdwardsPoint::vartime_double_scalar_mul_basepoint(&minus_one, &point, &Scalar::ZERO) == -point
+            && !point.is_identity()
+    }
+
+    /// Whether the number is below 2^255 − 19.
+    fn is_canonical(&self) -> bool {
+        let [low, middle @ .., high] = self.0;
+        high < 0x7F || high == 0x7F && (low < 0xED || middle.iter().any(|byte| *byte != 0xFF))
     }
 }
 
@@ -140,13 +143,28 @@ mod tests {
     }
 
     #[test]
-    fn small_order_keys_verify_nothing() {
-        // R = identity, s = 0 verifies under a small-order key for about one message in two.
-        let mut signature = [0; 64];
-        signature[0] = 1;
-        for byte in 0..=255u8 {
-            let verdict = PublicKey::from_bytes([0; 32]).verify(&[byte], &Signature::from_bytes(signature));
-            assert_eq!(verdict, Err(BadSignature));
+    fn canonical_is_below_the_prime() {
+        let number = |low: u8, middle: u8, high: u8| {
+            let mut bytes = [middle; 32];
+            (bytes[0], bytes[31]) = (low, high);
+            PublicKey::from_bytes(bytes).is_canonical()
+        };
+        assert!(number(0, 0, 0));
+        assert!(number(0xEC, 0xFF, 0x7F));
+        assert!(number(0xFF, 0xFE, 0x7F));
+        assert!(!number(0xED, 0xFF, 0x7F));
+        assert!(!number(0, 0, 0x80));
+    }
+
+    #[test]
+    fn prime_order_is_freedom_from_torsion() {
+        let key = MontgomeryPoint(*PrivateKey::from_bytes([5; 32]).public_key().as_bytes());
+        for (index, torsion) in curve25519_dalek::constants::EIGHT_TORSION.into_iter().enumerate() {
+            let point = key.to_edwards(0).unwrap() + torsion;
+            assert_eq!(point.is_torsion_free(), index == 0);
+            let key = PublicKey::from_bytes(point.to_montgomery().to_bytes());
+            assert_eq!(key.is_prime_order(), index == 0, "{index}");
+            assert!(!PublicKey::from_bytes(torsion.to_montgomery().to_bytes()).is_prime_order());
         }
     }
 }
