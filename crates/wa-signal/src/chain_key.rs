@@ -4,7 +4,7 @@ use std::fmt;
 
 use zeroize::Zeroizing;
 
-use crate::kdf::hmac_byte;
+use crate::hmac::{Hmac, padded};
 
 /// The key from which the next message's seed and the next chain key come.
 #[derive(Clone)]
@@ -27,14 +27,15 @@ impl ChainKey {
         &self.key
     }
 
-    /// The seed of message number [`index`](Self::index).
-    pub(crate) fn seed(&self) -> Zeroizing<[u8; 32]> {
-        hmac_byte(&self.key, 0x01)
-    }
-
-    /// Steps past that message; `None` at the end of the counter.
-    pub(crate) fn next(&self) -> Option<Self> {
-        Some(Self { index: self.index.checked_add(1)?, key: Box::new(hmac_byte(&self.key, 0x02)) })
+    /// The seed of message number [`index`](Self::index), which the chain steps past; `None`, and no step, at the end
+    /// of the counter.
+    pub(crate) fn advance(&mut self, hmac: &mut Hmac) -> Option<Zeroizing<[u8; 32]>> {
+        let next = self.index.checked_add(1)?;
+        let mut seed = Zeroizing::new([0; 32]);
+        hmac.set_key(&self.key);
+        hmac.codes([&SEED, &NEXT], [&mut seed, &mut self.key]);
+        self.index = next;
+        Some(seed)
     }
 }
 
@@ -44,14 +45,22 @@ impl fmt::Debug for ChainKey {
     }
 }
 
+/// The messages whose codes are a seed and the next key.
+const SEED: [u8; 64] = padded(&[0x01]);
+const NEXT: [u8; 64] = padded(&[0x02]);
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn a_chain_ends_before_its_counter_turns_over() {
-        let last = ChainKey::new(&[7; 32], u32::MAX - 1).next().unwrap();
-        assert_eq!(last.index(), u32::MAX);
-        assert!(last.next().is_none());
+        let mut chain = ChainKey::new(&[7; 32], u32::MAX - 1);
+        let mut hmac = Hmac::new(&[0; 32]);
+        assert!(chain.advance(&mut hmac).is_some());
+        assert_eq!(chain.index(), u32::MAX);
+        let last = *chain.as_bytes();
+        assert!(chain.advance(&mut hmac).is_none());
+        assert_eq!((chain.index(), *chain.as_bytes()), (u32::MAX, last));
     }
 }

@@ -44,6 +44,7 @@ mod bundle;
 mod chain_key;
 mod error;
 mod fingerprint;
+mod hmac;
 mod kdf;
 mod message;
 mod message_chain;
@@ -52,6 +53,7 @@ mod record;
 mod root_key;
 mod sender_key;
 mod session;
+mod varint;
 mod x3dh;
 
 pub use crate::bundle::{Bundle, LocalIdentity, Prekeys, SignedPrekey, Trust};

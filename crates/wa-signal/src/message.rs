@@ -6,7 +6,8 @@ use wa_keys::PublicKey;
 use wa_proto::signal;
 
 use crate::MessageError;
-use crate::message_keys::MAC;
+use crate::message_keys::{MAC, padded};
+use crate::varint;
 
 /// What we write: version 3 of the message, version 3 of the session. Of what is read only the high half counts.
 const VERSION_BYTE: u8 = 0x33;
@@ -36,9 +37,8 @@ pub struct SignalMessage {
     pub(crate) ratchet_key: PublicKey,
     pub(crate) counter: u32,
     pub(crate) ciphertext: Bytes,
-    /// Version byte and protobuf: what the MAC covers, as it was received.
-    pub(crate) body: Bytes,
-    pub(crate) mac: [u8; MAC],
+    /// As it was received.
+    bytes: Bytes,
 }
 
 impl SignalMessage {
@@ -46,31 +46,84 @@ impl SignalMessage {
     pub fn decode(bytes: Bytes) -> Result<Self, MessageError> {
         let length = bytes.len().checked_sub(MAC).filter(|&length| length > 0);
         let length = length.ok_or(MessageError::TooShort(bytes.len()))?;
-        let mac = bytes.last_chunk().copied().unwrap_or_default();
-        let body = bytes.slice(..length);
-        let message = signal::SignalMessage::decode(versioned(&body)?).map_err(|_| MessageError::Decode)?;
+        let body = bytes.get(..length).unwrap_or_default();
+        check_version(body)?;
+        let Some((ratchet_key, counter, ciphertext)) = usual(body) else {
+            return Self::decode_unusual(bytes.slice(1..length), bytes);
+        };
+        let ciphertext = bytes.slice(length - ciphertext.len()..length);
+        Ok(Self { ratchet_key: key("ratchet key", ratchet_key)?, counter, ciphertext, bytes })
+    }
+
+    /// Any protobuf.
+    #[cold]
+    fn decode_unusual(protobuf: Bytes, bytes: Bytes) -> Result<Self, MessageError> {
+        let message = signal::SignalMessage::decode(protobuf).map_err(|_| MessageError::Decode)?;
         let ratchet_key = message.ratchet_key.ok_or(MessageError::Missing("ratchet key"))?;
         Ok(Self {
             ratchet_key: key("ratchet key", &ratchet_key)?,
             // Zero is written; absent is something else.
             counter: message.counter.ok_or(MessageError::Missing("counter"))?,
             ciphertext: message.ciphertext.ok_or(MessageError::Missing("ciphertext"))?,
-            body,
-            mac,
+            bytes,
         })
     }
 
-    /// Version byte and protobuf of a message to be sent; the MAC over it goes behind.
-    pub(crate) fn body(ratchet: &PublicKey, counter: u32, previous: u32, ciphertext: Vec<u8>) -> Vec<u8> {
-        let message = signal::SignalMessage {
-            ratchet_key: Some(Bytes::copy_from_slice(&ratchet.to_prefixed())),
-            counter: Some(counter),
-            previous_counter: Some(previous),
-            ciphertext: Some(ciphertext.into()),
-        };
-        encode_versioned(&message, MAC)
+    /// Version byte and protobuf: what the MAC covers.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.bytes.split_last_chunk::<MAC>().map_or(&[], |(body, _)| body)
+    }
+
+    pub(crate) fn mac(&self) -> &[u8; MAC] {
+        self.bytes.last_chunk().unwrap_or(&[0; MAC])
     }
 }
+
+/// Ratchet key, counter and ciphertext of a body whose fields stand in the order and form in which everybody writes
+/// them, and nothing else beside them.
+fn usual(body: &[u8]) -> Option<(&[u8; 33], u32, &[u8])> {
+    let [_, RATCHET_KEY, 33, rest @ ..] = body else { return None };
+    let (ratchet_key, [COUNTER, rest @ ..]) = rest.split_first_chunk()? else { return None };
+    let (counter, [PREVIOUS_COUNTER, rest @ ..]) = varint::split(rest)? else { return None };
+    let (_, [CIPHERTEXT, rest @ ..]) = varint::split(rest)? else { return None };
+    let (length, ciphertext) = varint::split(rest)?;
+    (usize::try_from(length) == Ok(ciphertext.len())).then_some((ratchet_key, counter, ciphertext))
+}
+
+/// What stands before the ciphertext of a message.
+pub(crate) struct Header<'a> {
+    pub(crate) ratchet: &'a PublicKey,
+    pub(crate) counter: u32,
+    pub(crate) previous: u32,
+}
+
+impl Header<'_> {
+    /// Version byte and protobuf of a message to be sent, with the plaintext where the ciphertext belongs, and where that
+    /// begins. There is room for the padding and the MAC, so that the message is made in one allocation.
+    pub(crate) fn before(&self, plaintext: &[u8]) -> (Vec<u8>, usize) {
+        let (counter, previous) = (u64::from(self.counter), u64::from(self.previous));
+        let ciphertext = padded(plaintext.len());
+        let numbers = [counter, previous, ciphertext as u64].map(varint::length).iter().sum::<usize>();
+        let start = 1 + 2 + 33 + 3 + numbers;
+        let mut bytes = Vec::with_capacity(start + ciphertext + MAC);
+        bytes.extend_from_slice(&[VERSION_BYTE, RATCHET_KEY, 33]);
+        bytes.extend_from_slice(&self.ratchet.to_prefixed());
+        for (tag, number) in
+            [(COUNTER, counter), (PREVIOUS_COUNTER, previous), (CIPHERTEXT, ciphertext as u64)]
+        {
+            bytes.push(tag);
+            varint::push(number, &mut bytes);
+        }
+        bytes.extend_from_slice(plaintext);
+        (bytes, start)
+    }
+}
+
+/// The tags of a message's fields.
+const RATCHET_KEY: u8 = 0x0A;
+const COUNTER: u8 = 0x10;
+const PREVIOUS_COUNTER: u8 = 0x18;
+const CIPHERTEXT: u8 = 0x22;
 
 /// The first message of a session as its initiator sends it, parsed and not yet authenticated.
 #[derive(Clone, Debug)]
@@ -144,8 +197,13 @@ pub(crate) fn encode_versioned(message: &impl prost::Message, spare: usize) -> V
 
 /// The protobuf behind the version byte.
 pub(crate) fn versioned(bytes: &Bytes) -> Result<Bytes, MessageError> {
+    check_version(bytes)?;
+    Ok(bytes.slice(1..))
+}
+
+fn check_version(bytes: &[u8]) -> Result<(), MessageError> {
     match bytes.first().map(|byte| byte >> 4) {
-        Some(VERSION) => Ok(bytes.slice(1..)),
+        Some(VERSION) => Ok(()),
         Some(other) => Err(MessageError::Version(other)),
         None => Err(MessageError::TooShort(0)),
     }
@@ -206,9 +264,54 @@ mod tests {
     }
 
     #[test]
+    fn usual_and_unusual_protobuf_say_the_same() {
+        let fields: [&[u8]; 4] =
+            [&[&[0x0A, 33, 5][..], &[1; 32]].concat(), &[0x10, 0xAC, 2], &[0x18, 1], &[0x22, 2, 8, 9]];
+        let mut read = Vec::new();
+        // The usual order, another, a field that comes twice, one that nobody knows, a number that is too long.
+        for order in [&[0, 1, 2, 3][..], &[3, 2, 1, 0], &[0, 1, 1, 2, 3], &[0, 1, 3]] {
+            let body = order.iter().map(|field| fields[*field]).collect::<Vec<_>>().concat();
+            read.push([&[0x33], &body[..], &[7; MAC]].concat());
+        }
+        let usual_body = fields.concat();
+        read.push([&[0x33], &usual_body[..], &[0x28, 1], &[7; MAC]].concat());
+        read.push(
+            [&[0x33], fields[0], &[0x10, 0xAC, 0x82, 0x80, 0x80, 0x80, 0], &fields[2..].concat(), &[7; MAC]]
+                .concat(),
+        );
+        for (index, bytes) in read.into_iter().enumerate() {
+            assert_eq!(usual(&bytes[..bytes.len() - MAC]).is_some(), index == 0, "{index}");
+            let message = SignalMessage::decode(bytes.clone().into()).unwrap();
+            assert_eq!((message.ratchet_key.as_bytes(), message.counter), (&[1; 32], 300), "{index}");
+            assert_eq!((&message.ciphertext[..], message.mac()), (&[8, 9][..], &[7; MAC]), "{index}");
+            assert_eq!(message.body(), &bytes[..bytes.len() - MAC], "{index}");
+        }
+    }
+
+    #[test]
+    fn what_stands_before_the_ciphertext_is_protobuf() {
+        let key = PrivateKey::from_bytes([1; 32]).public_key();
+        for (counter, previous, length) in
+            [(0, 0, 0), (127, 128, 15), (300, u32::MAX, 16), (1, 0, 127), (u32::MAX, 5, 70_000)]
+        {
+            let header = Header { ratchet: &key, counter, previous };
+            let (mut bytes, start) = header.before(&vec![9; length]);
+            assert_eq!(bytes.capacity(), start + padded(length) + MAC);
+            bytes.resize(start + padded(length), 9);
+            let expected = signal::SignalMessage {
+                ratchet_key: Some(key.to_prefixed().to_vec().into()),
+                counter: Some(counter),
+                previous_counter: Some(previous),
+                ciphertext: Some(vec![9; padded(length)].into()),
+            };
+            assert_eq!(bytes, encode_versioned(&expected, 0));
+        }
+    }
+
+    #[test]
     fn a_counter_of_zero_is_written() {
         let key = PrivateKey::from_bytes([1; 32]).public_key();
-        let body = SignalMessage::body(&key, 0, 0, vec![0; 16]);
+        let (body, _) = Header { ratchet: &key, counter: 0, previous: 0 }.before(&[0; 16]);
         assert_eq!(body[..3], [0x33, 0x0A, 33]);
         assert_eq!(body[36..40], [0x10, 0, 0x18, 0]);
     }

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use crate::DecryptError;
 use crate::chain_key::ChainKey;
+use crate::hmac::Hmac;
 
 /// Messages that may be missing before one that arrives: what WhatsApp's own clients allow.
 pub const MAX_FORWARD_JUMP: u32 = 2_000;
@@ -34,7 +35,11 @@ impl MessageChain {
     }
 
     /// The seed of message `counter`, and the step that it costs. Changes nothing.
-    pub(crate) fn find(&self, counter: u32) -> Result<(Zeroizing<[u8; 32]>, Step), DecryptError> {
+    pub(crate) fn find(
+        &self,
+        counter: u32,
+        hmac: &mut Hmac,
+    ) -> Result<(Zeroizing<[u8; 32]>, Step), DecryptError> {
         let Some(jump) = counter.checked_sub(self.chain.index()) else {
             let seed = self.skipped.seed(counter).ok_or(DecryptError::Duplicate { counter })?;
             return Ok((Zeroizing::new(*seed), Step::Skipped(counter)));
@@ -45,11 +50,11 @@ impl MessageChain {
         let mut chain = self.chain.clone();
         let mut skipped = Vec::new();
         while chain.index() < counter {
-            skipped.push(SkippedKey { index: chain.index(), seed: chain.seed() });
-            chain = chain.next().ok_or(DecryptError::Invalid)?;
+            let index = chain.index();
+            let seed = chain.advance(hmac).ok_or(DecryptError::Invalid)?;
+            skipped.push(SkippedKey { index, seed });
         }
-        let seed = chain.seed();
-        let chain = chain.next().ok_or(DecryptError::Invalid)?;
+        let seed = chain.advance(hmac).ok_or(DecryptError::Invalid)?;
         Ok((seed, Step::Ahead { chain, skipped }))
     }
 

@@ -3,17 +3,17 @@
 use aes::Aes256;
 use aes::cipher::block_padding::Pkcs7;
 use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
-use hmac::Mac;
 use subtle::ConstantTimeEq;
 use wa_keys::PublicKey;
 use zeroize::Zeroizing;
 
-use crate::kdf::{NO_SALT, derive, hmac};
+use crate::hmac::Hmac;
+use crate::kdf::{Purpose, derive};
 
 pub(crate) const MAC: usize = 8;
 
 /// Cipher key, MAC key and IV of one message: used once, wiped on drop.
-pub(crate) struct MessageKeys(Zeroizing<[u8; 80]>);
+pub(crate) struct MessageKeys(Zeroizing<[[u8; 32]; 3]>);
 
 /// A message failed its MAC or its padding; which of the two is nobody's to know.
 pub(crate) struct Unauthentic;
@@ -27,54 +27,76 @@ pub(crate) struct Parties<'a> {
 
 impl MessageKeys {
     pub(crate) fn derive(seed: &[u8; 32]) -> Self {
-        Self(derive(&NO_SALT, seed, b"WhisperMessageKeys"))
+        Self(derive(None, seed, &MESSAGE_KEYS))
     }
 
-    fn parts(&self) -> ([u8; 32], [u8; 32], [u8; 16]) {
-        let (mut cipher, mut mac, mut iv) = ([0; 32], [0; 32], [0; 16]);
-        for (part, byte) in cipher.iter_mut().chain(&mut mac).chain(&mut iv).zip(self.0.iter()) {
-            *part = *byte;
-        }
-        (cipher, mac, iv)
+    /// Cipher key, MAC key, IV.
+    fn parts(&self) -> (&[u8; 32], &[u8; 32], &[u8; 16]) {
+        let [cipher, mac, iv] = &*self.0;
+        (cipher, mac, iv.first_chunk().unwrap_or(&[0; 16]))
     }
 
-    pub(crate) fn encrypt(&self, plaintext: &[u8]) -> Vec<u8> {
+    /// Encrypts the plaintext that ends `bytes`, and begins at `start`, where it stands.
+    pub(crate) fn encrypt(&self, bytes: &mut Vec<u8>, start: usize) {
         let (key, _, iv) = self.parts();
-        let key = Zeroizing::new(key);
-        cbc::Encryptor::<Aes256>::new((&*key).into(), &iv.into()).encrypt_padded_vec::<Pkcs7>(plaintext)
+        encrypt(key, iv, bytes, start);
     }
 
-    pub(crate) fn mac(&self, parties: Parties<'_>, body: &[u8]) -> [u8; MAC] {
+    pub(crate) fn mac(&self, hmac: &mut Hmac, parties: Parties<'_>, body: &[u8]) -> [u8; MAC] {
         let (_, key, _) = self.parts();
-        let mac = hmac(&Zeroizing::new(key))
-            .chain_update(parties.sender.to_prefixed())
-            .chain_update(parties.receiver.to_prefixed())
-            .chain_update(body);
-        let full: [u8; 32] = mac.finalize().into_bytes().into();
-        full.first_chunk().copied().unwrap_or_default()
+        let mut mac = [0; 32];
+        hmac.set_key(key);
+        hmac.update(&parties.sender.to_prefixed());
+        hmac.update(&parties.receiver.to_prefixed());
+        hmac.update(body);
+        hmac.finish(&mut mac);
+        mac.first_chunk().copied().unwrap_or_default()
     }
 
     /// Checks the MAC over `body`, then decrypts.
     pub(crate) fn open(
         &self,
+        hmac: &mut Hmac,
         parties: Parties<'_>,
         body: &[u8],
         mac: &[u8; MAC],
         ciphertext: &[u8],
     ) -> Result<Vec<u8>, Unauthentic> {
-        if !bool::from(self.mac(parties, body).ct_eq(mac)) {
+        if !bool::from(self.mac(hmac, parties, body).ct_eq(mac)) {
             return Err(Unauthentic);
         }
         let (key, _, iv) = self.parts();
-        let key = Zeroizing::new(key);
-        let cipher = cbc::Decryptor::<Aes256>::new((&*key).into(), &iv.into());
-        cipher.decrypt_padded_vec::<Pkcs7>(ciphertext).map_err(|_| Unauthentic)
+        decrypt(key, iv, ciphertext)
     }
 
     #[cfg(test)]
-    pub(crate) fn as_bytes(&self) -> &[u8; 80] {
-        &self.0
+    pub(crate) fn to_bytes(&self) -> Vec<u8> {
+        let (cipher, mac, iv) = self.parts();
+        [&cipher[..], mac, iv].concat()
     }
+}
+
+const MESSAGE_KEYS: Purpose = Purpose::new(b"WhisperMessageKeys");
+
+/// AES-256-CBC with PKCS #7 padding, in place: of what ends `bytes` and begins at `start`.
+pub(crate) fn encrypt(key: &[u8; 32], iv: &[u8; 16], bytes: &mut Vec<u8>, start: usize) {
+    let length = bytes.len() - start;
+    bytes.resize(start + padded(length), 0);
+    let plaintext = bytes.get_mut(start..).unwrap_or_default();
+    let done =
+        cbc::Encryptor::<Aes256>::new(key.into(), iv.into()).encrypt_padded::<Pkcs7>(plaintext, length);
+    debug_assert!(done.is_ok(), "there is room for the padding");
+}
+
+/// The length that so many bytes are encrypted to.
+pub(crate) const fn padded(length: usize) -> usize {
+    length + 16 - length % 16
+}
+
+/// What [`encrypt`] encrypted.
+pub(crate) fn decrypt(key: &[u8; 32], iv: &[u8; 16], ciphertext: &[u8]) -> Result<Vec<u8>, Unauthentic> {
+    let cipher = cbc::Decryptor::<Aes256>::new(key.into(), iv.into());
+    cipher.decrypt_padded_vec::<Pkcs7>(ciphertext).map_err(|_| Unauthentic)
 }
 
 #[cfg(test)]
@@ -85,7 +107,8 @@ mod tests {
 
     impl MessageKeys {
         fn of_parts(cipher: &[u8], mac: &[u8], iv: &[u8]) -> Self {
-            Self(Zeroizing::new([cipher, mac, iv].concat().try_into().unwrap()))
+            let iv = [iv, &[0; 16]].concat();
+            Self(Zeroizing::new([cipher, mac, &iv].map(|key| key.try_into().unwrap())))
         }
     }
 
@@ -99,12 +122,15 @@ mod tests {
         for group in suite.test_groups.iter().filter(|group| group.key_size == 256) {
             for case in &group.tests {
                 let keys = MessageKeys::of_parts(&case.key, &[7; 32], &case.nonce);
-                let mac = keys.mac(parties, &case.ct);
-                let opened = keys.open(parties, &case.ct, &mac, &case.ct).ok();
+                let mut hmac = Hmac::new(&[0; 32]);
+                let mac = keys.mac(&mut hmac, parties, &case.ct);
+                let opened = keys.open(&mut hmac, parties, &case.ct, &mac, &case.ct).ok();
                 let expected = (case.result == TestResult::Valid).then(|| case.pt.to_vec());
                 assert_eq!(opened, expected, "case {}", case.tc_id);
                 if case.result == TestResult::Valid {
-                    assert_eq!(keys.encrypt(&case.pt), &case.ct[..], "case {}", case.tc_id);
+                    let mut encrypted = [b"header", &case.pt[..]].concat();
+                    keys.encrypt(&mut encrypted, 6);
+                    assert_eq!(encrypted, [b"header", &case.ct[..]].concat(), "case {}", case.tc_id);
                 }
                 checked += 1;
             }

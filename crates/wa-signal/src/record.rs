@@ -14,6 +14,7 @@ use crate::{
 pub(crate) mod form;
 #[cfg(test)]
 mod transcripts;
+pub(crate) mod writer;
 
 pub use self::form::MAX_RECORD_BYTES;
 
@@ -171,6 +172,10 @@ impl SessionRecord {
         if let Some(session) = self.current.take() {
             self.archive(session);
         }
+    }
+
+    fn archived(&self) -> impl Iterator<Item = &Session> {
+        self.archived.iter()
     }
 
     fn sessions(&self) -> impl Iterator<Item = &Session> {

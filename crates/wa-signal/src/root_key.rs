@@ -6,7 +6,7 @@ use wa_keys::{PrivateKey, PublicKey, ZeroSecret};
 use zeroize::Zeroizing;
 
 use crate::chain_key::ChainKey;
-use crate::kdf::derive;
+use crate::kdf::{Purpose, derive};
 
 /// The secret that every new ratchet key is mixed into.
 #[derive(Clone)]
@@ -28,19 +28,16 @@ impl RootKey {
         theirs: &PublicKey,
     ) -> Result<(Self, ChainKey), ZeroSecret> {
         let shared = ours.agree(theirs)?;
-        Ok(Self::split(&derive(&self.0, shared.as_bytes(), b"WhisperRatchet")))
+        Ok(Self::split(&derive(Some(&self.0), shared.as_bytes(), &RATCHET)))
     }
 
-    /// Root and chain from 64 derived bytes.
-    pub(crate) fn split(derived: &[u8; 64]) -> (Self, ChainKey) {
-        let mut halves = [[0; 32]; 2].map(Zeroizing::new);
-        for (half, bytes) in halves.iter_mut().zip(derived.chunks_exact(32)) {
-            half.copy_from_slice(bytes);
-        }
-        let [root, chain] = halves;
-        (Self::new(&root), ChainKey::new(&chain, 0))
+    /// Root and chain from two derived keys.
+    pub(crate) fn split([root, chain]: &[[u8; 32]; 2]) -> (Self, ChainKey) {
+        (Self::new(root), ChainKey::new(chain, 0))
     }
 }
+
+const RATCHET: Purpose = Purpose::new(b"WhisperRatchet");
 
 impl fmt::Debug for RootKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

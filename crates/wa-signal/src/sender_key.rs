@@ -1,27 +1,24 @@
 //! Sender keys: one chain for a whole group, signed, in WhatsApp's own form (observed; not modern libsignal's).
 
-use std::collections::VecDeque;
+mod group_keys;
+mod record;
+
 use std::fmt;
 
-use aes::Aes256;
-use aes::cipher::block_padding::Pkcs7;
-use aes::cipher::{BlockModeDecrypt, BlockModeEncrypt, KeyIvInit};
 use bytes::Bytes;
 use prost::Message as _;
 use rand_core::CryptoRng;
 use wa_keys::{PrivateKey, PublicKey, Signature};
-use wa_proto::{record, signal};
+use wa_proto::signal;
 use zeroize::{Zeroize, Zeroizing};
 
+use self::group_keys::GroupKeys;
+pub use self::record::{MAX_SENDER_KEY_STATES, SenderKeyRecord};
 use crate::chain_key::ChainKey;
-use crate::kdf::{NO_SALT, derive};
+use crate::hmac::Hmac;
 use crate::message::{encode_versioned, key, versioned};
-use crate::message_chain::MessageChain;
-use crate::record::form;
-use crate::{DecryptError, EncryptError, MessageError, RecordError};
-
-/// Sender keys of one device that a record keeps, newest first.
-pub const MAX_SENDER_KEY_STATES: usize = 5;
+use crate::record::{form, writer};
+use crate::{EncryptError, MessageError, RecordError};
 
 const VERSION: u32 = 1;
 const SIGNATURE: usize = 64;
@@ -32,20 +29,6 @@ pub struct SenderKey {
     id: u32,
     chain: ChainKey,
     signing: PrivateKey,
-}
-
-/// The sender keys of one device of a peer in one group. Starts empty; name it by group and authenticated sender.
-#[derive(Clone, Debug, Default)]
-pub struct SenderKeyRecord {
-    /// Newest first.
-    states: VecDeque<State>,
-}
-
-#[derive(Clone, Debug)]
-struct State {
-    id: u32,
-    signing: PublicKey,
-    messages: MessageChain,
 }
 
 /// What a member gives to the others, each in a message of their own session: never take one from anybody else than
@@ -84,37 +67,39 @@ impl SenderKey {
 
     /// Encrypts and signs the next message.
     pub fn encrypt(&mut self, plaintext: &[u8], rng: &mut impl CryptoRng) -> Result<Bytes, EncryptError> {
-        let next = self.chain.next().ok_or(EncryptError::Exhausted)?;
-        let keys = GroupKeys::derive(&self.chain.seed());
+        let iteration = self.chain.index();
+        let seed = self.chain.advance(&mut Hmac::unkeyed()).ok_or(EncryptError::Exhausted)?;
         let message = signal::SenderKeyMessage {
             id: Some(self.id),
-            iteration: Some(self.chain.index()),
-            ciphertext: Some(keys.encrypt(plaintext).into()),
+            iteration: Some(iteration),
+            ciphertext: Some(GroupKeys::derive(&seed).encrypt(plaintext).into()),
         };
         let mut bytes = encode_versioned(&message, SIGNATURE);
         let signature = self.signing.sign(&bytes, rng);
         bytes.extend_from_slice(signature.as_bytes());
-        self.chain = next;
         Ok(bytes.into())
     }
 
     /// The bytes to store, before the message that they belong to leaves.
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut stored = record::SenderKey {
-            version: VERSION,
-            id: self.id,
-            chain: form::write_chain(&self.chain),
-            signing_private: self.signing.as_bytes().to_vec(),
-        };
-        let bytes = form::with_checksum(&stored);
-        stored.chain.key.zeroize();
-        stored.signing_private.zeroize();
+        let numbers = [VERSION, self.id].map(u64::from);
+        let length = numbers.map(writer::number_length).iter().sum::<usize>()
+            + writer::chain_length(&self.chain)
+            + writer::KEY;
+        let mut bytes = Zeroizing::default();
+        writer::write_with_checksum(&mut bytes, length, |out| {
+            writer::number(out, 1, VERSION.into());
+            writer::number(out, 2, self.id.into());
+            writer::chain(out, 3, &self.chain);
+            writer::key(out, 4, self.signing.as_bytes());
+        });
         bytes
     }
 
     /// Reads stored bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let mut stored = record::SenderKey::decode(form::checked(bytes)?).map_err(|_| RecordError::Decode)?;
+        let mut stored =
+            wa_proto::record::SenderKey::decode(form::checked(bytes)?).map_err(|_| RecordError::Decode)?;
         if stored.version != VERSION {
             return Err(RecordError::Version(stored.version));
         }
@@ -183,221 +168,5 @@ impl SenderKeyMessage {
             body,
             signature,
         })
-    }
-}
-
-impl SenderKeyRecord {
-    /// Takes in a distribution. One that is known already does not turn the chain back; one with a known id and
-    /// another signing key takes its place.
-    pub fn process(&mut self, distribution: &Distribution) {
-        let is_known = |state: &State| state.id == distribution.id && state.signing == distribution.signing;
-        if self.states.iter().any(is_known) {
-            return;
-        }
-        self.states.retain(|state| state.id != distribution.id);
-        self.states.truncate(MAX_SENDER_KEY_STATES - 1);
-        self.states.push_front(State {
-            id: distribution.id,
-            signing: distribution.signing,
-            messages: MessageChain::new(distribution.chain.clone()),
-        });
-    }
-
-    /// Verifies the signature, then decrypts. On failure the record has not changed.
-    pub fn decrypt(&mut self, message: &SenderKeyMessage) -> Result<Vec<u8>, DecryptError> {
-        let state = self.states.iter_mut().find(|state| state.id == message.id);
-        let state = state.ok_or(DecryptError::NoSession)?;
-        state.signing.verify(&message.body, &message.signature).map_err(|_| DecryptError::Invalid)?;
-        let (seed, step) = state.messages.find(message.iteration)?;
-        let plaintext = GroupKeys::derive(&seed).decrypt(&message.ciphertext)?;
-        state.messages.apply(step);
-        Ok(plaintext)
-    }
-
-    /// The bytes to store.
-    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let write = |state: &State| record::SenderKeyState {
-            id: state.id,
-            signing_public: state.signing.as_bytes().to_vec(),
-            chain: form::write_chain(&state.messages.chain),
-            skipped: form::write_skipped(&state.messages.skipped),
-        };
-        let mut stored =
-            record::SenderKeyRecord { version: VERSION, states: self.states.iter().map(write).collect() };
-        let bytes = form::with_checksum(&stored);
-        stored.states.iter_mut().for_each(wipe);
-        bytes
-    }
-
-    /// Reads stored bytes. What is not a whole, valid record is an error, never an empty one.
-    pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        if bytes.len() > form::MAX_RECORD_BYTES {
-            return Err(RecordError::TooLong(bytes.len()));
-        }
-        let mut stored =
-            record::SenderKeyRecord::decode(form::checked(bytes)?).map_err(|_| RecordError::Decode)?;
-        let read = read_record(&stored);
-        stored.states.iter_mut().for_each(wipe);
-        read
-    }
-}
-
-fn read_record(stored: &record::SenderKeyRecord) -> Result<SenderKeyRecord, RecordError> {
-    if stored.version != VERSION {
-        return Err(RecordError::Version(stored.version));
-    }
-    if stored.states.len() > MAX_SENDER_KEY_STATES {
-        return Err(RecordError::Field("number of sender keys"));
-    }
-    let read = |state: &record::SenderKeyState| {
-        Ok(State {
-            id: state.id,
-            signing: form::public("signing key", &state.signing_public)?,
-            messages: form::read_messages(&state.chain, &state.skipped)?,
-        })
-    };
-    Ok(SenderKeyRecord { states: stored.states.iter().map(read).collect::<Result<_, _>>()? })
-}
-
-fn wipe(state: &mut record::SenderKeyState) {
-    state.chain.key.zeroize();
-    state.skipped.iter_mut().for_each(|key| key.seed.zeroize());
-}
-
-/// IV and cipher key of one group message. There is no MAC: the signature authenticates.
-struct GroupKeys(Zeroizing<[u8; 48]>);
-
-impl GroupKeys {
-    fn derive(seed: &[u8; 32]) -> Self {
-        Self(derive(&NO_SALT, seed, b"WhisperGroup"))
-    }
-
-    fn parts(&self) -> ([u8; 16], Zeroizing<[u8; 32]>) {
-        let (mut iv, mut cipher) = ([0; 16], Zeroizing::new([0; 32]));
-        for (part, byte) in iv.iter_mut().chain(cipher.iter_mut()).zip(self.0.iter()) {
-            *part = *byte;
-        }
-        (iv, cipher)
-    }
-
-    fn encrypt(&self, plaintext: &[u8]) -> Vec<u8> {
-        let (iv, key) = self.parts();
-        cbc::Encryptor::<Aes256>::new((&*key).into(), &iv.into()).encrypt_padded_vec::<Pkcs7>(plaintext)
-    }
-
-    fn decrypt(&self, ciphertext: &[u8]) -> Result<Vec<u8>, DecryptError> {
-        let (iv, key) = self.parts();
-        let cipher = cbc::Decryptor::<Aes256>::new((&*key).into(), &iv.into());
-        cipher.decrypt_padded_vec::<Pkcs7>(ciphertext).map_err(|_| DecryptError::Invalid)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use rand::rngs::SysRng;
-    use rand_core::UnwrapErr;
-    use serde::Deserialize;
-
-    use super::*;
-
-    #[derive(Deserialize)]
-    struct Recording {
-        scenarios: Vec<Scenario>,
-    }
-
-    #[derive(Deserialize)]
-    struct Scenario {
-        name: String,
-        skdm: String,
-        messages_in_delivery_order: Vec<Recorded>,
-    }
-
-    #[derive(Deserialize)]
-    struct Recorded {
-        plaintext: String,
-        skmsg: String,
-    }
-
-    fn bytes(text: &str) -> Bytes {
-        hex::decode(text).unwrap().into()
-    }
-
-    #[test]
-    fn recorded_group_messages_decrypt_once() {
-        let text = include_str!("../tests/vectors/whatsapp_sender_keys.json");
-        let recording: Recording = serde_json::from_str(text).unwrap();
-        let mut messages = 0;
-        for scenario in recording.scenarios {
-            let distribution = Distribution::decode(bytes(&scenario.skdm)).unwrap();
-            assert_eq!(distribution.encode().as_slice(), bytes(&scenario.skdm), "{}", scenario.name);
-            let mut record = SenderKeyRecord::default();
-            record.process(&distribution);
-            for recorded in scenario.messages_in_delivery_order {
-                let wire = bytes(&recorded.skmsg);
-                for position in [1, wire.len() / 2, wire.len() - 1] {
-                    let mut bent = wire.to_vec();
-                    bent[position] ^= 1;
-                    let before = record.encode();
-                    let decrypted = SenderKeyMessage::decode(bent.into()).map(|bent| record.decrypt(&bent));
-                    assert!(!matches!(decrypted, Ok(Ok(_))));
-                    assert_eq!(record.encode(), before, "a failure changed the record");
-                }
-                let message = SenderKeyMessage::decode(wire).unwrap();
-                assert_eq!(
-                    record.decrypt(&message).unwrap(),
-                    bytes(&recorded.plaintext),
-                    "{}",
-                    scenario.name
-                );
-                record.process(&distribution);
-                record = SenderKeyRecord::decode(&record.encode()).unwrap();
-                let again = record.decrypt(&message);
-                assert_eq!(again, Err(DecryptError::Duplicate { counter: message.iteration }));
-                messages += 1;
-            }
-        }
-        assert_eq!(messages, 16);
-    }
-
-    #[test]
-    fn our_group_messages_are_read_out_of_order_by_who_was_told() {
-        let mut rng = UnwrapErr(SysRng);
-        let mut ours = SenderKey::generate(&mut rng);
-        let before = ours.encrypt(b"before", &mut rng).unwrap();
-        let mut member = SenderKeyRecord::default();
-        member.process(&Distribution::decode(ours.distribution().encode().to_vec().into()).unwrap());
-        let sent: Vec<Bytes> = (0..5u8).map(|n| ours.encrypt(&[n], &mut rng).unwrap()).collect();
-        ours = SenderKey::decode(&ours.encode()).unwrap();
-        let last = ours.encrypt(b"last", &mut rng).unwrap();
-        for (n, wire) in sent.iter().enumerate().rev() {
-            let message = SenderKeyMessage::decode(wire.clone()).unwrap();
-            assert_eq!(member.decrypt(&message), Ok(vec![u8::try_from(n).unwrap()]));
-        }
-        assert_eq!(member.decrypt(&SenderKeyMessage::decode(last).unwrap()), Ok(b"last".to_vec()));
-        let early = member.decrypt(&SenderKeyMessage::decode(before).unwrap());
-        assert_eq!(early, Err(DecryptError::Duplicate { counter: 0 }), "written before the member was told");
-    }
-
-    #[test]
-    fn a_record_keeps_five_keys_and_replaces_by_id() {
-        let mut rng = UnwrapErr(SysRng);
-        let mut keys: Vec<SenderKey> = (0..6).map(|_| SenderKey::generate(&mut rng)).collect();
-        let mut record = SenderKeyRecord::default();
-        keys.iter().for_each(|key| record.process(&key.distribution()));
-        assert_eq!(record.states.len(), MAX_SENDER_KEY_STATES);
-        let message = SenderKeyMessage::decode(keys[0].encrypt(b"", &mut rng).unwrap()).unwrap();
-        assert_eq!(record.decrypt(&message), Err(DecryptError::NoSession));
-
-        let mut other = SenderKey { id: keys[5].id, ..SenderKey::generate(&mut rng) };
-        record.process(&other.distribution());
-        assert_eq!(record.states.len(), MAX_SENDER_KEY_STATES);
-        let message = SenderKeyMessage::decode(keys[5].encrypt(b"", &mut rng).unwrap()).unwrap();
-        assert_eq!(
-            record.decrypt(&message),
-            Err(DecryptError::Invalid),
-            "signed by the key that was replaced"
-        );
-        let message = SenderKeyMessage::decode(other.encrypt(b"new", &mut rng).unwrap()).unwrap();
-        assert_eq!(record.decrypt(&message), Ok(b"new".to_vec()));
     }
 }

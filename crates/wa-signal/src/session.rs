@@ -7,7 +7,8 @@ use rand_core::CryptoRng;
 use wa_keys::{PrivateKey, PublicKey, ZeroSecret};
 
 use crate::chain_key::ChainKey;
-use crate::message::{Ciphertext, Envelope, Kind};
+use crate::hmac::Hmac;
+use crate::message::{Ciphertext, Envelope, Header, Kind};
 use crate::message_chain::MessageChain;
 use crate::message_keys::{MessageKeys, Parties};
 use crate::root_key::RootKey;
@@ -121,16 +122,15 @@ impl Session {
         local: &LocalIdentity,
         plaintext: &[u8],
     ) -> Result<Ciphertext, EncryptError> {
-        let chain = &self.sender.chain;
-        let next = chain.next().ok_or(EncryptError::Exhausted)?;
-        let keys = MessageKeys::derive(&chain.seed());
-        let ciphertext = keys.encrypt(plaintext);
-        let counter = chain.index();
-        let mut message =
-            SignalMessage::body(&self.sender.public, counter, self.previous_counter, ciphertext);
-        let mac = keys.mac(self.sending_parties(), &message);
+        let counter = self.sender.chain.index();
+        let mut hmac = Hmac::unkeyed();
+        let seed = self.sender.chain.advance(&mut hmac).ok_or(EncryptError::Exhausted)?;
+        let keys = MessageKeys::derive(&seed);
+        let header = Header { ratchet: &self.sender.public, counter, previous: self.previous_counter };
+        let (mut message, start) = header.before(plaintext);
+        keys.encrypt(&mut message, start);
+        let mac = keys.mac(&mut hmac, self.sending_parties(), &message);
         message.extend_from_slice(&mac);
-        self.sender.chain = next;
         Ok(self.envelop(local.registration_id, message.into()))
     }
 
@@ -164,7 +164,8 @@ impl Session {
 
     /// The receiving chain of a ratchet key, if the session has it.
     pub(crate) fn receiver(&self, ratchet: &PublicKey) -> Option<usize> {
-        self.receivers.iter().position(|chain| chain.ratchet == *ratchet)
+        // The key is public, so that its comparison may take as long as it takes.
+        self.receivers.iter().position(|chain| chain.ratchet.as_bytes() == ratchet.as_bytes())
     }
 
     fn decrypt_on_chain(
@@ -174,8 +175,9 @@ impl Session {
     ) -> Result<Vec<u8>, DecryptError> {
         let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
         let chain = self.receivers.get_mut(position).ok_or(DecryptError::Invalid)?;
-        let (seed, step) = chain.messages.find(message.counter)?;
-        let plaintext = open(&seed, parties, message)?;
+        let mut hmac = Hmac::unkeyed();
+        let (seed, step) = chain.messages.find(message.counter, &mut hmac)?;
+        let plaintext = open(&seed, &mut hmac, parties, message)?;
         chain.messages.apply(step);
         Ok(plaintext)
     }
@@ -189,9 +191,10 @@ impl Session {
         let theirs = message.ratchet_key;
         let (root, receiving) = self.root.advance(&self.sender.ratchet, &theirs)?;
         let mut chain = ReceiverChain::new(theirs, receiving);
-        let (seed, step) = chain.messages.find(message.counter)?;
+        let mut hmac = Hmac::unkeyed();
+        let (seed, step) = chain.messages.find(message.counter, &mut hmac)?;
         let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
-        let plaintext = open(&seed, parties, message)?;
+        let plaintext = open(&seed, &mut hmac, parties, message)?;
         let ratchet = PrivateKey::generate(rng);
         let (root, sending) = root.advance(&ratchet, &theirs)?;
 
@@ -216,9 +219,15 @@ impl Session {
     }
 }
 
-fn open(seed: &[u8; 32], parties: Parties<'_>, message: &SignalMessage) -> Result<Vec<u8>, DecryptError> {
-    let keys = MessageKeys::derive(seed);
-    keys.open(parties, &message.body, &message.mac, &message.ciphertext).map_err(|_| DecryptError::Invalid)
+fn open(
+    seed: &[u8; 32],
+    hmac: &mut Hmac,
+    parties: Parties<'_>,
+    message: &SignalMessage,
+) -> Result<Vec<u8>, DecryptError> {
+    let opened =
+        MessageKeys::derive(seed).open(hmac, parties, message.body(), message.mac(), &message.ciphertext);
+    opened.map_err(|_| DecryptError::Invalid)
 }
 
 impl ReceiverChain {

@@ -4,7 +4,7 @@ use wa_keys::{PrivateKey, PublicKey, ZeroSecret};
 use zeroize::Zeroizing;
 
 use crate::chain_key::ChainKey;
-use crate::kdf::{NO_SALT, derive};
+use crate::kdf::{Purpose, derive};
 use crate::root_key::RootKey;
 
 /// The agreements in their order, each as (ours, theirs): both sides compute the same secrets.
@@ -17,5 +17,7 @@ pub(crate) fn agree(
     for (ours, theirs) in pairs.into_iter().chain(one_time) {
         secrets.extend_from_slice(ours.agree(theirs)?.as_bytes());
     }
-    Ok(RootKey::split(&derive(&NO_SALT, &secrets, b"WhisperText")))
+    Ok(RootKey::split(&derive(None, &secrets, &TEXT)))
 }
+
+const TEXT: Purpose = Purpose::new(b"WhisperText");

@@ -48,6 +48,9 @@ pub struct SenderChain {
     pub ratchet_private: ::prost::alloc::vec::Vec<u8>,
     #[prost(message, required, tag = "2")]
     pub chain: ChainKey,
+    /// Beside its private half, because to derive it costs more than to read all the rest.
+    #[prost(bytes = "vec", required, tag = "3")]
+    pub ratchet_public: ::prost::alloc::vec::Vec<u8>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]

@@ -1,16 +1,15 @@
-//! The stored form of a record: versioned protobuf, every field checked when it is read (`/proto/record.proto`).
+//! Reading the stored form: versioned protobuf, every field checked (`/proto/record.proto`).
 
 use std::collections::VecDeque;
 
 use prost::Message as _;
-use sha2::{Digest, Sha256};
 use wa_keys::{PrivateKey, PublicKey};
 use wa_proto::record;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::RecordError;
 use crate::chain_key::ChainKey;
-use crate::message_chain::{MAX_SKIPPED_IN_CHAIN, MessageChain, SkippedKey, SkippedKeys};
+use crate::message_chain::{MAX_SKIPPED_IN_CHAIN, MessageChain, SkippedKey};
 use crate::record::{MAX_ARCHIVED_SESSIONS, MAX_SKIPPED_IN_RECORD, SessionRecord};
 use crate::root_key::RootKey;
 use crate::session::{MAX_RECEIVER_CHAINS, ReceiverChain, SenderChain, Session, Unacknowledged};
@@ -18,21 +17,9 @@ use crate::session::{MAX_RECEIVER_CHAINS, ReceiverChain, SenderChain, Session, U
 /// Bytes that no record exceeds: 41 sessions of 5 chains, 10,000 skipped keys.
 pub const MAX_RECORD_BYTES: usize = 41 * 1024 + 41 * 5 * 128 + MAX_SKIPPED_IN_RECORD * 48;
 
-const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 impl SessionRecord {
-    /// The bytes to store.
-    pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let mut form = record::SessionRecord {
-            version: VERSION,
-            current: self.current.as_ref().map(write_session),
-            archived: self.archived.iter().map(write_session).collect(),
-        };
-        let bytes = with_checksum(&form);
-        form.current.iter_mut().chain(&mut form.archived).for_each(wipe);
-        bytes
-    }
-
     /// Reads stored bytes. What is not a whole, valid record is an error, never an empty one.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         if bytes.len() > MAX_RECORD_BYTES {
@@ -46,27 +33,17 @@ impl SessionRecord {
     }
 }
 
-/// A record's protobuf with its checksum behind it: a record that was cut or bent must not pass for another.
-pub(crate) fn with_checksum(form: &impl prost::Message) -> Zeroizing<Vec<u8>> {
-    let mut bytes = Zeroizing::new(Vec::with_capacity(form.encoded_len() + CHECKSUM));
-    form.encode_raw(&mut *bytes);
-    let checksum = checksum(&bytes);
-    bytes.extend_from_slice(&checksum);
-    bytes
-}
-
 /// The protobuf in front of a checksum that holds.
 pub(crate) fn checked(bytes: &[u8]) -> Result<&[u8], RecordError> {
     let (form, sum) = bytes.split_last_chunk().ok_or(RecordError::Checksum)?;
     if *sum == checksum(form) { Ok(form) } else { Err(RecordError::Checksum) }
 }
 
-const CHECKSUM: usize = 8;
+pub(crate) const CHECKSUM: usize = 4;
 
-/// The first bytes of SHA-256. It finds accidents; against attackers the store encrypts.
-fn checksum(form: &[u8]) -> [u8; CHECKSUM] {
-    let digest: [u8; 32] = Sha256::digest(form).into();
-    digest.first_chunk().copied().unwrap_or_default()
+/// CRC-32. It finds accidents; against attackers the store encrypts.
+pub(crate) fn checksum(form: &[u8]) -> [u8; CHECKSUM] {
+    crc32fast::hash(form).to_be_bytes()
 }
 
 fn read_record(form: &record::SessionRecord) -> Result<SessionRecord, RecordError> {
@@ -87,44 +64,6 @@ fn read_record(form: &record::SessionRecord) -> Result<SessionRecord, RecordErro
     Ok(record)
 }
 
-fn write_session(session: &Session) -> record::Session {
-    record::Session {
-        local_identity: session.local_identity.as_bytes().to_vec(),
-        remote_identity: session.remote_identity.as_bytes().to_vec(),
-        remote_registration_id: session.remote_registration_id,
-        root_key: session.root.as_bytes().to_vec(),
-        base_key: session.base_key.as_bytes().to_vec(),
-        previous_counter: session.previous_counter,
-        sender: record::SenderChain {
-            ratchet_private: session.sender.ratchet.as_bytes().to_vec(),
-            chain: write_chain(&session.sender.chain),
-        },
-        receivers: session.receivers.iter().map(write_receiver).collect(),
-        unacknowledged: session.unacknowledged.as_ref().map(|it| record::Unacknowledged {
-            one_time_prekey_id: it.one_time_prekey_id,
-            signed_prekey_id: it.signed_prekey_id,
-            since: it.since,
-        }),
-    }
-}
-
-pub(crate) fn write_chain(chain: &ChainKey) -> record::ChainKey {
-    record::ChainKey { index: chain.index(), key: chain.as_bytes().to_vec() }
-}
-
-fn write_receiver(receiver: &ReceiverChain) -> record::ReceiverChain {
-    record::ReceiverChain {
-        ratchet_public: receiver.ratchet.as_bytes().to_vec(),
-        chain: write_chain(&receiver.messages.chain),
-        skipped: write_skipped(&receiver.messages.skipped),
-    }
-}
-
-pub(crate) fn write_skipped(skipped: &SkippedKeys) -> Vec<record::SkippedKey> {
-    let write = |key: &SkippedKey| record::SkippedKey { index: key.index, seed: key.seed.to_vec() };
-    skipped.iter().map(write).collect()
-}
-
 fn read_session(form: &record::Session) -> Result<Session, RecordError> {
     if form.receivers.len() > MAX_RECEIVER_CHAINS {
         return Err(RecordError::Field("number of receiving chains"));
@@ -137,7 +76,12 @@ fn read_session(form: &record::Session) -> Result<Session, RecordError> {
         root: RootKey::new(&*secret("root key", &form.root_key)?),
         base_key: public("base key", &form.base_key)?,
         previous_counter: form.previous_counter,
-        sender: SenderChain::new(ratchet, read_chain(&form.sender.chain)?),
+        sender: SenderChain {
+            ratchet,
+            // Not derived: it is sent, and nothing is computed with it.
+            public: public("sending ratchet key", &form.sender.ratchet_public)?,
+            chain: read_chain(&form.sender.chain)?,
+        },
         receivers: form.receivers.iter().map(read_receiver).collect::<Result<VecDeque<_>, _>>()?,
         unacknowledged: form.unacknowledged.as_ref().map(|it| Unacknowledged {
             one_time_prekey_id: it.one_time_prekey_id,

@@ -175,7 +175,7 @@ struct ChainState(Vec<u8>, u32, Vec<u8>, Vec<(u32, Vec<u8>)>);
 
 fn states_of_library(record: &str) -> Vec<State> {
     let skipped = |key: &library::Skipped| match key.seed[..].try_into() {
-        Ok(seed) => (key.index, MessageKeys::derive(seed).as_bytes().to_vec()),
+        Ok(seed) => (key.index, MessageKeys::derive(seed).to_bytes()),
         Err(_) => (key.index, [&key.cipher_key[..], &key.mac_key, &key.iv].concat()),
     };
     let chain = |it: &library::Chain| {
@@ -203,7 +203,7 @@ fn states_of(record: &SessionRecord) -> Vec<State> {
     let key = |key: &PublicKey| key.to_prefixed().to_vec();
     let receiver = |it: &ReceiverChain| {
         let keys = |skipped: &crate::message_chain::SkippedKey| {
-            (skipped.index, MessageKeys::derive(&skipped.seed).as_bytes().to_vec())
+            (skipped.index, MessageKeys::derive(&skipped.seed).to_bytes())
         };
         let chain = (it.messages.chain.index(), it.messages.chain.as_bytes().to_vec());
         ChainState(key(&it.ratchet), chain.0, chain.1, it.messages.skipped.iter().map(keys).collect())
@@ -286,7 +286,11 @@ fn replay(scenario: &Scenario, message: &Recorded, record: &mut SessionRecord, n
     let decrypted = decrypt(device, message, wire, record, &mut drawn).unwrap();
     assert_eq!(decrypted.plaintext, bytes(&message.plaintext), "{name}");
     assert_eq!(states_of(record), states_of_library(&message.receiver_record_after), "{name}: after");
-    let stored = SessionRecord::decode(&record.encode()).unwrap();
+    let stored = record.encode();
+    let form = form::checked(&stored).unwrap();
+    let protobuf: wa_proto::record::SessionRecord = prost::Message::decode(form).unwrap();
+    assert_eq!(prost::Message::encode_to_vec(&protobuf), form, "{name}: as protobuf writes it");
+    let stored = SessionRecord::decode(&stored).unwrap();
     assert_eq!(states_of(&stored), states_of(record), "{name}: stored");
 }
 
