@@ -10,6 +10,7 @@ use bytes::Bytes;
 use serde_json::Value;
 use wa_binary::{EncodeOptions, InteropSuffix, Limits, Node, Packing, decode, encode, pack};
 use wa_fuzz::WORLD;
+use wa_fuzz::sessions::{BODIES, GROUP};
 use wa_keys::PrivateKey;
 use wa_noise::{Intro, frame};
 use wa_signal::{Bundle, SenderKey, SenderKeyRecord, SessionRecord, SignedPrekey, Trust};
@@ -91,9 +92,9 @@ fn signal_seeds() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     for scenario in array(&recording("whatsapp_sender_keys.json")?["scenarios"]) {
-        write("signal_message", &bytes(&scenario["skdm"])?)?;
+        write("sender_key_message", &bytes(&scenario["skdm"])?)?;
         for message in array(&scenario["messages_in_delivery_order"]).iter().take(2) {
-            write("signal_message", &bytes(&message["skmsg"])?)?;
+            write("sender_key_message", &bytes(&message["skmsg"])?)?;
         }
     }
     let key = SenderKey::generate(&mut WORLD.rng());
@@ -101,10 +102,27 @@ fn signal_seeds() -> Result<(), Box<dyn std::error::Error>> {
     record.process(&key.distribution());
     write("sender_key", &key.encode())?;
     write("sender_key", &record.encode())?;
-    write("signal_message", &key.distribution().encode())?;
+    write("sender_key_message", &key.distribution().encode())?;
+    let message = GROUP.0.clone().encrypt(b"hello", &mut WORLD.rng())?;
+    write("sender_key_message", &message[..message.len() - 64])?;
+    for body in BODIES.iter() {
+        write("session_decrypt", &[&[u8::try_from(body.len())?], &body[..]].concat())?;
+    }
+    let all = BODIES.iter().flat_map(|body| [&[body.len().to_le_bytes()[0]], &body[..]].concat());
+    write("session_decrypt", &all.collect::<Vec<_>>())?;
+    write("bundle", &bundle(&[3]))?;
+    write("bundle", &bundle(&[0]))?;
     write("session_record", &SessionRecord::default().encode())?;
     write("session_record", &established()?.encode())?;
     Ok(())
+}
+
+/// Flags, two ids, a signature, three keys.
+fn bundle(flags: &[u8]) -> Vec<u8> {
+    let [identity, signed, one_time] = [3, 4, 5].map(|byte| PrivateKey::from_bytes([byte; 32]));
+    let signature = SignedPrekey::sign(1, &signed, &identity, &mut WORLD.rng()).signature;
+    let keys = [&identity, &signed, &one_time].map(|key| *key.public_key().as_bytes());
+    [flags, &[1, 2], signature.as_bytes(), keys.as_flattened()].concat()
 }
 
 /// A session that has been begun and waits for its first answer.

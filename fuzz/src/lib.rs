@@ -1,5 +1,7 @@
 //! Both ends of a handshake with fixed keys, for the targets that need one.
 
+pub mod sessions;
+
 use std::sync::LazyLock;
 
 use bytes::Bytes;

@@ -12,6 +12,7 @@ use wa_keys::PrivateKey;
 use wa_signal::{SenderKey, SenderKeyMessage, SenderKeyRecord, SessionRecord};
 use wacore_libsignal::protocol as reference;
 use wacore_libsignal::protocol::{KeyPair, SenderKeyName};
+use zeroize::Zeroizing;
 
 fn main() {
     let json = std::env::args().any(|arg| arg == "--json");
@@ -222,9 +223,12 @@ impl TheirGroup {
 
 fn record_save() -> Row {
     let (ours, theirs) = used_records();
-    let mut buffer = Vec::new();
+    let (mut our_buffer, mut buffer) = (Zeroizing::default(), Vec::new());
     let times = interleaved(
-        || last(&ours.encode()),
+        || {
+            ours.encode_into(&mut our_buffer);
+            last(&our_buffer)
+        },
         || {
             buffer.clear();
             theirs.serialize_into(&mut buffer);

@@ -1,0 +1,140 @@
+//! A session and a group whose secrets are known here, so that any bytes can be made a message that authenticates.
+//!
+//! Nothing in the crates is switched off for this: the keys are read from the stored records and derived anew.
+
+use std::sync::LazyLock;
+
+use hkdf::Hkdf;
+use hmac::{Hmac, KeyInit, Mac};
+use prost::Message;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use sha2::Sha256;
+use wa_keys::{PrivateKey, PublicKey};
+use wa_proto::{record, signal};
+use wa_signal::{
+    Bundle, LocalIdentity, PreKeyMessage, Prekeys, SenderKey, SenderKeyRecord, SessionRecord, SignalMessage,
+    SignedPrekey, Trust,
+};
+
+/// Bob's side of a session with Alice: she has written, he has answered, one message of hers is missing.
+pub static SESSION: LazyLock<SessionRecord> = LazyLock::new(|| session().0);
+
+/// Bodies of messages that Alice could send next: in a chain that Bob knows, skipped there, and in a new one.
+pub static BODIES: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| session().1);
+
+/// Somebody's sender key, and what another member keeps of it.
+pub static GROUP: LazyLock<(SenderKey, SenderKeyRecord)> = LazyLock::new(|| {
+    let key = SenderKey::generate(&mut StdRng::seed_from_u64(5));
+    let mut record = SenderKeyRecord::default();
+    record.process(&key.distribution());
+    (key, record)
+});
+
+/// The message of this body with the MAC that its receiver will compute, or with zeros if there is no such MAC.
+pub fn seal(receiver: &SessionRecord, body: &[u8]) -> Vec<u8> {
+    let mac = mac(receiver, body).unwrap_or_default();
+    [body, &mac].concat()
+}
+
+/// The group message of this body, signed.
+pub fn sign(body: &[u8]) -> Vec<u8> {
+    let stored = GROUP.0.encode();
+    let (form, _) = stored.split_last_chunk::<CHECKSUM>().expect("a record");
+    let key = record::SenderKey::decode(form).expect("a record");
+    let key = PrivateKey::from_slice(&key.signing_private).expect("a key");
+    [body, key.sign(body, &mut StdRng::seed_from_u64(6)).as_bytes()].concat()
+}
+
+fn mac(receiver: &SessionRecord, body: &[u8]) -> Option<[u8; 8]> {
+    let stored = receiver.encode();
+    let (form, _) = stored.split_last_chunk::<CHECKSUM>()?;
+    let session = record::SessionRecord::decode(form).ok()?.current?;
+    let message = signal::SignalMessage::decode(body.get(1..)?).ok()?;
+    let ratchet = PublicKey::from_prefixed(&message.ratchet_key?).ok()?;
+    let seed = seed(&session, &ratchet, message.counter?)?;
+    let key: [u8; 32] = derive::<80>(&[0; 32], &seed, b"WhisperMessageKeys")[32..64].try_into().ok()?;
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).ok()?;
+    for identity in [&session.remote_identity, &session.local_identity] {
+        mac.update(&PublicKey::from_slice(identity).ok()?.to_prefixed());
+    }
+    mac.update(body);
+    mac.finalize().into_bytes()[..8].try_into().ok()
+}
+
+/// The seed of a message of that number under that ratchet key.
+fn seed(session: &record::Session, ratchet: &PublicKey, counter: u32) -> Option<[u8; 32]> {
+    let known = session.receivers.iter().find(|it| it.ratchet_public == ratchet.as_bytes());
+    let (index, mut key) = match known {
+        Some(chain) => (chain.chain.index, chain.chain.key[..].try_into().ok()?),
+        None => {
+            let ours = PrivateKey::from_slice(&session.sender.ratchet_private).ok()?;
+            let shared = ours.agree(ratchet).ok()?;
+            let both =
+                derive::<64>(session.root_key[..].try_into().ok()?, shared.as_bytes(), b"WhisperRatchet");
+            (0, both[32..].try_into().ok()?)
+        }
+    };
+    if counter < index {
+        let skipped = known?.skipped.iter().find(|key| key.index == counter)?;
+        return skipped.seed[..].try_into().ok();
+    }
+    for _ in index..counter.min(index + FARTHEST) {
+        key = step(&key, 2);
+    }
+    Some(step(&key, 1))
+}
+
+fn derive<const N: usize>(salt: &[u8; 32], secret: &[u8], info: &[u8]) -> [u8; N] {
+    let mut out = [0; N];
+    Hkdf::<Sha256>::new(Some(salt), secret).expand(info, &mut out).expect("short");
+    out
+}
+
+fn step(key: &[u8; 32], byte: u8) -> [u8; 32] {
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("any length");
+    mac.update(&[byte]);
+    mac.finalize().into_bytes().into()
+}
+
+/// Bytes behind a stored form.
+const CHECKSUM: usize = 4;
+/// A little more than is accepted.
+const FARTHEST: u32 = 2_010;
+
+fn session() -> (SessionRecord, Vec<Vec<u8>>) {
+    let rng = &mut StdRng::seed_from_u64(4);
+    let [alice, bob] =
+        [1, 2].map(|id| LocalIdentity { key: PrivateKey::from_bytes([id; 32]), registration_id: id.into() });
+    let signed = PrivateKey::from_bytes([3; 32]);
+    let bundle = Bundle {
+        registration_id: 2,
+        identity: bob.key.public_key(),
+        signed_prekey: SignedPrekey::sign(1, &signed, &bob.key, rng),
+        one_time_prekey: None,
+    };
+    let (mut hers, mut his) = (SessionRecord::default(), SessionRecord::default());
+    hers.establish(&alice.key, &bundle, &Trust::Any, 0, rng).expect("establishes");
+    let sent = [(); 4].map(|()| hers.encrypt(&alice, b"sixteen bytes of", 0).expect("encrypts").bytes);
+    let mut bodies = Vec::new();
+    for (index, bytes) in sent.into_iter().enumerate() {
+        let message = PreKeyMessage::decode(bytes.clone()).expect("a first message");
+        if [0, 2].contains(&index) {
+            let prekeys = Prekeys { signed: &signed, one_time: None };
+            his.decrypt_prekey(&bob.key, prekeys, &message, &Trust::Any, rng).expect("decrypts");
+        }
+        let envelope = signal::PreKeySignalMessage::decode(&bytes[1..]).expect("protobuf");
+        bodies.push(without_mac(&envelope.message.expect("a message")));
+    }
+    let answer = his.encrypt(&bob, b"answer", 0).expect("encrypts").bytes;
+    let answer = SignalMessage::decode(answer).expect("a message");
+    hers.decrypt(&answer, &Trust::Any, rng).expect("decrypts");
+    for _ in 0..2 {
+        bodies.push(without_mac(&hers.encrypt(&alice, b"next", 0).expect("encrypts").bytes));
+    }
+    (his, bodies)
+}
+
+fn without_mac(message: &[u8]) -> Vec<u8> {
+    message[..message.len() - 8].to_vec()
+}
