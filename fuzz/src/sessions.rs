@@ -138,3 +138,24 @@ fn session() -> (SessionRecord, Vec<Vec<u8>>) {
 fn without_mac(message: &[u8]) -> Vec<u8> {
     message[..message.len() - 8].to_vec()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_here_decrypts() {
+        for (index, body) in BODIES.iter().enumerate() {
+            let mut record = SESSION.clone();
+            let message = SignalMessage::decode(seal(&record, body).into()).expect("a message");
+            let decrypted = record.decrypt(&message, &Trust::Any, &mut StdRng::seed_from_u64(7));
+            // The first and the third have been decrypted.
+            assert_eq!(decrypted.is_ok(), ![0, 2].contains(&index), "{index}");
+        }
+        let (mut key, mut record) = GROUP.clone();
+        let sent = key.encrypt(b"hello", &mut StdRng::seed_from_u64(7)).expect("encrypts");
+        let message =
+            wa_signal::SenderKeyMessage::decode(sign(&sent[..sent.len() - 64]).into()).expect("a message");
+        assert_eq!(record.decrypt(&message).as_deref(), Ok(&b"hello"[..]));
+    }
+}
