@@ -9,7 +9,6 @@ use sha2::block_api::compress256;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 /// HMAC-SHA256 under a key of 32 bytes, for any number of messages one after the other.
-#[derive(Clone)]
 pub(crate) struct Hmac {
     /// The hash's state behind the block that the inner key fills.
     inner: [u32; 8],
@@ -43,6 +42,12 @@ impl Hmac {
         self.block.iter_mut().for_each(|byte| *byte ^= INNER ^ OUTER);
         self.outer = INITIAL;
         compress256(&mut self.outer, &[self.block]);
+        self.begin();
+    }
+
+    /// Begins anew under the key of another.
+    pub(crate) fn take_key(&mut self, other: &Self) {
+        (self.inner, self.outer) = (other.inner, other.outer);
         self.begin();
     }
 

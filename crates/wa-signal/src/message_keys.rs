@@ -26,8 +26,8 @@ pub(crate) struct Parties<'a> {
 }
 
 impl MessageKeys {
-    pub(crate) fn derive(seed: &[u8; 32]) -> Self {
-        Self(derive(None, seed, &MESSAGE_KEYS))
+    pub(crate) fn derive(hmac: &mut Hmac, seed: &[u8; 32]) -> Self {
+        Self(derive(hmac, None, seed, &MESSAGE_KEYS))
     }
 
     /// Cipher key, MAC key, IV.

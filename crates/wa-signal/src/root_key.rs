@@ -6,6 +6,7 @@ use wa_keys::{PrivateKey, PublicKey, ZeroSecret};
 use zeroize::Zeroizing;
 
 use crate::chain_key::ChainKey;
+use crate::hmac::Hmac;
 use crate::kdf::{Purpose, derive};
 
 /// The secret that every new ratchet key is mixed into.
@@ -28,7 +29,7 @@ impl RootKey {
         theirs: &PublicKey,
     ) -> Result<(Self, ChainKey), ZeroSecret> {
         let shared = ours.agree(theirs)?;
-        Ok(Self::split(&derive(Some(&self.0), shared.as_bytes(), &RATCHET)))
+        Ok(Self::split(&derive(&mut Hmac::unkeyed(), Some(&self.0), shared.as_bytes(), &RATCHET)))
     }
 
     /// Root and chain from two derived keys.

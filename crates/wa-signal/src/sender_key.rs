@@ -68,11 +68,12 @@ impl SenderKey {
     /// Encrypts and signs the next message.
     pub fn encrypt(&mut self, plaintext: &[u8], rng: &mut impl CryptoRng) -> Result<Bytes, EncryptError> {
         let iteration = self.chain.index();
-        let seed = self.chain.advance(&mut Hmac::unkeyed()).ok_or(EncryptError::Exhausted)?;
+        let mut hmac = Hmac::unkeyed();
+        let seed = self.chain.advance(&mut hmac).ok_or(EncryptError::Exhausted)?;
         let message = signal::SenderKeyMessage {
             id: Some(self.id),
             iteration: Some(iteration),
-            ciphertext: Some(GroupKeys::derive(&seed).encrypt(plaintext).into()),
+            ciphertext: Some(GroupKeys::derive(&mut hmac, &seed).encrypt(plaintext).into()),
         };
         let mut bytes = encode_versioned(&message, SIGNATURE);
         let signature = self.signing.sign(&bytes, rng);

@@ -125,7 +125,7 @@ impl Session {
         let counter = self.sender.chain.index();
         let mut hmac = Hmac::unkeyed();
         let seed = self.sender.chain.advance(&mut hmac).ok_or(EncryptError::Exhausted)?;
-        let keys = MessageKeys::derive(&seed);
+        let keys = MessageKeys::derive(&mut hmac, &seed);
         let header = Header { ratchet: &self.sender.public, counter, previous: self.previous_counter };
         let (mut message, start) = header.before(plaintext);
         keys.encrypt(&mut message, start);
@@ -225,8 +225,13 @@ fn open(
     parties: Parties<'_>,
     message: &SignalMessage,
 ) -> Result<Vec<u8>, DecryptError> {
-    let opened =
-        MessageKeys::derive(seed).open(hmac, parties, message.body(), message.mac(), &message.ciphertext);
+    let opened = MessageKeys::derive(hmac, seed).open(
+        hmac,
+        parties,
+        message.body(),
+        message.mac(),
+        &message.ciphertext,
+    );
     opened.map_err(|_| DecryptError::Invalid)
 }
 

@@ -4,6 +4,7 @@ use wa_keys::{PrivateKey, PublicKey, ZeroSecret};
 use zeroize::Zeroizing;
 
 use crate::chain_key::ChainKey;
+use crate::hmac::Hmac;
 use crate::kdf::{Purpose, derive};
 use crate::root_key::RootKey;
 
@@ -17,7 +18,7 @@ pub(crate) fn agree(
     for (ours, theirs) in pairs.into_iter().chain(one_time) {
         secrets.extend_from_slice(ours.agree(theirs)?.as_bytes());
     }
-    Ok(RootKey::split(&derive(None, &secrets, &TEXT)))
+    Ok(RootKey::split(&derive(&mut Hmac::unkeyed(), None, &secrets, &TEXT)))
 }
 
 const TEXT: Purpose = Purpose::new(b"WhisperText");

@@ -7,6 +7,7 @@ use wa_keys::{PrivateKey, PublicKey};
 
 use super::*;
 use crate::chain_key::ChainKey;
+use crate::hmac::Hmac;
 use crate::message_keys::MessageKeys;
 use crate::root_key::RootKey;
 use crate::session::{ReceiverChain, SenderChain, Unacknowledged};
@@ -175,7 +176,7 @@ struct ChainState(Vec<u8>, u32, Vec<u8>, Vec<(u32, Vec<u8>)>);
 
 fn states_of_library(record: &str) -> Vec<State> {
     let skipped = |key: &library::Skipped| match key.seed[..].try_into() {
-        Ok(seed) => (key.index, MessageKeys::derive(seed).to_bytes()),
+        Ok(seed) => (key.index, MessageKeys::derive(&mut Hmac::unkeyed(), seed).to_bytes()),
         Err(_) => (key.index, [&key.cipher_key[..], &key.mac_key, &key.iv].concat()),
     };
     let chain = |it: &library::Chain| {
@@ -203,7 +204,7 @@ fn states_of(record: &SessionRecord) -> Vec<State> {
     let key = |key: &PublicKey| key.to_prefixed().to_vec();
     let receiver = |it: &ReceiverChain| {
         let keys = |skipped: &crate::message_chain::SkippedKey| {
-            (skipped.index, MessageKeys::derive(&skipped.seed).to_bytes())
+            (skipped.index, MessageKeys::derive(&mut Hmac::unkeyed(), &skipped.seed).to_bytes())
         };
         let chain = (it.messages.chain.index(), it.messages.chain.as_bytes().to_vec());
         ChainState(key(&it.ratchet), chain.0, chain.1, it.messages.skipped.iter().map(keys).collect())

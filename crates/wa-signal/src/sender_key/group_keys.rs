@@ -3,6 +3,7 @@
 use zeroize::Zeroizing;
 
 use crate::DecryptError;
+use crate::hmac::Hmac;
 use crate::kdf::{Purpose, derive};
 use crate::message_keys::{decrypt, encrypt, padded};
 
@@ -10,8 +11,8 @@ use crate::message_keys::{decrypt, encrypt, padded};
 pub(crate) struct GroupKeys(Zeroizing<[[u8; 32]; 2]>);
 
 impl GroupKeys {
-    pub(crate) fn derive(seed: &[u8; 32]) -> Self {
-        Self(derive(None, seed, &GROUP))
+    pub(crate) fn derive(hmac: &mut Hmac, seed: &[u8; 32]) -> Self {
+        Self(derive(hmac, None, seed, &GROUP))
     }
 
     /// The first 48 derived bytes: the IV's 16, the cipher key's 32.

@@ -65,8 +65,9 @@ impl SenderKeyRecord {
             .verifier()
             .verify(&message.body, &message.signature)
             .map_err(|_| DecryptError::Invalid)?;
-        let (seed, step) = state.messages.find(message.iteration, &mut Hmac::unkeyed())?;
-        let plaintext = GroupKeys::derive(&seed).decrypt(&message.ciphertext)?;
+        let mut hmac = Hmac::unkeyed();
+        let (seed, step) = state.messages.find(message.iteration, &mut hmac)?;
+        let plaintext = GroupKeys::derive(&mut hmac, &seed).decrypt(&message.ciphertext)?;
         state.messages.apply(step);
         Ok(plaintext)
     }
