@@ -38,10 +38,10 @@ impl Hmac {
         self.block = [INNER; BLOCK];
         self.block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
         self.inner = INITIAL;
-        compress256(&mut self.inner, &[self.block]);
+        compress256(&mut self.inner, slice::from_ref(&self.block));
         self.block.iter_mut().for_each(|byte| *byte ^= INNER ^ OUTER);
         self.outer = INITIAL;
-        compress256(&mut self.outer, &[self.block]);
+        compress256(&mut self.outer, slice::from_ref(&self.block));
         self.begin();
     }
 
@@ -61,7 +61,7 @@ impl Hmac {
             if filled + now.len() < BLOCK {
                 return;
             }
-            compress256(&mut self.state, &[self.block]);
+            compress256(&mut self.state, slice::from_ref(&self.block));
             bytes = later;
         }
         let (blocks, rest) = bytes.as_chunks();
@@ -74,9 +74,20 @@ impl Hmac {
     /// The message's code; then begins the next message.
     pub(crate) fn finish(&mut self, code: &mut [u8; 32]) {
         self.pad();
-        compress256(&mut self.state, &[self.block]);
+        self.finish_padded(code);
+    }
+
+    /// The code of a message that fills one block with its padding (see [`padded`]): of `block`, with `front` in its place.
+    pub(crate) fn code(&mut self, block: &[u8; BLOCK], front: &[u8], code: &mut [u8; 32]) {
+        self.block = *block;
+        self.keep(0, front);
+        self.finish_padded(code);
+    }
+
+    fn finish_padded(&mut self, code: &mut [u8; 32]) {
+        compress256(&mut self.state, slice::from_ref(&self.block));
         (self.block, self.state) = (around(&self.state), self.outer);
-        compress256(&mut self.state, &[self.block]);
+        compress256(&mut self.state, slice::from_ref(&self.block));
         write(&self.state, code);
         self.begin();
     }
@@ -90,7 +101,7 @@ impl Hmac {
         }
         for state in &mut states {
             (self.block, *state) = (around(state), self.outer);
-            compress256(state, &[self.block]);
+            compress256(state, slice::from_ref(&self.block));
         }
         codes.into_iter().zip(&states).for_each(|(code, state)| write(state, code));
         states.zeroize();
@@ -115,7 +126,7 @@ impl Hmac {
             rest.fill(0);
         }
         if self.length % BLOCK >= BLOCK - LENGTH {
-            compress256(&mut self.state, &[self.block]);
+            compress256(&mut self.state, slice::from_ref(&self.block));
             self.block = [0; BLOCK];
         }
         if let Some(length) = self.block.last_chunk_mut() {
@@ -222,6 +233,10 @@ mod tests {
             let [first, second] = &mut codes;
             hmac.codes([&padded(one), &padded(two)], [first, second]);
             assert_eq!(codes, [code(&key, &[one]), code(&key, &[two])], "{length}");
+            hmac.code(&padded(one), &two[..two.len().min(length)], &mut codes[0]);
+            let mut mixed = one.to_vec();
+            mixed.splice(..two.len().min(length), two[..two.len().min(length)].iter().copied());
+            assert_eq!(codes[0], code(&key, &[&mixed]), "{length}");
         }
     }
 

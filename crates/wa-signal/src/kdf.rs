@@ -13,10 +13,8 @@ static NO_SALT: LazyLock<Hmac> = LazyLock::new(|| Hmac::new(&[0; 32]));
 pub(crate) struct Purpose {
     /// The block that gives the first key.
     first: [u8; 64],
-    /// The blocks behind: the key before, the info, the number.
-    next: [u8; 64],
-    /// Where in them the number stands.
-    number: usize,
+    /// Those that give the second and the third, each with room in front for the key before.
+    next: [[u8; 64]; 2],
 }
 
 impl Purpose {
@@ -27,39 +25,38 @@ impl Purpose {
     pub(crate) const fn new(info: &[u8]) -> Self {
         let (mut message, number) = ([0; 32 + 23], 32 + info.len());
         message.split_at_mut(32).1.split_at_mut(info.len()).0.copy_from_slice(info);
-        let next = padded(message.split_at(number + 1).0);
+        let mut next = [[0; 64]; 2];
+        message[number] = 2;
+        next[0] = padded(message.split_at(number + 1).0);
+        message[number] = 3;
+        next[1] = padded(message.split_at(number + 1).0);
         message[number] = 1;
-        Self { first: padded(message.split_at(32).1.split_at(info.len() + 1).0), next, number }
+        Self { first: padded(message.split_at(32).1.split_at(info.len() + 1).0), next }
     }
 }
 
-/// `N` keys by HKDF-SHA256, unsalted or with a salt of 32 bytes. `hmac` is what it is computed with; its key is lost.
+/// `N` keys, at most three, by HKDF-SHA256, unsalted or with a salt of 32 bytes. `hmac` is what it is computed with; its key is lost.
 pub(crate) fn derive<const N: usize>(
     hmac: &mut Hmac,
     salt: Option<&[u8; 32]>,
     secret: &[u8],
     purpose: &Purpose,
 ) -> Zeroizing<[[u8; 32]; N]> {
+    const { assert!(N <= 3) }
     match salt {
         Some(salt) => hmac.set_key(salt),
         None => hmac.take_key(&NO_SALT),
     }
     let mut keys = Zeroizing::new([[0; 32]; N]);
-    let mut extracted = Zeroizing::new([0; 32]);
+    let mut key = Zeroizing::new([0; 32]);
     hmac.update(secret);
-    hmac.finish(&mut extracted);
-    hmac.set_key(&extracted);
-    let mut block = Zeroizing::new(purpose.first);
-    let mut number = 1;
-    for key in keys.iter_mut() {
-        hmac.codes([&block], [key]);
-        number += 1;
-        *block = purpose.next;
-        if let Some(before) = block.first_chunk_mut() {
-            *before = *key;
-        }
-        if let Some(byte) = block.get_mut(purpose.number) {
-            *byte = number;
+    hmac.finish(&mut key);
+    hmac.set_key(&key);
+    hmac.code(&purpose.first, &[], &mut key);
+    for (index, out) in keys.iter_mut().enumerate() {
+        *out = *key;
+        if let Some(block) = purpose.next.get(index).filter(|_| index + 1 < N) {
+            hmac.code(block, out, &mut key);
         }
     }
     keys
