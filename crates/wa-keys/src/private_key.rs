@@ -77,7 +77,7 @@ impl PrivateKey {
         rng.fill_bytes(nonce.as_mut_slice());
         let scalar = Zeroizing::new(self.scalar());
         let public = *self.edwards.get_or_init(|| self.point().compress().to_bytes());
-        let r = Zeroizing::new(hash_to_scalar(&[&HASH_PREFIX, self.as_bytes(), message, nonce.as_slice()]));
+        let r = secret_to_scalar(&[&HASH_PREFIX, self.as_bytes(), message, nonce.as_slice()]);
         let commitment = EdwardsPoint::mul_base(&r).compress();
         let challenge = hash_to_scalar(&[commitment.as_bytes(), &public, message]);
         let response = (*r + challenge * *scalar).to_bytes();
@@ -145,15 +145,21 @@ const HASH_PREFIX: [u8; 32] = {
     prefix
 };
 
+/// The number that a hash of secrets gives.
+fn secret_to_scalar(parts: &[&[u8]]) -> Zeroizing<Scalar> {
+    let hash = Zeroizing::new(hash(parts));
+    Zeroizing::new(Scalar::from_bytes_mod_order_wide(&hash))
+}
+
+/// The number that a hash of what everybody sees gives.
 pub(crate) fn hash_to_scalar(parts: &[&[u8]]) -> Scalar {
+    Scalar::from_bytes_mod_order_wide(&hash(parts))
+}
+
+fn hash(parts: &[&[u8]]) -> [u8; 64] {
     let mut hash = Sha512::new();
-    for part in parts {
-        hash.update(part);
-    }
-    let mut wide: [u8; 64] = hash.finalize().into();
-    let scalar = Scalar::from_bytes_mod_order_wide(&wide);
-    wide.zeroize();
-    scalar
+    parts.iter().for_each(|part| hash.update(part));
+    hash.finalize().into()
 }
 
 #[cfg(test)]
