@@ -49,6 +49,6 @@ pub use crate::key::{Key, Table};
 pub use crate::memory::MemoryStore;
 pub use crate::messenger::Messenger;
 pub use crate::restoration::Restoration;
-pub use crate::store::{Read, Rows, StateError, Store, StoreError, Transaction, Value, Write};
+pub use crate::store::{Read, Rows, StateError, Store, StoreError, Transaction, Value, Write, rows_of};
 pub use crate::time::Now;
 pub use wa_stanza::{Report, ReportedMessage, Typing};

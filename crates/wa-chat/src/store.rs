@@ -66,6 +66,12 @@ pub struct Transaction {
     pub reads: Vec<Read>,
 }
 
+/// The transaction that reads the rows of one table (the first 65,535), to look at a store from outside.
+pub fn rows_of(table: Table) -> Transaction {
+    let read = Read::Page { from: Key::start_of(table), to: Key::end_of(table), limit: u16::MAX };
+    Transaction { reads: vec![read], ..Transaction::default() }
+}
+
 /// The rows that a transaction's reads found. Absent rows are not here; where reads overlap, a row may be here twice.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Rows(pub Vec<(Key, Value)>);

@@ -18,5 +18,5 @@ mod wire;
 pub use crate::checks::{Check, all};
 pub use crate::environment::{Document, Environment};
 pub use crate::failure::Failure;
-pub use crate::pair::{Pair, Tally};
+pub use crate::pair::{Faults, Pair, Schedule, StorageKind, Tally};
 pub use crate::report::{Form, Report};

@@ -1,36 +1,41 @@
-//! Client and WhatsApp in one thread on a virtual clock, over a link and a process that fail at any moment.
+//! Client and WhatsApp in one thread on a virtual clock, over a link, a process and a store that fail at any moment.
 //!
-//! A schedule is a seed: it decides what happens next, and where the client is dropped (before a transaction is
-//! run, after it was run and before that is told, before something is sent, shown or confirmed). Afterwards all is
-//! brought to rest, and the ledger must balance: nothing lost, nothing shown again once confirmed, nothing sent
-//! twice, no message key used twice (the phone would not decrypt).
+//! A [`Schedule`] is a seed and what may go wrong: it decides what happens next, where the client is dropped (before a
+//! transaction is run, after it was run and before that is told, before something is sent, shown or confirmed), and
+//! what becomes of bytes on the wire. Afterwards all is brought to rest, and the ledger must balance: nothing lost,
+//! nothing shown again once confirmed, nothing sent twice, no message key used twice (the phone would not decrypt).
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{
-    AccountKeys, Client, Command, Content, Event, MemoryStore, MessageId, Now, Table, Ticket, Transaction,
+    AccountKeys, Client, Command, Content, Event, Mark, MessageId, Now, Ticket, Transaction,
 };
 use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
-use wa_sandbox::{Clock, ConnectionId, Integrator, Output, World, WorldConfig};
+use wa_sandbox::{Clock, Integrator, World, WorldConfig};
 
 use crate::environment::{INTEGRATOR, PHONE};
 use crate::failure::{Failure, ensure, expect};
 use crate::pair::enlisting::{enlist, token_and_jwks};
 use crate::pair::ledger::Ledger;
+use crate::pair::link::Link;
+use crate::pair::storage::Storage;
 
+mod balance;
+mod edges;
 mod enlisting;
 mod ledger;
+mod link;
+mod storage;
 #[cfg(test)]
 mod tests;
 
 pub use self::ledger::Tally;
+pub use self::storage::StorageKind;
 
 const BASE: &str = "https://integrator.example";
 const USER: &str = "alice";
@@ -38,8 +43,44 @@ const USER: &str = "alice";
 /// Steps of one schedule before everything is brought to rest.
 const STEPS: usize = 1200;
 
+/// What may go wrong in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Faults {
+    /// The process dies, the connection is cut, transactions run twice.
+    Crashes,
+    /// Bytes on the wire are dropped, changed, doubled, split and delayed.
+    Link,
+    /// Both.
+    All,
+}
+
+/// One run, which replays from its seed.
+#[derive(Clone, Copy, Debug)]
+pub struct Schedule {
+    /// Decides everything else.
+    pub seed: u64,
+    /// What may go wrong.
+    pub faults: Faults,
+    /// What the client's rows are kept in.
+    pub storage: StorageKind,
+}
+
+/// What happens to the phone in a run, by its seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mishap {
+    None,
+    /// Some of its messages lose a bit on their way.
+    Spoils,
+    /// It loses its session once.
+    Forgets,
+    /// Its application is installed anew once.
+    Reinstalls,
+}
+
 /// One run.
 pub struct Pair {
+    faults: Faults,
+    mishap: Mishap,
     dice: StdRng,
     rng: StdRng,
     now: Now,
@@ -47,7 +88,7 @@ pub struct Pair {
     clock: Clock,
     token: String,
     login: Jid,
-    store: MemoryStore,
+    store: Storage,
     client: Client,
     /// Handed out and not run, or run and not told of.
     transaction: Option<(Transaction, bool)>,
@@ -59,31 +100,29 @@ pub struct Pair {
     ledger: Ledger,
 }
 
-#[derive(Debug)]
-struct Link {
-    id: ConnectionId,
-    to_server: VecDeque<Bytes>,
-    to_client: VecDeque<Bytes>,
-}
-
-impl Pair {
-    /// Runs one schedule from start to rest.
+impl Schedule {
+    /// Runs from start to rest.
     ///
     /// # Errors
     /// What did not balance.
-    pub fn run(seed: u64) -> Result<Tally, Failure> {
-        let mut pair = Self::new(seed)?;
+    pub fn run(self) -> Result<Tally, Failure> {
+        let mut pair = Pair::new(self)?;
         for _ in 0..STEPS {
             pair.step()?;
         }
-        let amid_faults = pair.at_phone("received").len();
+        let amid_faults = pair.texts_at_phone().len();
         pair.rest()?;
         Ok(Tally { amid_faults, ..pair.balance()? })
     }
+}
 
-    fn new(seed: u64) -> Result<Self, Failure> {
+impl Pair {
+    fn new(schedule: Schedule) -> Result<Self, Failure> {
+        let Schedule { seed, faults, storage } = schedule;
         let mut rng = StdRng::seed_from_u64(seed);
-        let (profile, clock) = (Profile::overview(), Clock::default());
+        let profile =
+            if seed.is_multiple_of(2) { Profile::overview() } else { Profile::reference_offer_1_0_3() };
+        let clock = Clock::default();
         let integrators = vec![Integrator { id: INTEGRATOR, base_url: BASE.to_owned() }];
         let config = WorldConfig { profile: profile.clone(), integrators, phones: vec![PHONE.to_owned()] };
         let mut world = World::new(config, Box::new(StdRng::seed_from_u64(seed + 1)));
@@ -92,13 +131,17 @@ impl Pair {
         world.handle_keys(INTEGRATOR, Some(&jwks), now.unix);
         let keys = AccountKeys::generate(&mut rng);
         let login = enlist(&mut world, &keys, &token, &profile, now.unix)?;
-        let store = MemoryStore::default();
-        store.apply(&Client::create(&keys));
+        let store = Storage::new(storage)?;
+        store.apply(&Client::create(&keys))?;
         let root = TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(world.noise_root()));
         let client = Client::open(profile.clone(), root);
         let dice = StdRng::seed_from_u64(seed ^ 0xD1CE);
         let (transaction, link, ledger) = (None, None, Ledger::default());
+        let mishaps = [Mishap::None, Mishap::Spoils, Mishap::Forgets, Mishap::Reinstalls];
+        let mishap = mishaps.into_iter().cycle().nth(usize::try_from(seed / 2 % 4)?);
         let mut pair = Self {
+            faults,
+            mishap: mishap.unwrap_or(Mishap::None),
             dice,
             rng,
             now,
@@ -113,7 +156,7 @@ impl Pair {
             root,
             profile,
             next_ticket: 0,
-            waits_for_prekeys: seed.is_multiple_of(2),
+            waits_for_prekeys: (seed / 8).is_multiple_of(2),
             ledger,
         };
         pair.settle()?;
@@ -128,16 +171,23 @@ impl Pair {
         match self.dice.random_range(0..1000u32) {
             0..70 => self.write_text(),
             70..110 => self.phone_writes()?,
-            110..240 => self.deliver_to_server(),
-            240..370 => self.deliver_to_client(),
-            370..520 => self.take_transaction(),
-            520..670 => self.run_transaction(),
-            670..820 => self.tell()?,
-            820..900 => self.transmit(),
-            900..940 => self.show()?,
-            940..990 => self.connect(),
+            110..230 => self.deliver_to_server(),
+            230..360 => self.deliver_to_client(),
+            360..510 => self.take_transaction(),
+            510..660 => self.run_transaction()?,
+            660..810 => self.tell()?,
+            810..890 => self.transmit(),
+            890..930 => self.show()?,
+            930..950 => self.mark(),
+            950..965 => {
+                let time = Duration::from_secs(self.dice.random_range(0..8));
+                self.wait(time);
+            }
+            965..968 => self.mishap()?,
+            968..990 => self.connect(),
             990..995 => self.cut(),
-            _ => self.crash(),
+            _ if self.faults == Faults::Link => self.connect(),
+            _ => self.crash()?,
         }
         Ok(())
     }
@@ -172,49 +222,52 @@ impl Pair {
         self.ledger.sending.insert(ticket, index);
     }
 
+    /// The user reads what was shown last.
+    fn mark(&mut self) {
+        let unread = self.ledger.unread.pop();
+        let (Some(id), Ok(from)) = (unread, Jid::phone(PHONE)) else { return };
+        let ids = vec![MessageId(id.clone())];
+        let ticket = self.command(Command::Mark { from, ids, mark: Mark::Read });
+        self.ledger.marking.insert(ticket, id);
+    }
+
     /// In every other schedule the phone waits for one-time prekeys before it begins a session.
     fn phone_writes(&mut self) -> Result<(), Failure> {
         if self.waits_for_prekeys && self.ledger.written.is_empty() && self.prekeys_left() == Some(0) {
             return Ok(());
         }
+        if self.mishap == Mishap::Spoils && self.dice.random_bool(0.1) {
+            self.phone_does("spoil", &json!({}))?;
+        }
         let text = format!("phone {}", self.ledger.written.len());
-        let body = json!({ "to": self.login.to_string(), "text": text }).to_string();
-        let path = format!("phones/{PHONE}/send");
-        let sent = self.world.control(&self.clock, false, &path, body.as_bytes());
-        let id = sent.and_then(|sent| sent.get("id").cloned());
-        self.ledger.written.push((text, id.ok_or_else(|| Failure::new("the phone could not write"))?));
+        let sent = self.phone_does("send", &json!({ "to": self.login.to_string(), "text": text }))?;
+        let id = sent.get("id").cloned().ok_or_else(|| Failure::new("the phone could not write"))?;
+        self.ledger.written.push((text, id));
         self.take_outputs();
         Ok(())
     }
 
-    /// Some of the bytes on the wire arrive.
-    fn deliver_to_server(&mut self) {
-        let Some(link) = &mut self.link else { return };
-        let Some(bytes) = arriving(&mut link.to_server, &mut self.dice) else { return };
-        self.world.handle_bytes(link.id, self.now.unix, &bytes);
-        self.take_outputs();
+    /// What happens once to the phone, when both have written.
+    fn mishap(&mut self) -> Result<(), Failure> {
+        let is_due =
+            !self.ledger.mishap && !self.texts_at_phone().is_empty() && self.ledger.written.len() > 1;
+        let what = match self.mishap {
+            Mishap::Forgets => "forget",
+            Mishap::Reinstalls => "reinstall",
+            Mishap::None | Mishap::Spoils => return Ok(()),
+        };
+        if is_due {
+            self.ledger.mishap = true;
+            self.phone_does(what, &json!({ "to": self.login.to_string() }))?;
+            self.take_outputs();
+        }
+        Ok(())
     }
 
-    fn deliver_to_client(&mut self) {
-        let Some(link) = &mut self.link else { return };
-        if !self.client.wants_input() {
-            return;
-        }
-        let Some(bytes) = arriving(&mut link.to_client, &mut self.dice) else { return };
-        self.client.handle_bytes(self.now, &bytes, &mut self.rng);
-        if !self.client.is_connected() {
-            self.drop_link();
-        }
-    }
-
-    fn take_outputs(&mut self) {
-        while let Some((id, output)) = self.world.poll_output() {
-            let Some(link) = self.link.as_mut().filter(|link| link.id == id) else { continue };
-            match output {
-                Output::Bytes(bytes) => link.to_client.push_back(bytes),
-                Output::Close => {}
-            }
-        }
+    fn phone_does(&mut self, what: &str, body: &Value) -> Result<Value, Failure> {
+        let path = format!("phones/{PHONE}/{what}");
+        let done = self.world.control(&self.clock, false, &path, body.to_string().as_bytes());
+        done.ok_or_else(|| Failure(format!("the phone could not {what}")))
     }
 
     fn take_transaction(&mut self) {
@@ -225,17 +278,18 @@ impl Pair {
     }
 
     /// The store runs it, perhaps twice.
-    fn run_transaction(&mut self) {
+    fn run_transaction(&mut self) -> Result<(), Failure> {
         if let Some((transaction, has_run)) = &mut self.transaction {
-            self.store.apply(transaction);
+            self.store.apply(transaction)?;
             *has_run = true;
         }
+        Ok(())
     }
 
     /// The client hears of it.
     fn tell(&mut self) -> Result<(), Failure> {
         if let Some((transaction, _)) = self.transaction.take_if(|(_, has_run)| *has_run) {
-            let rows = self.store.apply(&transaction);
+            let rows = self.store.apply(&transaction)?;
             self.client.handle_committed(self.now, rows, &mut self.rng)?;
         }
         self.take_accepted();
@@ -250,16 +304,7 @@ impl Pair {
                 *accepted = true;
             }
             self.ledger.confirmed.extend(self.ledger.confirming.remove(&ticket));
-        }
-    }
-
-    fn transmit(&mut self) {
-        let Some(link) = &mut self.link else { return };
-        while let Some(bytes) = self.client.poll_transmit() {
-            link.to_server.push_back(bytes);
-            if self.dice.random_bool(0.3) {
-                break;
-            }
+            self.ledger.marked.extend(self.ledger.marking.remove(&ticket));
         }
     }
 
@@ -267,15 +312,20 @@ impl Pair {
     fn show(&mut self) -> Result<(), Failure> {
         let Some(event) = self.client.poll_event() else { return Ok(()) };
         let (event, text) = match event {
-            Event::Message { event, content: Content::Text(text), .. } => (event, Some(text.body)),
+            Event::Message { event, id, content: Content::Text(text), .. } => (event, Some((text.body, id))),
             Event::Receipt { event, .. } => (event, None),
+            Event::IdentityChanged { event, .. } if self.mishap == Mishap::Reinstalls => (event, None),
+            Event::Undecryptable { .. } if self.mishap == Mishap::Spoils => return Ok(()),
             Event::Connected | Event::Disconnected(_) => return Ok(()),
             other => return Err(Failure(format!("shown: {other:?}"))),
         };
         ensure("shown again after it was confirmed", !self.ledger.confirmed.contains(&event))?;
-        if let Some(text) = text {
+        if let Some((text, MessageId(id))) = text {
             match self.ledger.shown.insert(event, text.clone()) {
-                None => self.ledger.order.push(event),
+                None => {
+                    self.ledger.order.push(event);
+                    self.ledger.unread.push(id);
+                }
                 Some(before) => expect("the same event", text, before)?,
             }
         }
@@ -286,128 +336,42 @@ impl Pair {
         Ok(())
     }
 
-    fn connect(&mut self) {
-        if self.link.is_some() {
-            return;
-        }
-        if self.client.connect(self.now, self.token.clone(), &mut self.rng).is_ok() {
-            let id = self.world.connect(self.now.unix);
-            self.link = Some(Link { id, to_server: VecDeque::new(), to_client: VecDeque::new() });
-        }
-    }
-
-    /// The connection breaks; what was under way is gone.
-    fn cut(&mut self) {
-        self.client.handle_lost(self.now, &mut self.rng);
-        self.drop_link();
-    }
-
-    fn drop_link(&mut self) {
-        if let Some(link) = self.link.take() {
-            self.world.disconnect(link.id);
+    /// Time passes, on both sides.
+    fn wait(&mut self, time: Duration) {
+        self.now.tick += time;
+        self.now.unix += time.as_secs();
+        self.client.handle_timeout(self.now, &mut self.rng);
+        if !self.client.is_connected() {
+            self.drop_link();
         }
     }
 
     /// The process dies. A transaction that was handed out may have reached the store or not.
-    fn crash(&mut self) {
+    fn crash(&mut self) -> Result<(), Failure> {
         if let Some((transaction, _)) = self.transaction.take()
             && self.dice.random_bool(0.5)
         {
-            self.store.apply(&transaction);
+            self.store.apply(&transaction)?;
         }
         self.drop_link();
+        self.store.reopen()?;
         self.client = Client::open(self.profile.clone(), self.root);
         self.ledger.sending.clear();
         self.ledger.confirming.clear();
+        // What was read and not accepted is unread.
+        self.ledger.unread.extend(std::mem::take(&mut self.ledger.marking).into_values());
         self.ledger.crashes += 1;
+        Ok(())
     }
 
     /// Runs the client's transactions until it has none.
     fn settle(&mut self) -> Result<(), Failure> {
         self.take_transaction();
         while self.transaction.is_some() {
-            self.run_transaction();
+            self.run_transaction()?;
             self.tell()?;
             self.take_transaction();
         }
         Ok(())
     }
-
-    /// No more faults: everything that was begun comes to its end.
-    fn rest(&mut self) -> Result<(), Failure> {
-        let mut quiet = 0;
-        while quiet < 8 {
-            self.settle()?;
-            self.connect();
-            if self.ledger.sent.iter().any(|(_, accepted)| !accepted) {
-                self.write_text();
-                self.settle()?;
-            }
-            let before = self.progress();
-            for _ in 0..64 {
-                self.transmit();
-                self.deliver_to_server();
-                self.deliver_to_client();
-                self.settle()?;
-                self.show()?;
-            }
-            quiet = if self.progress() == before { quiet + 1 } else { 0 };
-        }
-        Ok(())
-    }
-
-    /// A number that changes as long as something happens.
-    fn progress(&mut self) -> (usize, usize, usize) {
-        let wire = self
-            .link
-            .as_ref()
-            .map_or(0, |link| link.to_server.iter().chain(&link.to_client).map(Bytes::len).sum::<usize>());
-        (wire, self.at_phone("received").len(), self.ledger.order.len() + self.ledger.confirmed.len())
-    }
-
-    /// A list that the phone keeps.
-    fn at_phone(&mut self, list: &str) -> Vec<Value> {
-        let phone = self.world.control(&self.clock, true, &format!("phones/{PHONE}"), b"");
-        phone.and_then(|phone| phone.get(list)?.as_array().cloned()).unwrap_or_default()
-    }
-
-    /// One-time prekeys that the server has left.
-    fn prekeys_left(&mut self) -> Option<u64> {
-        let account = self.world.control(&self.clock, true, &format!("accounts/{}", self.login), b"");
-        account?.get("prekeys")?.as_u64()
-    }
-
-    fn balance(mut self) -> Result<Tally, Failure> {
-        let at_phone: Vec<Value> =
-            self.at_phone("received").iter().map(|it| it.get("text").cloned().unwrap_or_default()).collect();
-        let sent: Vec<Value> = self.ledger.sent.iter().map(|(text, _)| json!(text)).collect();
-        expect("texts at the phone", at_phone, sent)?;
-        let shown = self.ledger.order.iter().filter_map(|event| self.ledger.shown.get(event)).cloned();
-        let echoes = |text: &String| !text.starts_with("echo: ");
-        let shown: Vec<String> = shown.filter(echoes).collect();
-        let written: Vec<String> = self.ledger.written.iter().map(|(text, _)| text.clone()).collect();
-        expect("texts at the client", shown, written)?;
-        let receipts: Vec<Value> =
-            self.at_phone("receipts").iter().filter_map(|receipt| receipt.get("id").cloned()).collect();
-        let has_receipt = |(_, id): &(String, Value)| receipts.contains(id);
-        ensure("a delivery receipt is missing", self.ledger.written.iter().all(has_receipt))?;
-        let kept = u64::try_from(self.store.count(Table::Prekey))?;
-        expect("one-time prekeys: those on the server, and ours", self.prekeys_left(), Some(kept))?;
-        expect("unacked stanzas", self.store.count(Table::Outbox), 0)?;
-        expect("waiting contents", self.store.count(Table::Waiting), 0)?;
-        let violations = self.world.control(&self.clock, true, "violations", b"");
-        expect("violations", violations, Some(json!({ "violations": [] })))?;
-        let received = self.ledger.written.len();
-        Ok(Tally { sent: self.ledger.sent.len(), received, amid_faults: 0, crashes: self.ledger.crashes })
-    }
-}
-
-/// All that is under way, or a piece of it.
-fn arriving(wire: &mut VecDeque<Bytes>, dice: &mut StdRng) -> Option<Vec<u8>> {
-    let mut bytes = wire.drain(..).collect::<Vec<_>>().concat();
-    if bytes.len() > 1 && dice.random_bool(0.3) {
-        let rest = bytes.split_off(dice.random_range(1..bytes.len()));
-        wire.push_front(rest.into());
-    }
-    (!bytes.is_empty()).then_some(bytes)
 }

@@ -67,3 +67,6 @@ pub use wa_keys as keys;
 pub use wa_noise as noise;
 /// What is not public, in one value.
 pub use wa_profile as profile;
+/// The durable store.
+#[cfg(feature = "store")]
+pub use wa_store as store;

@@ -100,9 +100,13 @@ impl Phone {
         Some(bundle)
     }
 
-    /// The application is installed anew: another identity, and nothing of before.
+    /// The application is installed anew: another identity and no session; the history comes out of a backup.
     pub(crate) fn reinstall(&mut self, rng: &mut impl CryptoRng) {
-        self.devices.insert(0, Device::new(rng));
+        let mut device = Device::new(rng);
+        if let Some(old) = self.devices.remove(&0) {
+            device.remember(old);
+        }
+        self.devices.insert(0, device);
     }
 
     /// Decrypts a message, says that it has arrived, and answers a text. What it sends is from that device.

@@ -77,12 +77,21 @@ impl Context<'_> {
         Ok(conversation.finish())
     }
 
-    /// One receipt for all; it stands in the outbox until the server has acked it.
+    /// One receipt for all; it stands in the outbox until the server has acked it. A message whose own receipt stands
+    /// there already is left out.
     fn mark(&self, view: &View, from: &Jid, ids: &[MessageId], mark: Mark) -> Result<Draft, Stop> {
         let mut draft = Draft::default();
-        let wants_it = self.profile.chat.receipts == wa_profile::Receipts::DeliveryAndRead;
-        let Some((first, more)) = ids.split_first().filter(|_| wants_it) else { return Ok(draft) };
         let user = from.clone().without_device();
+        let marked = |id: &MessageId| Key::marked(&user, &id.0);
+        view.need(ids.iter().map(marked).chain([Key::counters()]))?;
+        let mut new = Vec::with_capacity(ids.len());
+        for id in ids {
+            if !view.has(&marked(id))? {
+                new.push(id);
+            }
+        }
+        let wants_it = self.profile.chat.receipts == wa_profile::Receipts::DeliveryAndRead;
+        let Some((first, more)) = new.split_first().filter(|_| wants_it) else { return Ok(draft) };
         let kind = match mark {
             Mark::Read => ReceiptKind::Read,
             Mark::Played => ReceiptKind::Played,
@@ -93,7 +102,7 @@ impl Context<'_> {
         let mut counters = view.counters()?;
         if let Some(number) = put_outbox(&mut draft, &mut counters, receipt.into()) {
             let until = self.now.unix + REMEMBER;
-            draft.put_until(Key::marked(&user, &first.0), Row::Number(number), until);
+            draft.put_until(marked(first), Row::Number(number), until);
             draft.expire(&Key::outbox(number), until);
         }
         draft.put_counters(counters);

@@ -19,6 +19,14 @@ pub(super) struct Ledger {
     pub(super) shown: BTreeMap<EventId, String>,
     pub(super) order: Vec<EventId>,
     pub(super) confirmed: BTreeSet<EventId>,
+    /// Ids of messages that were shown and not read, on their way to being read, and read.
+    pub(super) unread: Vec<String>,
+    pub(super) marking: BTreeMap<Ticket, String>,
+    pub(super) marked: BTreeSet<String>,
+    /// The phone has had its mishap.
+    pub(super) mishap: bool,
+    /// Nothing goes wrong any more.
+    pub(super) at_rest: bool,
     pub(super) crashes: u32,
 }
 
@@ -33,4 +41,13 @@ pub struct Tally {
     pub amid_faults: usize,
     /// How often the client was dropped.
     pub crashes: u32,
+}
+
+impl std::ops::AddAssign for Tally {
+    fn add_assign(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.received += other.received;
+        self.amid_faults += other.amid_faults;
+        self.crashes += other.crashes;
+    }
 }

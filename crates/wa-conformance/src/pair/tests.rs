@@ -8,11 +8,16 @@ use super::*;
 
 /// A pair whose login stands and whose wires are empty.
 fn connected() -> Pair {
-    let mut pair = Pair::new(1).unwrap();
+    let mut pair = quiet();
     pair.connect();
     pair.exchange();
     assert_eq!(pair.client.poll_event(), Some(Event::Connected));
     pair
+}
+
+/// A pair that nothing happens to.
+fn quiet() -> Pair {
+    Pair::new(Schedule { seed: 0, faults: Faults::Crashes, storage: StorageKind::Memory }).unwrap()
 }
 
 impl Pair {
@@ -31,12 +36,6 @@ impl Pair {
             self.deliver_to_client();
         }
     }
-
-    fn wait(&mut self, seconds: u64) {
-        self.now.tick += Duration::from_secs(seconds);
-        self.now.unix += seconds;
-        self.client.handle_timeout(self.now, &mut self.rng);
-    }
 }
 
 #[test]
@@ -45,9 +44,9 @@ fn a_quiet_line_is_pinged_and_an_answer_keeps_it_open() {
     for _ in 0..3 {
         let due = pair.client.poll_timeout().unwrap() - pair.now.tick;
         assert!((20..=30).contains(&due.as_secs()), "{due:?}");
-        pair.wait(19);
+        pair.wait(Duration::from_secs(19));
         assert_eq!(pair.client.poll_transmit(), None, "too early");
-        pair.wait(12);
+        pair.wait(Duration::from_secs(12));
         let ping = pair.client.poll_transmit().expect("a ping");
         pair.link.as_mut().unwrap().to_server.push_back(ping);
         pair.exchange();
@@ -58,22 +57,22 @@ fn a_quiet_line_is_pinged_and_an_answer_keeps_it_open() {
 #[test]
 fn an_unanswered_ping_ends_the_connection_after_ten_seconds() {
     let mut pair = connected();
-    pair.wait(31);
+    pair.wait(Duration::from_secs(31));
     assert!(pair.client.poll_transmit().is_some());
-    pair.wait(9);
+    pair.wait(Duration::from_secs(9));
     assert_eq!(pair.client.poll_event(), None);
-    pair.wait(1);
+    pair.wait(Duration::from_secs(1));
     assert_eq!(pair.client.poll_event(), Some(Event::Disconnected(DisconnectReason::TimedOut)));
     assert_eq!(pair.client.poll_timeout(), None);
 }
 
 #[test]
 fn a_login_without_an_answer_ends_after_twenty_seconds() {
-    let mut pair = Pair::new(1).unwrap();
+    let mut pair = quiet();
     pair.connect();
-    pair.wait(19);
+    pair.wait(Duration::from_secs(19));
     assert_eq!(pair.client.poll_event(), None);
-    pair.wait(1);
+    pair.wait(Duration::from_secs(1));
     assert_eq!(pair.client.poll_event(), Some(Event::Disconnected(DisconnectReason::TimedOut)));
 }
 
@@ -86,10 +85,10 @@ fn nothing_leaves_before_its_commit() {
         assert_eq!(pair.client.poll_transmit(), None);
         pair.take_transaction();
         assert_eq!(pair.client.poll_transmit(), None, "left while its commit was under way");
-        pair.run_transaction();
+        pair.run_transaction().unwrap();
         assert_eq!(pair.client.poll_transmit(), None, "left before the commit was told of");
         if let Some((transaction, _)) = pair.transaction.take() {
-            let rows = pair.store.apply(&transaction);
+            let rows = pair.store.apply(&transaction).unwrap();
             pair.client.handle_committed(pair.now, rows, &mut pair.rng).unwrap();
         }
     }

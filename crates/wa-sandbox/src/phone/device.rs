@@ -75,6 +75,11 @@ impl Device {
         }
     }
 
+    /// Knows which messages another one has shown.
+    pub(crate) fn remember(&mut self, old: Self) {
+        self.seen = old.seen;
+    }
+
     /// Loses the session with a login, as a device does that was restored from an old copy.
     pub(crate) fn forget(&mut self, login: &str) {
         self.sessions.remove(login);

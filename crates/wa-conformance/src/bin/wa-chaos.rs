@@ -1,0 +1,148 @@
+//! `wa-chaos`: many runs of client and WhatsApp under faults, each of which replays from its number.
+
+use std::num::NonZero;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use wa_conformance::{Failure, Faults, Pair, Schedule, StorageKind, Tally};
+
+/// Runs client and WhatsApp under faults. A run that fails is named by its seed, and replays.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Random schedules of crashes and of a bad line
+    Seeds {
+        /// How many
+        #[arg(long, default_value_t = 10_000)]
+        seeds: u64,
+        /// The first one
+        #[arg(long, default_value_t = 0)]
+        from: u64,
+        /// What goes wrong
+        #[arg(long, value_enum, default_value_t = Wrong::All)]
+        faults: Wrong,
+        /// What rows are kept in
+        #[arg(long, value_enum, default_value_t = Rows::Memory)]
+        store: Rows,
+    },
+    /// A death at every edge of a conversation, and at every pair of two edges
+    Edges {
+        /// Every so many-th pair only
+        #[arg(long, default_value_t = 1)]
+        every: u64,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Wrong {
+    All,
+    Crashes,
+    Link,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Rows {
+    Memory,
+    Sqlite,
+}
+
+fn main() -> ExitCode {
+    let (what, outcome) = match Arguments::parse().what {
+        What::Seeds { seeds, from, faults, store } => {
+            let faults = match faults {
+                Wrong::All => Faults::All,
+                Wrong::Crashes => Faults::Crashes,
+                Wrong::Link => Faults::Link,
+            };
+            let storage = match store {
+                Rows::Memory => StorageKind::Memory,
+                Rows::Sqlite => StorageKind::Sqlite,
+            };
+            let run = |number| Schedule { seed: from + number, faults, storage }.run();
+            (format!("{seeds} schedules from seed {from}"), many(seeds, "seed", from, run))
+        }
+        What::Edges { every } => edges(every),
+    };
+    report(&what, outcome)
+}
+
+/// Each edge alone, and every so many-th pair, under both documents.
+fn edges(every: u64) -> (String, Result<Tally, String>) {
+    let mut runs: Vec<(u64, Vec<usize>)> = Vec::new();
+    for seed in 0..2 {
+        let edges = match Pair::count_edges(seed) {
+            Ok(edges) => edges,
+            Err(failure) => return ("edges".to_owned(), Err(failure.to_string())),
+        };
+        runs.extend((0..edges).map(|edge| (seed, vec![edge])));
+        let pairs = (0..edges).flat_map(|first| (first + 1..edges).map(move |second| vec![first, second]));
+        let step = usize::try_from(every).unwrap_or(usize::MAX).max(1);
+        runs.extend(pairs.step_by(step).map(|pair| (seed, pair)));
+    }
+    let count = u64::try_from(runs.len()).unwrap_or(u64::MAX);
+    let run = |number: u64| {
+        let run = usize::try_from(number).ok().and_then(|number| runs.get(number));
+        let (seed, edges) = run.ok_or_else(|| Failure::new("no such run"))?;
+        let told = |failure: Failure| Failure::new(format!("document {seed}, edges {edges:?}: {failure}"));
+        Ok(Pair::run_edges(*seed, edges).map_err(told)?.0)
+    };
+    (format!("{count} deaths at edges, alone and in pairs"), many(count, "run", 0, run))
+}
+
+/// Runs them on all processors; the first failure stops the others.
+fn many(
+    count: u64,
+    what: &str,
+    from: u64,
+    run: impl Fn(u64) -> Result<Tally, Failure> + Sync,
+) -> Result<Tally, String> {
+    let next = AtomicU64::new(0);
+    let total = Mutex::new(Ok(Tally::default()));
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get);
+    let work = || {
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= count {
+                return;
+            }
+            let outcome = run(number);
+            let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
+            match (&mut *total, outcome) {
+                (Ok(total), Ok(tally)) => *total += tally,
+                (total @ Ok(_), Err(failure)) => {
+                    *total = Err(format!("{what} {}: {failure}", from + number));
+                    next.store(count, Ordering::Relaxed);
+                }
+                (Err(_), _) => {}
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(work);
+        }
+    });
+    total.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+fn report(what: &str, outcome: Result<Tally, String>) -> ExitCode {
+    match outcome {
+        Ok(Tally { sent, received, crashes, .. }) => {
+            println!("{what}: all balance; {sent} texts out, {received} in, {crashes} deaths");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("{failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
