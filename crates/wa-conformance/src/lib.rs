@@ -5,6 +5,7 @@
 //! its own process. A check is a function that gives `Ok` or says what went wrong.
 
 mod checks;
+mod endurance;
 mod environment;
 mod exchange;
 mod failure;
@@ -16,6 +17,7 @@ mod user;
 mod wire;
 
 pub use crate::checks::{Check, all};
+pub use crate::endurance::{serve, survive, watch};
 pub use crate::environment::{Document, Environment};
 pub use crate::failure::Failure;
 pub use crate::pair::{Faults, Pair, Schedule, StorageKind, Tally};

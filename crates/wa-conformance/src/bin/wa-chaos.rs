@@ -1,6 +1,7 @@
 //! `wa-chaos`: many runs of client and WhatsApp under faults, each of which replays from its number.
 
 use std::num::NonZero;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -39,6 +40,24 @@ enum What {
         #[arg(long, default_value_t = 1)]
         every: u64,
     },
+    /// Kill a running client again and again
+    Kill {
+        /// How often
+        #[arg(long, default_value_t = 200)]
+        times: u32,
+    },
+    /// See with strace that the store is synced before a text leaves
+    Sync {
+        /// How many texts
+        #[arg(long, default_value_t = 20)]
+        texts: u64,
+    },
+    /// The client that the others start
+    #[command(hide = true)]
+    Client {
+        /// What it is told, in JSON
+        orders: String,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -56,6 +75,11 @@ enum Rows {
 
 fn main() -> ExitCode {
     let (what, outcome) = match Arguments::parse().what {
+        What::Kill { times } => return live(async |program| wa_conformance::survive(program, times).await),
+        What::Sync { texts } => return live(async |program| wa_conformance::watch(program, texts).await),
+        What::Client { orders } => {
+            return live(async |_| wa_conformance::serve(&orders).await.map(|()| String::new()));
+        }
         What::Seeds { seeds, from, faults, store } => {
             let faults = match faults {
                 Wrong::All => Faults::All,
@@ -72,6 +96,25 @@ fn main() -> ExitCode {
         What::Edges { every } => edges(every),
     };
     report(&what, outcome)
+}
+
+/// Runs something that needs sockets; it is told where this program lies.
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+fn live(run: impl AsyncFnOnce(&Path) -> Result<String, Failure>) -> ExitCode {
+    let outcome = std::env::current_exe().map_err(Failure::from).and_then(|program| {
+        let runtime = tokio::runtime::Runtime::new()?;
+        runtime.block_on(run(&program))
+    });
+    match outcome {
+        Ok(done) => {
+            println!("{done}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            eprintln!("wa-chaos: {failure}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// Each edge alone, and every so many-th pair, under both documents.
