@@ -4,7 +4,7 @@ use std::{error::Error, io};
 
 use thiserror::Error;
 
-use crate::connecting::ConnectTimedOut;
+use crate::{addresses::NotPublic, connecting::ConnectTimedOut};
 
 /// An exchange that ended without a whole response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -16,6 +16,9 @@ pub enum HttpError {
     /// The URI is plain `http` and the client was not told to speak it.
     #[error("plain http is not allowed")]
     PlainHttp,
+    /// The host is, or was resolved to, an address that the client was told not to connect to.
+    #[error("the host has no address that is allowed")]
+    Address,
     /// A trust anchor is not a certificate in DER.
     #[error("trust anchor {index} is not a certificate")]
     Root {
@@ -71,7 +74,7 @@ impl HttpError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Uri | Self::PlainHttp | Self::Root { .. } => Fault::Caller,
+            Self::Uri | Self::PlainHttp | Self::Address | Self::Root { .. } => Fault::Caller,
             Self::Connect { .. } | Self::ConnectTimeout | Self::Timeout | Self::Interrupted => Fault::World,
             Self::Certificate | Self::Tls | Self::Malformed | Self::BodyTooLarge { .. } => Fault::Peer,
         }
@@ -98,6 +101,9 @@ impl HttpError {
 fn from_connecting(error: &(dyn Error + 'static)) -> HttpError {
     if find::<ConnectTimedOut>(error).is_some() {
         return HttpError::ConnectTimeout;
+    }
+    if find::<NotPublic>(error).is_some() {
+        return HttpError::Address;
     }
     match find::<rustls::Error>(error) {
         Some(rustls::Error::InvalidCertificate(_)) => return HttpError::Certificate,

@@ -12,7 +12,7 @@ use hyper_util::{
 };
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 
-use crate::{HttpClient, HttpError, Limits, body, connecting::Connecting};
+use crate::{Addresses, HttpClient, HttpError, Limits, addresses::Resolver, body, connecting::Connecting};
 
 /// An [`HttpClient`] over TCP and TLS with a connection pool; cheap to clone, clones share the pool.
 ///
@@ -24,8 +24,9 @@ pub struct HyperClient {
     limits: Limits,
     roots: Arc<RootCertStore>,
     plain_http: PlainHttp,
-    secure: Client<Connecting<HttpsConnector<HttpConnector>>, Full<Bytes>>,
-    plain: Client<Connecting<HttpConnector>, Full<Bytes>>,
+    addresses: Addresses,
+    secure: Client<Connecting<HttpsConnector<HttpConnector<Resolver>>>, Full<Bytes>>,
+    plain: Client<Connecting<HttpConnector<Resolver>>, Full<Bytes>>,
 }
 
 /// Whether plain `http` URIs are served, for tests and for peers on the same host.
@@ -46,7 +47,7 @@ impl HyperClient {
     #[must_use]
     pub fn new(limits: Limits) -> Self {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        Self::assemble(limits, Arc::new(roots), PlainHttp::Refused)
+        Self::assemble(limits, Arc::new(roots), PlainHttp::Refused, Addresses::Any)
     }
 
     /// This client with exactly these trust anchors, each a certificate in DER, and an empty pool.
@@ -59,17 +60,28 @@ impl HyperClient {
             let certificate = CertificateDer::from(certificate.to_vec());
             roots.add(certificate).map_err(|_| HttpError::Root { index })?;
         }
-        Ok(Self::assemble(self.limits, Arc::new(roots), self.plain_http))
+        Ok(Self::assemble(self.limits, Arc::new(roots), self.plain_http, self.addresses))
     }
 
     /// This client with plain `http` allowed or refused, and an empty pool.
     #[must_use]
     pub fn with_plain_http(self, plain_http: PlainHttp) -> Self {
-        Self::assemble(self.limits, self.roots, plain_http)
+        Self::assemble(self.limits, self.roots, plain_http, self.addresses)
     }
 
-    fn assemble(limits: Limits, roots: Arc<RootCertStore>, plain_http: PlainHttp) -> Self {
-        let mut tcp = HttpConnector::new();
+    /// This client connecting to these addresses only, and an empty pool.
+    #[must_use]
+    pub fn with_addresses(self, addresses: Addresses) -> Self {
+        Self::assemble(self.limits, self.roots, self.plain_http, addresses)
+    }
+
+    fn assemble(
+        limits: Limits,
+        roots: Arc<RootCertStore>,
+        plain_http: PlainHttp,
+        addresses: Addresses,
+    ) -> Self {
+        let mut tcp = HttpConnector::new_with_resolver(Resolver::new(addresses));
         tcp.set_nodelay(true);
         let plain = Connecting::new(tcp.clone(), limits.connect);
         tcp.enforce_http(false);
@@ -83,6 +95,7 @@ impl HyperClient {
             limits,
             roots,
             plain_http,
+            addresses,
             secure: pool().build(secure),
             plain: pool().http2_only(plain_http == PlainHttp::Http2PriorKnowledge).build(plain),
         }
@@ -92,6 +105,10 @@ impl HyperClient {
         let identity = HeaderValue::from_static("identity");
         request.headers_mut().entry(header::ACCEPT_ENCODING).or_insert(identity);
         let scheme = request.uri().scheme().cloned().ok_or(HttpError::Uri)?;
+        // A host that is an address is never resolved.
+        if !request.uri().host().is_some_and(|host| self.addresses.allow_host(host)) {
+            return Err(HttpError::Address);
+        }
         let request = request.map(Full::new);
         let answer = if scheme == Scheme::HTTPS {
             self.secure.request(request).await
@@ -122,6 +139,7 @@ impl fmt::Debug for HyperClient {
         f.debug_struct("HyperClient")
             .field("limits", &self.limits)
             .field("plain_http", &self.plain_http)
+            .field("addresses", &self.addresses)
             .field("roots", &self.roots.len())
             .finish_non_exhaustive()
     }

@@ -18,6 +18,7 @@
 //! # }
 //! ```
 
+mod addresses;
 mod body;
 mod client;
 mod connecting;
@@ -25,6 +26,7 @@ mod error;
 mod hyper;
 mod limits;
 
+pub use addresses::Addresses;
 pub use client::HttpClient;
 pub use error::{Fault, HttpError};
 pub use hyper::{HyperClient, PlainHttp};

@@ -4,7 +4,9 @@ use std::future::Future;
 
 use http::request::Parts;
 
-use crate::{AuthenticationError, UserIdentifier};
+use wa_http::HttpClient;
+
+use crate::{AuthenticationError, Oidc, SharedSecret, TrustedProxy, UserIdentifier};
 
 /// Recognises the user behind a request.
 ///
@@ -20,6 +22,28 @@ pub trait Authenticator: Send + Sync + 'static {
         request: &Parts,
         now: u64,
     ) -> impl Future<Output = Result<Principal, AuthenticationError>> + Send;
+}
+
+/// One of the authenticators that this crate has.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum BuiltIn<C> {
+    /// A credential that the service's own backend made.
+    SharedSecret(SharedSecret),
+    /// A header that a proxy in front sets.
+    TrustedProxy(TrustedProxy),
+    /// A token of the service's own identity provider.
+    Oidc(Oidc<C>),
+}
+
+impl<C: HttpClient + 'static> Authenticator for BuiltIn<C> {
+    async fn authenticate(&self, request: &Parts, now: u64) -> Result<Principal, AuthenticationError> {
+        match self {
+            Self::SharedSecret(authenticator) => authenticator.authenticate(request, now).await,
+            Self::TrustedProxy(authenticator) => authenticator.authenticate(request, now).await,
+            Self::Oidc(authenticator) => authenticator.authenticate(request, now).await,
+        }
+    }
 }
 
 /// A user whom an [`Authenticator`] recognised.

@@ -71,7 +71,8 @@ impl fmt::Display for BaseUrl {
 /// Leaves room in a token of 4096 bytes for everything else it says.
 const BYTES_MAX: usize = 1024;
 
-fn is_loopback(host: &str) -> bool {
+/// Whether a URL's host is this machine.
+pub(crate) fn is_loopback(host: &str) -> bool {
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
     host == "localhost" || bare.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }

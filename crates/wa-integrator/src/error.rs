@@ -1,8 +1,14 @@
 //! What can go wrong in the third party's server, and whose fault it is.
 
+mod keys;
+mod push;
+
 use std::{io, path::PathBuf};
 
 use thiserror::Error;
+
+pub use keys::{FetchError, KeySetError, KeyUnusable, KeyringError};
+pub use push::{PushRequestError, SinkError, StoreError, TokenRefusal};
 
 /// Any error of this crate.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -20,6 +26,15 @@ pub enum IntegratorError {
     /// A token cannot be issued.
     #[error("the token {0}")]
     Token(#[from] TokenError),
+    /// The keyring refuses.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The store refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A sink cannot be used; the configuration's fault.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
     /// The server cannot listen; the world's fault.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -89,6 +104,18 @@ pub enum KeyError {
     /// The key signs nothing that its public half verifies.
     #[error("could not sign")]
     Signing,
+    /// The key could not be sealed for the store; the world's fault.
+    #[error("could not be sealed")]
+    Sealing,
+    /// The stored key is sealed with another master key, or was changed.
+    #[error("does not open with this master key")]
+    Sealed,
+    /// The stored key is sealed and there is no master key; the configuration's fault.
+    #[error("is sealed, and there is no master key")]
+    MasterKeyMissing,
+    /// The private half that should sign is not in the store.
+    #[error("has no private half in the store")]
+    PrivateMissing,
 }
 
 /// What is wrong with a file that holds a secret.
@@ -155,6 +182,24 @@ pub enum TokenError {
     Key(#[from] KeyError),
 }
 
+/// Why the clock is not believed; the world's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ClockError {
+    /// It shows an earlier time than before.
+    #[error("the clock went back by {seconds} seconds")]
+    Back {
+        /// By how much.
+        seconds: u64,
+    },
+    /// It went further than the time that passed.
+    #[error("the clock jumped by {seconds} seconds")]
+    Jump {
+        /// By how much.
+        seconds: u64,
+    },
+}
+
 /// Why a request names no user; the peer's fault, except for [`AuthenticationError::Unavailable`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -177,6 +222,12 @@ pub enum AuthenticationError {
     /// The credential names no possible user identifier.
     #[error("{0}")]
     UserIdentifier(#[from] UserIdentifierError),
+    /// The identity provider's token is refused.
+    #[error("{0}")]
+    Token(#[from] TokenRefusal),
+    /// The request did not come from the proxy that is trusted to name users.
+    #[error("the request did not come through the trusted proxy")]
+    NotTrusted,
     /// Whether the credential is good cannot be said now; the world's fault.
     #[error("authentication is unavailable")]
     Unavailable,

@@ -1,7 +1,10 @@
 //! The published keys: `GET /.well-known/oauth/openid/jwks` (seed §1.3; RFC 7517, RFC 7638).
 
+use std::time::Duration;
+
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use bytes::Bytes;
+use http::HeaderValue;
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
@@ -20,7 +23,8 @@ pub struct PublicKey {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeySet {
     body: Bytes,
-    etag: String,
+    etag: HeaderValue,
+    cache_control: HeaderValue,
 }
 
 impl PublicKey {
@@ -61,7 +65,15 @@ impl KeySet {
             .collect();
         let body = json!({ "keys": keys }).to_string();
         let etag = format!("\"{}\"", URL_SAFE_NO_PAD.encode(Sha256::digest(&body)));
-        Self { body: Bytes::from(body), etag }
+        let cache_control = cache_control(REFRESH_MAX);
+        Self { body: Bytes::from(body), etag: header_value(&etag), cache_control }
+    }
+
+    /// This set for clients that may hold a copy for at most this long, see [`cache_control`](Self::cache_control).
+    #[must_use]
+    pub fn with_refresh_max(mut self, refresh_max: Duration) -> Self {
+        self.cache_control = cache_control(refresh_max);
+        self
     }
 
     /// The JSON document.
@@ -72,8 +84,18 @@ impl KeySet {
 
     /// The strong entity tag of the document, with its quotes (RFC 9110 §8.8.3).
     #[must_use]
-    pub fn etag(&self) -> &str {
+    pub const fn etag(&self) -> &HeaderValue {
         &self.etag
+    }
+
+    /// The `Cache-Control` that is sent with it (RFC 9111 §5.2, RFC 5861 §4).
+    ///
+    /// Fresh for five minutes, so that nobody asks every second; usable for as long as keys are published before
+    /// they sign while this server cannot be reached. Whoever keeps to it never holds a copy that lacks a key
+    /// which signs.
+    #[must_use]
+    pub const fn cache_control(&self) -> &HeaderValue {
+        &self.cache_control
     }
 
     /// Whether an `If-None-Match` header with this value asks for no body (RFC 9110 §13.1.2).
@@ -81,10 +103,27 @@ impl KeySet {
     pub fn matches(&self, if_none_match: &str) -> bool {
         let tag = |candidate: &str| {
             let candidate = candidate.trim_matches([' ', '\t']);
-            candidate == "*" || candidate.strip_prefix("W/").unwrap_or(candidate) == self.etag
+            candidate == "*"
+                || candidate.strip_prefix("W/").unwrap_or(candidate).as_bytes() == self.etag.as_bytes()
         };
         if_none_match.split(',').any(tag)
     }
+}
+
+/// How long clients take a copy for fresh.
+const MAX_AGE: Duration = Duration::from_secs(300);
+/// How long a copy may be held where nobody says otherwise.
+const REFRESH_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn cache_control(refresh_max: Duration) -> HeaderValue {
+    let max_age = MAX_AGE.min(refresh_max);
+    let stale = refresh_max.saturating_sub(max_age).as_secs();
+    header_value(&format!("public, max-age={}, stale-if-error={stale}", max_age.as_secs()))
+}
+
+#[expect(clippy::expect_used, reason = "digits, letters, quotes and spaces are a header's value")]
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("visible characters")
 }
 
 /// RFC 7638 §3: the SHA-256 of the required members in lexicographic order.
@@ -121,11 +160,25 @@ mod tests {
     }
 
     #[test]
+    fn nobody_who_keeps_to_it_holds_a_copy_for_too_long() {
+        let set = KeySet::new(&[]);
+        for (seconds, expected) in [
+            (86_400, "public, max-age=300, stale-if-error=86100"),
+            (300, "public, max-age=300, stale-if-error=0"),
+            (60, "public, max-age=60, stale-if-error=0"),
+        ] {
+            let set = set.clone().with_refresh_max(Duration::from_secs(seconds));
+            assert_eq!(set.cache_control(), expected);
+        }
+        assert_eq!(set.cache_control(), "public, max-age=300, stale-if-error=86100");
+    }
+
+    #[test]
     fn entity_tags_follow_the_content() {
         let one = KeySet::new(&[PublicKey::new("AQ", "AQAB")]);
         let other = KeySet::new(&[PublicKey::new("Ag", "AQAB")]);
         assert_ne!(one.etag(), other.etag());
-        let tag = one.etag().to_owned();
+        let tag = one.etag().to_str().unwrap().to_owned();
         for value in
             [&*tag, "*", &*format!("W/{tag}"), &*format!("\"x\", {tag}"), &*format!("\"x\",W/{tag} ,")]
         {

@@ -1,4 +1,4 @@
-//! The third party's server: its signing key, its published keys and its users' identity tokens (seed §1.3).
+//! The third party's server: its keys, its users' identity tokens, WhatsApp's wake-ups (seed §1.3, §3.2.2).
 //!
 //! WhatsApp verifies who a third party's user is by a token that the third party's server signed, against
 //! keys that the server publishes. This crate is that server, as a library and as the program
@@ -8,24 +8,28 @@
 //! |---|---|
 //! | `GET`, `HEAD /.well-known/oauth/openid/jwks` | the public keys ([`KeySet`]) |
 //! | `POST /token` | a new token for the user whom an [`Authenticator`] recognised |
+//! | `POST /push` | 200 once WhatsApp's wake-up is stored ([`Push`]); the [`Outbox`] brings it to its [`PushSink`]s |
 //!
 //! [`Integrator`] is a `tower::Service` and needs no socket; [`Server`] listens.
 //!
 //! ```
+//! use bytes::Bytes;
 //! use http::Request;
+//! use http_body_util::Empty;
 //! use tower::Service as _;
-//! use wa_integrator::{BaseUrl, Clock, Integrator, SharedSecret, SigningKey, TokenIssuer};
+//! use wa_integrator::{BaseUrl, Clock, Integrator, Keys, SharedSecret, SigningKey, TokenIssuer};
 //! use wa_profile::Profile;
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), wa_integrator::IntegratorError> {
 //! let rules = Profile::default().token;
 //! let base_url: BaseUrl = "https://integrator.example".parse()?;
-//! let issuer = TokenIssuer::new(SigningKey::generate()?, base_url, &rules, rules.lifetime_max)?;
+//! let issuer = TokenIssuer::new(base_url, &rules, rules.lifetime_max)?;
+//! let keys = Keys::fixed(SigningKey::generate()?);
 //! let authenticator = SharedSecret::new([7; 32], rules.user_identifier_chars_max);
-//! let mut integrator = Integrator::new(issuer, authenticator, Clock::system());
+//! let mut integrator = Integrator::new(issuer, keys, authenticator, Clock::system());
 //!
-//! let mut request = Request::new(());
+//! let mut request = Request::new(Empty::<Bytes>::new());
 //! *request.uri_mut() = http::Uri::from_static("/.well-known/oauth/openid/jwks");
 //! request.headers_mut().insert("host", http::HeaderValue::from_static("integrator.example"));
 //! let Ok(response) = integrator.call(request).await;
@@ -39,36 +43,76 @@
 //! The service's own backend knows its logged-in users; this server does not. The two share a secret of 32
 //! bytes, and the backend gives its user a credential that is good for one identifier and a short time. The
 //! user's client sends it as `Authorization: Bearer <credential>` to `POST /token`. See [`SharedSecret`] for
-//! the format and an example; another [`Authenticator`] replaces it whole.
+//! the format and an example. Or a proxy in front has authenticated the user ([`TrustedProxy`]), or the user shows a
+//! token of the service's own identity provider ([`Oidc`]); another [`Authenticator`] replaces them whole.
+//!
+//! # Keys
+//!
+//! [`Keyring`] says which key signs and which are published, [`KeyKeeper`] keeps it in a [`Store`] and does what is
+//! due, [`Keys`] is what requests see of it. Without a store, [`Keys::fixed`] is one key for ever.
 
 mod authenticator;
 mod base_url;
+mod bearer;
 mod clock;
+mod compact_token;
+mod data_directory;
 mod error;
+mod foreign_keys;
 mod host;
 mod jose;
 mod jwks;
-mod key_file;
+mod key_cache;
+mod keyring;
+mod keys;
+mod master_key;
+mod oidc;
+mod outbox;
 mod preface;
 mod private_file;
+mod push;
+mod push_request;
+mod rate;
 mod serve;
 mod service;
 mod shared_secret;
+mod sink;
+mod store;
+mod strict_json;
 mod token;
+mod token_verifier;
+mod trusted_proxy;
 mod user_identifier;
+mod users;
 
-pub use authenticator::{Authenticator, Principal};
+pub use authenticator::{Authenticator, BuiltIn, Principal};
 pub use base_url::BaseUrl;
 pub use clock::Clock;
+pub use data_directory::DataDirectory;
 pub use error::{
-    AuthenticationError, BaseUrlError, IntegratorError, KeyError, PrivateFileError, ServeError, TokenError,
-    UserIdentifierError,
+    AuthenticationError, BaseUrlError, ClockError, FetchError, IntegratorError, KeyError, KeySetError,
+    KeyUnusable, KeyringError, PrivateFileError, PushRequestError, ServeError, SinkError, StoreError,
+    TokenError, TokenRefusal, UserIdentifierError,
 };
+pub use foreign_keys::ForeignKeySet;
 pub use jose::SigningKey;
 pub use jwks::{KeySet, PublicKey};
-pub use key_file::DataDirectory;
+pub use key_cache::{KeyCache, KeyCacheRules, KeyCacheStatus};
+pub use keyring::{KeyEntry, KeyRules, KeyState, Keyring, NEXT_KEYS, PUBLISHED_MAX};
+pub use keys::{KeyKeeper, Keys};
+pub use master_key::MasterKey;
+pub use oidc::Oidc;
+pub use outbox::{DeliveryRules, Outbox};
+pub use push::{Push, PushRules, Strangers};
+pub use push_request::PushRequest;
 pub use serve::{ConnectionLimits, Server};
-pub use service::Integrator;
+pub use service::{Answer, Integrator, PeerAddress};
 pub use shared_secret::SharedSecret;
+pub use sink::{ChannelSink, Delivery, PushSink, Webhook};
+pub use store::{
+    Counts, KeyTable, MemoryStore, NewWakeUp, Outcome, Put, SqliteStore, Store, StoredKey, WakeUp,
+};
 pub use token::{Token, TokenIssuer};
+pub use token_verifier::{TokenVerifier, VerifiedClaims};
+pub use trusted_proxy::TrustedProxy;
 pub use user_identifier::UserIdentifier;

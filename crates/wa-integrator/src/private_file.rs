@@ -45,6 +45,25 @@ pub(crate) fn write(path: &Path, content: &[u8]) -> Result<(), PrivateFileError>
     fs::rename(&beside, path).and_then(|()| sync_directory(path)).map_err(|error| refused(path, &error))
 }
 
+/// Makes an empty file with mode 0600 where there is none, and refuses what is not a file of the owner's alone.
+pub(crate) fn ensure(path: &Path) -> Result<(), PrivateFileError> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(path).map_err(|error| refused(path, &error))?;
+    let metadata = file.metadata().map_err(|error| refused(path, &error))?;
+    if !metadata.is_file() {
+        return Err(PrivateFileError::NotAFile { path: path.to_owned() });
+    }
+    check_mode(path, &metadata)
+}
+
+/// Removes a file whose content is kept elsewhere by now, and syncs the directory.
+pub(crate) fn remove(path: &Path) -> Result<(), PrivateFileError> {
+    fs::remove_file(path).and_then(|()| sync_directory(path)).map_err(|error| refused(path, &error))
+}
+
 /// What the operating system said about this path.
 pub(crate) fn refused(path: &Path, error: &io::Error) -> PrivateFileError {
     PrivateFileError::Io { path: path.to_owned(), kind: error.kind() }

@@ -1,7 +1,15 @@
 //! Listening: the one place that opens sockets, and every limit on a connection (seed part 1: HTTP/1.1 and
 //! HTTP/2).
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -19,7 +27,7 @@ use tokio::{
 };
 use tower::Service;
 
-use crate::{ServeError, preface::Prefaced};
+use crate::{PeerAddress, ServeError, preface::Prefaced};
 
 /// A bound listener, ready to serve HTTP/1.1 and HTTP/2 with prior knowledge on one port, without TLS.
 #[derive(Debug)]
@@ -76,8 +84,9 @@ impl Server {
         let mut connections = JoinSet::new();
         tokio::select! {
             () = shutdown => {}
-            () = accept(&listener, limits, &mut connections, |stream| {
-                connection(stream, service.clone(), limits, stopping.clone())
+            () = accept(&listener, limits, &mut connections, |stream, peer| {
+                let service = FromPeer { service: service.clone(), peer };
+                connection(stream, service, limits, stopping.clone())
             }) => {}
         }
         drop((listener, stop));
@@ -126,6 +135,28 @@ impl Default for ConnectionLimits {
     }
 }
 
+/// Tells the service who is at the other end.
+#[derive(Debug, Clone)]
+struct FromPeer<S> {
+    service: S,
+    peer: SocketAddr,
+}
+
+impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for FromPeer<S> {
+    type Response = S::Response;
+    type Error = S::Error;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.service.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
+        request.extensions_mut().insert(PeerAddress(self.peer));
+        self.service.call(request)
+    }
+}
+
 /// How many bytes and fields a request's head may have.
 const HEAD_BYTES_MAX: u32 = 16 * 1024;
 const HEAD_FIELDS_MAX: usize = 64;
@@ -144,7 +175,7 @@ async fn accept<F>(
     listener: &TcpListener,
     limits: ConnectionLimits,
     connections: &mut JoinSet<()>,
-    serve: impl Fn(TcpStream) -> F,
+    serve: impl Fn(TcpStream, SocketAddr) -> F,
 ) where
     F: Future<Output = ()> + Send + 'static,
 {
@@ -154,8 +185,8 @@ async fn accept<F>(
         let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
         while connections.try_join_next().is_some() {}
         match listener.accept().await {
-            Ok((stream, _)) => {
-                let serving = serve(stream);
+            Ok((stream, peer)) => {
+                let serving = serve(stream, peer);
                 connections.spawn(async move {
                     let _permit = permit;
                     serving.await;

@@ -1,9 +1,11 @@
-//! The server's routes as a `tower::Service`: published keys and tokens (seed §1.3).
+//! The server's routes as a `tower::Service`: published keys, tokens, pushes (seed §1.3, §3.2.2).
 
 use std::{
     convert::Infallible,
     fmt,
     future::Future,
+    net::SocketAddr,
+    num::{NonZero, NonZeroU32},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -11,92 +13,213 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
-use http_body_util::Full;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Body;
 use tokio::sync::Semaphore;
 use tower::Service;
+use wa_http::HttpClient;
 
 use crate::{
-    AuthenticationError, Authenticator, Clock, KeySet, Principal, Token, TokenError, TokenIssuer, host,
+    AuthenticationError, Authenticator, Clock, KeyringError, Keys, Principal, Push, SigningKey, Token,
+    TokenError, TokenIssuer, host,
+    push::{BodyBroken, PushRoute, RequestBody},
+    rate::PerUser,
+    store::Store,
+    users::{UserLog, Users},
 };
 
 /// The third party's server without its sockets; cheap to clone.
 ///
-/// Requests' bodies are never read. Every answer's body is whole; refusals have none. Signing runs on tokio's
-/// blocking threads, so the service is called inside a tokio runtime.
+/// Only the body of a push is read, and only once the push is known to be WhatsApp's. Every answer's body is
+/// whole; refusals have none. Signing runs on tokio's blocking threads, as many at a time as there are processors,
+/// so the service is called inside a tokio runtime.
 ///
 /// | request | answer |
 /// |---|---|
 /// | `GET`, `HEAD` of the JWKS path | 200 `application/json` with a strong `ETag`, or 304 |
 /// | `POST /token`, recognised | 200 `{"token": text, "expires_at": Unix seconds}`, never cached |
 /// | `POST /token`, not recognised | 401 with `WWW-Authenticate: Bearer` |
+/// | `POST /token`, too often for one user | 429 with `Retry-After` |
+/// | `POST` of the push path | see [`Push`]; 404 [without it](Self::with_push) |
+/// | keys or clock out of order | 503 with `Retry-After` |
 /// | another method of these | 405 with `Allow` |
 /// | another path | 404 |
 /// | no host, several, or contradicting ones | 400 |
 ///
 /// The key set is sent as `application/json`, as the OpenID examples have it: every JOSE client takes that,
 /// while the registered `application/jwk-set+json` is refused by some.
-pub struct Integrator<A> {
-    shared: Arc<Shared<A>>,
-}
+pub struct Integrator<A>(Arc<Shared<A>>);
 
 struct Shared<A> {
     issuer: Arc<TokenIssuer>,
-    key_set: KeySet,
+    keys: Keys,
     authenticator: A,
     clock: Clock,
+    limit: PerUser,
+    room: Arc<Semaphore>,
     signing: Arc<Semaphore>,
+    push: Option<Arc<dyn PushRoute>>,
+    users: Option<Arc<dyn UserLog>>,
 }
 
+/// The other end of the connection that a request came on, as one of its extensions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PeerAddress(pub SocketAddr);
+
 impl<A: Authenticator> Integrator<A> {
-    /// The server that issues with `issuer` to the users `authenticator` recognises, at `clock`'s time.
+    /// The server that issues with `issuer` and `keys` to the users `authenticator` recognises, at `clock`'s time,
+    /// at most 60 tokens a minute for each.
     #[must_use]
-    pub fn new(issuer: TokenIssuer, authenticator: A, clock: Clock) -> Self {
-        let key_set = issuer.key_set();
-        let signing = Arc::new(Semaphore::new(SIGNING_MAX));
-        Self { shared: Arc::new(Shared { issuer: Arc::new(issuer), key_set, authenticator, clock, signing }) }
+    pub fn new(issuer: TokenIssuer, keys: Keys, authenticator: A, clock: Clock) -> Self {
+        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
+        Self(Arc::new(Shared {
+            issuer: Arc::new(issuer),
+            keys,
+            authenticator,
+            limit: PerUser::new(TOKENS_A_MINUTE, clock.clone()),
+            clock,
+            room: Arc::new(Semaphore::new(WAITING_MAX)),
+            signing: Arc::new(Semaphore::new(processors)),
+            push: None,
+            users: None,
+        }))
+    }
+
+    /// This server, taking WhatsApp's pushes. To be called before it is cloned.
+    #[must_use]
+    pub fn with_push<S, C>(self, push: Push<S, C>) -> Self
+    where
+        S: Store + Clone,
+        C: HttpClient + 'static,
+    {
+        self.changed(|shared| shared.push = Some(Arc::new(push)))
+    }
+
+    /// This server, noting in `store` who got a token. To be called before it is cloned.
+    #[must_use]
+    pub fn with_users(self, store: impl Store) -> Self {
+        self.changed(|shared| shared.users = Some(Arc::new(Users::new(store))))
+    }
+
+    /// This server with another number of tokens a minute for each user. To be called before it is cloned.
+    #[must_use]
+    pub fn with_tokens_a_minute(self, tokens: NonZeroU32) -> Self {
+        self.changed(|shared| shared.limit = PerUser::new(tokens, shared.clock.clone()))
+    }
+
+    fn changed(mut self, change: impl FnOnce(&mut Shared<A>)) -> Self {
+        match Arc::get_mut(&mut self.0) {
+            Some(shared) => change(shared),
+            None => tracing::error!("a server that was cloned already is not changed"),
+        }
+        self
+    }
+
+    /// Where pushes are sent, if they are taken.
+    #[must_use]
+    pub fn push_url(&self) -> Option<String> {
+        let push = self.0.push.as_ref()?;
+        Some(format!("{}{}", self.0.issuer.base_url(), push.path()))
+    }
+
+    /// Whether keys and clock are in order, so that tokens can be issued.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.0.clock.steady().is_ok_and(|now| self.0.keys.signer(now).is_ok())
     }
 
     /// Where the keys are published.
     #[must_use]
     pub fn jwks_url(&self) -> String {
-        format!("{}{}", self.shared.issuer.base_url(), self.shared.issuer.jwks_path())
+        format!("{}{}", self.0.issuer.base_url(), self.0.issuer.jwks_path())
     }
 
     /// Where tokens are asked for.
     #[must_use]
     pub fn token_url(&self) -> String {
-        format!("{}{TOKEN_PATH}", self.shared.issuer.base_url())
+        format!("{}{TOKEN_PATH}", self.0.issuer.base_url())
     }
 }
 
 impl<A, B> Service<Request<B>> for Integrator<A>
 where
     A: Authenticator,
+    B: Body<Data = Bytes> + Send + 'static,
 {
     type Response = Response<Full<Bytes>>;
     type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+    type Future = Answer;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        let shared = Arc::clone(&self.shared);
-        let (head, _) = request.into_parts();
-        Box::pin(async move { Ok(shared.answer(&head).await) })
+        let (head, body) = request.into_parts();
+        let route = match self.0.route(&head) {
+            Route::Answered(response) => return Answer::Ready(Some(response)),
+            route => route,
+        };
+        let shared = Arc::clone(&self.0);
+        Answer::Pending(Box::pin(async move {
+            match (route, &shared.push) {
+                (Route::Token, _) => shared.serve_token(&head).await,
+                (Route::Push, Some(push)) => {
+                    let body: RequestBody = body.map_err(|_| BodyBroken).boxed_unsync();
+                    push.answer(&head, body).await
+                }
+                (Route::Answered(_) | Route::Push, _) => empty(StatusCode::NOT_FOUND),
+            }
+        }))
     }
 }
 
+/// An answer, there already or under way.
+#[must_use = "does nothing unless awaited"]
+pub enum Answer {
+    /// It needed nobody else; taken when polled.
+    Ready(Option<Response<Full<Bytes>>>),
+    /// It is being worked on.
+    Pending(Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>),
+}
+
+impl Future for Answer {
+    type Output = Result<Response<Full<Bytes>>, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Ready(response) => {
+                response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response)))
+            }
+            Self::Pending(answering) => answering.as_mut().poll(context).map(Ok),
+        }
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer")
+    }
+}
+
+/// Where a request goes.
+enum Route {
+    /// Nowhere: this is the answer.
+    Answered(Response<Full<Bytes>>),
+    Token,
+    Push,
+}
+
 impl<A: Authenticator> Shared<A> {
-    async fn answer(&self, request: &Parts) -> Response<Full<Bytes>> {
+    fn route(&self, request: &Parts) -> Route {
         if !host::is_single(request) {
-            return empty(StatusCode::BAD_REQUEST);
+            return Route::Answered(empty(StatusCode::BAD_REQUEST));
         }
         match request.uri.path().strip_prefix(self.issuer.base_url().path()) {
-            Some(path) if path == self.issuer.jwks_path() => self.serve_keys(request),
-            Some(TOKEN_PATH) => self.serve_token(request).await,
-            _ => empty(StatusCode::NOT_FOUND),
+            Some(path) if path == self.issuer.jwks_path() => Route::Answered(self.serve_keys(request)),
+            Some(TOKEN_PATH) => Route::Token,
+            Some(path) if self.push.as_ref().is_some_and(|push| push.path() == path) => Route::Push,
+            _ => Route::Answered(empty(StatusCode::NOT_FOUND)),
         }
     }
 
@@ -104,18 +227,20 @@ impl<A: Authenticator> Shared<A> {
         if request.method != Method::GET && request.method != Method::HEAD {
             return not_allowed("GET, HEAD");
         }
+        let key_set = match self.keys.key_set(self.clock.now()) {
+            Ok(key_set) => key_set,
+            Err(_) => return retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS),
+        };
         let mut tags = request.headers.get_all(header::IF_NONE_MATCH).iter();
-        let known = tags.any(|tags| tags.to_str().is_ok_and(|tags| self.key_set.matches(tags)));
+        let known = tags.any(|tags| tags.to_str().is_ok_and(|tags| key_set.matches(tags)));
         let mut response = empty(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
         let headers = response.headers_mut();
-        if let Ok(etag) = HeaderValue::from_str(self.key_set.etag()) {
-            headers.insert(header::ETAG, etag);
-        }
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(KEYS_CACHE_CONTROL));
+        headers.insert(header::ETAG, key_set.etag().clone());
+        headers.insert(header::CACHE_CONTROL, key_set.cache_control().clone());
         if known {
             return response;
         }
-        let body = self.key_set.body();
+        let body = key_set.body();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(body.len()));
         if request.method == Method::GET {
@@ -128,31 +253,46 @@ impl<A: Authenticator> Shared<A> {
         if request.method != Method::POST {
             return not_allowed("POST");
         }
-        let now = self.clock.now();
-        let mut response = match self.authenticator.authenticate(request, now).await {
-            Ok(principal) => match self.sign(principal, now).await {
-                Ok(token) => granted(&token),
-                Err(response) => response,
-            },
-            Err(error) => unauthenticated(error),
+        let mut response = match self.issue(request).await {
+            Ok(token) => granted(&token),
+            Err(response) => response,
         };
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 
-    /// Signs off the async threads, a bounded number at a time.
-    async fn sign(&self, principal: Principal, now: u64) -> Result<Token, Response<Full<Bytes>>> {
-        let Ok(permit) = Arc::clone(&self.signing).try_acquire_owned() else {
-            return Err(unavailable());
-        };
+    /// Recognises the user, and only then spends anything on the request.
+    async fn issue(&self, request: &Parts) -> Result<Token, Response<Full<Bytes>>> {
+        let now = self.clock.steady().map_err(|error| unavailable(&error))?;
+        let principal = self.authenticator.authenticate(request, now).await.map_err(unauthenticated)?;
+        let too_often = |seconds| retry_later(StatusCode::TOO_MANY_REQUESTS, seconds);
+        self.limit.check(principal.user_identifier().as_str()).map_err(too_often)?;
+        let key = self.keys.signer(now).map_err(|error: KeyringError| unavailable(&error))?;
+        if let Some(users) = &self.users {
+            let noted = users.note(principal.user_identifier(), now).await;
+            noted.map_err(|error| unavailable(&error))?;
+        }
+        self.sign(key, principal, now).await
+    }
+
+    /// Signs off the async threads: a bounded number waits, and no more sign at a time than can at once.
+    async fn sign(
+        &self,
+        key: Arc<SigningKey>,
+        principal: Principal,
+        now: u64,
+    ) -> Result<Token, Response<Full<Bytes>>> {
+        let later = || retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS);
+        let _room = self.room.try_acquire().map_err(|_| later())?;
+        let permit = Arc::clone(&self.signing).acquire_owned().await.map_err(|_| later())?;
         let issuer = Arc::clone(&self.issuer);
         let signing = tokio::task::spawn_blocking(move || {
             let _permit = permit;
-            issuer.issue(&principal, now, &mut rand::rng())
+            issuer.issue(&key, &principal, now, &mut rand::rng())
         });
         match signing.await {
             Ok(Ok(token)) => Ok(token),
-            Ok(Err(TokenError::Clock)) => Err(unavailable()),
+            Ok(Err(TokenError::Clock)) => Err(later()),
             Ok(Err(error)) => {
                 tracing::error!(%error, "no token issued");
                 Err(empty(StatusCode::INTERNAL_SERVER_ERROR))
@@ -164,24 +304,24 @@ impl<A: Authenticator> Shared<A> {
 
 impl<A> Clone for Integrator<A> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared) }
+        Self(Arc::clone(&self.0))
     }
 }
 
 impl<A> fmt::Debug for Integrator<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Integrator").field("base_url", self.shared.issuer.base_url()).finish_non_exhaustive()
+        f.debug_struct("Integrator").field("base_url", self.0.issuer.base_url()).finish_non_exhaustive()
     }
 }
 
 const TOKEN_PATH: &str = "/token";
 const JSON: &str = "application/json";
-/// Long enough that nobody asks every second, short enough that a new key is soon seen.
-const KEYS_CACHE_CONTROL: &str = "public, max-age=300";
 const CHALLENGE_MISSING: &str = "Bearer realm=\"wa-integrator\"";
 const CHALLENGE_REFUSED: &str = "Bearer realm=\"wa-integrator\", error=\"invalid_token\"";
 /// How many tokens are being signed or wait to be; beyond that the answer is 503.
-const SIGNING_MAX: usize = 256;
+const WAITING_MAX: usize = 256;
+const RETRY_SECONDS: u64 = 1;
+const TOKENS_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 
 fn granted(token: &Token) -> Response<Full<Bytes>> {
     let body = serde_json::json!({"token": token.as_str(), "expires_at": token.expires_at()});
@@ -193,7 +333,7 @@ fn granted(token: &Token) -> Response<Full<Bytes>> {
 /// One answer for every refused credential; which check it failed is only in the log.
 fn unauthenticated(error: AuthenticationError) -> Response<Full<Bytes>> {
     if error == AuthenticationError::Unavailable {
-        return unavailable();
+        return retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS);
     }
     tracing::debug!(%error, "credential refused");
     let missing = error == AuthenticationError::Missing;
@@ -203,19 +343,28 @@ fn unauthenticated(error: AuthenticationError) -> Response<Full<Bytes>> {
     response
 }
 
-fn unavailable() -> Response<Full<Bytes>> {
-    let mut response = empty(StatusCode::SERVICE_UNAVAILABLE);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+/// Nothing is wrong with the request.
+fn unavailable(error: &dyn std::error::Error) -> Response<Full<Bytes>> {
+    tracing::error!(%error, "no token issued");
+    retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS)
+}
+
+/// A refusal that says when to come back.
+pub(crate) fn retry_later(status: StatusCode, seconds: u64) -> Response<Full<Bytes>> {
+    let mut response = empty(status);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     response
 }
 
-fn not_allowed(allow: &'static str) -> Response<Full<Bytes>> {
+/// The answer to another method.
+pub(crate) fn not_allowed(allow: &'static str) -> Response<Full<Bytes>> {
     let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
     response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
     response
 }
 
-fn empty(status: StatusCode) -> Response<Full<Bytes>> {
+/// An answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::default());
     *response.status_mut() = status;
     response

@@ -4,12 +4,12 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use http::{HeaderMap, header, request::Parts};
+use http::request::Parts;
 use sha2::Sha256;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-use crate::{AuthenticationError, Authenticator, Principal, UserIdentifier};
+use crate::{AuthenticationError, Authenticator, Principal, UserIdentifier, bearer::bearer};
 
 /// Recognises users by credentials made with a secret of 32 bytes.
 ///
@@ -116,22 +116,8 @@ fn parts(text: &str) -> Option<(Vec<u8>, u64)> {
     Some((URL_SAFE_NO_PAD.decode(user).ok()?, expiry))
 }
 
-/// The credential of the one `Authorization: Bearer` header (RFC 6750 §2.1).
-fn bearer(headers: &HeaderMap) -> Result<&str, AuthenticationError> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let value = values.next().ok_or(AuthenticationError::Missing)?;
-    let text = value.to_str().map_err(|_| AuthenticationError::Malformed)?;
-    match text.split_once(' ') {
-        Some((scheme, credential)) if scheme.eq_ignore_ascii_case("bearer") && values.next().is_none() => {
-            Ok(credential.trim_matches(' '))
-        }
-        _ => Err(AuthenticationError::Malformed),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use http::Request;
     use proptest::prelude::*;
 
     use super::*;
@@ -225,23 +211,6 @@ mod tests {
             let text = format!("wau1.{}.{EXPIRY}", URL_SAFE_NO_PAD.encode(name));
             let credential = format!("{text}.{}", URL_SAFE_NO_PAD.encode(secret.mac(&text)));
             assert_eq!(secret.verify(&credential, EXPIRY - 60), Err(error.into()));
-        }
-    }
-
-    #[test]
-    fn the_header_is_one_bearer() {
-        let header = |values: &[&str]| {
-            let mut request = Request::new(());
-            for value in values {
-                request.headers_mut().append(header::AUTHORIZATION, value.parse().unwrap());
-            }
-            bearer(request.headers()).map(str::to_owned)
-        };
-        assert_eq!(header(&["Bearer abc"]), Ok("abc".to_owned()));
-        assert_eq!(header(&["bEARER  abc"]), Ok("abc".to_owned()));
-        assert_eq!(header(&[]), Err(AuthenticationError::Missing));
-        for values in [&["abc"][..], &["Basic abc"], &["Bearer"], &["Bearer abc", "Bearer abc"]] {
-            assert_eq!(header(values), Err(AuthenticationError::Malformed), "{values:?}");
         }
     }
 

@@ -7,12 +7,11 @@ use rand_core::CryptoRng;
 use serde::Serialize;
 use wa_profile::TokenRules;
 
-use crate::{BaseUrl, KeySet, Principal, SigningKey, TokenError};
+use crate::{BaseUrl, Principal, SigningKey, TokenError};
 
-/// Issues identity tokens: one key, one base URL, one lifetime.
+/// Issues identity tokens: one base URL, one lifetime; the key comes with each.
 #[derive(Debug)]
 pub struct TokenIssuer {
-    key: SigningKey,
     base_url: BaseUrl,
     rules: TokenRules,
     lifetime_seconds: u64,
@@ -30,21 +29,16 @@ impl TokenIssuer {
     ///
     /// # Errors
     /// [`TokenError::Lifetime`] outside one second to the profile's longest.
-    pub fn new(
-        key: SigningKey,
-        base_url: BaseUrl,
-        rules: &TokenRules,
-        lifetime: Duration,
-    ) -> Result<Self, TokenError> {
+    pub fn new(base_url: BaseUrl, rules: &TokenRules, lifetime: Duration) -> Result<Self, TokenError> {
         let max_seconds = rules.lifetime_max.as_secs();
         let lifetime_seconds = lifetime.as_secs();
         if lifetime_seconds == 0 || lifetime > rules.lifetime_max {
             return Err(TokenError::Lifetime { max_seconds });
         }
-        Ok(Self { key, base_url, rules: rules.clone(), lifetime_seconds })
+        Ok(Self { base_url, rules: rules.clone(), lifetime_seconds })
     }
 
-    /// A new token for this user, at `now` in Unix seconds. Takes about a millisecond of CPU.
+    /// A new token for this user, signed with `key` at `now` in Unix seconds. Takes about a millisecond of CPU.
     ///
     /// The header is exactly `{"kid", "alg", "typ"}` in this order, the claims `iss` (the base URL), `sub` (the
     /// user identifier), `aud`, `iat`, `exp` and `jti` (128 random bits); dates are whole numbers. What the
@@ -54,6 +48,7 @@ impl TokenIssuer {
     /// [`TokenError::Clock`] at time 0 or past the end of time, [`TokenError::TooLong`], [`TokenError::Key`].
     pub fn issue(
         &self,
+        key: &SigningKey,
         principal: &Principal,
         now: u64,
         rng: &mut impl CryptoRng,
@@ -62,7 +57,7 @@ impl TokenIssuer {
             now.checked_add(self.lifetime_seconds).filter(|_| now > 0).ok_or(TokenError::Clock)?;
         let mut jti = [0; 16];
         rng.fill_bytes(&mut jti);
-        let header = Header { kid: self.key.public_key().kid(), alg: "RS256", typ: "JWT" };
+        let header = Header { kid: key.public_key().kid(), alg: "RS256", typ: "JWT" };
         let claims = Claims {
             iss: self.base_url.as_str(),
             sub: principal.user_identifier().as_str(),
@@ -72,19 +67,13 @@ impl TokenIssuer {
             jti: &URL_SAFE_NO_PAD.encode(jti),
         };
         let mut text = format!("{}.{}", part(&header), part(&claims));
-        let signature = self.key.sign(text.as_bytes())?;
+        let signature = key.sign(text.as_bytes())?;
         text.push('.');
         URL_SAFE_NO_PAD.encode_string(signature, &mut text);
         if text.len() > self.rules.bytes_max {
             return Err(TokenError::TooLong { max: self.rules.bytes_max });
         }
         Ok(Token { text, expires_at })
-    }
-
-    /// The keys that verify this issuer's tokens.
-    #[must_use]
-    pub fn key_set(&self) -> KeySet {
-        KeySet::new(std::slice::from_ref(self.key.public_key()))
     }
 
     /// The integrator's base URL, the tokens' issuer.
@@ -155,8 +144,12 @@ mod tests {
 
     fn issuer(base_url: &str) -> TokenIssuer {
         let rules = Profile::default().token;
-        let key = SigningKey::generate().unwrap();
-        TokenIssuer::new(key, base_url.parse().unwrap(), &rules, rules.lifetime_max).unwrap()
+        TokenIssuer::new(base_url.parse().unwrap(), &rules, rules.lifetime_max).unwrap()
+    }
+
+    fn key() -> &'static SigningKey {
+        static KEY: std::sync::OnceLock<SigningKey> = std::sync::OnceLock::new();
+        KEY.get_or_init(|| SigningKey::generate().unwrap())
     }
 
     fn principal(text: &str) -> Principal {
@@ -170,9 +163,9 @@ mod tests {
     #[test]
     fn header_and_claims_are_exactly_these() {
         let issuer = issuer("https://integrator.com/");
-        let token = issuer.issue(&principal("ali\"ce"), NOW, &mut StdRng::seed_from_u64(1)).unwrap();
+        let token = issuer.issue(key(), &principal("ali\"ce"), NOW, &mut StdRng::seed_from_u64(1)).unwrap();
         let parts: Vec<&str> = token.as_str().split('.').collect();
-        let kid = issuer.key.public_key().kid();
+        let kid = key().public_key().kid();
         assert_eq!(decoded(parts[0]), format!(r#"{{"kid":"{kid}","alg":"RS256","typ":"JWT"}}"#));
         let claims = decoded(parts[1]);
         let (before, jti) = claims.split_once(r#","jti":""#).unwrap();
@@ -188,14 +181,15 @@ mod tests {
     fn two_tokens_of_one_moment_differ() {
         let issuer = issuer("https://integrator.com");
         let mut rng = StdRng::seed_from_u64(1);
-        let one = issuer.issue(&principal("alice"), NOW, &mut rng).unwrap();
-        assert_ne!(one, issuer.issue(&principal("alice"), NOW, &mut rng).unwrap());
+        let one = issuer.issue(key(), &principal("alice"), NOW, &mut rng).unwrap();
+        assert_ne!(one, issuer.issue(key(), &principal("alice"), NOW, &mut rng).unwrap());
     }
 
     #[test]
     fn the_longest_names_fit() {
         let base_url = format!("https://integrator.com/{}", "x".repeat(1000));
-        let token = issuer(&base_url).issue(&principal(&"🦊".repeat(40)), NOW, &mut StdRng::seed_from_u64(1));
+        let token =
+            issuer(&base_url).issue(key(), &principal(&"🦊".repeat(40)), NOW, &mut StdRng::seed_from_u64(1));
         assert!(token.unwrap().as_str().len() <= 4096);
     }
 
@@ -203,19 +197,20 @@ mod tests {
     fn what_cannot_be_issued() {
         let mut issuer = issuer("https://integrator.com");
         let mut rng = StdRng::seed_from_u64(1);
-        assert_eq!(issuer.issue(&principal("alice"), 0, &mut rng), Err(TokenError::Clock));
-        assert_eq!(issuer.issue(&principal("alice"), u64::MAX, &mut rng), Err(TokenError::Clock));
+        assert_eq!(issuer.issue(key(), &principal("alice"), 0, &mut rng), Err(TokenError::Clock));
+        assert_eq!(issuer.issue(key(), &principal("alice"), u64::MAX, &mut rng), Err(TokenError::Clock));
         issuer.rules.bytes_max = 500;
-        assert_eq!(issuer.issue(&principal("alice"), NOW, &mut rng), Err(TokenError::TooLong { max: 500 }));
+        assert_eq!(
+            issuer.issue(key(), &principal("alice"), NOW, &mut rng),
+            Err(TokenError::TooLong { max: 500 })
+        );
     }
 
     #[test]
     fn lifetimes_are_bounded() {
         let rules = Profile::default().token;
-        let pem = SigningKey::generate().unwrap().to_pem();
         let with = |lifetime| {
-            let key = SigningKey::from_pem(&pem).unwrap();
-            TokenIssuer::new(key, "https://integrator.com".parse().unwrap(), &rules, lifetime).map(|_| ())
+            TokenIssuer::new("https://integrator.com".parse().unwrap(), &rules, lifetime).map(|_| ())
         };
         let refused = Err(TokenError::Lifetime { max_seconds: 3600 });
         assert_eq!(with(Duration::from_millis(999)), refused);

@@ -42,7 +42,7 @@ async fn it_announces_itself_issues_and_keeps_its_key() {
 
     let logged = first.stop();
     assert!(!logged.contains(&credential) && !logged.contains(&hex::encode(secret)), "{logged}");
-    for name in ["signing-key.pem", "shared-secret"] {
+    for name in ["store.sqlite", "shared-secret"] {
         let mode = fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
         assert_eq!(mode & 0o7777, 0o600, "{name}");
     }

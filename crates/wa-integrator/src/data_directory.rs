@@ -1,4 +1,4 @@
-//! The data directory: the signing key's file and the shared secret's (seed §1.3, the key behind the JWKS).
+//! The data directory: the store, the shared secret, and a signing key from elsewhere (seed §1.3).
 
 use std::{
     fs::{self, File, TryLockError},
@@ -8,7 +8,7 @@ use std::{
 use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
-use crate::{IntegratorError, PrivateFileError, SigningKey, private_file};
+use crate::{IntegratorError, MasterKey, PrivateFileError, SigningKey, private_file};
 
 /// The directory in which the server keeps its secrets, held by one process at a time.
 ///
@@ -28,7 +28,7 @@ impl DataDirectory {
     /// [`PrivateFileError::InUse`] while another process has it, [`PrivateFileError::Io`] otherwise.
     pub fn open(path: &Path) -> Result<Self, PrivateFileError> {
         let refused = |error: &std::io::Error| private_file::refused(path, error);
-        create(path).map_err(|error| refused(&error))?;
+        Self::make(path)?;
         let lock = File::options()
             .create(true)
             .truncate(false)
@@ -42,25 +42,61 @@ impl DataDirectory {
         }
     }
 
-    /// The signing key in `signing-key.pem` (PKCS#8, mode 0600), made on first use.
+    /// Makes the directory (mode 0700) where there is none.
     ///
     /// # Errors
-    /// [`PrivateFileError`] for a file that cannot be used or written, [`KeyError`](crate::KeyError) for a key
-    /// of another size or kind of failure.
-    pub fn signing_key(&self) -> Result<SigningKey, IntegratorError> {
+    /// [`PrivateFileError::Io`].
+    pub fn make(path: &Path) -> Result<(), PrivateFileError> {
+        create(path).map_err(|error| private_file::refused(path, &error))
+    }
+
+    /// The content of a file of the owner's alone.
+    ///
+    /// # Errors
+    /// [`PrivateFileError`] for a file that is not there or cannot be used.
+    pub fn private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+        let absent = PrivateFileError::Io { path: path.to_owned(), kind: std::io::ErrorKind::NotFound };
+        private_file::read(path)?.ok_or(absent)
+    }
+
+    /// The signing key in `signing-key.pem` (PKCS#8, mode 0600), where there is such a file: a key that was made
+    /// elsewhere. It becomes the first key of an empty store, and the file goes with
+    /// [`remove_signing_key`](Self::remove_signing_key).
+    ///
+    /// # Errors
+    /// [`PrivateFileError`] for a file that cannot be used, [`KeyError`](crate::KeyError) for a key of another
+    /// size.
+    pub fn signing_key(&self) -> Result<Option<SigningKey>, IntegratorError> {
         let path = self.path.join(KEY_FILE);
-        if let Some(pem) = private_file::read(&path)? {
-            return SigningKey::from_pem(&pem).map_err(|error| match error {
-                crate::KeyError::NotPkcs8 | crate::KeyError::Signing => {
-                    PrivateFileError::Corrupt { path }.into()
-                }
-                error => error.into(),
-            });
-        }
-        let key = SigningKey::generate()?;
-        private_file::write(&path, &key.to_pem())?;
-        tracing::info!(path = %path.display(), kid = key.public_key().kid(), "made a signing key");
-        Ok(key)
+        let Some(pem) = private_file::read(&path)? else { return Ok(None) };
+        SigningKey::from_pem(&pem).map(Some).map_err(|error| match error {
+            crate::KeyError::NotPkcs8 | crate::KeyError::Signing => PrivateFileError::Corrupt { path }.into(),
+            error => error.into(),
+        })
+    }
+
+    /// Removes `signing-key.pem`, whose key the store has by now.
+    ///
+    /// # Errors
+    /// [`PrivateFileError`].
+    pub fn remove_signing_key(&self) -> Result<(), PrivateFileError> {
+        private_file::remove(&self.path.join(KEY_FILE))
+    }
+
+    /// The key in the file at `path`, 64 hexadecimal digits and a line end, mode 0600, that private halves are
+    /// sealed with in the store.
+    ///
+    /// # Errors
+    /// [`PrivateFileError`] for a file that is not there or cannot be used.
+    pub fn master_key(path: &Path) -> Result<MasterKey, PrivateFileError> {
+        let content = Self::private_file(path)?;
+        Ok(MasterKey::new(*digits(path, &content)?))
+    }
+
+    /// Where the store lies in the directory at `path`.
+    #[must_use]
+    pub fn store_path(path: &Path) -> PathBuf {
+        path.join(STORE_FILE)
     }
 
     /// The shared secret in the file at `path`: 64 hexadecimal digits and a line end, mode 0600; made on first
@@ -74,13 +110,10 @@ impl DataDirectory {
         rng: &mut impl CryptoRng,
     ) -> Result<Zeroizing<[u8; 32]>, PrivateFileError> {
         let path = path.map_or_else(|| self.path.join(SECRET_FILE), Path::to_owned);
-        let mut secret = Zeroizing::new([0; 32]);
         if let Some(content) = private_file::read(&path)? {
-            let digits = content.strip_suffix(b"\n").unwrap_or(&content);
-            hex::decode_to_slice(digits, secret.as_mut_slice())
-                .map_err(|_| PrivateFileError::Corrupt { path })?;
-            return Ok(secret);
+            return digits(&path, &content);
         }
+        let mut secret = Zeroizing::new([0; 32]);
         rng.fill_bytes(secret.as_mut_slice());
         let mut content = Zeroizing::new(hex::encode(secret.as_slice()));
         content.push('\n');
@@ -93,6 +126,15 @@ impl DataDirectory {
 const KEY_FILE: &str = "signing-key.pem";
 const SECRET_FILE: &str = "shared-secret";
 const LOCK_FILE: &str = "lock";
+const STORE_FILE: &str = "store.sqlite";
+
+fn digits(path: &Path, content: &[u8]) -> Result<Zeroizing<[u8; 32]>, PrivateFileError> {
+    let mut secret = Zeroizing::new([0; 32]);
+    let digits = content.strip_suffix(b"\n").unwrap_or(content);
+    hex::decode_to_slice(digits, secret.as_mut_slice())
+        .map_err(|_| PrivateFileError::Corrupt { path: path.to_owned() })?;
+    Ok(secret)
+}
 
 fn create(path: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
@@ -115,18 +157,32 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_made_once_and_kept() {
+    fn a_key_from_elsewhere_is_read_and_removed() {
         let temporary = tempfile::tempdir().unwrap();
         let path = temporary.path().join("a").join("b");
         let directory = DataDirectory::open(&path).unwrap();
-        let made = directory.signing_key().unwrap();
+        assert!(directory.signing_key().unwrap().is_none());
+        let made = SigningKey::generate().unwrap();
         let file = path.join("signing-key.pem");
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o7777, 0o600);
+        private_file::write(&file, &made.to_pem()).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o7777, 0o700);
-        assert!(fs::read(&file).unwrap().starts_with(b"-----BEGIN PRIVATE KEY-----\n"));
-        drop(directory);
-        let kept = DataDirectory::open(&path).unwrap().signing_key().unwrap();
-        assert_eq!(kept.public_key(), made.public_key());
+        let read = directory.signing_key().unwrap().unwrap();
+        assert_eq!(read.public_key(), made.public_key());
+        directory.remove_signing_key().unwrap();
+        assert!(!file.exists() && directory.signing_key().unwrap().is_none());
+    }
+
+    #[test]
+    fn the_master_key_is_a_file_of_its_own() {
+        let temporary = tempfile::tempdir().unwrap();
+        let path = temporary.path().join("master");
+        let absent = PrivateFileError::Io { path: path.clone(), kind: std::io::ErrorKind::NotFound };
+        assert_eq!(DataDirectory::master_key(&path).unwrap_err(), absent);
+        private_file::write(&path, format!("{}\n", "01".repeat(32)).as_bytes()).unwrap();
+        assert!(DataDirectory::master_key(&path).is_ok());
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
+        let mode = PrivateFileError::Mode { path: path.clone(), mode: 0o640 };
+        assert_eq!(DataDirectory::master_key(&path).unwrap_err(), mode);
     }
 
     #[test]
@@ -146,8 +202,8 @@ mod tests {
     fn a_key_that_others_may_read_is_an_error() {
         let temporary = tempfile::tempdir().unwrap();
         let directory = DataDirectory::open(temporary.path()).unwrap();
-        directory.signing_key().unwrap();
         let path = temporary.path().join("signing-key.pem");
+        private_file::write(&path, &SigningKey::generate().unwrap().to_pem()).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
         let error = directory.signing_key().unwrap_err();
         assert_eq!(error, PrivateFileError::Mode { path, mode: 0o644 }.into());

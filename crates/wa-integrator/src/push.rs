@@ -1,0 +1,325 @@
+//! WhatsApp's wake-ups: `POST {base}/push` (seed §3.2.2).
+
+use std::{convert::Infallible, fmt, future::Future, num::NonZeroU32, pin::Pin, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use http_body_util::{BodyExt as _, Full, Limited, combinators::UnsyncBoxBody};
+use tokio::sync::Semaphore;
+use wa_http::HttpClient;
+
+use crate::{
+    AuthenticationError, BaseUrl, Clock, KeyCache, NewWakeUp, Outbox, PushRequest, PushRequestError, Put,
+    TokenRefusal, TokenVerifier, UserIdentifier,
+    bearer::bearer,
+    key_cache::Lookup,
+    push_request::BODY_BYTES_MAX,
+    rate::{ForAll, PerUser},
+    service::{empty, not_allowed, retry_later},
+    store::Store,
+};
+
+/// Takes WhatsApp's pushes: verified, stored, answered, and only then delivered.
+///
+/// | request | answer |
+/// |---|---|
+/// | a push that WhatsApp signed, stored and synced | 200 without a body |
+/// | the same for a user who is none of ours | as [`Strangers`] says |
+/// | no `Authorization` | 401 with `WWW-Authenticate: Bearer` |
+/// | an `Authorization` of another form | 400, `error="invalid_request"` |
+/// | a token that fails any check | 401, `error="invalid_token"`, the same for all |
+/// | another content type, too long, malformed | 415, 413, 400 |
+/// | a user, or all of them, woken too often | 429 with `Retry-After` |
+/// | no keys to verify with, no room, no store | 503 with `Retry-After` |
+/// | another method | 405 with `Allow` |
+///
+/// One token may come with many pushes: it names neither user nor push, so nothing could tell a repeated one from
+/// a second message. Repeated pushes are folded into one wake-up instead.
+pub struct Push<S, C> {
+    store: S,
+    outbox: Outbox<S>,
+    keys: Arc<KeyCache<C>>,
+    verifier: TokenVerifier,
+    clock: Clock,
+    rules: PushRules,
+    per_user: PerUser,
+    for_all: ForAll,
+    room: Semaphore,
+}
+
+/// What [`Push`] takes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PushRules {
+    /// The path below the base URL.
+    pub path: String,
+    /// Who signs pushes: the `iss` claim.
+    pub issuer: String,
+    /// For whom: the `aud` claim.
+    pub audience: String,
+    /// The longest life of a token.
+    pub lifetime_max: Duration,
+    /// By how much clocks may differ, at most five minutes.
+    pub skew: Duration,
+    /// How many characters a user identifier may have.
+    pub user_identifier_chars_max: usize,
+    /// What to do about users who are none of ours.
+    pub strangers: Strangers,
+    /// How long a wake-up is worth delivering. Assumed: WhatsApp keeps messages for 30 days.
+    pub kept: Duration,
+    /// How often a user may be woken a minute.
+    pub per_user_a_minute: NonZeroU32,
+    /// How many pushes are taken a second.
+    pub a_second: NonZeroU32,
+    /// How many pushes are worked on at a time.
+    pub at_a_time: usize,
+}
+
+/// What to do about a push for somebody who never got a token from us. The answer takes as long as for anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Strangers {
+    /// Store and deliver it: the service's backend knows its users better.
+    Deliver,
+    /// Answer 200 and drop it.
+    Drop,
+    /// Answer 404.
+    NotFound,
+}
+
+/// Why a push is not taken, as an answer.
+enum Refusal {
+    Missing,
+    Malformed,
+    Token(TokenRefusal),
+    Body(PushRequestError),
+    BodyBroken,
+    TooOften(u64),
+    NotFound,
+    Later,
+}
+
+/// A request's body, of whatever kind the service got it.
+pub(crate) type RequestBody = UnsyncBoxBody<Bytes, BodyBroken>;
+
+/// The body ended with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the body broke off")]
+pub(crate) struct BodyBroken;
+
+/// [`Push`] whatever its store and client are.
+pub(crate) trait PushRoute: Send + Sync {
+    fn path(&self) -> &str;
+    fn answer<'a>(&'a self, request: &'a Parts, body: RequestBody) -> Answering<'a>;
+}
+
+/// An answer under way.
+pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send + 'a>>;
+
+impl PushRules {
+    /// What the profile says of pushes to the integrator at `base_url`: as [`Strangers::Deliver`] has it, 60 a
+    /// minute for a user, 20,000 a second in all, 1024 at a time.
+    #[must_use]
+    pub fn new(push: &wa_profile::Push, base_url: &BaseUrl, user_identifier_chars_max: usize) -> Self {
+        const PER_USER: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+        const FOR_ALL: NonZeroU32 = NonZeroU32::new(20_000).expect("not zero");
+        Self {
+            path: push.path.clone(),
+            issuer: push.issuer.clone(),
+            audience: push.audience(base_url.as_str()).to_owned(),
+            lifetime_max: push.lifetime_max,
+            skew: Duration::from_secs(60),
+            user_identifier_chars_max,
+            strangers: Strangers::Deliver,
+            kept: Duration::from_secs(30 * 24 * 60 * 60),
+            per_user_a_minute: PER_USER,
+            a_second: FOR_ALL,
+            at_a_time: 1024,
+        }
+    }
+
+    /// These rules with another way to treat strangers.
+    #[must_use]
+    pub const fn with_strangers(mut self, strangers: Strangers) -> Self {
+        self.strangers = strangers;
+        self
+    }
+
+    /// These rules with other limits: for a user each minute, and for all each second.
+    #[must_use]
+    pub const fn with_limits(mut self, per_user_a_minute: NonZeroU32, a_second: NonZeroU32) -> Self {
+        self.per_user_a_minute = per_user_a_minute;
+        self.a_second = a_second;
+        self
+    }
+
+    /// These rules with another number of pushes at a time.
+    #[must_use]
+    pub const fn with_at_a_time(mut self, at_a_time: usize) -> Self {
+        self.at_a_time = at_a_time;
+        self
+    }
+}
+
+impl<S: Store + Clone, C: HttpClient> Push<S, C> {
+    /// Takes pushes that a key of `keys` signed, stores them in `store`, and rings `outbox`.
+    #[must_use]
+    pub fn new(store: S, outbox: Outbox<S>, keys: Arc<KeyCache<C>>, rules: PushRules, clock: Clock) -> Self {
+        let verifier = TokenVerifier::new(&rules.issuer, &rules.audience, rules.lifetime_max);
+        Self {
+            store,
+            outbox,
+            keys,
+            verifier: verifier.with_skew(rules.skew),
+            per_user: PerUser::new(rules.per_user_a_minute, clock.clone()),
+            for_all: ForAll::new(rules.a_second, clock.clone()),
+            room: Semaphore::new(rules.at_a_time),
+            clock,
+            rules,
+        }
+    }
+
+    async fn take(&self, request: &Parts, body: RequestBody) -> Result<(), Refusal> {
+        // Before anything that costs.
+        let _room = self.room.try_acquire().map_err(|_| Refusal::Later)?;
+        let token = bearer(&request.headers).map_err(|error| match error {
+            AuthenticationError::Missing => Refusal::Missing,
+            _ => Refusal::Malformed,
+        })?;
+        let now = self.clock.now();
+        self.authenticate(token, now).await?;
+        // Only WhatsApp comes this far.
+        PushRequest::check_content_type(&request.headers).map_err(Refusal::Body)?;
+        let body = read(body).await?;
+        let push = match PushRequest::parse(&body, self.rules.user_identifier_chars_max) {
+            Ok(push) => push,
+            Err(PushRequestError::User(_)) => return self.stranger(),
+            Err(error) => return Err(Refusal::Body(error)),
+        };
+        self.for_all.check().map_err(Refusal::TooOften)?;
+        self.per_user.check(push.to.as_str()).map_err(Refusal::TooOften)?;
+        self.store(push.to, now).await
+    }
+
+    /// Cheap checks, the key, the signature, the claims: in this order.
+    async fn authenticate(&self, token: &str, now: u64) -> Result<(), Refusal> {
+        let token = self.verifier.parse(token).map_err(Refusal::Token)?;
+        let keys = match self.keys.lookup(&token.kid, now).await {
+            Lookup::Known(keys) => keys,
+            Lookup::Unknown => return Err(Refusal::Token(TokenRefusal::UnknownKey)),
+            Lookup::Unavailable => return Err(Refusal::Later),
+        };
+        self.verifier.verify_compact(&token, &keys, now).map_err(Refusal::Token).map(drop)
+    }
+
+    async fn store(&self, user: UserIdentifier, now: u64) -> Result<(), Refusal> {
+        let wake_up = NewWakeUp {
+            user,
+            sinks: self.outbox.sinks(),
+            received_at: now,
+            expires_at: now.saturating_add(self.rules.kept.as_secs()),
+            for_strangers: self.rules.strangers == Strangers::Deliver,
+        };
+        match self.store.put_wake_up(wake_up).await {
+            Ok(Put { known: false }) => self.stranger_stored(),
+            Ok(Put { known: true }) => {
+                self.outbox.ring();
+                Ok(())
+            }
+            Err(error) => {
+                tracing::error!(%error, "a push was not stored");
+                Err(Refusal::Later)
+            }
+        }
+    }
+
+    fn stranger_stored(&self) -> Result<(), Refusal> {
+        if self.rules.strangers == Strangers::Deliver {
+            self.outbox.ring();
+        }
+        self.stranger()
+    }
+
+    fn stranger(&self) -> Result<(), Refusal> {
+        tracing::debug!("a push for somebody who never got a token");
+        if self.rules.strangers == Strangers::NotFound { Err(Refusal::NotFound) } else { Ok(()) }
+    }
+}
+
+impl<S: Store + Clone, C: HttpClient> PushRoute for Push<S, C> {
+    fn path(&self) -> &str {
+        &self.rules.path
+    }
+
+    fn answer<'a>(&'a self, request: &'a Parts, body: RequestBody) -> Answering<'a> {
+        Box::pin(async move {
+            if request.method != Method::POST {
+                return not_allowed("POST");
+            }
+            match self.take(request, body).await {
+                Ok(()) => empty(StatusCode::OK),
+                Err(refusal) => refusal.response(),
+            }
+        })
+    }
+}
+
+impl Refusal {
+    /// What WhatsApp, or whoever says to be it, is told: never which check a token failed.
+    fn response(self) -> Response<Full<Bytes>> {
+        match self {
+            Self::Missing => challenged(StatusCode::UNAUTHORIZED, "Bearer realm=\"wa-integrator\""),
+            Self::Malformed => challenged(
+                StatusCode::BAD_REQUEST,
+                "Bearer realm=\"wa-integrator\", error=\"invalid_request\"",
+            ),
+            Self::Token(refusal) => {
+                tracing::warn!(%refusal, "a push is not WhatsApp's");
+                challenged(
+                    StatusCode::UNAUTHORIZED,
+                    "Bearer realm=\"wa-integrator\", error=\"invalid_token\"",
+                )
+            }
+            Self::Body(PushRequestError::ContentType) => empty(StatusCode::UNSUPPORTED_MEDIA_TYPE),
+            Self::Body(PushRequestError::TooLarge) => empty(StatusCode::PAYLOAD_TOO_LARGE),
+            Self::Body(_) | Self::BodyBroken => empty(StatusCode::BAD_REQUEST),
+            Self::TooOften(seconds) => retry_later(StatusCode::TOO_MANY_REQUESTS, seconds),
+            Self::NotFound => empty(StatusCode::NOT_FOUND),
+            Self::Later => retry_later(StatusCode::SERVICE_UNAVAILABLE, 1),
+        }
+    }
+}
+
+impl<S, C> fmt::Debug for Push<S, C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Push").field("rules", &self.rules).finish_non_exhaustive()
+    }
+}
+
+/// How long a body may take to arrive.
+const BODY_TIME: Duration = Duration::from_secs(15);
+
+async fn read(body: RequestBody) -> Result<Bytes, Refusal> {
+    // The limit holds while the body streams, whatever its headers say.
+    let reading = Limited::new(body, BODY_BYTES_MAX).collect();
+    match tokio::time::timeout(BODY_TIME, reading).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            Err(Refusal::Body(PushRequestError::TooLarge))
+        }
+        Ok(Err(_)) | Err(_) => Err(Refusal::BodyBroken),
+    }
+}
+
+fn challenged(status: StatusCode, challenge: &'static str) -> Response<Full<Bytes>> {
+    let mut response = empty(status);
+    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    response
+}
+
+/// A body of a kind that cannot fail, boxed.
+impl From<Infallible> for BodyBroken {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}

@@ -1,0 +1,50 @@
+//! Where wake-ups go: the service's backend by HTTP, or a channel in this process (seed §3.2.1).
+
+mod channel;
+mod webhook;
+
+use std::{future::Future, pin::Pin};
+
+use crate::{SinkError, WakeUp};
+
+pub use channel::ChannelSink;
+pub use webhook::Webhook;
+
+/// Takes wake-ups and brings them nearer to the user's client.
+///
+/// A wake-up may come more than once: whoever is awake already does nothing.
+pub trait PushSink: Send + Sync + 'static {
+    /// The name under which wake-ups for it are stored; stable between starts.
+    fn name(&self) -> &str;
+
+    /// Takes a wake-up; when this returns `Ok` it is forgotten here.
+    ///
+    /// # Errors
+    /// [`SinkError`]: it is tried again later.
+    fn deliver<'a>(&'a self, wake_up: &'a WakeUp) -> Delivery<'a>;
+}
+
+/// A delivery under way.
+#[must_use = "does nothing unless awaited"]
+pub struct Delivery<'a>(Pin<Box<dyn Future<Output = Result<(), SinkError>> + Send + 'a>>);
+
+impl<'a> Delivery<'a> {
+    /// The delivery that this future is.
+    pub fn new(delivering: impl Future<Output = Result<(), SinkError>> + Send + 'a) -> Self {
+        Self(Box::pin(delivering))
+    }
+}
+
+impl Future for Delivery<'_> {
+    type Output = Result<(), SinkError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut std::task::Context<'_>) -> std::task::Poll<Self::Output> {
+        self.0.as_mut().poll(context)
+    }
+}
+
+impl std::fmt::Debug for Delivery<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Delivery")
+    }
+}

@@ -1,0 +1,93 @@
+//! The thread that owns the database: takes what waits, commits it at once, answers after the sync.
+
+use std::{fmt, thread};
+
+use rusqlite::{Connection, TransactionBehavior};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::StoreError;
+
+/// The way to the thread; the thread ends with the last of these.
+pub(super) struct Writer {
+    jobs: mpsc::Sender<Job>,
+}
+
+/// A piece of work in the common transaction, and what to do once it is known whether that was committed.
+type Job = Box<dyn FnOnce(&Connection) -> (Result<(), StoreError>, Answer) + Send>;
+type Answer = Box<dyn FnOnce(Result<(), StoreError>) + Send>;
+
+impl Writer {
+    /// Starts the thread over this database.
+    pub(super) fn start(connection: Connection) -> Result<Self, StoreError> {
+        let (jobs, waiting) = mpsc::channel(WAITING_MAX);
+        let thread = thread::Builder::new().name("wa-integrator-store".to_owned());
+        thread.spawn(move || work(connection, waiting)).map_err(|_| StoreError::Unavailable)?;
+        Ok(Self { jobs })
+    }
+
+    /// Runs `work` in a transaction that is committed and synced before this returns.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| match work(connection) {
+            Ok(value) => {
+                let answer: Answer = Box::new(move |committed| {
+                    // Nobody waits any more: the work is done all the same.
+                    let _ = answer.send(committed.map(|()| value));
+                });
+                (Ok(()), answer)
+            }
+            Err(error) => {
+                let error = StoreError::from(error);
+                let answer: Answer = Box::new(move |_| {
+                    let _ = answer.send(Err(error));
+                });
+                (Err(StoreError::Unavailable), answer)
+            }
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Unavailable)?;
+        answered.await.map_err(|_| StoreError::Unavailable)?
+    }
+}
+
+impl fmt::Debug for Writer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Writer")
+    }
+}
+
+/// How much may wait before whoever brings more has to wait as well.
+const WAITING_MAX: usize = 4096;
+/// How much one transaction takes.
+const GROUP_MAX: usize = 512;
+
+fn work(mut connection: Connection, mut waiting: mpsc::Receiver<Job>) {
+    let mut group = Vec::with_capacity(GROUP_MAX);
+    while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
+        commit(&mut connection, &mut group);
+    }
+}
+
+/// All of the group or nothing of it. A refusal of the database is one of the machine, not of the work, so the
+/// others could not have been stored either.
+fn commit(connection: &mut Connection, group: &mut Vec<Job>) {
+    let mut answers = Vec::with_capacity(group.len());
+    let committed = (|| {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut failed = Ok(());
+        for job in group.drain(..) {
+            let (done, answer) = job(&transaction);
+            answers.push(answer);
+            failed = failed.and(done);
+        }
+        failed?;
+        Ok(transaction.commit()?)
+    })();
+    // Where the transaction could not even begin, dropping the jobs tells who waits.
+    group.clear();
+    for answer in answers {
+        answer(committed.clone());
+    }
+}
