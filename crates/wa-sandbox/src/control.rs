@@ -20,6 +20,11 @@
 //! | `POST /control/certificate` | `{"fault": name or null}`: spoils the chain of later handshakes |
 //! | `POST /control/noise-key` | chatd gets another static key |
 //! | `POST /control/clock` | `{"offset": seconds}`: moves the clock |
+//! | `GET /control/pushes` | pushes that were sent, and how they were answered |
+//! | `POST /control/push-token` | `{"header": {…}, "claims": {…}}`: signs them with WhatsApp's key; gives `{"token": …}` |
+//! | `POST /control/push-key` | pushes are signed with a new key; the one before stays published |
+//! | `POST /control/push-key/revoke-older` | only the newest key stays published |
+//! | `POST /control/push-http/{1 or 2}` | which HTTP pushes are sent with |
 //! | `GET /control/pongs` | ids of those pings that clients have answered |
 //! | `GET /control/reports` | reports that clients made |
 //! | `GET /control/violations` | stanzas that broke the rules |

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Limited};
-use hyper::StatusCode;
+use http_body_util::{BodyExt, Empty, Full, Limited};
+use hyper::{StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::client::legacy::Client;
@@ -22,8 +22,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::push::{PushDue, Pushed, Pushes};
 use crate::service::{self, CONTROL, ENLIST, JWKS};
-use crate::signing_key::SigningKey;
 use crate::world::{ConnectionId, Output, World, WorldConfig};
 
 /// Outputs that may wait for a slow client before its connection is dropped.
@@ -61,7 +61,7 @@ impl Sandbox {
     /// Binds both listeners to ports of the loopback address that the system chooses.
     pub async fn bind(config: WorldConfig, clock: Clock) -> io::Result<Self> {
         let world = World::new(config, Box::new(UnwrapErr(SysRng)));
-        let signing_key = SigningKey::generate().map_err(io::Error::other)?;
+        let pushes = Pushes::new().map_err(io::Error::other)?;
         let (http, chat) = (TcpListener::bind(LOOPBACK).await?, TcpListener::bind(LOOPBACK).await?);
         let base = format!("http://{}", http.local_addr()?);
         let addresses = Addresses {
@@ -75,8 +75,9 @@ impl Sandbox {
             world: Mutex::new(world),
             clients: Mutex::default(),
             clock,
-            jwks: signing_key.jwks(),
+            pushes: Mutex::new(pushes),
             client: Client::builder(TokioExecutor::new()).build_http(),
+            push_clients: [false, true].map(|http2| Client::builder(TokioExecutor::new()).http2_only(http2).build_http()),
         };
         Ok(Self { http, chat, addresses, shared: Arc::new(shared) })
     }
@@ -111,13 +112,16 @@ pub(crate) struct Shared {
     world: Mutex<World>,
     clients: Mutex<HashMap<ConnectionId, mpsc::Sender<Output>>>,
     clock: Clock,
-    jwks: String,
+    pushes: Mutex<Pushes>,
     client: Client<HttpConnector, Empty<Bytes>>,
+    /// HTTP/1.1 and HTTP/2.
+    push_clients: [Client<HttpConnector, Full<Bytes>>; 2],
 }
 
 impl Shared {
-    pub(crate) fn jwks(&self) -> &str {
-        &self.jwks
+    /// Does something to what is known of pushes.
+    pub(crate) fn with_pushes<T>(&self, act: impl FnOnce(&mut Pushes) -> T) -> T {
+        act(&mut self.pushes.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Does something to the world, then hands out what came of it: in order, before anybody else may act.
@@ -136,7 +140,31 @@ impl Shared {
             let shared = Arc::clone(self);
             tokio::spawn(async move { shared.fetch_keys(integrator.id).await });
         }
+        while let Some(due) = world.poll_push() {
+            let token = self.with_pushes(|pushes| pushes.token(&world, &due.base_url, self.clock.now()));
+            let (shared, path) = (Arc::clone(self), world.profile.push.path.clone());
+            tokio::spawn(async move { shared.push(due, &path, token).await });
+        }
         done
+    }
+
+    /// Sends a push and remembers the answer.
+    async fn push(&self, due: PushDue, path: &str, token: Option<String>) {
+        let http = self.with_pushes(|pushes| pushes.http);
+        let [one, two] = &self.push_clients;
+        let client = if http == 2 { two } else { one };
+        let send = async {
+            let request = hyper::Request::post(format!("{}{path}", due.base_url))
+                .header(header::AUTHORIZATION, format!("Bearer {}", token?))
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Full::from(serde_json::json!({ "to": due.to }).to_string()));
+            let (head, body) = client.request(request.ok()?).await.ok()?.into_parts();
+            let body = Limited::new(body, MAX_JWKS).collect().await.ok()?.to_bytes();
+            Some((head.status.as_u16(), !body.is_empty()))
+        };
+        let answer = tokio::time::timeout(FETCH_TIMEOUT, send).await.ok().flatten();
+        let (status, body) = (answer.map(|(status, _)| status), answer.is_some_and(|(_, body)| body));
+        self.with_pushes(|pushes| pushes.remember(Pushed { to: due.to, http, status, body }));
     }
 
     /// Fetches an integrator's JWKS and gives it to the world, or the news that it could not be had.

@@ -29,10 +29,16 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> R
     match (get, path) {
         (false, ENLIST) => json_response(&enlist(&shared, &body).await),
         (true, JWKS) => {
-            let jwks = Bytes::copy_from_slice(shared.jwks().as_bytes());
-            response(StatusCode::OK, Full::new(jwks))
+            let jwks = shared.with_pushes(|pushes| pushes.jwks());
+            response(StatusCode::OK, Full::new(jwks.into()))
         }
         (get, path) => match path.strip_prefix(CONTROL) {
+            Some(path) if path.starts_with("push") => {
+                match shared.with_pushes(|pushes| pushes.control(get, path, &body)) {
+                    Some(answer) => json_response(&answer),
+                    None => empty(StatusCode::NOT_FOUND),
+                }
+            }
             Some(path) => match shared.with_world(|world, clock| world.control(clock, get, path, &body)) {
                 Some(answer) => json_response(&answer),
                 None => empty(StatusCode::NOT_FOUND),

@@ -4,7 +4,7 @@ use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{KeyPair as _, RsaKeyPair};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// A key made at start and gone at the end.
 #[derive(Debug)]
@@ -20,11 +20,14 @@ impl SigningKey {
         RsaKeyPair::generate(KeySize::Rsa2048).map(Self).map_err(|_| KeyGeneration)
     }
 
-    /// The public half as a JWKS.
-    pub(crate) fn jwks(&self) -> String {
+    /// The public half as a member of a JWKS.
+    pub(crate) fn jwk(&self, kid: &str) -> Value {
         let public = PublicKeyComponents::<Vec<u8>>::from(self.0.public_key());
         let [n, e] = [&public.n, &public.e].map(|number| URL_SAFE_NO_PAD.encode(number));
-        let key = json!({ "kid": "sandbox", "kty": "RSA", "alg": "RS256", "use": "sig", "n": n, "e": e });
-        json!({ "keys": [key] }).to_string()
+        json!({ "kid": kid, "kty": "RSA", "alg": "RS256", "use": "sig", "n": n, "e": e })
+    }
+
+    pub(crate) fn pair(&self) -> &RsaKeyPair {
+        &self.0
     }
 }

@@ -13,6 +13,7 @@ use crate::claims::KeySet;
 use crate::connection::{CertificateFault, Connection, Handshake, Incoming, Server};
 use crate::login::PendingLogin;
 use crate::phone::Phone;
+use crate::push::Wanted;
 use crate::rules::Violation;
 
 /// Violations that are kept to be asked for.
@@ -72,6 +73,7 @@ pub struct World {
     connections: BTreeMap<ConnectionId, Peer>,
     outputs: VecDeque<(ConnectionId, Output)>,
     wanted_keys: BTreeSet<u16>,
+    pub(crate) wanted_pushes: Wanted,
     next_connection: u64,
     next_stanza: u64,
 }
@@ -121,6 +123,7 @@ impl World {
             connections: BTreeMap::new(),
             outputs: VecDeque::new(),
             wanted_keys: BTreeSet::new(),
+            wanted_pushes: Wanted::default(),
             next_connection: 0,
             next_stanza: 0,
             rng,
@@ -319,6 +322,9 @@ impl World {
         }
         let sent_on = account.connection.filter(|_| account.live);
         account.mailbox.push_back(Mail { since: self.now, node: node.clone(), sent_on });
+        if account.connection.is_none() && node.is("message") {
+            self.wanted_pushes.wake(account.integrator, &account.identifier);
+        }
         if let Some(id) = sent_on {
             self.send(id, &node);
         }
