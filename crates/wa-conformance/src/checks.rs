@@ -13,6 +13,7 @@ mod enlistment;
 mod handshake;
 mod identity;
 mod messaging;
+mod push;
 mod receipts;
 mod retries;
 
@@ -54,6 +55,8 @@ pub fn all() -> Vec<Check> {
         receipts::CHECKS,
         retries::CHECKS,
         account::CHECKS,
+        push::CHECKS,
+        // Last, because it also asks whether any check before has broken a rule.
         messaging::CHECKS,
     ]
     .concat()

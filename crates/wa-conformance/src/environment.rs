@@ -1,5 +1,6 @@
 //! What the checks run against: an integrator and a local WhatsApp, on loopback ports.
 
+use std::io::Write;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -8,15 +9,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use wa_interop::integrator::{
-    BaseUrl, Clock, ConnectionLimits, DataDirectory, Integrator, Server, SharedSecret, TokenIssuer,
-};
+use wa_interop::integrator::{KeyKeeper, SigningKey, SqliteStore};
 use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
 use wa_sandbox::{Addresses, Sandbox, WorldConfig};
 
+use crate::backend::Backend;
 use crate::exchange::{get_json, post_json};
 use crate::failure::Failure;
+use crate::in_process::{self, Settings};
+use crate::proxy::Proxy;
 
 /// The integrator's id at the local WhatsApp.
 pub(crate) const INTEGRATOR: u16 = 1;
@@ -56,19 +58,24 @@ impl Document {
     }
 }
 
-/// Both servers, running.
+/// Both servers, running, and the service's backend behind the integrator's webhook.
 #[derive(Debug)]
 pub struct Environment {
-    /// The integrator's base URL.
+    /// The integrator's base URL: a proxy in front of it.
     pub(crate) base: String,
     /// The integrator's JWKS.
     pub(crate) jwks: String,
     /// Where the integrator issues tokens.
     pub(crate) token: String,
+    /// Where the integrator takes pushes.
+    pub(crate) push: String,
     pub(crate) sandbox: Addresses,
-    /// The integrator's keys and secrets: a check may sign what the integrator never would.
+    pub(crate) backend: Backend,
+    /// The integrator's store and secrets.
     pub(crate) data: TempDir,
     document: Document,
+    /// The key that the integrator began with, in PEM: a check may sign what the integrator never would.
+    pub(crate) first_key: Vec<u8>,
     _processes: Vec<Child>,
 }
 
@@ -78,6 +85,7 @@ struct Ready {
     address: String,
     jwks: String,
     token: String,
+    push: String,
 }
 
 impl Environment {
@@ -86,25 +94,34 @@ impl Environment {
     /// # Errors
     /// A program does not start, or does not say where it listens.
     pub async fn processes(integrator: &Path, sandbox: &Path, document: Document) -> Result<Self, Failure> {
-        let data = tempfile::tempdir()?;
+        let (data, first_key) = data_directory()?;
+        let (front, backend) = (Proxy::waiting().await?, Backend::start().await?);
+        let base = format!("http://{}", front.address);
+        let mut sandbox = Command::new(sandbox);
+        sandbox.args(["--integrator", &format!("{INTEGRATOR}={base}"), "--phone", PHONE]);
+        sandbox.args(["--profile", document.name()]);
+        let (sandbox, addresses) = start(sandbox).await?;
+        let addresses: Addresses = serde_json::from_str(&addresses)?;
         let mut integrator = Command::new(integrator);
         integrator
-            .env("WA_INTEGRATOR_LOG", "warn")
-            .args(["--listen", "127.0.0.1:0", "--data-dir"])
+            .env("WA_INTEGRATOR_LOG", "warn,wa_integrator::push=error")
+            .args(["--listen", "127.0.0.1:0", "--base-url", &base, "--webhook", &backend.url])
+            .args(["--whatsapp-jwks-url", &addresses.jwks, "--allow-private"])
+            .args(["--key-refresh", "1", "--key-cooldown", "1", "--data-dir"])
             .arg(data.path());
         let (integrator, ready) = start(integrator).await?;
         let ready: Ready = serde_json::from_str(&ready)?;
-        let mut sandbox = Command::new(sandbox);
-        sandbox.args(["--integrator", &format!("{INTEGRATOR}={}", ready.address), "--phone", PHONE]);
-        sandbox.args(["--profile", document.name()]);
-        let (sandbox, addresses) = start(sandbox).await?;
+        front.forward_to(ready.address.trim_start_matches("http://"));
         Ok(Self {
-            base: ready.address,
+            base,
             jwks: ready.jwks,
             token: ready.token,
-            sandbox: serde_json::from_str(&addresses)?,
+            push: ready.push,
+            sandbox: addresses,
+            backend,
             data,
             document,
+            first_key,
             _processes: vec![integrator, sandbox],
         })
     }
@@ -114,33 +131,41 @@ impl Environment {
     /// # Errors
     /// A server does not start.
     pub async fn in_process(document: Document) -> Result<Self, Failure> {
-        let data = tempfile::tempdir()?;
-        let rules = document.profile().token;
-        let directory = DataDirectory::open(data.path())?;
-        let secret = directory.shared_secret(None, &mut rand::rng())?;
-        let server = Server::bind(([127, 0, 0, 1], 0).into(), ConnectionLimits::default()).await?;
-        let base = BaseUrl::of_loopback(server.address())?;
-        let key = directory.signing_key()?;
-        let issuer = TokenIssuer::new(key, base.clone(), &rules, rules.lifetime_max)?;
-        let authenticator = SharedSecret::new(*secret, rules.user_identifier_chars_max);
-        let service = Integrator::new(issuer, authenticator, Clock::system());
-        let (jwks, token) = (service.jwks_url().to_string(), service.token_url().to_string());
-        tokio::spawn(server.run(service, std::future::pending()));
-
-        let integrators = vec![wa_sandbox::Integrator { id: INTEGRATOR, base_url: base.to_string() }];
+        let (data, first_key) = data_directory()?;
+        let (front, backend) = (Proxy::waiting().await?, Backend::start().await?);
+        let base = format!("http://{}", front.address);
+        let integrators = vec![wa_sandbox::Integrator { id: INTEGRATOR, base_url: base.clone() }];
         let config = WorldConfig { profile: document.profile(), integrators, phones: vec![PHONE.to_owned()] };
         let sandbox = Sandbox::bind(config, wa_sandbox::Clock::default()).await?;
         let addresses = sandbox.addresses().clone();
         tokio::spawn(sandbox.run(std::future::pending()));
+        let (data_path, whatsapp_jwks) = (data.path(), addresses.jwks.as_str());
+        let settings = Settings { data: data_path, base_url: &base, whatsapp_jwks, webhook: &backend.url };
+        let running = in_process::start(settings).await?;
+        front.forward_to(&running.address);
         Ok(Self {
-            base: base.to_string(),
-            jwks,
-            token,
+            base,
+            jwks: running.jwks,
+            token: running.token,
+            push: running.push,
             sandbox: addresses,
+            backend,
             data,
             document,
+            first_key,
             _processes: Vec::new(),
         })
+    }
+
+    /// The integrator's keys, changed behind its back as the command line does it.
+    pub(crate) fn keeper(&self) -> Result<KeyKeeper<SqliteStore>, Failure> {
+        in_process::keeper(self.data.path())
+    }
+
+    /// The secret that the integrator shares with the backend.
+    pub(crate) fn secret(&self) -> Result<Vec<u8>, Failure> {
+        let secret = std::fs::read_to_string(self.data.path().join("shared-secret"))?;
+        Ok(hex::decode(secret.trim())?)
     }
 
     /// The version of the document under which everything runs.
@@ -182,6 +207,18 @@ impl Environment {
         let text = |message: &Value| message.get("text")?.as_str().map(str::to_owned);
         Ok(theirs.map(|message| text(message).unwrap_or_else(|| "(undecryptable)".to_owned())).collect())
     }
+}
+
+/// A data directory with a signing key from elsewhere, and that key in PEM.
+fn data_directory() -> Result<(TempDir, Vec<u8>), Failure> {
+    let data = tempfile::tempdir()?;
+    let pem = SigningKey::generate()?.to_pem().to_vec();
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(data.path().join("signing-key.pem"))?.write_all(&pem)?;
+    Ok((data, pem))
 }
 
 /// Starts a program and reads the line that it prints when it is ready.

@@ -4,11 +4,13 @@
 //! program `wa-conformance` starts both servers as separate processes; `cargo test` runs the same list with both in
 //! its own process. A check is a function that gives `Ok` or says what went wrong.
 
+mod backend;
 mod checks;
 mod endurance;
 mod environment;
 mod exchange;
 mod failure;
+mod in_process;
 mod pair;
 mod proxy;
 mod report;

@@ -17,6 +17,8 @@ pub(crate) struct Proxy {
 
 #[derive(Debug, Default)]
 struct State {
+    /// Where connections are forwarded to; nowhere before that is known.
+    target: Option<String>,
     /// What the client of the last connection has sent.
     sent: Vec<u8>,
     flip: Option<Direction>,
@@ -32,13 +34,22 @@ pub(crate) enum Direction {
 impl Proxy {
     /// Listens, and forwards every connection to `target`.
     pub(crate) async fn start(target: &str) -> Result<Self, Failure> {
+        let proxy = Self::waiting().await?;
+        proxy.forward_to(target);
+        Ok(proxy)
+    }
+
+    /// Listens; its address is known before what is behind it is there.
+    pub(crate) async fn waiting() -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?.to_string();
-        let (state, target) = (Arc::new(Mutex::new(State::default())), target.to_owned());
+        let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                let Ok(server) = TcpStream::connect(&target).await else { return };
+                let target = shared.lock().unwrap_or_else(PoisonError::into_inner).target.clone();
+                let Some(target) = target else { continue };
+                let Ok(server) = TcpStream::connect(&target).await else { continue };
                 shared.lock().unwrap_or_else(PoisonError::into_inner).sent.clear();
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
@@ -47,6 +58,11 @@ impl Proxy {
             }
         });
         Ok(Self { address, state })
+    }
+
+    /// Forwards connections from now on.
+    pub(crate) fn forward_to(&self, target: &str) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).target = Some(target.to_owned());
     }
 
     /// What the client of the last connection has sent so far.

@@ -40,17 +40,15 @@ impl Environment {
 
     /// The credential that the backend makes for its logged-in user, as wa-integrator documents it.
     pub(crate) fn credential(&self, user: &str) -> Result<String, Failure> {
-        let secret = std::fs::read_to_string(self.data.path().join("shared-secret"))?;
-        let secret = hex::decode(secret.trim())?;
+        let secret = self.secret()?;
         let text = format!("wau1.{}.{}", URL_SAFE_NO_PAD.encode(user), unix_now() + 60);
         let mac = Hmac::<Sha256>::new_from_slice(&secret)?.chain_update(&text).finalize().into_bytes();
         Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(mac)))
     }
 
-    /// A token with other dates, signed with the integrator's own key.
+    /// A token with other dates, signed with the integrator's own first key.
     pub(crate) fn dated(&self, user: &str, issued: i64, lifetime: i64) -> Result<String, Failure> {
-        let pem = std::fs::read(self.data.path().join("signing-key.pem"))?;
-        self.sign(&EncodingKey::from_rsa_pem(&pem)?, user, issued, lifetime)
+        self.sign(&EncodingKey::from_rsa_pem(&self.first_key)?, user, issued, lifetime)
     }
 
     /// A token in the integrator's name, signed with a stranger's key under the integrator's `kid`.
@@ -90,10 +88,9 @@ impl Environment {
         Ok(jsonwebtoken::encode(&header, &claims, key)?)
     }
 
-    /// The name of the integrator's key: its RFC 7638 thumbprint, taken from the private key.
+    /// The name of the integrator's first key: its RFC 7638 thumbprint, taken from the private key.
     fn kid(&self) -> Result<String, Failure> {
-        let pem = std::fs::read(self.data.path().join("signing-key.pem"))?;
-        Ok(wa_interop::integrator::SigningKey::from_pem(&pem)?.public_key().kid().to_owned())
+        Ok(wa_interop::integrator::SigningKey::from_pem(&self.first_key)?.public_key().kid().to_owned())
     }
 }
 

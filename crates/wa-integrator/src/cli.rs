@@ -181,6 +181,11 @@ pub(crate) struct ServeArguments {
     #[arg(long, env = "WA_INTEGRATOR_ALLOW_PRIVATE")]
     pub(crate) allow_private: bool,
 
+    /// How many seconds pass after a fetch of somebody's keys before an unknown name may cause another one.
+    #[arg(long, value_name = "SECONDS", env = "WA_INTEGRATOR_KEY_COOLDOWN", default_value_t = 15,
+        value_parser = clap::value_parser!(u64).range(1..=300))]
+    pub(crate) key_cooldown: u64,
+
     /// How many seconds pass until a change of the keys by another process is seen.
     #[arg(long, value_name = "SECONDS", env = "WA_INTEGRATOR_KEY_REFRESH", default_value_t = 5,
         value_parser = clap::value_parser!(u64).range(1..=60))]

@@ -83,7 +83,7 @@ impl Background {
                 let audience = needed(&arguments.oidc_audience, "oidc-audience")?;
                 let url = arguments.oidc_jwks_url.clone();
                 let url = url.ok_or(StartError::Missing { name: "oidc-jwks-url" })?;
-                let keys = self.keys(url, arguments.allow_private, clock)?;
+                let keys = self.keys(url, arguments, clock)?;
                 let oidc = Oidc::new(keys, &issuer, &audience, LOGIN_LIFETIME_MAX, chars_max);
                 BuiltIn::Oidc(oidc.with_claim(&arguments.oidc_claim))
             }
@@ -101,7 +101,7 @@ impl Background {
     ) -> Result<Push<Arc<SqliteStore>, HyperClient>, StartError> {
         let profiled = || profile.push.whatsapp_jwks_url.parse().unwrap_or_default();
         let url = arguments.whatsapp_jwks_url.clone().unwrap_or_else(profiled);
-        let keys = self.keys(url, arguments.allow_private, clock)?;
+        let keys = self.keys(url, arguments, clock)?;
         let outbox = Outbox::new(Arc::clone(&store), vec![sink], DeliveryRules::default());
         let delivering = (outbox.clone(), clock.clone());
         self.0.spawn(async move { delivering.0.run(delivering.1).await });
@@ -119,16 +119,17 @@ impl Background {
     fn keys(
         &mut self,
         url: Uri,
-        allow_private: bool,
+        arguments: &ServeArguments,
         clock: &Clock,
     ) -> Result<Arc<KeyCache<HyperClient>>, StartError> {
         let client = HyperClient::new(Limits::default());
-        let client = match (allow_private, url.scheme()) {
+        let client = match (arguments.allow_private, url.scheme()) {
             (true, Some(_)) => client.with_plain_http(PlainHttp::Http1),
             (false, Some(scheme)) if *scheme == Scheme::HTTPS => client.with_addresses(Addresses::Public),
             _ => return Err(StartError::KeyUrl { url }),
         };
-        let keys = Arc::new(KeyCache::new(client, url, KeyCacheRules::default()));
+        let rules = KeyCacheRules::default().with_cooldown(Duration::from_secs(arguments.key_cooldown));
+        let keys = Arc::new(KeyCache::new(client, url, rules));
         let (renewing, clock) = (Arc::clone(&keys), clock.clone());
         self.0.spawn(async move { renewing.run(clock).await });
         Ok(keys)

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, Limited};
-use hyper::{StatusCode, header};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
+use hyper::{StatusCode, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -77,7 +77,8 @@ impl Sandbox {
             clock,
             pushes: Mutex::new(pushes),
             client: Client::builder(TokioExecutor::new()).build_http(),
-            push_clients: [false, true].map(|http2| Client::builder(TokioExecutor::new()).http2_only(http2).build_http()),
+            push_clients: [false, true]
+                .map(|http2| Client::builder(TokioExecutor::new()).http2_only(http2).build_http()),
         };
         Ok(Self { http, chat, addresses, shared: Arc::new(shared) })
     }

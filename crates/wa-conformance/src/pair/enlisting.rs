@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wa_interop::binary::Jid;
 use wa_interop::chat::AccountKeys;
 use wa_interop::enlistment_api::{EnlistRequest, SignedPrekey};
-use wa_interop::integrator::{Principal, SigningKey, TokenIssuer, UserIdentifier};
+use wa_interop::integrator::{KeySet, Principal, SigningKey, TokenIssuer, UserIdentifier};
 use wa_interop::profile::Profile;
 use wa_sandbox::{Enlisted, World};
 
@@ -25,10 +25,11 @@ pub(super) fn token_and_jwks(now: u64) -> Result<(String, Bytes), Failure> {
         }
     };
     let rules = Profile::overview().token;
-    let issuer = TokenIssuer::new(SigningKey::from_pem(pem)?, BASE.parse()?, &rules, rules.lifetime_max)?;
+    let key = SigningKey::from_pem(pem)?;
+    let issuer = TokenIssuer::new(BASE.parse()?, &rules, rules.lifetime_max)?;
     let principal = Principal::new(UserIdentifier::new(USER, rules.user_identifier_chars_max)?);
-    let token = issuer.issue(&principal, now, &mut rand::rng())?;
-    Ok((token.as_str().to_owned(), issuer.key_set().body()))
+    let token = issuer.issue(&key, &principal, now, &mut rand::rng())?;
+    Ok((token.as_str().to_owned(), KeySet::new(std::slice::from_ref(key.public_key())).body()))
 }
 
 /// Enlists an account's keys, without a socket.
