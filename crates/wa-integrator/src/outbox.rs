@@ -128,14 +128,23 @@ impl<S: Store + Clone> Shared<S> {
             let (sink, store, rules) = (Arc::clone(sink), self.store.clone(), self.rules);
             deliveries.spawn(async move {
                 let outcome = rules.attempt(sink.as_ref(), &wake_up, now).await;
-                store.settle(wake_up, outcome).await
+                store.settle(wake_up, outcome).await.map(|()| outcome)
             });
         }
-        let mut settled = Ok(());
+        let (mut settled, mut retried, mut dead) = (Ok(tried), 0, 0);
         while let Some(delivery) = deliveries.join_next().await {
-            settled = settled.and(delivery.unwrap_or(Err(StoreError::Unavailable)));
+            match delivery.unwrap_or(Err(StoreError::Unavailable)) {
+                Ok(Outcome::Delivered) => {}
+                Ok(Outcome::Retry { .. }) => retried += 1,
+                Ok(Outcome::Dead { .. }) => dead += 1,
+                Err(error) => settled = Err(error),
+            }
         }
-        settled.map(|()| tried)
+        // One line, however many: a backend that is away is away for all of them.
+        if retried + dead > 0 {
+            tracing::warn!(sink = sink.name(), retried, dead, "wake-ups were not taken");
+        }
+        settled
     }
 }
 

@@ -4,28 +4,29 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod fixture {
+    pub(crate) mod program;
     pub(crate) mod verdict;
 }
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader, Read as _},
     os::unix::fs::PermissionsExt as _,
-    path::Path,
-    process::{Child, Command, ExitStatus, Stdio},
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use bytes::Bytes;
-use fixture::verdict::verified;
+use fixture::{
+    program::{Program, keys, refused},
+    verdict::verified,
+};
 use http::{Request, Response, header};
 use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
-use wa_integrator::{SharedSecret, UserIdentifier};
+use wa_integrator::{SharedSecret, SigningKey, UserIdentifier};
 
 #[tokio::test]
 async fn it_announces_itself_issues_and_keeps_its_key() {
     let directory = tempfile::tempdir().unwrap();
-    let first = Program::start(directory.path());
+    let first = Program::start(directory.path(), &[]);
     let jwks = fetch(&first.ready["jwks"], None).await;
     let address = first.ready["address"].as_str().unwrap();
     assert_eq!(first.ready["ready"], true);
@@ -47,7 +48,7 @@ async fn it_announces_itself_issues_and_keeps_its_key() {
         assert_eq!(mode & 0o7777, 0o600, "{name}");
     }
 
-    let second = Program::start(directory.path());
+    let second = Program::start(directory.path(), &[]);
     let again = fetch(&second.ready["jwks"], None).await;
     assert_eq!(again.body(), jwks.body());
     second.stop();
@@ -73,7 +74,7 @@ fn files_that_cannot_be_used_are_named_and_stay() {
 #[test]
 fn one_program_uses_a_data_directory() {
     let directory = tempfile::tempdir().unwrap();
-    let running = Program::start(directory.path());
+    let running = Program::start(directory.path(), &[]);
     let (status, error) = refused(directory.path(), &["--listen", "127.0.0.1:0"]);
     assert_eq!(status.code(), Some(1));
     let expected = format!("wa-integrator: {} is in use by another process\n", directory.path().display());
@@ -81,10 +82,100 @@ fn one_program_uses_a_data_directory() {
     running.stop();
 }
 
+#[tokio::test]
+async fn keys_are_changed_while_it_runs() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path();
+    let running = Program::start(path, &["--key-refresh", "1"]);
+    let listed = |arguments: &[&str]| -> Vec<(String, String)> {
+        let output = keys(path, arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let text = String::from_utf8(output.stdout).unwrap();
+        let line = |line: &str| {
+            let key: serde_json::Value = serde_json::from_str(line).unwrap();
+            (key["kid"].as_str().unwrap().to_owned(), key["state"].as_str().unwrap().to_owned())
+        };
+        text.lines().map(line).collect()
+    };
+    let states = || listed(&["list", "--json"]).into_iter().map(|(_, state)| state).collect::<Vec<_>>();
+    assert_eq!(states(), ["current", "next", "next"]);
+    assert!(keys(path, &["rotate"]).status.success());
+    assert_eq!(states(), ["previous", "current", "next", "next"]);
+    let (kid, _) = listed(&["list", "--json"]).remove(1);
+    // A name may begin with a hyphen.
+    assert!(keys(path, &["revoke", &kid]).status.success());
+    assert_eq!(states(), ["previous", "revoked", "current", "next", "next"]);
+    published_without(&running.ready["jwks"], &kid).await;
+
+    let exported = keys(path, &["export-public"]).stdout;
+    let served = fetch(&running.ready["jwks"], None).await;
+    assert_eq!(String::from_utf8(exported).unwrap().trim_end().as_bytes(), served.body());
+
+    let file = path.join("elsewhere.pem");
+    fs::write(&file, SigningKey::generate().unwrap().to_pem()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    let file = file.to_str().unwrap();
+    assert!(keys(path, &["import", file]).status.success());
+    assert_eq!(states().last().unwrap(), "next");
+    for (arguments, sentence) in [
+        (&["import", file][..], "the key is known already"),
+        (&["revoke", &kid], "the key is not published any more"),
+        (&["revoke", "nothing"], "there is no such key"),
+        (&["rotate"], "no key has been published for long enough to sign; the next may from unix time "),
+    ] {
+        let output = keys(path, arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let error = String::from_utf8(output.stderr).unwrap();
+        assert!(error.starts_with(&format!("wa-integrator: {sentence}")), "{error}");
+    }
+    running.stop();
+}
+
+/// The keys as they are served, once this one is gone.
+async fn published_without(url: &serde_json::Value, kid: &str) {
+    for _ in 0..200 {
+        let served = fetch(url, None).await;
+        if !String::from_utf8_lossy(served.body()).contains(kid) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("still published after ten seconds");
+}
+
+#[test]
+fn the_master_key_is_needed_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let master = directory.path().join("master");
+    fs::write(&master, "5a".repeat(32)).unwrap();
+    fs::set_permissions(&master, fs::Permissions::from_mode(0o600)).unwrap();
+    let data = directory.path().join("data");
+    let with = ["--master-key-file", master.to_str().unwrap()];
+    Program::start(&data, &with).stop();
+    let stored = fs::read(data.join("store.sqlite")).unwrap();
+    assert!(!stored.windows(11).any(|window| window == b"PRIVATE KEY"), "in the clear");
+    Program::start(&data, &with).stop();
+    let (status, error) = refused(&data, &["--listen", "127.0.0.1:0"]);
+    assert_eq!(status.code(), Some(1));
+    assert_eq!(error, "wa-integrator: the signing key is sealed, and there is no master key\n");
+}
+
+#[test]
+fn a_key_from_elsewhere_moves_into_the_store() {
+    let directory = tempfile::tempdir().unwrap();
+    let (file, key) = (directory.path().join("signing-key.pem"), SigningKey::generate().unwrap());
+    fs::write(&file, key.to_pem()).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).unwrap();
+    Program::start(directory.path(), &[]).stop();
+    assert!(!file.exists());
+    let listed = String::from_utf8(keys(directory.path(), &["list"]).stdout).unwrap();
+    assert!(listed.starts_with(&format!("{}  current ", key.public_key().kid())), "{listed}");
+}
+
 #[test]
 fn arguments_that_cannot_be_are_refused_in_one_sentence() {
     let directory = tempfile::tempdir().unwrap();
-    drop(Program::start(directory.path()));
+    drop(Program::start(directory.path(), &[]));
     for (arguments, code, sentence) in [
         (&["--token-lifetime", "3601"][..], 1, "the token must live between 1 and 3600 seconds"),
         (&["--token-lifetime", "0"], 1, "the token must live between 1 and 3600 seconds"),
@@ -92,6 +183,19 @@ fn arguments_that_cannot_be_are_refused_in_one_sentence() {
         (&["--base-url", "http://integrator.example"], 2, "must be https, or http on a loopback host"),
         (&["--listen", "localhost"], 2, "invalid socket address"),
         (&["--connections", "0"], 2, "0 is not in 1..=100000"),
+        (&["--authenticator", "proxy"], 1, "--proxy is needed with this authenticator"),
+        (&["--authenticator", "oidc"], 1, "--oidc-issuer is needed with this authenticator"),
+        (
+            &["--webhook", "http://backend.example/"],
+            1,
+            "the sink's url is not https, and not http on a loopback host",
+        ),
+        (
+            &["--webhook", "http://127.0.0.1:1/", "--whatsapp-jwks-url", "http://127.0.0.1:1/"],
+            1,
+            "http://127.0.0.1:1/ is not a url that keys may be fetched from: https, or --allow-private",
+        ),
+        (&["--push-path", "push"], 2, "a path begins with a slash and has plain segments"),
     ] {
         let mut arguments = arguments.to_vec();
         if !arguments.contains(&"--listen") {
@@ -102,62 +206,6 @@ fn arguments_that_cannot_be_are_refused_in_one_sentence() {
         assert!(error.contains(sentence), "{arguments:?}: {error}");
         assert!(code == 2 || error.lines().count() == 1, "{error}");
     }
-}
-
-/// The running program and its first line.
-struct Program {
-    child: Child,
-    ready: serde_json::Value,
-}
-
-impl Program {
-    fn start(data_dir: &Path) -> Self {
-        let mut child = command(data_dir).args(["--listen", "127.0.0.1:0"]).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-        Self { child, ready: serde_json::from_str(&line).unwrap() }
-    }
-
-    /// Ends it as a service manager does and returns what it logged.
-    fn stop(mut self) -> String {
-        let pid = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
-        let mut logged = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut logged).unwrap();
-        assert!(self.child.wait().unwrap().success(), "{logged}");
-        logged
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn command(data_dir: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_wa-integrator"));
-    for name in
-        ["LISTEN", "BASE_URL", "DATA_DIR", "SHARED_SECRET_FILE", "TOKEN_LIFETIME", "CONNECTIONS", "LOG"]
-    {
-        command.env_remove(format!("WA_INTEGRATOR_{name}"));
-    }
-    command.arg("--data-dir").arg(data_dir).stdout(Stdio::piped()).stderr(Stdio::piped());
-    command
-}
-
-/// How it ended and what it said; a program that starts after all is ended and fails the test.
-fn refused(data_dir: &Path, arguments: &[&str]) -> (ExitStatus, String) {
-    let mut child = command(data_dir).args(arguments).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
-    if !line.is_empty() {
-        child.kill().unwrap();
-    }
-    let output = child.wait_with_output().unwrap();
-    assert_eq!(line, "", "it started with {arguments:?}");
-    (output.status, String::from_utf8(output.stderr).unwrap())
 }
 
 async fn fetch(url: &serde_json::Value, credential: Option<&str>) -> Response<Bytes> {
