@@ -179,7 +179,8 @@ async fn the_disk_is_synced_between_the_push_and_its_answer() {
 
 /// Ends the traced program, and with it the tracer.
 fn end(mut program: Program) {
-    let children = Command::new("ps").args(["-o", "pid=", "--ppid", &program.child.id().to_string()]).output();
+    let children =
+        Command::new("ps").args(["-o", "pid=", "--ppid", &program.child.id().to_string()]).output();
     let children = String::from_utf8(children.unwrap().stdout).unwrap();
     for pid in children.split_whitespace() {
         assert!(Command::new("kill").args(["-TERM", pid]).status().unwrap().success());
