@@ -4,6 +4,7 @@
 //! what failed. Whatever a command prints as its result goes to stdout, everything else to stderr.
 
 mod bench;
+mod chaos;
 mod ci;
 mod codegen;
 mod conformance;
@@ -40,6 +41,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
     };
     match command.as_str() {
         "bench" => bench::bench(rest),
+        "chaos" => chaos::chaos(rest),
         "ci" => ci::ci(rest),
         "codegen" => codegen::codegen(rest),
         "conformance" => conformance::conformance(rest),
@@ -70,6 +72,8 @@ To work on the project:
   codegen [--check]            generate the protobuf types from proto/; --check only compares
   bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
   peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`)
+  chaos [--seeds N]            client and WhatsApp under crashes and a bad line, N times (10,000); `chaos crash` adds a
+                               death at every edge and SQLite, `chaos kill` kills a real process, `chaos sync` watches it
   fuzz TARGET [SECONDS]        run a fuzz target (nightly Rust and cargo-fuzz); without SECONDS until stopped
 
 `test`, `conformance` and `ci` look for OpenSSL's development files first. On Debian and Ubuntu, as root, they install
@@ -81,7 +85,7 @@ mod tests {
 
     #[test]
     fn every_command_is_in_the_help() {
-        for command in ["bench", "ci", "codegen", "conformance", "fuzz", "peers", "test", "tidy"] {
+        for command in ["bench", "chaos", "ci", "codegen", "conformance", "fuzz", "peers", "test", "tidy"] {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {command} "))), "{command}");
         }
     }

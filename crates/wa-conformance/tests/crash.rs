@@ -16,7 +16,7 @@ fn three_hundred_schedules_balance() {
     let total = run(Faults::All, StorageKind::Memory, 0..300).unwrap();
     // The schedules did something, and most of it amid the faults.
     let is_lively = total.sent > 2000 && total.received > 2000 && total.crashes > 800;
-    assert!(is_lively && total.amid_faults * 3 > total.sent, "{total:?}");
+    assert!(is_lively && total.amid_faults * 4 > total.sent, "{total:?}");
 }
 
 #[test]

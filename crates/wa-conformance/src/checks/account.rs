@@ -18,7 +18,13 @@ pub(super) const CHECKS: &[Check] = &[
     check!("report", 5, "5", "a report arrives", report),
     check!("reachability", 5, "5", "reachability, where the document has it", reachability),
     check!("notification", 3, "2.1", "a notification of an unknown kind is shown and acked", notification),
-    check!("rotation", 3, "3", "the signed prekey is rotated, and the old one still serves", rotation),
+    check!(
+        "signed-prekey-rotation",
+        3,
+        "3",
+        "the signed prekey is rotated, and the old one still serves",
+        rotation
+    ),
     check!(
         "unenlisted",
         5,
