@@ -8,20 +8,34 @@ use crate::system;
 
 /// Builds the three programs and runs the suite; `args` and the suite's exit code are passed on.
 pub(crate) fn conformance(args: &[String]) -> Result<(), Failure> {
-    system::ensure()?;
-    let messages = Program::cargo()
-        .with_args(["build", "--workspace", "--message-format=json-render-diagnostics"])
-        .with_args(PROGRAMS.iter().flat_map(|name| ["--bin", name]))
-        .output()?;
-    let [suite, integrator, sandbox] = PROGRAMS.map(|name| executable(&messages, name));
-    Program::new(suite?)
-        .with_args(["--integrator".as_ref(), integrator?.as_os_str()])
-        .with_args(["--sandbox".as_ref(), sandbox?.as_os_str()])
+    let [suite, integrator, sandbox] = built(["wa-conformance", "wa-integrator", "wa-sandbox"])?;
+    Program::new(suite)
+        .with_args(["--integrator".as_ref(), integrator.as_os_str()])
+        .with_args(["--sandbox".as_ref(), sandbox.as_os_str()])
         .with_args(args)
         .run()
 }
 
-const PROGRAMS: [&str; 3] = ["wa-conformance", "wa-integrator", "wa-sandbox"];
+/// Builds a local WhatsApp, a service and the program `wa`, and chats.
+pub(crate) fn chat(args: &[String]) -> Result<(), Failure> {
+    crate::failure::no_more("chat", args)?;
+    let [playground, wa] = built(["wa-playground", "wa"])?;
+    Program::new(playground).with_args(["chat", "--wa"]).with_args([wa]).run()
+}
+
+/// Builds programs of the workspace and says where they are.
+fn built<const N: usize>(names: [&str; N]) -> Result<[PathBuf; N], Failure> {
+    system::ensure()?;
+    let messages = Program::cargo()
+        .with_args(["build", "--workspace", "--message-format=json-render-diagnostics"])
+        .with_args(names.iter().flat_map(|name| ["--bin", name]))
+        .output()?;
+    let mut found = Vec::with_capacity(N);
+    for name in names {
+        found.push(executable(&messages, name)?);
+    }
+    found.try_into().map_err(|_| Failure::new("cargo built something else"))
+}
 
 /// Where cargo's messages say that the program `name` was built.
 fn executable(messages: &str, name: &str) -> Result<PathBuf, Failure> {

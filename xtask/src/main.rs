@@ -42,6 +42,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
     match command.as_str() {
         "bench" => bench::bench(rest),
         "chaos" => chaos::chaos(rest),
+        "chat" => conformance::chat(rest),
         "ci" => ci::ci(rest),
         "codegen" => codegen::codegen(rest),
         "conformance" => conformance::conformance(rest),
@@ -63,6 +64,7 @@ cargo xtask COMMAND
 To begin:
   conformance [--json] [ARGS]  build the integrator and the sandbox, start both, and run every check against them
                                over real sockets; one line a check, exit code 0 only if all pass
+  chat                         chat in the terminal with a phone of a local WhatsApp that this starts
   test [-- ARGS]               run all tests and the examples in the documentation; ARGS go to the test runner
                                (for example `-- -p wa-binary`) and leave the examples out
 
@@ -85,7 +87,9 @@ mod tests {
 
     #[test]
     fn every_command_is_in_the_help() {
-        for command in ["bench", "chaos", "ci", "codegen", "conformance", "fuzz", "peers", "test", "tidy"] {
+        for command in
+            ["bench", "chaos", "chat", "ci", "codegen", "conformance", "fuzz", "peers", "test", "tidy"]
+        {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {command} "))), "{command}");
         }
     }

@@ -20,6 +20,10 @@ pub(crate) enum Command {
     /// XML or JSON to bytes
     #[command(after_help = ENCODE_EXAMPLES)]
     Encode(EncodeArguments),
+    /// Chat with a WhatsApp user, as a user of your service
+    #[cfg(feature = "chat")]
+    #[command(after_help = CHAT_EXAMPLES)]
+    Chat(Box<ChatArguments>),
 }
 
 #[derive(Debug, Args)]
@@ -66,6 +70,51 @@ pub(crate) struct EncodeArguments {
     /// Compress what is longer than this many bytes
     #[arg(long, value_name = "BYTES", requires = "packed")]
     pub(crate) compress_above: Option<usize>,
+}
+
+#[cfg(feature = "chat")]
+#[derive(Debug, Args)]
+pub(crate) struct ChatArguments {
+    /// The phone number of the WhatsApp user, digits only
+    #[arg(value_name = "NUMBER")]
+    pub(crate) to: String,
+    /// Your service's name for the user who chats
+    #[arg(long, value_name = "IDENTIFIER")]
+    pub(crate) user: String,
+    /// A shell command that prints a fresh token of your service for that user, run before each connection
+    #[arg(long, value_name = "COMMAND")]
+    pub(crate) token_command: String,
+    /// Where the account is kept; made, and enlisted, if it is not there
+    #[arg(long, value_name = "PATH")]
+    pub(crate) store: PathBuf,
+    /// The key that the account is encrypted with, 32 bytes in hex; made if it is not there
+    #[arg(long, value_name = "PATH")]
+    pub(crate) key_file: PathBuf,
+    /// Your integrator id, 1 to 999
+    #[arg(long, default_value_t = 1)]
+    pub(crate) integrator: u16,
+    /// The document version whose rules apply
+    #[arg(long, value_enum, default_value_t = Document::ReferenceOffer)]
+    pub(crate) profile: Document,
+    /// Host and port of chatd, if not WhatsApp's
+    #[arg(long, value_name = "HOST:PORT", requires = "root")]
+    pub(crate) chat: Option<String>,
+    /// What chatd's certificates come from, 32 bytes in hex, if not WhatsApp's
+    #[arg(long, value_name = "HEX")]
+    pub(crate) root: Option<String>,
+    /// URL of the enlistment API, if not WhatsApp's
+    #[arg(long, value_name = "URL")]
+    pub(crate) enlist: Option<String>,
+}
+
+#[cfg(feature = "chat")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Document {
+    /// The published overview
+    Overview,
+    /// The reference offer, version 1.0.3
+    #[value(name = "1.0.3")]
+    ReferenceOffer,
 }
 
 /// Where the input comes from; standard input if nothing is said.
@@ -119,6 +168,15 @@ Examples:
   wa decode f8091908990429165711fa0003
   wa decode --packed --file frame.bin --from raw
   tail -f frames.hex | wa decode --packed --lines --json";
+
+#[cfg(feature = "chat")]
+const CHAT_EXAMPLES: &str = "\
+Type a line to send it; /help lists what else there is.
+
+Example:
+  wa chat 14155551001 --user alice --store alice.db --key-file alice.key --token-command './token alice'
+
+Against a WhatsApp of your own, in one command, from a checkout: cargo xtask chat";
 
 const ENCODE_EXAMPLES: &str = "\
 Examples:

@@ -25,6 +25,10 @@ pub(crate) enum Failure {
     /// Standard output cannot be written.
     #[error("cannot write: {0}")]
     Output(io::Error),
+    /// The chat ended against its user's will.
+    #[cfg(feature = "chat")]
+    #[error(transparent)]
+    Chat(#[from] crate::chat::ChatFailure),
     /// Nobody reads the output any more, as after `| head`.
     #[error("nobody reads the output")]
     Unread,
@@ -90,6 +94,8 @@ impl Failure {
             Self::Malformed(_) | Self::Lines { .. } => ExitCode::from(1),
             Self::Unread => ExitCode::SUCCESS,
             Self::File { .. } | Self::Input(_) | Self::Output(_) => ExitCode::from(3),
+            #[cfg(feature = "chat")]
+            Self::Chat(_) => ExitCode::from(3),
         }
     }
 }

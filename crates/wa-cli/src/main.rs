@@ -1,9 +1,11 @@
-//! The `wa` command: stanzas of the chat protocol (seed §2.1) from bytes to text and back.
+//! The `wa` command: stanzas of the chat protocol (seed §2.1) from bytes to text and back, and a chat.
 //!
 //! Exit codes: 0 all was well; 1 an input was malformed; 2 the command line was wrong; 3 something could not be
 //! read or written.
 
 mod arguments;
+#[cfg(feature = "chat")]
+mod chat;
 mod colour;
 mod decode;
 mod encode;
@@ -22,6 +24,8 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Decode(arguments) => decode::run(&arguments),
         Command::Encode(arguments) => encode::run(&arguments),
+        #[cfg(feature = "chat")]
+        Command::Chat(arguments) => chat::run(*arguments).map_err(Into::into),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

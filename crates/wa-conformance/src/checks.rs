@@ -76,3 +76,5 @@ macro_rules! check {
 }
 
 pub(crate) use check;
+
+pub(crate) use self::channel::eventually;

@@ -21,10 +21,10 @@ use crate::in_process::{self, Settings};
 use crate::proxy::Proxy;
 
 /// The integrator's id at the local WhatsApp.
-pub(crate) const INTEGRATOR: u16 = 1;
+pub const INTEGRATOR: u16 = 1;
 
 /// The WhatsApp user that checks write to.
-pub(crate) const PHONE: &str = "14155551001";
+pub const PHONE: &str = "14155551001";
 
 /// The versions of the document under which the checks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,6 +12,7 @@ mod exchange;
 mod failure;
 mod in_process;
 mod pair;
+mod playground;
 mod proxy;
 mod report;
 mod tokens;
@@ -20,7 +21,8 @@ mod wire;
 
 pub use crate::checks::{Check, all};
 pub use crate::endurance::{serve, survive, watch};
-pub use crate::environment::{Document, Environment};
+pub use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
 pub use crate::failure::Failure;
 pub use crate::pair::{Faults, Pair, Schedule, StorageKind, Tally};
+pub use crate::playground::Playground;
 pub use crate::report::{Form, Report};

@@ -19,31 +19,17 @@ use crate::failure::Failure;
 impl Environment {
     /// A token for a user, asked for as the service's own backend would.
     pub(crate) async fn issue(&self, user: &str) -> Result<String, Failure> {
-        let (status, body) = self.ask_token(Some(&self.credential(user)?)).await?;
-        if status != StatusCode::OK {
-            return Err(Failure(format!("token endpoint answered {status}")));
-        }
-        let token = body.get("token").and_then(Value::as_str);
-        token.map(str::to_owned).ok_or_else(|| Failure::new("no token in the answer"))
+        ask_for_token(&self.token, &self.secret()?, user).await
     }
 
     /// What the token endpoint answers to a credential.
     pub(crate) async fn ask_token(&self, credential: Option<&str>) -> Result<(StatusCode, Value), Failure> {
-        let mut request = Request::post(&self.token);
-        if let Some(credential) = credential {
-            request = request.header(header::AUTHORIZATION, format!("Bearer {credential}"));
-        }
-        let response = send(Http::One, request.body(Full::<Bytes>::default())?).await?;
-        let body = serde_json::from_slice(response.body()).unwrap_or_default();
-        Ok((response.status(), body))
+        ask(&self.token, credential).await
     }
 
     /// The credential that the backend makes for its logged-in user, as wa-integrator documents it.
     pub(crate) fn credential(&self, user: &str) -> Result<String, Failure> {
-        let secret = self.secret()?;
-        let text = format!("wau1.{}.{}", URL_SAFE_NO_PAD.encode(user), unix_now() + 60);
-        let mac = Hmac::<Sha256>::new_from_slice(&secret)?.chain_update(&text).finalize().into_bytes();
-        Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(mac)))
+        credential(&self.secret()?, user)
     }
 
     /// A token with other dates, signed with the integrator's own first key.
@@ -92,6 +78,32 @@ impl Environment {
     fn kid(&self) -> Result<String, Failure> {
         Ok(wa_interop::integrator::SigningKey::from_pem(&self.first_key)?.public_key().kid().to_owned())
     }
+}
+
+/// A token for a user, of the service whose endpoint this is and that shares this secret with its backend.
+pub(crate) async fn ask_for_token(url: &str, secret: &[u8], user: &str) -> Result<String, Failure> {
+    let (status, body) = ask(url, Some(&credential(secret, user)?)).await?;
+    if status != StatusCode::OK {
+        return Err(Failure(format!("token endpoint answered {status}")));
+    }
+    let token = body.get("token").and_then(Value::as_str);
+    token.map(str::to_owned).ok_or_else(|| Failure::new("no token in the answer"))
+}
+
+async fn ask(url: &str, credential: Option<&str>) -> Result<(StatusCode, Value), Failure> {
+    let mut request = Request::post(url);
+    if let Some(credential) = credential {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {credential}"));
+    }
+    let response = send(Http::One, request.body(Full::<Bytes>::default())?).await?;
+    let body = serde_json::from_slice(response.body()).unwrap_or_default();
+    Ok((response.status(), body))
+}
+
+fn credential(secret: &[u8], user: &str) -> Result<String, Failure> {
+    let text = format!("wau1.{}.{}", URL_SAFE_NO_PAD.encode(user), unix_now() + 60);
+    let mac = Hmac::<Sha256>::new_from_slice(secret)?.chain_update(&text).finalize().into_bytes();
+    Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(mac)))
 }
 
 /// Now, in Unix seconds.

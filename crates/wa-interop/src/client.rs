@@ -61,7 +61,7 @@ pub(crate) struct Connection(pub(crate) oneshot::Receiver<DisconnectReason>);
 pub(crate) enum Request {
     Connect { token: String, done: oneshot::Sender<Result<Connection, ClientError>> },
     Disconnect,
-    PublicKeys { done: oneshot::Sender<Option<PublicKeys>> },
+    Account { done: oneshot::Sender<Option<(PublicKeys, Option<Jid>)>> },
     Command { command: Command, done: oneshot::Sender<()> },
     Ask { ask: Ask, done: oneshot::Sender<Result<Answer, NoAnswer>> },
     Shutdown { done: oneshot::Sender<()> },
@@ -104,8 +104,20 @@ impl Client {
     /// # Errors
     /// The client has ended.
     pub async fn public_keys(&self) -> Result<PublicKeys, ClientError> {
+        Ok(self.account().await?.0)
+    }
+
+    /// The login that WhatsApp assigned; none before the enlistment.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn login(&self) -> Result<Option<Jid>, ClientError> {
+        Ok(self.account().await?.1)
+    }
+
+    async fn account(&self) -> Result<(PublicKeys, Option<Jid>), ClientError> {
         let (done, waiting) = oneshot::channel();
-        self.requests.send(Request::PublicKeys { done }).await.map_err(|_| ClientError::Ended)?;
+        self.requests.send(Request::Account { done }).await.map_err(|_| ClientError::Ended)?;
         waiting.await.ok().flatten().ok_or(ClientError::Ended)
     }
 

@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, Wr
 use tokio::net::TcpStream;
 use tokio::sync::{mpsc, oneshot};
 use wa_chat::{
-    Account, Answer, Command, ConnectError, DisconnectReason, Event, NoAnswer, Now, Rows, StateError, Store,
+    Answer, Command, ConnectError, DisconnectReason, Event, NoAnswer, Now, Rows, StateError, Store,
     StoreError, Ticket, Transaction,
 };
 use wa_profile::Profile;
@@ -247,8 +247,10 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                 self.asks.insert(ticket, done);
                 self.client.handle_command(self.now(), ticket, Command::Ask(ask), &mut self.rng);
             }
-            Request::PublicKeys { done } => {
-                let _ = done.send(self.client.account().map(Account::public));
+            Request::Account { done } => {
+                let account = self.client.account();
+                // Nobody may be waiting any more.
+                let _ = done.send(account.map(|account| (account.public(), account.login.clone())));
             }
             Request::Disconnect => self.client.close(self.now(), DisconnectReason::Closed, &mut self.rng),
             Request::Connect { done, .. } if self.connecting.is_some() || self.client.is_connected() => {

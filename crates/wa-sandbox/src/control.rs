@@ -3,7 +3,7 @@
 //! | request | what it does |
 //! |---|---|
 //! | `GET /control/phones/{number}` | what the phone received, receipts for what it sent, who types, who pinged it, bundles handed out |
-//! | `POST /control/phones/{number}` | `{"answers": bool}`: whether it answers texts |
+//! | `POST /control/phones/{number}` | `{"answers": bool, "lively": bool}`: whether it answers texts, and shows that it reads and types |
 //! | `POST /control/phones/{number}/send` | `{"to": login, …}` with one of `text`, `reply`, `reaction`, `edit`, `revoke`, `raw`: the phone writes; gives `{"id": …}` |
 //! | `POST /control/phones/{number}/mark` | `{"to": login, "ids": […], "kind": "read"}`: a receipt; also `played`, `server-error` |
 //! | `POST /control/phones/{number}/typing` | `{"to": login, "state": "composing"}`: also `recording`, `paused` |
@@ -41,7 +41,8 @@ use crate::world::World;
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Answers {
-    answers: bool,
+    answers: Option<bool>,
+    lively: Option<bool>,
 }
 
 /// Beside `to` stands what is written.
@@ -164,7 +165,11 @@ fn phone(
                 "bundles": phone.bundles,
             }));
         }
-        (false, []) => phone.answers = read::<Answers>(body)?.answers,
+        (false, []) => {
+            let Answers { answers, lively } = read(body)?;
+            phone.answers = answers.unwrap_or(phone.answers);
+            phone.lively = lively.unwrap_or(phone.lively);
+        }
         (false, ["send"]) => {
             let Send { to, written } = read(body)?;
             let id = world.phone_writes(number, &to.parse::<Jid>().ok()?, &written, now)?;

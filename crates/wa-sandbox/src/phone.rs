@@ -26,6 +26,8 @@ pub(crate) struct Phone {
     pub(crate) devices: BTreeMap<u16, Device>,
     /// Whether a text is answered with an echo.
     pub(crate) answers: bool,
+    /// Whether it shows that it reads and types before it answers.
+    pub(crate) lively: bool,
     /// How many bundles were handed out.
     pub(crate) bundles: u64,
     /// The next message to a login loses a bit on its way.
@@ -82,6 +84,7 @@ impl Phone {
         Self {
             devices: BTreeMap::from([(0, Device::new(rng))]),
             answers: true,
+            lively: false,
             bundles: 0,
             spoils_next: false,
             received: VecDeque::new(),
@@ -134,7 +137,13 @@ impl Phone {
                 let echoes = self.answers && delivery.device == 0 && is_plain;
                 let echo = text.filter(|_| echoes).map(|text| Written::Text(format!("echo: {text}")));
                 let echo = echo.and_then(|echo| self.write(&login, &echo, now, rng));
-                std::iter::once(receipt).chain(echo).collect()
+                let mut replies = vec![receipt.clone()];
+                if self.lively {
+                    replies.push(receipt.with_attr("type", "read"));
+                    replies.push(Node::new("chatstate").with_child(Node::new("composing")));
+                }
+                replies.extend(echo);
+                replies
             }
         }
     }

@@ -75,7 +75,10 @@ impl World {
             );
         }
         self.send(id, &ack.with_attr("t", now));
-        replies.into_iter().for_each(|reply| self.deliver(number, reply));
+        for reply in replies {
+            // What somebody is doing right now is not kept for later.
+            if reply.is("chatstate") { self.send(id, &reply) } else { self.deliver(number, reply) }
+        }
         Ok(())
     }
 

@@ -154,7 +154,7 @@ async fn fetches(environment: &Environment) -> Result<u64, Failure> {
 }
 
 /// Asks again and again, until it is so.
-pub(super) async fn eventually(is_so: impl AsyncFn() -> Result<bool, Failure>) -> Result<(), Failure> {
+pub(crate) async fn eventually(is_so: impl AsyncFn() -> Result<bool, Failure>) -> Result<(), Failure> {
     let mut turn = tokio::time::interval(Duration::from_millis(10));
     for _ in 0..1000 {
         turn.tick().await;

@@ -1,0 +1,171 @@
+//! `wa chat`: one conversation in the terminal, with ticks, typing, replies and reactions.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use wa_interop::binary::Jid;
+use wa_interop::chat::{AccountKeys, Store};
+use wa_interop::enlistment_api::EnlistError;
+use wa_interop::http::{HyperClient, Limits, PlainHttp};
+use wa_interop::noise::{TrustRoot, WHATSAPP_ROOT};
+use wa_interop::profile::Profile;
+use wa_interop::store::{AccountId, OpenError, SqliteStore, StoreKey};
+use wa_interop::{Client, ClientError, EnlistmentError, NoToken, TcpConnector, TokenSource, enlist};
+
+use crate::arguments::{ChatArguments, Document};
+use crate::chat::conversation::Conversation;
+
+mod conversation;
+mod line;
+
+/// Why there is no chat, or no more.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ChatFailure {
+    #[error("a phone number is 1 to 20 digits, without +: {0:?}")]
+    Number(String),
+    #[error("--root is not 32 bytes in hexadecimal")]
+    Root,
+    #[error("{0} does not hold 32 bytes in hexadecimal")]
+    Key(PathBuf),
+    #[error("{path}: {error}")]
+    File { path: PathBuf, error: io::Error },
+    #[error("store: {0}")]
+    Store(#[from] OpenError),
+    #[error("account: {0}")]
+    Account(#[from] wa_interop::store::BadAccountId),
+    #[error("the token command gives no token")]
+    Token,
+    #[error("enlistment: {0}")]
+    Enlistment(#[from] EnlistmentError),
+    #[error("enlistment: {0}")]
+    Exchange(#[from] EnlistError),
+    #[error("the chat ended: {0}")]
+    Client(#[from] ClientError),
+    #[error("terminal: {0}")]
+    Terminal(#[from] io::Error),
+}
+
+/// Chats until the input ends or the user quits.
+pub(crate) fn run(arguments: ChatArguments) -> Result<(), ChatFailure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let done = runtime.block_on(chat(arguments));
+    // A read of standard input that is under way cannot be taken back: it must not hold up the end.
+    runtime.shutdown_background();
+    done
+}
+
+async fn chat(arguments: ChatArguments) -> Result<(), ChatFailure> {
+    let to = Jid::phone(&arguments.to).map_err(|_| ChatFailure::Number(arguments.to.clone()))?;
+    let client = open(&arguments).await?;
+    let staying = client.stay_connected(tokens(&arguments));
+    let mut conversation = Conversation::new(client, to);
+    conversation.greet();
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    tokio::pin!(staying);
+    loop {
+        tokio::select! {
+            line = lines.next_line() => match line? {
+                Some(line) if conversation.handle_line(&line).await? => {}
+                _ => return conversation.leave().await,
+            },
+            event = conversation.next_event() => match event {
+                Some(event) => conversation.handle_event(event).await?,
+                None => return Err(ClientError::Ended.into()),
+            },
+            ended = &mut staying => return Err(ended.into()),
+        }
+    }
+}
+
+/// The client over its store; account and login are made where they are not there.
+async fn open(arguments: &ChatArguments) -> Result<Client, ChatFailure> {
+    let mut profile = match arguments.profile {
+        Document::Overview => Profile::overview(),
+        Document::ReferenceOffer => Profile::reference_offer_1_0_3(),
+    };
+    if let Some(url) = &arguments.enlist {
+        profile.enlistment.url.clone_from(url);
+    }
+    let root = match &arguments.root {
+        Some(root) => {
+            TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(key(root).ok_or(ChatFailure::Root)?))
+        }
+        None => WHATSAPP_ROOT,
+    };
+    let chatd = match &arguments.chat {
+        Some(address) => TcpConnector::to(address),
+        None => TcpConnector::new(&profile),
+    };
+    let store_key = store_key(arguments)?;
+    let store = match SqliteStore::open(&arguments.store, &store_key) {
+        Err(OpenError::Missing) => SqliteStore::create(&arguments.store, &store_key)?,
+        opened => opened?,
+    };
+    let account = store.account(&AccountId::new(&*arguments.user)?)?;
+    let is_new =
+        account.run(&wa_interop::chat::Client::find()).await.map_err(ClientError::from)?.0.is_empty();
+    if is_new {
+        // Durable before anybody hears of its keys.
+        Client::create(&account, &AccountKeys::generate(&mut UnwrapErr(SysRng))).await?;
+    }
+    let client = Client::open(account, chatd, profile.clone(), root).await?;
+    if client.login().await?.is_none() {
+        let token = tokens(arguments).token().await.map_err(|NoToken| ChatFailure::Token)?;
+        // Plain HTTP is for a WhatsApp on this machine; the real one is named by https.
+        let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+        let keys = client.public_keys().await?;
+        let login = enlist(&http, &profile, &keys, arguments.integrator, &arguments.user, &token).await?;
+        client.enlisted(login).await?;
+    }
+    Ok(client)
+}
+
+/// A fresh token of the user's service for each connection.
+fn tokens(arguments: &ChatArguments) -> impl TokenSource + use<> {
+    let command: Arc<str> = arguments.token_command.as_str().into();
+    move || {
+        let command = Arc::clone(&command);
+        async move {
+            let shell = tokio::process::Command::new("sh").arg("-c").arg(&*command).output().await;
+            let output = shell.map_err(|_| NoToken)?;
+            let token = String::from_utf8(output.stdout).map_err(|_| NoToken)?;
+            let token = token.trim();
+            if output.status.success() && !token.is_empty() { Ok(token.to_owned()) } else { Err(NoToken) }
+        }
+    }
+}
+
+/// The store's key, from its file or new.
+fn store_key(arguments: &ChatArguments) -> Result<StoreKey, ChatFailure> {
+    let path = &arguments.key_file;
+    let file = |error| ChatFailure::File { path: path.clone(), error };
+    match std::fs::read_to_string(path) {
+        Ok(text) => key(&text).map(StoreKey::from_bytes).ok_or_else(|| ChatFailure::Key(path.clone())),
+        // A key that is gone while its store is there must not be replaced: the store would be lost for good.
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !arguments.store.exists() => {
+            let key = StoreKey::generate();
+            write_private(path, &hex::encode(key.as_bytes())).map_err(file)?;
+            Ok(key)
+        }
+        Err(error) => Err(file(error)),
+    }
+}
+
+fn key(text: &str) -> Option<[u8; 32]> {
+    hex::decode(text.trim()).ok()?.try_into().ok()
+}
+
+/// A new file that nobody else may read.
+fn write_private(path: &std::path::Path, text: &str) -> io::Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let mut file = options.open(path)?;
+    io::Write::write_all(&mut file, text.as_bytes())?;
+    file.sync_all()
+}

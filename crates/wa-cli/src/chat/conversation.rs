@@ -1,0 +1,235 @@
+//! The conversation as its user sees it: lines in, lines out, each message with its number and its ticks.
+
+use std::collections::BTreeMap;
+
+use anstyle::{AnsiColor, Style};
+use rand::RngExt;
+use wa_interop::binary::Jid;
+use wa_interop::chat::{
+    Content, DisconnectReason, Event, Mark, MessageId, Reply, Report, ReportedMessage, Status, Target, Text,
+    Typing,
+};
+use wa_interop::{Client, ClientError};
+
+use super::ChatFailure;
+use super::line::{HELP, Line};
+
+/// One conversation.
+pub(super) struct Conversation {
+    client: Client,
+    to: Jid,
+    /// The peer's last message.
+    last: Option<Received>,
+    /// Own messages: their number on the screen, by id.
+    numbers: BTreeMap<MessageId, u64>,
+    last_own: Option<MessageId>,
+    /// Makes ids of this run differ from those of others.
+    run: u64,
+    is_typing: bool,
+}
+
+struct Received {
+    id: MessageId,
+    timestamp: u64,
+    content: Content,
+}
+
+impl Conversation {
+    pub(super) fn new(client: Client, to: Jid) -> Self {
+        let (last, last_own, numbers) = (None, None, BTreeMap::new());
+        Self { client, to, last, numbers, last_own, run: rand::rng().random(), is_typing: false }
+    }
+
+    pub(super) fn greet(&self) {
+        say(DIM, &format!("chat with {}; /help lists what you can do", self.to));
+    }
+
+    pub(super) async fn next_event(&mut self) -> Option<Event> {
+        self.client.next_event().await
+    }
+
+    /// Does what was typed; `false` to leave.
+    pub(super) async fn handle_line(&mut self, line: &str) -> Result<bool, ChatFailure> {
+        match Line::parse(line) {
+            Line::Quit => return Ok(false),
+            Line::Empty => {}
+            Line::Help => say(DIM, HELP),
+            Line::Unknown(line) => say(DIM, &format!("there is no command {line:?}; /help lists them")),
+            Line::Text(text) => self.send(Content::text(text)).await?,
+            Line::Edit(_) | Line::Revoke => self.change(Line::parse(line)).await?,
+            Line::Reply(_) | Line::React(_) | Line::Report => self.answer(Line::parse(line)).await?,
+            Line::Block => self.told(self.client.block(self.to.clone()).await, "blocked"),
+            Line::Unblock => self.told(self.client.unblock(self.to.clone()).await, "not blocked any more"),
+            Line::Blocklist => match self.client.blocklist().await {
+                Ok(blocked) if blocked.is_empty() => say(DIM, "nobody is blocked"),
+                Ok(blocked) => blocked.iter().for_each(|jid| say(DIM, &jid.to_string())),
+                Err(error) => say(RED, &error.to_string()),
+            },
+        }
+        Ok(true)
+    }
+
+    pub(super) async fn handle_event(&mut self, event: Event) -> Result<(), ChatFailure> {
+        let id = event.id();
+        match event {
+            Event::Connected => say(DIM, "connected"),
+            Event::Disconnected(DisconnectReason::Closed) => {}
+            Event::Disconnected(reason) => say(DIM, &format!("disconnected: {reason}")),
+            Event::Message { from, id, timestamp, content, .. } => {
+                self.is_typing = false;
+                self.show(&from, &content);
+                self.client.mark(from.clone(), vec![id.clone()], Mark::Read).await?;
+                if from == self.to {
+                    self.last = Some(Received { id, timestamp, content });
+                }
+            }
+            Event::Receipt { ids, status, .. } => self.tick(&ids, status),
+            Event::Typing { from, typing } if from == self.to => self.show_typing(typing),
+            Event::IdentityChanged { peer, .. } => {
+                say(YELLOW, &format!("{peer} has a new identity key: verify it if it matters"));
+            }
+            Event::Rejected { id, code, .. } => {
+                let number = self.numbers.get(&id).copied().unwrap_or_default();
+                say(RED, &format!("[{number}] refused (code {code})"));
+            }
+            Event::Undecryptable { from, asked: Some(_), .. } => {
+                say(DIM, &format!("waiting for a message of {from}"));
+            }
+            Event::Undecryptable { from, why, .. } => {
+                say(RED, &format!("a message of {from} is lost: {why}"))
+            }
+            Event::NoSession { peer, why } => say(RED, &format!("no keys of {peer}: {why}")),
+            other => say(DIM, &format!("{other:?}")),
+        }
+        if let Some(id) = id {
+            self.client.confirm(id).await?;
+        }
+        Ok(())
+    }
+
+    /// What was typed stays; the connection ends.
+    pub(super) async fn leave(self) -> Result<(), ChatFailure> {
+        self.client.disconnect().await?;
+        self.client.shutdown().await;
+        Ok(())
+    }
+
+    async fn send(&mut self, content: Content) -> Result<(), ChatFailure> {
+        let number = u64::try_from(self.numbers.len()).unwrap_or(u64::MAX) + 1;
+        let id = MessageId(format!("WA{:016X}{number:04X}", self.run));
+        let is_text = matches!(content, Content::Text(_));
+        self.client.send(self.to.clone(), id.clone(), content).await?;
+        say(DIM, &format!("[{number}] \u{2022}"));
+        if is_text {
+            self.last_own = Some(id.clone());
+        }
+        self.numbers.insert(id, number);
+        Ok(())
+    }
+
+    /// Changes one's own last message.
+    async fn change(&mut self, line: Line) -> Result<(), ChatFailure> {
+        let Some(id) = self.last_own.clone() else {
+            say(DIM, "you have written nothing yet");
+            return Ok(());
+        };
+        match line {
+            Line::Edit(text) => self.send(Content::Edit { id, text: Text::from(text) }).await,
+            _ => {
+                self.last_own = None;
+                self.send(Content::Revoke { id }).await
+            }
+        }
+    }
+
+    /// Does something about the peer's last message.
+    async fn answer(&mut self, line: Line) -> Result<(), ChatFailure> {
+        let Some(Received { id, timestamp, content }) = &self.last else {
+            say(DIM, "there is no message yet");
+            return Ok(());
+        };
+        let encoded = content.encode(&self.to, *timestamp);
+        let content = match line {
+            Line::Reply(text) => {
+                let reply = Reply { id: id.clone(), author: self.to.clone(), quoted: encoded };
+                Content::Text(Text { reply: Some(reply), ..Text::from(text) })
+            }
+            Line::React(emoji) => {
+                Content::Reaction { target: Target { id: id.clone(), by_sender: false }, emoji }
+            }
+            _ => {
+                let message = ReportedMessage { id: id.0.as_str().into(), t: *timestamp, content: encoded };
+                let report =
+                    Report { flow: "MessageMenu".into(), jid: self.to.clone(), messages: vec![message] };
+                self.told(self.client.report(report).await, "reported");
+                return Ok(());
+            }
+        };
+        self.send(content).await
+    }
+
+    fn told(&self, done: Result<(), ClientError>, what: &str) {
+        match done {
+            Ok(()) => say(DIM, &format!("{} is {what}", self.to)),
+            Err(error) => say(RED, &error.to_string()),
+        }
+    }
+
+    fn show(&self, from: &Jid, content: &Content) {
+        let what = match content {
+            Content::Text(text) if text.reply.is_some() => format!("(in reply) {}", text.body),
+            Content::Text(text) => text.body.clone(),
+            Content::Reaction { emoji, .. } if emoji.is_empty() => "(takes a reaction back)".to_owned(),
+            Content::Reaction { emoji, .. } => format!("(reacts) {emoji}"),
+            Content::Edit { text, .. } => format!("(corrects) {}", text.body),
+            Content::Revoke { .. } => "(takes a message back)".to_owned(),
+            Content::Media(media) => {
+                format!(
+                    "({}: {} bytes) {}",
+                    media.kind.as_str(),
+                    media.file.length,
+                    media.caption.clone().unwrap_or_default()
+                )
+            }
+            _ => "(something that is not shown here)".to_owned(),
+        };
+        let what: String = what.chars().filter(|it| !it.is_control()).collect();
+        anstream::println!("{CYAN}{from}{CYAN:#} {what}");
+    }
+
+    fn tick(&self, ids: &[MessageId], status: Status) {
+        let ticks = match status {
+            Status::Delivered => "\u{2713}\u{2713} delivered",
+            Status::Read => "\u{2713}\u{2713} read",
+            Status::Played => "\u{2713}\u{2713} played",
+            _ => "media not available",
+        };
+        for number in ids.iter().filter_map(|id| self.numbers.get(id)) {
+            say(DIM, &format!("[{number}] {ticks}"));
+        }
+    }
+
+    fn show_typing(&mut self, typing: Typing) {
+        let what = match typing {
+            Typing::Composing => "is typing\u{2026}",
+            Typing::Recording => "is recording\u{2026}",
+            _ => {
+                self.is_typing = false;
+                return;
+            }
+        };
+        if !self.is_typing {
+            self.is_typing = true;
+            say(DIM, &format!("{} {what}", self.to));
+        }
+    }
+}
+
+fn say(style: Style, text: &str) {
+    anstream::println!("{style}{text}{style:#}");
+}
+
+const DIM: Style = Style::new().dimmed();
+const RED: Style = AnsiColor::Red.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const CYAN: Style = AnsiColor::Cyan.on_default().bold();

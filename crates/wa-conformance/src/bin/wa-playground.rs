@@ -1,0 +1,55 @@
+//! `wa-playground`: a local WhatsApp and a service of one's own, with one user to chat as.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use wa_conformance::{Document, Failure, Playground};
+
+/// Starts everything that a chat needs on loopback, and the chat.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Chat as a user of the service, with a phone that answers
+    Chat {
+        /// The program wa
+        #[arg(long, value_name = "PATH")]
+        wa: PathBuf,
+    },
+    /// Print a fresh token of the service that a chat was started with
+    #[command(hide = true)]
+    Token {
+        /// Where to ask, and with what secret, in JSON
+        #[arg(env = "WA_PLAYGROUND", hide_env_values = true)]
+        service: String,
+    },
+}
+
+#[tokio::main]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+async fn main() -> ExitCode {
+    let done: Result<ExitCode, Failure> = match Arguments::parse().what {
+        What::Chat { wa } => chat(&wa).await,
+        What::Token { service } => Playground::token(&service).await.map(|token| {
+            println!("{token}");
+            ExitCode::SUCCESS
+        }),
+    };
+    done.unwrap_or_else(|failure| {
+        eprintln!("wa-playground: {failure}");
+        ExitCode::FAILURE
+    })
+}
+
+async fn chat(wa: &std::path::Path) -> Result<ExitCode, Failure> {
+    let playground = Playground::start(Document::ReferenceOffer).await?;
+    let token_command = format!("'{}' token", std::env::current_exe()?.display());
+    let status = playground.chat(wa, &token_command).status().await?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,0 +1,130 @@
+//! A whole world to chat in: the service, the local WhatsApp, and a phone that reads, types and answers.
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::process::Command;
+use wa_interop::TcpConnector;
+use wa_interop::binary::Jid;
+use wa_interop::noise::TrustRoot;
+use wa_interop::profile::Profile;
+
+use crate::checks::eventually;
+use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
+use crate::failure::Failure;
+use crate::tokens::ask_for_token;
+
+/// The world of one chat; it ends with this value.
+#[derive(Debug)]
+pub struct Playground {
+    environment: Environment,
+}
+
+/// Where the service issues tokens, and the secret that it shares with its backend.
+#[derive(Serialize, Deserialize)]
+struct Service {
+    token: String,
+    secret: String,
+}
+
+const USER: &str = "alice";
+
+impl Playground {
+    /// Starts everything in this process.
+    ///
+    /// # Errors
+    /// A server does not start.
+    pub async fn start(document: Document) -> Result<Self, Failure> {
+        let environment = Environment::in_process(document).await?;
+        environment.control(&format!("phones/{PHONE}"), json!({ "lively": true })).await?;
+        Ok(Self { environment })
+    }
+
+    /// The command that chats in this world with the program `wa`, which gets tokens from a shell command.
+    #[must_use]
+    pub fn chat(&self, wa: &Path, token_command: &str) -> Command {
+        let environment = &self.environment;
+        let (data, sandbox) = (environment.data.path(), &environment.sandbox);
+        let service = Service {
+            token: environment.token.clone(),
+            secret: environment.secret().map(hex::encode).unwrap_or_default(),
+        };
+        let mut command = Command::new(wa);
+        command
+            .args(["chat", PHONE, "--user", USER, "--profile", environment.document().name()])
+            .args(["--integrator", &INTEGRATOR.to_string(), "--enlist", &sandbox.enlist])
+            .args(["--chat", &sandbox.chat, "--root", &sandbox.noise_root])
+            .arg("--store")
+            .arg(data.join("chat.db"))
+            .arg("--key-file")
+            .arg(data.join("chat.key"))
+            .args(["--token-command", token_command])
+            .env("WA_PLAYGROUND", serde_json::to_string(&service).unwrap_or_default())
+            .kill_on_drop(true);
+        command
+    }
+
+    /// A fresh token for a user of the service.
+    ///
+    /// # Errors
+    /// The service refuses, or is not there.
+    pub async fn issue(&self, user: &str) -> Result<String, Failure> {
+        self.environment.issue(user).await
+    }
+
+    /// The document's profile, with the local WhatsApp in place of the real one.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        self.environment.profile()
+    }
+
+    /// The way to the local chatd.
+    #[must_use]
+    pub fn chatd(&self) -> TcpConnector {
+        TcpConnector::to(&self.environment.sandbox.chat)
+    }
+
+    /// What its certificates come from.
+    ///
+    /// # Errors
+    /// The sandbox has said nonsense.
+    pub fn root(&self) -> Result<TrustRoot, Failure> {
+        self.environment.root()
+    }
+
+    /// The phone writes to a login, or only listens from now on.
+    ///
+    /// # Errors
+    /// The login is not known.
+    pub async fn phone_writes(&self, to: &Jid, text: &str) -> Result<(), Failure> {
+        self.environment.phone_writes(to, text).await
+    }
+
+    /// The phone answers texts, or only listens.
+    ///
+    /// # Errors
+    /// The sandbox is gone.
+    pub async fn phone_answers(&self, answers: bool) -> Result<(), Failure> {
+        let path = format!("phones/{PHONE}");
+        self.environment.control(&path, json!({ "answers": answers, "lively": false })).await.map(drop)
+    }
+
+    /// Waits until the phone has these texts of a login, and no others.
+    ///
+    /// # Errors
+    /// It does not come to that.
+    pub async fn phone_has(&self, from: &Jid, texts: &[&str]) -> Result<(), Failure> {
+        let from = from.to_string();
+        eventually(async || Ok(self.environment.received(&from).await? == texts)).await
+    }
+
+    /// A fresh token of the service that `chat` names in its environment.
+    ///
+    /// # Errors
+    /// The service refuses, or is not there.
+    pub async fn token(service: &str) -> Result<String, Failure> {
+        let service: Service = serde_json::from_str(service)?;
+        ask_for_token(&service.token, &hex::decode(service.secret)?, USER).await
+    }
+}
