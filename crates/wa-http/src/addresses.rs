@@ -95,7 +95,7 @@ fn only(
 /// RFC 6890 and what it has become.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    let is_special = matches!(
+    let special = matches!(
         (a, b, c),
         (0 | 10 | 127 | 224..=255, _, _)
             | (100, 64..=127, _)
@@ -108,7 +108,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
             | (198, 51, 100)
             | (203, 0, 113)
     );
-    !is_special
+    !special
 }
 
 /// Global unicast (2000::/3) without what is special in it; addresses that carry an IPv4 address are that one.

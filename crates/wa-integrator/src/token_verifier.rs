@@ -154,4 +154,8 @@ fn date(claims: &Map<String, Value>, name: &str) -> Result<Option<u64>, TokenRef
 }
 
 #[cfg(test)]
+mod differential;
+#[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod wycheproof;

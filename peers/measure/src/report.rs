@@ -19,13 +19,15 @@ pub struct Row {
     info: bool,
 }
 
-/// What the figures of a row count; of each, less is better.
+/// What the figures of a row count.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Nanoseconds a call.
+    /// Nanoseconds a call; less is better.
     Nanoseconds,
-    /// Requests for heap memory a call.
+    /// Requests for heap memory a call; less is better.
     Allocations,
+    /// Calls a second; more is better.
+    PerSecond,
 }
 
 impl Report {
@@ -81,9 +83,14 @@ impl Row {
         self
     }
 
-    /// The reference's figure divided by ours: above 1 we are ahead. Equal figures make 1, also two zeros.
+    /// Above 1 we are ahead: the reference's figure divided by ours, or ours by the reference's where more is better.
+    /// Equal figures make 1, also two zeros.
     pub fn ratio(&self) -> f64 {
-        if self.ours == self.reference { 1.0 } else { self.reference / self.ours }
+        match self.unit {
+            _ if self.ours == self.reference => 1.0,
+            Unit::PerSecond => self.ours / self.reference,
+            Unit::Nanoseconds | Unit::Allocations => self.reference / self.ours,
+        }
     }
 }
 
@@ -92,6 +99,7 @@ impl Unit {
         match self {
             Self::Nanoseconds => "ns",
             Self::Allocations => "allocations",
+            Self::PerSecond => "/s",
         }
     }
 
@@ -99,6 +107,7 @@ impl Unit {
         match self {
             Self::Nanoseconds => format!("{figure:.1} ns"),
             Self::Allocations => format!("{figure:.0}"),
+            Self::PerSecond => format!("{figure:.0} /s"),
         }
     }
 }
@@ -106,6 +115,12 @@ impl Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn more_a_second_is_better() {
+        assert_eq!(Row::new("a", Unit::PerSecond, 30.0, 20.0).ratio(), 1.5);
+        assert_eq!(Row::new("a", Unit::Nanoseconds, 30.0, 15.0).ratio(), 0.5);
+    }
 
     #[test]
     fn rows_as_json() {

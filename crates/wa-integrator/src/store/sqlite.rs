@@ -38,13 +38,13 @@ impl SqliteStore {
     /// # Errors
     /// [`StoreError`].
     pub async fn durability(&self) -> Result<(String, i64), StoreError> {
-        self.writer.run(|connection| rows::durability(connection)).await
+        self.writer.run(rows::durability).await
     }
 }
 
 impl Store for SqliteStore {
     async fn keys(&self) -> Result<KeyTable, StoreError> {
-        self.writer.run(|connection| rows::keys(connection)).await?
+        self.writer.run(rows::keys).await?
     }
 
     async fn replace_keys(&self, table: KeyTable) -> Result<(), StoreError> {
@@ -77,7 +77,7 @@ impl Store for SqliteStore {
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        self.writer.run(|connection| rows::counts(connection)).await
+        self.writer.run(rows::counts).await
     }
 }
 

@@ -11,9 +11,9 @@ use super::*;
 use crate::SigningKey;
 
 const NOW: u64 = 1_688_670_000;
-const KID: &str = "1aXf8";
+pub(super) const KID: &str = "1aXf8";
 
-fn signing_key() -> &'static SigningKey {
+pub(super) fn signing_key() -> &'static SigningKey {
     static KEY: OnceLock<SigningKey> = OnceLock::new();
     KEY.get_or_init(|| SigningKey::generate().unwrap())
 }
@@ -23,17 +23,17 @@ fn document() -> Value {
     json!({"keys": [{"kty": "RSA", "kid": KID, "alg": "RS256", "use": "sig", "n": key.n(), "e": key.e()}]})
 }
 
-fn keys() -> &'static ForeignKeySet {
+pub(super) fn keys() -> &'static ForeignKeySet {
     static KEYS: OnceLock<ForeignKeySet> = OnceLock::new();
     KEYS.get_or_init(|| ForeignKeySet::parse(document().to_string().as_bytes()).unwrap())
 }
 
 /// The claims of the published sample.
-fn sample() -> Value {
+pub(super) fn sample() -> Value {
     json!({"iss": "WHATSAPP", "aud": "https://integrator.com", "iat": 1_688_669_232, "exp": 1_688_672_832})
 }
 
-fn verifier() -> TokenVerifier {
+pub(super) fn verifier() -> TokenVerifier {
     TokenVerifier::new("WHATSAPP", "https://integrator.com", Duration::from_secs(3600))
 }
 
@@ -45,7 +45,7 @@ fn signed(claims: &Value) -> String {
 }
 
 /// Signed by us over exactly these bytes.
-fn signed_raw(header: &[u8], payload: &[u8]) -> String {
+pub(super) fn signed_raw(header: &[u8], payload: &[u8]) -> String {
     let signed = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(payload));
     let signature = URL_SAFE_NO_PAD.encode(signing_key().sign(signed.as_bytes()).unwrap());
     format!("{signed}.{signature}")
