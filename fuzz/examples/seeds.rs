@@ -49,7 +49,34 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         write("jid", text.as_bytes())?;
     }
     noise_seeds()?;
+    integrator_seeds()?;
     signal_seeds()
+}
+
+/// What WhatsApp's tokens, key sets and pushes look like, and their neighbours.
+fn integrator_seeds() -> Result<(), Box<dyn std::error::Error>> {
+    let header = r#"{"alg":"RS256","kid":"1aXf8","typ":"JWT"}"#;
+    let claims = r#"{"iss":"WHATSAPP","aud":"https://integrator.com","iat":1688669232,"exp":1688672832}"#;
+    for (header, claims) in [
+        (header, claims),
+        (r#"{"alg":"RS256","kid":"1aXf8","crit":[],"b64":false,"zip":"DEF","cty":"JWT"}"#, claims),
+        (header, r#"{"iss":"WHATSAPP","aud":["https://integrator.com"],"iat":1.5,"nbf":0,"exp":1e300}"#),
+    ] {
+        write("jwt", format!("\n{header}\n{claims}").as_bytes())?;
+    }
+    write("jwt", b"eyJhbGciOiJSUzI1NiIsImtpZCI6IjFhWGY4In0.e30.AAAA")?;
+    let n = format!("_{}8", "_".repeat(340));
+    for key in [
+        format!(r#"{{"kty":"RSA","kid":"a","alg":"RS256","use":"sig","n":"{n}","e":"AQAB"}}"#),
+        format!(r#"{{"kty":"RSA","kid":"b","key_ops":["verify"],"n":"{n}","e":"Aw"}},{{"kty":"EC","crv":"P-256"}}"#),
+        r#"{"kty":"AKP","kid":"c","alg":"ML-DSA-44","pub":"AAAA"},{},1,null"#.to_owned(),
+    ] {
+        write("jwks", format!(r#"{{"keys":[{key}]}}"#).as_bytes())?;
+    }
+    for body in [r#"{"to":"alice421"}"#, r#"{"to":"zo\u00eb","x":[{"y":1e9}]}"#, r#"{"to":1,"to":""}"#] {
+        write("push_request", body.as_bytes())?;
+    }
+    Ok(())
 }
 
 fn node_seeds(node: &Node) -> Result<(), Box<dyn std::error::Error>> {

@@ -1,0 +1,17 @@
+//! A key set is refused or has usable keys, within its limits, whatever else is in it (wa-integrator).
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use wa_integrator::ForeignKeySet;
+
+fuzz_target!(|data: &[u8]| {
+    if let Ok(set) = ForeignKeySet::parse(data) {
+        assert!(data.len() <= 64 * 1024);
+        assert!(!set.is_empty() && set.len() + set.passed_over() <= 64);
+        // Blanks around a document change nothing.
+        let spaced = [b" ", data, b"\n"].concat();
+        if spaced.len() <= 64 * 1024 {
+            assert_eq!(ForeignKeySet::parse(&spaced).expect("the same set").len(), set.len());
+        }
+    }
+});
