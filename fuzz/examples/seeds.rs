@@ -48,6 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ] {
         write("jid", text.as_bytes())?;
     }
+    chat_seeds()?;
     noise_seeds()?;
     integrator_seeds()?;
     signal_seeds()
@@ -68,13 +69,73 @@ fn integrator_seeds() -> Result<(), Box<dyn std::error::Error>> {
     let n = format!("_{}8", "_".repeat(340));
     for key in [
         format!(r#"{{"kty":"RSA","kid":"a","alg":"RS256","use":"sig","n":"{n}","e":"AQAB"}}"#),
-        format!(r#"{{"kty":"RSA","kid":"b","key_ops":["verify"],"n":"{n}","e":"Aw"}},{{"kty":"EC","crv":"P-256"}}"#),
+        format!(
+            r#"{{"kty":"RSA","kid":"b","key_ops":["verify"],"n":"{n}","e":"Aw"}},{{"kty":"EC","crv":"P-256"}}"#
+        ),
         r#"{"kty":"AKP","kid":"c","alg":"ML-DSA-44","pub":"AAAA"},{},1,null"#.to_owned(),
     ] {
         write("jwks", format!(r#"{{"keys":[{key}]}}"#).as_bytes())?;
     }
     for body in [r#"{"to":"alice421"}"#, r#"{"to":"zo\u00eb","x":[{"y":1e9}]}"#, r#"{"to":1,"to":""}"#] {
         write("push_request", body.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// What a server says to a client, each stanza alone and as an act of a conversation.
+const SERVER: &[&str] = &[
+    "<message from='14155551001@s.whatsapp.net' id='3EB0' type='text' t='1700000000' notify='joe' offline='1'>\
+     <enc v='2' type='msg' count='1' mediatype='image' wa:bytes='330a210500'/></message>",
+    "<message from='14155551001:3@s.whatsapp.net' id='3EB1' type='media' edit='1'><participants>\
+     <to jid='1@lid'><enc v='2' type='pkmsg' wa:bytes='3308'/></to></participants></message>",
+    "<receipt from='14155551001@s.whatsapp.net' id='id-0' type='read' t='1'><list><item id='id-1'/></list></receipt>",
+    "<receipt from='14155551001@s.whatsapp.net' id='id-0' type='retry'><retry count='2' id='id-0' t='1' v='1' error='7'/>\
+     <registration wa:bytes='00000001'/></receipt>",
+    "<ack class='message' id='id-0' from='14155551001@s.whatsapp.net' error='479'/>",
+    "<ack class='receipt' id='id-0' type='read' from='14155551001@s.whatsapp.net'/>",
+    "<notification from='s.whatsapp.net' id='n' type='encrypt'><count value='3'/></notification>",
+    "<notification from='14155551001@s.whatsapp.net' id='n' type='encrypt'><identity/></notification>",
+    "<notification from='14155551001@s.whatsapp.net' id='n' type='devices'><add/></notification>",
+    "<chatstate from='14155551001@s.whatsapp.net'><composing media='audio'/></chatstate>",
+    "<ib from='s.whatsapp.net'><offline count='0'/></ib>",
+    "<iq from='s.whatsapp.net' id='req-1' type='result'><count value='0'/></iq>",
+    "<iq from='s.whatsapp.net' id='req-2' type='result'><usync><list><user jid='14155551001@s.whatsapp.net'><devices>\
+     <device-list><device id='0'/><device id='3'/></device-list></devices></user></list></usync></iq>",
+    "<iq from='s.whatsapp.net' id='req-2' type='error'><error code='503' text='no'/></iq>",
+    "<stream:error><conflict type='replaced'/></stream:error>",
+    "<failure reason='401' location='x'/>",
+    "<success t='1' location='x'/>",
+];
+
+fn chat_seeds() -> Result<(), Box<dyn std::error::Error>> {
+    // Link up, send to two peers' devices, and then what the server says, each behind a transaction.
+    let mut conversation = vec![1, 2, 1, 4, 1, 12, 1, 6, 1, 5];
+    for xml in SERVER {
+        let bytes = encode(&xml.parse::<Node>()?, &EncodeOptions::new())?;
+        write("stanza", &bytes)?;
+        let length = u16::try_from(bytes.len())?.to_be_bytes();
+        conversation.extend([&[0], &length[..], &bytes, &[1, 1, 5]].concat());
+    }
+    write("conversation", &conversation)?;
+    for text in [
+        &b"\x0A\x02hi"[..],
+        b"\x32\x0C\x0A\x02hi\x8A\x01\x05\x0A\x03abc",
+        b"\xF2\x02\x0B\x0A\x07\x10\x01\x1A\x03abc\x12\x00",
+        b"\x62\x0B\x0A\x07\x10\x01\x1A\x03abc\x10\x00",
+    ] {
+        write("e2e_content", text)?;
+    }
+    write(
+        "client_payload",
+        b"\x18\x00\x2A\x08\x12\x06\x08\x01\x10\x00\x18\x03\xA0\x01\x02\xB2\x02\x04\x08\x05\x12\x00",
+    )?;
+    for body in [
+        r#"{"login":"1-10853634039893@interop","status":"ok"}"#,
+        r#"{"reason":"bad_integrator","status":"fail"}"#,
+        r#"{"status":"fail","reason":"x","extra":[1,{}]}"#,
+    ] {
+        write("enlist_response", format!("\0{body}").as_bytes())?;
+        write("enlist_response", format!("\u{1}{body}").as_bytes())?;
     }
     Ok(())
 }

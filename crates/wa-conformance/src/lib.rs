@@ -23,6 +23,6 @@ pub use crate::checks::{Check, all};
 pub use crate::endurance::{serve, survive, watch};
 pub use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
 pub use crate::failure::Failure;
-pub use crate::pair::{Faults, Pair, Schedule, StorageKind, Tally};
-pub use crate::playground::Playground;
+pub use crate::pair::{Chain, Faults, Pair, Schedule, StorageKind, Tally};
+pub use crate::playground::{Playground, World};
 pub use crate::report::{Form, Report};

@@ -26,6 +26,7 @@ use crate::pair::link::Link;
 use crate::pair::storage::Storage;
 
 mod balance;
+mod chain;
 mod edges;
 mod enlisting;
 mod ledger;
@@ -34,6 +35,7 @@ mod storage;
 #[cfg(test)]
 mod tests;
 
+pub use self::chain::Chain;
 pub use self::ledger::Tally;
 pub use self::storage::StorageKind;
 
@@ -266,7 +268,8 @@ impl Pair {
 
     fn phone_does(&mut self, what: &str, body: &Value) -> Result<Value, Failure> {
         let path = format!("phones/{PHONE}/{what}");
-        let done = self.world.control(&self.clock, false, &path, body.to_string().as_bytes());
+        let path = path.trim_end_matches('/');
+        let done = self.world.control(&self.clock, false, path, body.to_string().as_bytes());
         done.ok_or_else(|| Failure(format!("the phone could not {what}")))
     }
 

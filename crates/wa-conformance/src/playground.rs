@@ -28,6 +28,46 @@ struct Service {
     secret: String,
 }
 
+/// Where everything of a playground is, for another process.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct World {
+    service: String,
+    enlist: String,
+    chat: String,
+    root: [u8; 32],
+}
+
+impl World {
+    /// A fresh token for a user of the service.
+    ///
+    /// # Errors
+    /// The service refuses, or is not there.
+    pub async fn token(&self, user: &str) -> Result<String, Failure> {
+        let service: Service = serde_json::from_str(&self.service)?;
+        ask_for_token(&service.token, &hex::decode(service.secret)?, user).await
+    }
+
+    /// The reference offer's profile, with the local WhatsApp in place of the real one.
+    #[must_use]
+    pub fn profile(&self) -> Profile {
+        let mut profile = Profile::reference_offer_1_0_3();
+        profile.enlistment.url.clone_from(&self.enlist);
+        profile
+    }
+
+    /// The way to the local chatd.
+    #[must_use]
+    pub fn chatd(&self) -> TcpConnector {
+        TcpConnector::to(&self.chat)
+    }
+
+    /// What its certificates come from.
+    #[must_use]
+    pub fn root(&self) -> TrustRoot {
+        TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(self.root))
+    }
+}
+
 const USER: &str = "alice";
 
 impl Playground {
@@ -46,10 +86,7 @@ impl Playground {
     pub fn chat(&self, wa: &Path, token_command: &str) -> Command {
         let environment = &self.environment;
         let (data, sandbox) = (environment.data.path(), &environment.sandbox);
-        let service = Service {
-            token: environment.token.clone(),
-            secret: environment.secret().map(hex::encode).unwrap_or_default(),
-        };
+        let service = self.service().unwrap_or_default();
         let mut command = Command::new(wa);
         command
             .args(["chat", PHONE, "--user", USER, "--profile", environment.document().name()])
@@ -60,9 +97,28 @@ impl Playground {
             .arg("--key-file")
             .arg(data.join("chat.key"))
             .args(["--token-command", token_command])
-            .env("WA_PLAYGROUND", serde_json::to_string(&service).unwrap_or_default())
+            .env("WA_PLAYGROUND", service)
             .kill_on_drop(true);
         command
+    }
+
+    /// Where everything is.
+    ///
+    /// # Errors
+    /// The service's secret cannot be read.
+    pub fn world(&self) -> Result<World, Failure> {
+        let sandbox = &self.environment.sandbox;
+        Ok(World {
+            service: self.service()?,
+            enlist: sandbox.enlist.clone(),
+            chat: sandbox.chat.clone(),
+            root: <[u8; 32]>::try_from(hex::decode(&sandbox.noise_root)?.as_slice())?,
+        })
+    }
+
+    fn service(&self) -> Result<String, Failure> {
+        let secret = hex::encode(self.environment.secret()?);
+        Ok(serde_json::to_string(&Service { token: self.environment.token.clone(), secret })?)
     }
 
     /// A fresh token for a user of the service.

@@ -112,7 +112,8 @@ impl Pushes {
 fn signed(key: &SigningKey, number: usize, now: u64) -> Signed {
     let header = json!({"alg": "RS256", "kid": KID, "typ": "JWT"}).to_string();
     let iat = now - 60 - u64::try_from(number % 1000).unwrap_or(0);
-    let claims = json!({"iss": "WHATSAPP", "aud": AUDIENCE, "iat": iat, "exp": iat + 3600, "n": number}).to_string();
+    let claims =
+        json!({"iss": "WHATSAPP", "aud": AUDIENCE, "iat": iat, "exp": iat + 3600, "n": number}).to_string();
     let message = format!("{}.{}", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
     let signature = key.sign(message.as_bytes()).expect("a signature");
     Signed { message, signature }

@@ -99,11 +99,13 @@ fn pushes(runtime: &Runtime, threads: usize) -> Result<Row, Fault> {
         let store = Arc::new(SqliteStore::open(&directory.path().join("store"))?);
         let server = runtime.block_on(async { pushing(&pushes, store) })?;
         // The first push fetches the keys.
-        runtime.block_on(each(1, 1, { let (server, pushes) = (server.clone(), Arc::clone(&pushes)); move |_| push(server.clone(), pushes.request(0)) }))?;
-        let shared = Arc::clone(&pushes);
-        let time = runtime.block_on(each(PUSHES, AT_A_TIME, move |number| {
-            push(server.clone(), shared.request(number))
+        runtime.block_on(each(1, 1, {
+            let (server, pushes) = (server.clone(), Arc::clone(&pushes));
+            move |_| push(server.clone(), pushes.request(0))
         }))?;
+        let shared = Arc::clone(&pushes);
+        let time = runtime
+            .block_on(each(PUSHES, AT_A_TIME, move |number| push(server.clone(), shared.request(number))))?;
         ours.push(per_second(PUSHES, time));
         reference.push(per_second(PUSHES, on_threads(threads, PUSHES, |number| pushes.verify(number))));
     }
@@ -117,7 +119,8 @@ fn pushing(pushes: &Pushes, store: Arc<SqliteStore>) -> Result<Integrator<Shared
     // Nobody runs the outbox: what is measured ends with the answer.
     let (sink, _) = ChannelSink::new("channel", 1);
     let outbox = Outbox::new(Arc::clone(&store), vec![Arc::new(sink)], DeliveryRules::default());
-    let rules = PushRules::new(&profile.push, &AUDIENCE.parse()?, 40).with_limits(NonZeroU32::MAX, NonZeroU32::MAX);
+    let rules =
+        PushRules::new(&profile.push, &AUDIENCE.parse()?, 40).with_limits(NonZeroU32::MAX, NonZeroU32::MAX);
     let push = Push::new(store, outbox, keys, rules, clock);
     Ok(issuing(AUDIENCE, SigningKey::generate()?).with_push(push))
 }
@@ -151,7 +154,11 @@ fn tokens(runtime: &Runtime, threads: usize) -> Result<Row, Fault> {
 }
 
 /// Does so many, so many at a time, each answered 200; how long that took.
-async fn each<F>(count: usize, at_a_time: usize, work: impl Fn(usize) -> F + Send + Sync + 'static) -> Result<Duration, Fault>
+async fn each<F>(
+    count: usize,
+    at_a_time: usize,
+    work: impl Fn(usize) -> F + Send + Sync + 'static,
+) -> Result<Duration, Fault>
 where
     F: Future<Output = StatusCode> + Send,
 {

@@ -15,7 +15,8 @@ use peers_integrator::{USER, credential};
 use serde_json::Value;
 use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
 use wa_integrator::{
-    BaseUrl, Clock, ConnectionLimits, Integrator, KeyKeeper, KeyRules, MemoryStore, Server, SharedSecret, TokenIssuer,
+    BaseUrl, Clock, ConnectionLimits, Integrator, KeyKeeper, KeyRules, MemoryStore, Server, SharedSecret,
+    TokenIssuer,
 };
 use wa_profile::Profile;
 
@@ -75,7 +76,8 @@ async fn serve() -> Result<(Running, KeyKeeper<Arc<MemoryStore>>), Fault> {
 impl Running {
     async fn token(&self) -> Result<String, Fault> {
         let client = HyperClient::new(Limits::default().with_total(Duration::from_secs(5)));
-        let request = Request::post(format!("{}/token", self.base)).header(header::AUTHORIZATION, credential());
+        let request =
+            Request::post(format!("{}/token", self.base)).header(header::AUTHORIZATION, credential());
         let answer = client.with_plain_http(PlainHttp::Http1).send(request.body(Bytes::new())?).await?;
         let answer: Value = serde_json::from_slice(answer.body())?;
         Ok(answer["token"].as_str().ok_or("no token")?.to_owned())
@@ -84,7 +86,8 @@ impl Running {
     /// Every client accepts the token and reads the user in it.
     fn accepted(&self, clients: &[Client], token: &str) -> Result<usize, Fault> {
         for client in clients {
-            let read = self.verify(client, token)?.ok_or_else(|| format!("{} refuses our token", client.name))?;
+            let read =
+                self.verify(client, token)?.ok_or_else(|| format!("{} refuses our token", client.name))?;
             if read["claims"]["sub"] != USER || read["header"]["alg"] != "RS256" {
                 return Err(format!("{} reads another token: {read}", client.name).into());
             }
@@ -115,7 +118,9 @@ impl Running {
 fn install() -> Result<Vec<Client>, Fault> {
     let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
     if !directory.join("node_modules").is_dir() {
-        run(Command::new("npm").args(["install", "--silent", "--no-audit", "--no-fund"]).current_dir(&directory))?;
+        run(Command::new("npm")
+            .args(["install", "--silent", "--no-audit", "--no-fund"])
+            .current_dir(&directory))?;
     }
     let python = directory.join("venv/bin/python");
     if !python.exists() {
