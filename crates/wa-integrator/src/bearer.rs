@@ -25,7 +25,8 @@ const HEADER_BYTES_MAX: usize = 8 * 1024;
 
 fn is_b64token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    let character = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    let character =
+        |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'+' | b'/');
     !body.is_empty() && body.bytes().all(character)
 }
 

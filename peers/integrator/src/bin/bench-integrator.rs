@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 use std::num::NonZeroU32;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -37,17 +37,27 @@ const AT_A_TIME: usize = 256;
 const TOKENS: usize = 1500;
 
 fn main() -> Result<(), Fault> {
-    let json = match std::env::args().nth(1).as_deref() {
-        None => false,
-        Some("--json") => true,
-        Some(other) => return Err(format!("bench-integrator does not know `{other}`").into()),
-    };
+    let (mut json, mut only) = (false, None);
+    for argument in std::env::args().skip(1) {
+        match argument.as_str() {
+            "--json" => json = true,
+            "jwks" | "push" | "token" => only = Some(argument),
+            other => return Err(format!("bench-integrator does not know `{other}`").into()),
+        }
+    }
+    let wanted = |row: &str| only.as_deref().is_none_or(|only| only == row);
     let threads = std::thread::available_parallelism()?.get();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let mut report = Report::new("what it is made of");
-    report.push(runtime.block_on(key_set())?);
-    report.push(pushes(&runtime, threads)?);
-    report.push(tokens(&runtime, threads)?);
+    if wanted("jwks") {
+        report.push(runtime.block_on(key_set())?);
+    }
+    if wanted("push") {
+        report.push(pushes(&runtime, threads)?);
+    }
+    if wanted("token") {
+        report.push(tokens(&runtime, threads)?);
+    }
     print!("{}", if json { report.json() } else { report.table() });
     Ok(())
 }
@@ -99,13 +109,14 @@ fn pushes(runtime: &Runtime, threads: usize) -> Result<Row, Fault> {
         let store = Arc::new(SqliteStore::open(&directory.path().join("store"))?);
         let server = runtime.block_on(async { pushing(&pushes, store) })?;
         // The first push fetches the keys.
-        runtime.block_on(each(1, 1, {
-            let (server, pushes) = (server.clone(), Arc::clone(&pushes));
-            move |_| push(server.clone(), pushes.request(0))
+        let (first, request) = (server.clone(), pushes.request(0));
+        let waiting = Mutex::new(Some(request));
+        runtime.block_on(each(1, 1, move |_| push(first.clone(), taken(&waiting))))?;
+        // What the sender does is not measured.
+        let requests: Vec<_> = (0..PUSHES).map(|number| Mutex::new(Some(pushes.request(number)))).collect();
+        let time = runtime.block_on(each(PUSHES, AT_A_TIME, move |number| {
+            push(server.clone(), taken(&requests[number]))
         }))?;
-        let shared = Arc::clone(&pushes);
-        let time = runtime
-            .block_on(each(PUSHES, AT_A_TIME, move |number| push(server.clone(), shared.request(number))))?;
         ours.push(per_second(PUSHES, time));
         reference.push(per_second(PUSHES, on_threads(threads, PUSHES, |number| pushes.verify(number))));
     }
@@ -119,10 +130,14 @@ fn pushing(pushes: &Pushes, store: Arc<SqliteStore>) -> Result<Integrator<Shared
     // Nobody runs the outbox: what is measured ends with the answer.
     let (sink, _) = ChannelSink::new("channel", 1);
     let outbox = Outbox::new(Arc::clone(&store), vec![Arc::new(sink)], DeliveryRules::default());
-    let rules =
-        PushRules::new(&profile.push, &AUDIENCE.parse()?, 40).with_limits(NonZeroU32::MAX, NonZeroU32::MAX);
+    let rules = PushRules::new(&profile.push, &AUDIENCE.parse()?, 40).with_limits(NonZeroU32::MAX, NonZeroU32::MAX);
     let push = Push::new(store, outbox, keys, rules, clock);
     Ok(issuing(AUDIENCE, SigningKey::generate()?).with_push(push))
+}
+
+/// A request that was made beforehand, for the one who asks first.
+fn taken(request: &Mutex<Option<Request<Full<Bytes>>>>) -> Request<Full<Bytes>> {
+    request.lock().ok().and_then(|mut request| request.take()).expect("each is sent once")
 }
 
 async fn push(mut server: Integrator<SharedSecret>, request: Request<Full<Bytes>>) -> StatusCode {
@@ -154,11 +169,7 @@ fn tokens(runtime: &Runtime, threads: usize) -> Result<Row, Fault> {
 }
 
 /// Does so many, so many at a time, each answered 200; how long that took.
-async fn each<F>(
-    count: usize,
-    at_a_time: usize,
-    work: impl Fn(usize) -> F + Send + Sync + 'static,
-) -> Result<Duration, Fault>
+async fn each<F>(count: usize, at_a_time: usize, work: impl Fn(usize) -> F + Send + Sync + 'static) -> Result<Duration, Fault>
 where
     F: Future<Output = StatusCode> + Send,
 {

@@ -16,7 +16,8 @@ pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "journal_mode", "wal")?;
     connection.pragma_update(None, "synchronous", "full")?;
-    connection.pragma_update(None, "foreign_keys", "on")?;
+    // A checkpoint writes everything a second time while nobody is answered: seldom, and then more of it at once.
+    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
     connection.set_prepared_statement_cache_capacity(32);
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
@@ -192,6 +193,9 @@ pub(super) fn counts(connection: &Connection) -> rusqlite::Result<Counts> {
 
 /// How long a transaction waits for another process's.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// After how many pages of the log a checkpoint comes: 32 MiB.
+const CHECKPOINT_PAGES: i64 = 8192;
 
 /// Forward only; a database of version N has had the first N.
 const MIGRATIONS: [&str; 1] = ["
