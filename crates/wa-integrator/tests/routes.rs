@@ -7,7 +7,7 @@ mod fixture {
     pub(crate) mod verdict;
 }
 
-use std::{collections::BTreeSet, sync::atomic::Ordering};
+use std::{collections::BTreeSet, num::NonZeroU32, sync::atomic::Ordering};
 
 use bytes::Bytes;
 use fixture::{
@@ -195,6 +195,37 @@ async fn a_request_names_one_host() {
         }
         assert_eq!(answer(&mut server, request).await.status(), StatusCode::BAD_REQUEST, "{hosts:?}");
     }
+}
+
+#[tokio::test]
+async fn a_user_gets_so_many_tokens_a_minute() {
+    let (server, hand) = integrator(BASE);
+    let mut server = server.with_tokens_a_minute(NonZeroU32::new(2).unwrap());
+    let mut status = async |user: &str| {
+        let response = answer(&mut server, ask("/token", &[&bearer(user)])).await;
+        assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+        let retry = response.headers().get(header::RETRY_AFTER).map(|it| it.to_str().unwrap().to_owned());
+        (response.status().as_u16(), retry)
+    };
+    assert_eq!(status("alice").await, (200, None));
+    assert_eq!(status("alice").await, (200, None));
+    assert_eq!(status("alice").await, (429, Some("30".to_owned())));
+    assert_eq!(status("bob").await, (200, None));
+    hand.fetch_add(30, Ordering::Relaxed);
+    assert_eq!(status("alice").await, (200, None));
+}
+
+#[tokio::test]
+async fn a_clock_that_went_back_issues_nothing() {
+    let (mut server, hand) = integrator(BASE);
+    assert!(server.is_ready());
+    assert_eq!(answer(&mut server, ask("/token", &[&bearer("alice")])).await.status(), StatusCode::OK);
+    hand.fetch_sub(61, Ordering::Relaxed);
+    assert!(!server.is_ready());
+    let response = answer(&mut server, ask("/token", &[&bearer("alice")])).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    hand.fetch_add(1, Ordering::Relaxed);
+    assert_eq!(answer(&mut server, ask("/token", &[&bearer("alice")])).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
