@@ -1,6 +1,6 @@
 //! The push route without a socket: who is believed, what is stored before the answer, who is refused how.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
 
 mod fixture {
     pub(crate) mod server;
