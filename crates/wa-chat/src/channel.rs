@@ -4,6 +4,7 @@
 //! cannot decrypt them.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use rand_core::CryptoRng;
@@ -37,7 +38,7 @@ pub struct Channel {
     state: State,
     frames: FrameDecoder,
     root: TrustRoot,
-    profile: Profile,
+    profile: Arc<Profile>,
     keepalive: Keepalive,
     options: EncodeOptions,
     message_limit: u64,
@@ -109,10 +110,11 @@ impl Channel {
         login: Login,
         root: TrustRoot,
         known: Option<&KnownServer>,
-        profile: &Profile,
+        profile: impl Into<Arc<Profile>>,
         now: Now,
         rng: &mut impl CryptoRng,
     ) -> Self {
+        let profile = profile.into();
         let dialect = match profile.chat.dialect {
             NoiseDialect::Strict => Dialect::Strict,
             _ => Dialect::WhatsApp,
@@ -125,7 +127,7 @@ impl Channel {
             state: State::Closed,
             frames: FrameDecoder::new(MAX_FRAME),
             root,
-            profile: profile.clone(),
+            profile,
             keepalive: Keepalive::handshake(now),
             options: EncodeOptions::new().with_interop_suffix(suffix),
             message_limit: MAX_MESSAGES,

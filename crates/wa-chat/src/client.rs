@@ -1,6 +1,7 @@
 //! The client: a channel and a messenger joined by stanzas (seed §2, §3).
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use crate::{Command, DisconnectReason, Event, Now, Ticket};
 /// A whole client as a value. One is one account in one process.
 #[derive(Debug)]
 pub struct Client {
-    profile: Profile,
+    profile: Arc<Profile>,
     root: TrustRoot,
     messenger: Messenger,
     channel: Option<Channel>,
@@ -57,8 +58,9 @@ impl Client {
 
     /// A client over a store in which an account was made. `root` is what the server's certificates must come from:
     /// [`WHATSAPP_ROOT`](wa_noise::WHATSAPP_ROOT), or a sandbox's.
-    pub fn open(profile: Profile, root: TrustRoot) -> Self {
-        let messenger = Messenger::open(profile.clone());
+    pub fn open(profile: impl Into<Arc<Profile>>, root: TrustRoot) -> Self {
+        let profile = profile.into();
+        let messenger = Messenger::open(Arc::clone(&profile));
         Self { profile, root, messenger, channel: None, server: None, events: VecDeque::new() }
     }
 
@@ -97,8 +99,15 @@ impl Client {
         let (_, number) = login.ok_or(ConnectError::NotEnlisted)?;
         let login = Login::new(number, token);
         let key = account.noise.clone();
-        self.channel =
-            Some(Channel::connect(key, login, self.root, self.server.as_ref(), &self.profile, now, rng));
+        self.channel = Some(Channel::connect(
+            key,
+            login,
+            self.root,
+            self.server.as_ref(),
+            Arc::clone(&self.profile),
+            now,
+            rng,
+        ));
         self.pump(now, rng);
         Ok(())
     }

@@ -5,6 +5,7 @@
 //! released when that is committed, never before.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
 use rand_core::CryptoRng;
 use wa_binary::Jid;
@@ -47,7 +48,7 @@ const MAX_READY: usize = 256;
 /// The store's side of a client, as a value.
 #[derive(Debug)]
 pub struct Messenger {
-    profile: Profile,
+    profile: Arc<Profile>,
     account: Option<Account>,
     queue: VecDeque<Input>,
     view: View,
@@ -89,12 +90,12 @@ struct Sealed {
 
 impl Messenger {
     /// A messenger over a store that is still to be read; its first transaction loads the account.
-    pub fn open(profile: Profile) -> Self {
+    pub fn open(profile: impl Into<Arc<Profile>>) -> Self {
         let wanted = [Key::account(), Key::counters()].map(Wanted::Row);
         let mut inbox = Cursor::default();
         inbox.restart();
         Self {
-            profile,
+            profile: profile.into(),
             account: None,
             queue: VecDeque::new(),
             view: View::default(),
@@ -337,7 +338,9 @@ impl Messenger {
             }
         }
         if self.queue.is_empty() && self.batch.is_empty() && self.in_flight.is_none() {
+            // There may be thousands of clients with nothing to do.
             self.view.clear();
+            self.queue.shrink_to_fit();
         }
     }
 

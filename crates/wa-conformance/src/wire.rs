@@ -37,7 +37,7 @@ impl Wire {
         let (_, number) = user.login.as_interop().ok_or_else(|| Failure::new("no interop login"))?;
         let login = Login::new(number, environment.issue(&user.name).await?);
         let (profile, root, key) = (environment.profile(), environment.root()?, user.keys.noise.clone());
-        let channel = Channel::connect(key, login, root, None, &profile, now(), &mut rng);
+        let channel = Channel::connect(key, login, root, None, profile.clone(), now(), &mut rng);
         let channel = match limit {
             Some(limit) => channel.with_message_limit(limit),
             None => channel,

@@ -1,6 +1,7 @@
 //! The client as an application holds it: commands in, events out (seed §2, §3).
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -21,8 +22,9 @@ const MAX_COMMANDS: usize = 64;
 /// A running client: one account, one task. Dropping it ends the task; the store keeps everything.
 #[derive(Debug)]
 pub struct Client {
-    requests: mpsc::Sender<Request>,
-    events: mpsc::Receiver<Event>,
+    /// Boxed: a channel keeps room for 32 of what it carries, for each idle client.
+    requests: mpsc::Sender<Box<Request>>,
+    events: mpsc::Receiver<Box<Event>>,
 }
 
 /// Why something was not done.
@@ -81,14 +83,15 @@ impl Client {
         Ok(())
     }
 
-    /// Opens the account of a store. `root` is what the server's certificates must come from.
+    /// Opens the account of a store. `root` is what the server's certificates must come from; where there are many
+    /// clients, give all the same `Arc` of a profile.
     ///
     /// # Errors
     /// There is no account in the store, or it cannot be read.
     pub async fn open<S: Store + 'static, C: Connector>(
         store: S,
         connector: C,
-        profile: Profile,
+        profile: impl Into<Arc<Profile>>,
         root: TrustRoot,
     ) -> Result<Self, ClientError> {
         let mut driver = Driver::new(store, connector, wa_chat::Client::open(profile, root));
@@ -117,7 +120,7 @@ impl Client {
 
     async fn account(&self) -> Result<(PublicKeys, Option<Jid>), ClientError> {
         let (done, waiting) = oneshot::channel();
-        self.requests.send(Request::Account { done }).await.map_err(|_| ClientError::Ended)?;
+        self.requests.send(Box::new(Request::Account { done })).await.map_err(|_| ClientError::Ended)?;
         waiting.await.ok().flatten().ok_or(ClientError::Ended)
     }
 
@@ -155,7 +158,7 @@ impl Client {
     /// # Errors
     /// The client has ended.
     pub async fn disconnect(&self) -> Result<(), ClientError> {
-        self.requests.send(Request::Disconnect).await.map_err(|_| ClientError::Ended)
+        self.requests.send(Box::new(Request::Disconnect)).await.map_err(|_| ClientError::Ended)
     }
 
     /// Sends content; returns when it is durable, so that it will arrive whatever happens here.
@@ -247,13 +250,13 @@ impl Client {
 
     /// The next event; none once the client has ended. Cancelling loses nothing.
     pub async fn next_event(&mut self) -> Option<Event> {
-        self.events.recv().await
+        self.events.recv().await.map(|event| *event)
     }
 
     /// Ends the client after the transaction that is under way.
     pub async fn shutdown(self) {
         let (done, waiting) = oneshot::channel();
-        if self.requests.send(Request::Shutdown { done }).await.is_ok() {
+        if self.requests.send(Box::new(Request::Shutdown { done })).await.is_ok() {
             // An error means that the task has ended already.
             let _ = waiting.await;
         }
@@ -262,13 +265,13 @@ impl Client {
     async fn command(&self, command: Command) -> Result<(), ClientError> {
         let (done, waiting) = oneshot::channel();
         let request = Request::Command { command, done };
-        self.requests.send(request).await.map_err(|_| ClientError::Ended)?;
+        self.requests.send(Box::new(request)).await.map_err(|_| ClientError::Ended)?;
         waiting.await.map_err(|_| ClientError::Ended)
     }
 
     async fn ask(&self, ask: Ask) -> Result<Answer, ClientError> {
         let (done, waiting) = oneshot::channel();
-        self.requests.send(Request::Ask { ask, done }).await.map_err(|_| ClientError::Ended)?;
+        self.requests.send(Box::new(Request::Ask { ask, done })).await.map_err(|_| ClientError::Ended)?;
         match tokio::time::timeout(ANSWER_TIMEOUT, waiting).await {
             Ok(answer) => Ok(answer.map_err(|_| ClientError::Ended)??),
             Err(_) => Err(NoAnswer::Lost.into()),
@@ -281,10 +284,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(32);
 
 /// One attempt.
 pub(crate) async fn connect(
-    requests: &mpsc::Sender<Request>,
+    requests: &mpsc::Sender<Box<Request>>,
     token: String,
 ) -> Result<Connection, ClientError> {
     let (done, waiting) = oneshot::channel();
-    requests.send(Request::Connect { token, done }).await.map_err(|_| ClientError::Ended)?;
+    requests.send(Box::new(Request::Connect { token, done })).await.map_err(|_| ClientError::Ended)?;
     waiting.await.map_err(|_| ClientError::Ended)?
 }

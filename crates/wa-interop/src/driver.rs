@@ -23,6 +23,10 @@ use crate::client::{ClientError, Connection, Request};
 /// Events that wait for a slow application before no more is read for it.
 const MAX_EVENTS: usize = 256;
 
+/// Bytes that a client without work keeps ready for its stream, and one with much.
+const IDLE_BUFFER: usize = 512;
+const BUSY_BUFFER: usize = 16 * 1024;
+
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -129,7 +133,11 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         Ok(())
     }
 
-    pub(crate) async fn run(&mut self, mut requests: mpsc::Receiver<Request>, events: mpsc::Sender<Event>) {
+    pub(crate) async fn run(
+        &mut self,
+        mut requests: mpsc::Receiver<Box<Request>>,
+        events: mpsc::Sender<Box<Event>>,
+    ) {
         let mut buffer = BytesMut::new();
         loop {
             self.take();
@@ -143,10 +151,10 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                     Err(_) => self.lost(),
                 },
                 permit = events.reserve(), if !self.ready.is_empty() => match permit {
-                    Ok(permit) => if let Some(event) = self.ready.pop_front() { permit.send(event) },
+                    Ok(permit) => if let Some(event) = self.ready.pop_front() { permit.send(Box::new(event)) },
                     Err(_) => return,
                 },
-                request = requests.recv(), if wants_input => match request {
+                request = requests.recv(), if wants_input => match request.map(|request| *request) {
                     Some(Request::Shutdown { done }) => return self.shut_down(done).await,
                     Some(request) => self.handle_request(request),
                     None => return,
@@ -154,7 +162,8 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                 read = read(&mut self.reader, &mut buffer), if wants_input => match read {
                     Ok(length) if length > 0 => {
                         self.client.handle_bytes(self.now(), &buffer, &mut self.rng);
-                        buffer = BytesMut::new();
+                        let is_busy = length >= IDLE_BUFFER;
+                        buffer = if is_busy { BytesMut::with_capacity(BUSY_BUFFER) } else { BytesMut::new() };
                     }
                     _ => self.lost(),
                 },
@@ -324,7 +333,9 @@ async fn done<T>(pending: &mut Option<Pending<T>>) -> T {
 async fn read<T: AsyncRead>(stream: &mut Option<ReadHalf<T>>, buffer: &mut BytesMut) -> io::Result<usize> {
     match stream {
         Some(stream) => {
-            buffer.reserve(4096);
+            // Little is held by whoever waits; whoever reads much gets more.
+            let room = if buffer.capacity() > IDLE_BUFFER { BUSY_BUFFER } else { IDLE_BUFFER };
+            buffer.reserve(room);
             stream.read_buf(buffer).await
         }
         None => std::future::pending().await,

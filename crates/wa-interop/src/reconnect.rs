@@ -34,7 +34,7 @@ where
 }
 
 pub(crate) async fn stay_connected(
-    requests: mpsc::Sender<Request>,
+    requests: mpsc::Sender<Box<Request>>,
     mut tokens: impl TokenSource,
 ) -> ClientError {
     let mut rng = UnwrapErr(SysRng);
@@ -81,7 +81,7 @@ enum Ended {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a connection stood is measured where it is driven")]
-async fn attempt(requests: &mpsc::Sender<Request>, tokens: &mut impl TokenSource) -> Ended {
+async fn attempt(requests: &mpsc::Sender<Box<Request>>, tokens: &mut impl TokenSource) -> Ended {
     let Ok(token) = tokens.token().await else { return Ended::NoToken };
     match connect(requests, token).await {
         Ok(Connection(ended)) => {

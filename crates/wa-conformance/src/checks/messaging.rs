@@ -14,6 +14,14 @@ pub(super) const CHECKS: &[Check] = &[
     check!("delivered", 3, "2.1.1", "delivery receipts arrive in both directions", delivered),
     check!("offline", 3, "3.2.1", "texts to an offline user wait in the mailbox, in order", offline),
     check!(
+        "offline-batches",
+        3,
+        "3.2.1",
+        "a mailbox of several batches is emptied, in order",
+        offline_batches
+    ),
+    check!("waiting-peer", 3, "3.1", "a user without keys delays nobody else", waiting_peer),
+    check!(
         "acked-once",
         3,
         "3.2",
@@ -81,6 +89,47 @@ async fn offline(environment: &Environment) -> Result<(), Failure> {
         expect("text", user.read().await?, text)?;
     }
     mailbox_is_empty(environment, &user.login.to_string()).await
+}
+
+async fn offline_batches(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("offline-batches").await?;
+    environment.phone_writes(&user.login, "online").await?;
+    expect("text", user.read().await?, "online".to_owned())?;
+    user.client.disconnect().await?;
+    let texts = environment.profile().chat.offline_batch * 2 + 50;
+    for number in 0..texts {
+        environment.phone_writes(&user.login, &number.to_string()).await?;
+    }
+    let mut user = user.restart(environment).await?;
+    user.connect(environment).await?;
+    for number in 0..texts {
+        expect("text", user.text().await?, number.to_string())?;
+    }
+    mailbox_is_empty(environment, &user.login.to_string()).await
+}
+
+async fn waiting_peer(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("waiting-peer").await?;
+    let nobody = wa_interop::binary::Jid::phone("19998887766")?;
+    let content = wa_interop::chat::Content::text("is anybody there?");
+    user.client.send(nobody.clone(), wa_interop::chat::MessageId("nobody".to_owned()), content).await?;
+    user.write("somebody", "hello").await?;
+    let (mut without_keys, mut answered) = (false, false);
+    while !(without_keys && answered) {
+        match user.next().await? {
+            Event::NoSession { peer, .. } => without_keys = peer == nobody,
+            Event::Message { event, .. } => {
+                user.client.confirm(event).await?;
+                answered = true;
+            }
+            other => {
+                if let Some(id) = other.id() {
+                    user.client.confirm(id).await?;
+                }
+            }
+        }
+    }
+    expect("waiting contents", user.store.count(wa_interop::chat::Table::Waiting), 1)
 }
 
 /// Everything that was received has been acked.

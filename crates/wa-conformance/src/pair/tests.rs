@@ -94,3 +94,59 @@ fn nothing_leaves_before_its_commit() {
     }
     assert!(pair.client.poll_transmit().is_some(), "the bundle's request");
 }
+
+/// Every row of a store.
+fn rows(store: &Storage) -> wa_interop::chat::Rows {
+    let all = wa_interop::chat::Read::Page {
+        from: wa_interop::chat::Key::from_bytes(&[0]),
+        to: wa_interop::chat::Key::from_bytes(&[255]),
+        limit: u16::MAX,
+    };
+    store.apply(&Transaction { reads: vec![all], ..Transaction::default() }).unwrap()
+}
+
+#[test]
+fn a_backup_that_was_put_back_uses_no_key_twice() {
+    use wa_interop::chat::{MemoryStore, Restoration, Write};
+    let mut pair = connected();
+    for _ in 0..3 {
+        pair.write_text();
+        pair.phone_writes().unwrap();
+        pair.rest().unwrap();
+    }
+    let backup = rows(&pair.store);
+    for _ in 0..3 {
+        pair.write_text();
+        pair.phone_writes().unwrap();
+        pair.rest().unwrap();
+    }
+    let before = pair.at_phone("received").len();
+    // The old rows, in a new store; the phone has gone on in the meantime.
+    pair.drop_link();
+    let restored = MemoryStore::default();
+    let writes = backup.0.into_iter().map(|(key, value)| Write { key, value: Some(value), expires: None });
+    restored.apply(&Transaction { writes: writes.collect(), ..Transaction::default() });
+    let read = restored.apply(&Restoration::read());
+    restored.apply(&Restoration::write(&read).unwrap());
+    pair.store = Storage::Memory(restored);
+    pair.client = Client::open(pair.profile.clone(), pair.root);
+    pair.settle().unwrap();
+    // The phone answers in a ratchet that this copy never saw: such messages are asked for again.
+    pair.mishap = Mishap::Spoils;
+    pair.ledger.shown.clear();
+    pair.ledger.order.clear();
+    pair.ledger.confirmed.clear();
+    for _ in 0..3 {
+        pair.write_text();
+        pair.phone_writes().unwrap();
+        pair.rest().unwrap();
+    }
+    let received = pair.at_phone("received");
+    assert!(received[before..].len() >= 3);
+    assert!(
+        received.iter().all(|message| message["text"].is_string()),
+        "a key was used twice: {received:#?}"
+    );
+    let texts: Vec<&String> = pair.ledger.shown.values().filter(|text| text.starts_with("phone ")).collect();
+    assert!(texts.len() >= 3, "{texts:?}");
+}

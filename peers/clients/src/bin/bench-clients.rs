@@ -2,20 +2,17 @@
 //!
 //! `bench-clients [--json]`; the environment variable `CLIENTS` says how many (5,000).
 
-use std::error::Error;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::task::JoinSet;
-use wa_conformance::{Document, INTEGRATOR, PHONE, Playground, World};
+use wa_conformance::{Document, Failure, INTEGRATOR, PHONE, Playground, World};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{AccountKeys, Content, Event, MessageId};
 use wa_interop::http::{HyperClient, Limits, PlainHttp};
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
 use wa_interop::{Client, enlist};
-
-type Failure = Box<dyn Error + Send + Sync>;
 
 /// Clients that are there before the first reading, so that what is made once is not counted.
 const WARM: usize = 50;
@@ -54,8 +51,12 @@ async fn measure(json: bool) -> Result<(), Failure> {
         .stdout(Stdio::piped())
         .kill_on_drop(true)
         .spawn()?;
-    let output = child.stdout.take().ok_or("no output")?;
-    let line = BufReader::new(output).lines().next_line().await?.ok_or("the other process ended")?;
+    let output = child.stdout.take().ok_or_else(|| Failure::new("no output"))?;
+    let line = BufReader::new(output)
+        .lines()
+        .next_line()
+        .await?
+        .ok_or_else(|| Failure::new("the other process ended"))?;
     let world: World = serde_json::from_str(&line)?;
     let directory = tempfile::tempdir()?;
     let store = SqliteStore::create(&directory.path().join("store.db"), &StoreKey::generate())?;
@@ -131,7 +132,7 @@ async fn converse(writers: Vec<Client>) -> Result<(), Failure> {
                 let id = MessageId(format!("text-{number}"));
                 client.send(Jid::phone(PHONE)?, id, Content::text("a text of some length")).await?;
                 loop {
-                    let event = client.next_event().await.ok_or("a client ended")?;
+                    let event = client.next_event().await.ok_or_else(|| Failure::new("a client ended"))?;
                     if let Some(id) = event.id() {
                         client.confirm(id).await?;
                     }
@@ -152,15 +153,16 @@ async fn converse(writers: Vec<Client>) -> Result<(), Failure> {
 /// Resident bytes of this process.
 fn resident() -> Result<u64, Failure> {
     let pages = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: u64 = pages.split(' ').nth(1).ok_or("statm")?.parse()?;
+    let pages: u64 = pages.split(' ').nth(1).ok_or_else(|| Failure::new("statm"))?.parse()?;
     Ok(pages * 4096)
 }
 
 /// Seconds of processor time of this process.
 fn processor_time() -> Result<f64, Failure> {
     let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> = stat.rsplit(')').next().ok_or("stat")?.split_whitespace().collect();
-    let ticks: f64 =
-        fields.get(11).ok_or("stat")?.parse::<f64>()? + fields.get(12).ok_or("stat")?.parse::<f64>()?;
+    let fields: Vec<&str> =
+        stat.rsplit(')').next().ok_or_else(|| Failure::new("stat"))?.split_whitespace().collect();
+    let ticks: f64 = fields.get(11).ok_or_else(|| Failure::new("stat"))?.parse::<f64>()?
+        + fields.get(12).ok_or_else(|| Failure::new("stat"))?.parse::<f64>()?;
     Ok(ticks / 100.0)
 }

@@ -2,12 +2,9 @@
 //!
 //! Runs itself under valgrind with two numbers of texts and takes the difference. `bench-message [--json]`
 
-use std::error::Error;
 use std::process::Command;
 
-use wa_conformance::Chain;
-
-type Failure = Box<dyn Error + Send + Sync>;
+use wa_conformance::{Chain, Failure};
 
 const FEW: u64 = 20;
 const MANY: u64 = 120;
@@ -15,8 +12,8 @@ const MANY: u64 = 120;
 fn main() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-        ["sent", count] => Ok(Chain::new()?.send(count.parse()?)?),
-        ["received", count] => Ok(Chain::new()?.receive(count.parse()?)?),
+        ["sent", count] => Chain::new()?.send(count.parse()?),
+        ["received", count] => Chain::new()?.receive(count.parse()?),
         rest => compare(rest.first() == Some(&"--json")),
     }
 }
@@ -47,12 +44,12 @@ fn instructions(name: &str, count: u64) -> Result<u64, Failure> {
         .arg(std::env::current_exe()?)
         .args([name, &count.to_string()])
         .output()
-        .map_err(|error| format!("valgrind does not start ({error}): install it"))?;
+        .map_err(|error| Failure::new(format!("valgrind does not start ({error}): install it")))?;
     let said = String::from_utf8_lossy(&output.stderr);
     if !output.status.success() {
-        return Err(said.into_owned().into());
+        return Err(Failure::new(said));
     }
     let collected =
         said.lines().find_map(|line| line.split_once("Collected : ").map(|(_, rest)| rest.trim()));
-    Ok(collected.ok_or("callgrind did not say what it collected")?.parse()?)
+    Ok(collected.ok_or_else(|| Failure::new("callgrind did not say what it collected"))?.parse()?)
 }

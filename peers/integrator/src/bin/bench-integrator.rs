@@ -130,7 +130,8 @@ fn pushing(pushes: &Pushes, store: Arc<SqliteStore>) -> Result<Integrator<Shared
     // Nobody runs the outbox: what is measured ends with the answer.
     let (sink, _) = ChannelSink::new("channel", 1);
     let outbox = Outbox::new(Arc::clone(&store), vec![Arc::new(sink)], DeliveryRules::default());
-    let rules = PushRules::new(&profile.push, &AUDIENCE.parse()?, 40).with_limits(NonZeroU32::MAX, NonZeroU32::MAX);
+    let rules =
+        PushRules::new(&profile.push, &AUDIENCE.parse()?, 40).with_limits(NonZeroU32::MAX, NonZeroU32::MAX);
     let push = Push::new(store, outbox, keys, rules, clock);
     Ok(issuing(AUDIENCE, SigningKey::generate()?).with_push(push))
 }
@@ -169,7 +170,11 @@ fn tokens(runtime: &Runtime, threads: usize) -> Result<Row, Fault> {
 }
 
 /// Does so many, so many at a time, each answered 200; how long that took.
-async fn each<F>(count: usize, at_a_time: usize, work: impl Fn(usize) -> F + Send + Sync + 'static) -> Result<Duration, Fault>
+async fn each<F>(
+    count: usize,
+    at_a_time: usize,
+    work: impl Fn(usize) -> F + Send + Sync + 'static,
+) -> Result<Duration, Fault>
 where
     F: Future<Output = StatusCode> + Send,
 {
