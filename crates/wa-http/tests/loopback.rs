@@ -204,3 +204,20 @@ fn post(url: &str, body: &'static str) -> Request<Bytes> {
         .body(Bytes::from_static(body.as_bytes()))
         .unwrap()
 }
+
+#[tokio::test]
+async fn only_public_addresses_when_that_is_asked_for() {
+    let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let client = client.with_addresses(wa_http::Addresses::Public);
+    for url in [
+        "http://127.0.0.1:9/",
+        "http://[::1]:9/",
+        "https://127.0.0.1:9/",
+        "http://localhost:9/",
+        "https://localhost:9/",
+    ] {
+        let mut request = http::Request::new(bytes::Bytes::new());
+        *request.uri_mut() = url.parse().unwrap();
+        assert_eq!(client.send(request).await.unwrap_err(), HttpError::Address, "{url}");
+    }
+}

@@ -9,10 +9,12 @@ mod fixture {
 
 use std::{
     num::NonZeroU32,
+    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicU64, AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
 };
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
@@ -163,6 +165,32 @@ async fn the_body_is_read_only_for_whatsapp_and_only_so_far() {
     let mut form = push("/push", &world.token(), ALICE);
     form.headers_mut().insert(header::CONTENT_TYPE, "application/x-www-form-urlencoded".parse().unwrap());
     assert_eq!(world.ask(form).await.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+}
+
+#[tokio::test]
+async fn an_endless_body_is_not_read_to_its_end() {
+    let world = World::new(|rules| rules);
+    let read = Arc::new(AtomicUsize::new(0));
+    let request = push("/push", &world.token(), "").map(|_| Endless(Arc::clone(&read)));
+    let Ok(response) = world.server.clone().call(request).await;
+    assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
+    assert!(read.load(Ordering::Relaxed) <= 5, "{read:?} KiB were read");
+}
+
+/// A body of as many kilobytes as are asked for, a megabyte at most; counts them.
+struct Endless(Arc<AtomicUsize>);
+
+impl hyper::body::Body for Endless {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+        let read = self.0.fetch_add(1, Ordering::Relaxed);
+        Poll::Ready((read < 1024).then(|| Ok(hyper::body::Frame::data(Bytes::from_static(&[b' '; 1024])))))
+    }
 }
 
 #[tokio::test]

@@ -157,9 +157,20 @@ async fn no_failure_and_no_bad_set_takes_keys_away() {
     let html = answer(200, "<html>", &[("content-type", "text/html")]);
     let encoded = with_headers(set(&["x"]), &[("content-encoding", "gzip")]);
     let large = answer(200, &" ".repeat(65 * 1024), &[("content-type", "application/json")]);
+    // A good set, but not an answer of the kind that is asked for.
+    let with_status = |status: u16| {
+        let mut response = set(&["x"]).unwrap();
+        *response.status_mut() = StatusCode::from_u16(status).unwrap();
+        Ok(response)
+    };
     let (cache, publisher) = cache(vec![set(&["a"])]);
     assert_eq!(finds(&cache, "a", T).await, "known");
     let bad = [
+        with_status(201),
+        with_status(206),
+        with_status(302),
+        with_status(404),
+        with_status(500),
         Err(HttpError::Certificate),
         answer(500, "", &[]),
         answer(302, "", &[("location", "https://attacker.example/")]),
