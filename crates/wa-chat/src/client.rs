@@ -185,6 +185,13 @@ impl Client {
         self.events.pop_front().or_else(|| self.messenger.poll_event())
     }
 
+    /// The next event about the connection, or answer: what must not wait behind events that nobody takes, since whoever
+    /// should take them may be waiting for it. [`poll_event`](Self::poll_event) gives these too, before all else.
+    #[must_use]
+    pub fn poll_notice(&mut self) -> Option<Event> {
+        self.events.pop_front().or_else(|| self.messenger.poll_notice())
+    }
+
     /// The next command that is durable: what it asked for will happen, whatever crashes.
     #[must_use]
     pub fn poll_accepted(&mut self) -> Option<Ticket> {

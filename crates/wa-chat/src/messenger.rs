@@ -64,6 +64,8 @@ pub struct Messenger {
     /// Rises with each connection.
     generation: u64,
     events: VecDeque<Event>,
+    /// Answers, which wait behind no other event.
+    notices: VecDeque<Event>,
     accepted: VecDeque<Ticket>,
     transmits: VecDeque<Stanza>,
     failed: Option<StateError>,
@@ -109,6 +111,7 @@ impl Messenger {
             link: None,
             generation: 0,
             events: VecDeque::new(),
+            notices: VecDeque::new(),
             accepted: VecDeque::new(),
             transmits: VecDeque::new(),
             failed: None,
@@ -137,15 +140,12 @@ impl Messenger {
         self.outbox.stop();
         self.fetching.clear();
         self.transmits.clear();
-        let answer = Err(NoAnswer::Lost);
-        self.events
-            .extend(self.requests.clear().map(|ticket| Event::Answered { ticket, answer: answer.clone() }));
+        let lost = |ticket| Event::Answered { ticket, answer: Err(NoAnswer::Lost) };
+        self.notices.extend(self.requests.clear().map(lost));
         for input in std::mem::take(&mut self.queue) {
             match input {
                 // An answer that was not looked at yet is none.
-                Input::Answer(Request::Ask(ticket, _), _) => {
-                    self.events.push_back(Event::Answered { ticket, answer: answer.clone() });
-                }
+                Input::Answer(Request::Ask(ticket, _), _) => self.notices.push_back(lost(ticket)),
                 input if input.dies_with_link() => {}
                 input => self.queue.push_back(input),
             }
@@ -214,7 +214,7 @@ impl Messenger {
         let rows: BTreeMap<Key, Value> = rows.0.into_iter().collect();
         if sealed.released.erased {
             self.erase();
-            self.events.extend(sealed.released.events);
+            self.tell(sealed.released.events);
             return Ok(());
         }
         self.forget_rows(&sealed);
@@ -268,7 +268,13 @@ impl Messenger {
     /// The next thing for the application.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
+        self.poll_notice().or_else(|| self.events.pop_front())
+    }
+
+    /// The next answer; [`poll_event`](Self::poll_event) gives it too, before all else.
+    #[must_use]
+    pub fn poll_notice(&mut self) -> Option<Event> {
+        self.notices.pop_front()
     }
 
     /// The next command that is durable: what it asked for will happen, whatever crashes.
@@ -280,6 +286,15 @@ impl Messenger {
     /// Whether more may be put in; otherwise run transactions and take out first.
     pub fn wants_input(&self) -> bool {
         self.queue.len() < MAX_QUEUED && self.transmits.len() < MAX_READY
+    }
+
+    /// Answers first: whoever waits for one may be the one who should take the rest.
+    fn tell(&mut self, events: Vec<Event>) {
+        for event in events {
+            let is_answer = matches!(event, Event::Answered { .. });
+            let queue = if is_answer { &mut self.notices } else { &mut self.events };
+            queue.push_back(event);
+        }
     }
 
     /// The account is gone: nothing is kept, and nothing more is done.

@@ -33,6 +33,8 @@ struct Orders {
     /// The first text to send, and how many.
     from: u64,
     count: u64,
+    /// Characters of each text, at least.
+    length: usize,
 }
 
 /// What such a client says; one JSON object a line.
@@ -71,7 +73,8 @@ pub async fn serve(orders: &str) -> Result<(), Failure> {
         if next < orders.from + orders.count {
             say(Said::Sending(next))?;
             let id = MessageId(format!("endurance-{next}"));
-            client.send(Jid::phone(PHONE)?, id, Content::text(format!("text {next}"))).await?;
+            let text = format!("{:width$}", format!("text {next}"), width = orders.length);
+            client.send(Jid::phone(PHONE)?, id, Content::text(text)).await?;
             say(Said::Accepted(next))?;
             next += 1;
         }
@@ -90,6 +93,7 @@ struct Survivor {
     environment: Environment,
     directory: tempfile::TempDir,
     key: StoreKey,
+    token: String,
     login: Jid,
     program: PathBuf,
     /// Texts that the client said are durable, and the next one.
@@ -97,6 +101,8 @@ struct Survivor {
     written: Vec<String>,
     shown: BTreeMap<u64, String>,
     confirmed: BTreeSet<u64>,
+    /// What was said in this life.
+    said: Vec<String>,
 }
 
 impl Survivor {
@@ -118,12 +124,14 @@ impl Survivor {
             environment,
             directory,
             key,
+            token,
             login,
             program: program.to_owned(),
             next: 0,
             written: Vec::new(),
             shown: BTreeMap::new(),
             confirmed: BTreeSet::new(),
+            said: Vec::new(),
         })
     }
 
@@ -131,6 +139,7 @@ impl Survivor {
     async fn start(
         &self,
         count: u64,
+        length: usize,
         under: &[&str],
     ) -> Result<(Child, Lines<BufReader<ChildStdout>>), Failure> {
         let orders = Orders {
@@ -138,9 +147,10 @@ impl Survivor {
             key: *self.key.as_bytes(),
             chat: self.environment.sandbox.chat.clone(),
             root: <[u8; 32]>::try_from(hex::decode(&self.environment.sandbox.noise_root)?.as_slice())?,
-            token: self.environment.issue(USER).await?,
+            token: self.token.clone(),
             from: self.next,
             count,
+            length,
         };
         let mut command = match under.split_first() {
             Some((first, rest)) => {
@@ -159,6 +169,7 @@ impl Survivor {
     }
 
     fn hear(&mut self, line: &str) -> Result<(), Failure> {
+        self.said.push(line.to_owned());
         match serde_json::from_str(line)? {
             Said::Sending(_) => {}
             Said::Accepted(text) => self.next = text + 1,
@@ -175,7 +186,8 @@ impl Survivor {
 
     /// A life: a few texts each way, and a kill after so many lines.
     async fn live(&mut self, lines: u32) -> Result<(), Failure> {
-        let (mut child, mut output) = self.start(5, &[]).await?;
+        self.said.clear();
+        let (mut child, mut output) = self.start(5, 0, &[]).await?;
         let text = format!("phone {}", self.written.len());
         self.environment.phone_writes(&self.login, &text).await?;
         self.written.push(text);
@@ -196,7 +208,7 @@ impl Survivor {
 
     /// The last life ends when everything has come to rest.
     async fn rest(&mut self) -> Result<(), Failure> {
-        let (mut child, mut output) = self.start(1, &[]).await?;
+        let (mut child, mut output) = self.start(1, 0, &[]).await?;
         let from_phone = |it: &Self| {
             it.shown.values().filter(|text| !text.starts_with("echo: ")).cloned().collect::<Vec<_>>()
         };
@@ -224,9 +236,10 @@ pub async fn survive(program: &Path, times: u32) -> Result<String, Failure> {
     for life in 0..times {
         let lines = rand::rng().random_range(0..14);
         let lived = tokio::time::timeout(PATIENCE, survivor.live(lines)).await;
-        lived
-            .unwrap_or_else(|_| Err(Failure::new("it stands still")))
-            .map_err(|failure| Failure(format!("life {life}, killed after {lines} lines: {failure}")))?;
+        lived.unwrap_or_else(|_| Err(Failure::new("it stands still"))).map_err(|failure| {
+            let said = &survivor.said;
+            Failure(format!("life {life}, to be killed after {lines} lines: {failure}; it said {said:?}"))
+        })?;
     }
     tokio::time::timeout(PATIENCE, survivor.rest()).await.unwrap_or_else(|_| Err(Failure::new("no rest")))?;
     let (sent, shown) = (survivor.next, survivor.written.len());
@@ -244,7 +257,7 @@ pub async fn watch(program: &Path, texts: u64) -> Result<String, Failure> {
     let calls = "trace=fsync,fdatasync,write,writev,sendto,sendmsg";
     let name = trace.to_string_lossy().into_owned();
     let under = ["strace", "-f", "-s", "64", "-e", calls, "-o", &name];
-    let (mut child, mut output) = survivor.start(texts, &under).await?;
+    let (mut child, mut output) = survivor.start(texts, LONG, &under).await?;
     while survivor.next < texts {
         let line = output.next_line().await?;
         survivor.hear(&line.ok_or_else(|| Failure::new("the client ended, or there is no strace"))?)?;
@@ -253,7 +266,15 @@ pub async fn watch(program: &Path, texts: u64) -> Result<String, Failure> {
     judge(&std::fs::read_to_string(trace)?, texts)
 }
 
-/// Reads a trace: after each announcement a sync must come before anything that goes into a socket.
+/// Bytes that a system call put into a socket.
+fn sent(line: &str) -> usize {
+    let is_send = line.contains("sendto(") || line.contains("sendmsg(");
+    let result = line.rsplit(" = ").next().and_then(|result| result.trim().parse().ok());
+    result.filter(|_| is_send).unwrap_or(0)
+}
+
+/// Reads a trace: after each announcement a sync must come before the text goes into a socket. Texts are told from what
+/// else the client says by their length.
 fn judge(trace: &str, texts: u64) -> Result<String, Failure> {
     let (mut announced, mut synced, mut judged) = (None, false, 0);
     for line in trace.lines() {
@@ -262,7 +283,7 @@ fn judge(trace: &str, texts: u64) -> Result<String, Failure> {
             synced = false;
         } else if line.contains("fsync(") || line.contains("fdatasync(") {
             synced = true;
-        } else if (line.contains("sendto(") || line.contains("sendmsg("))
+        } else if sent(line) >= LONG
             && let Some(text) = announced.take()
         {
             ensure(&format!("text {text} left before the sync"), synced)?;
@@ -275,8 +296,11 @@ fn judge(trace: &str, texts: u64) -> Result<String, Failure> {
 
 const FILE: &str = "store.db";
 
+/// Longer than anything else that the client sends.
+const LONG: usize = 20_000;
+
 /// How long one life may stand still.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(60);
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {
@@ -285,8 +309,10 @@ mod tests {
     #[test]
     fn a_trace_without_a_sync_is_noticed() {
         let announced = r#"12 write(1, "{\"sending\":0}\n", 14) = 14"#;
-        let (sync, send) = ("13 fdatasync(9) = 0", "12 sendto(10, \"..\", 200, 0, NULL, 0) = 200");
+        let (sync, send) = ("13 fdatasync(9) = 0", "12 sendto(10, \"..\", 20100, 0, NULL, 0) = 20100");
         assert!(judge(&[announced, sync, send].join("\n"), 1).is_ok());
+        let ack = "12 sendto(10, \"..\", 60, 0, NULL, 0) = 60";
+        assert!(judge(&[announced, ack, sync, send].join("\n"), 1).is_ok(), "an ack of before is no text");
         let early = judge(&[sync, announced, send, sync].join("\n"), 1).unwrap_err();
         assert_eq!(early.0, "text 0 left before the sync");
         assert!(judge(sync, 1).is_err(), "nothing was seen");

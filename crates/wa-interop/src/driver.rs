@@ -189,13 +189,16 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                 let _ = done.send(());
             }
         }
-        while self.ready.len() < MAX_EVENTS
-            && let Some(event) = self.client.poll_event()
-        {
+        while let Some(event) = self.next_event() {
             if let Some(event) = self.notice(event) {
                 self.ready.push_back(event);
             }
         }
+    }
+
+    /// Few wait for a slow application; but a login and an answer are told at once.
+    fn next_event(&mut self) -> Option<Event> {
+        if self.ready.len() < MAX_EVENTS { self.client.poll_event() } else { self.client.poll_notice() }
     }
 
     /// Whoever waits for a login, its end or an answer hears of it; the rest is the application's.

@@ -109,7 +109,7 @@ impl Messenger {
                 self.events.extend(released.inbox.into_iter().map(|(number, entry)| entry.event(number)));
             }
         }
-        self.events.extend(released.events);
+        self.tell(released.events);
         self.accepted.extend(released.accepted);
         let has_link = link_generation == self.generation && self.link.is_some();
         if has_link {
@@ -127,7 +127,7 @@ impl Messenger {
         match (asked, ticket) {
             (Ok(iq), _) => self.transmits.push_back(iq.into()),
             (Err(why), Some(ticket)) => {
-                self.events.push_back(Event::Answered { ticket, answer: Err(why) });
+                self.notices.push_back(Event::Answered { ticket, answer: Err(why) });
             }
             (Err(_), None) => {}
         }

@@ -20,6 +20,13 @@ pub(super) const CHECKS: &[Check] = &[
         "a mailbox of several batches is emptied, in order",
         offline_batches
     ),
+    check!(
+        "backlog",
+        3,
+        "3.2",
+        "whoever has taken no event for long still connects and is answered",
+        backlog
+    ),
     check!("waiting-peer", 3, "3.1", "a user without keys delays nobody else", waiting_peer),
     check!(
         "acked-once",
@@ -106,6 +113,23 @@ async fn offline_batches(environment: &Environment) -> Result<(), Failure> {
         expect("text", user.text().await?, number.to_string())?;
     }
     mailbox_is_empty(environment, &user.login.to_string()).await
+}
+
+async fn backlog(environment: &Environment) -> Result<(), Failure> {
+    let user = environment.connected("backlog").await?;
+    // More than the client keeps ready for an application that does not take them.
+    for number in 0..700 {
+        environment.phone_writes(&user.login, &number.to_string()).await?;
+    }
+    let login = user.login.to_string();
+    mailbox_is_empty(environment, &login).await?;
+    let mut user = user.restart(environment).await?;
+    user.connect(environment).await?;
+    user.client.blocklist().await?;
+    for number in 0..700 {
+        expect("text", user.text().await?, number.to_string())?;
+    }
+    Ok(())
 }
 
 async fn waiting_peer(environment: &Environment) -> Result<(), Failure> {
