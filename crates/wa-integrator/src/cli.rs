@@ -17,10 +17,13 @@ use wa_integrator::{
 };
 use wa_profile::TokenRules;
 
-/// The third party's server for WhatsApp interoperability: publishes its keys, issues identity tokens and takes
-/// WhatsApp's wake-ups.
+use crate::media_commands::{MediaArguments, MediaCommand};
+
+/// The third party's server for WhatsApp interoperability: publishes its keys, issues identity tokens, takes
+/// WhatsApp's wake-ups and hosts media.
 ///
-/// Prints one line of JSON on standard output when it is ready: `ready`, `address`, `jwks`, `token` and `push`.
+/// Prints one line of JSON on standard output when it is ready: `ready`, `address`, `jwks`, `token`, `push`
+/// and `media`.
 /// Logs go to standard error; WA_INTEGRATOR_LOG selects them (error, warn, info, debug).
 #[derive(Debug, Parser)]
 #[command(version)]
@@ -42,6 +45,11 @@ pub(crate) enum Command {
     Keys {
         #[command(subcommand)]
         command: KeyCommand,
+    },
+    /// Look after hosted media
+    Media {
+        #[command(subcommand)]
+        command: MediaCommand,
     },
 }
 
@@ -191,6 +199,9 @@ pub(crate) struct ServeArguments {
         value_parser = clap::value_parser!(u64).range(1..=60))]
     pub(crate) key_refresh: u64,
 
+    #[command(flatten)]
+    pub(crate) media: MediaArguments,
+
     /// How many connections are served at a time.
     #[arg(long, value_name = "N", env = "WA_INTEGRATOR_CONNECTIONS", default_value_t = 1024,
         value_parser = clap::builder::RangedU64ValueParser::<u32>::new().range(1..=100_000))]
@@ -230,6 +241,8 @@ pub(crate) enum StartError {
     Missing { name: &'static str },
     #[error("{url} is not a url that keys may be fetched from: https, or --allow-private")]
     KeyUrl { url: Uri },
+    #[error("hosted media is not as it should be")]
+    MediaUnsound,
     #[error("cannot listen for signals: {kind}")]
     Signal { kind: io::ErrorKind },
     #[error("cannot write to standard output: {kind}")]

@@ -1,6 +1,7 @@
 //! What can go wrong in the third party's server, and whose fault it is.
 
 mod keys;
+mod media;
 mod push;
 
 use std::{io, path::PathBuf};
@@ -8,6 +9,7 @@ use std::{io, path::PathBuf};
 use thiserror::Error;
 
 pub use keys::{FetchError, KeySetError, KeyUnusable, KeyringError};
+pub use media::BodyError;
 pub use push::{PushRequestError, SinkError, StoreError, TokenRefusal};
 
 /// Any error of this crate.

@@ -9,6 +9,7 @@
 //! | `GET`, `HEAD /.well-known/oauth/openid/jwks` | the public keys ([`KeySet`]) |
 //! | `POST /token` | a new token for the user whom an [`Authenticator`] recognised |
 //! | `POST /push` | 200 once WhatsApp's wake-up is stored ([`Push`]); the [`Outbox`] brings it to its [`PushSink`]s |
+//! | `POST /media`, `GET`, `HEAD`, `DELETE /{storage_reference}` | hosted media ([`MediaHost`]) |
 //!
 //! [`Integrator`] is a `tower::Service` and needs no socket; [`Server`] listens.
 //!
@@ -54,6 +55,7 @@
 mod authenticator;
 mod base_url;
 mod bearer;
+mod body;
 mod clock;
 mod compact_token;
 mod data_directory;
@@ -66,6 +68,7 @@ mod key_cache;
 mod keyring;
 mod keys;
 mod master_key;
+mod media;
 mod oidc;
 mod outbox;
 mod preface;
@@ -87,12 +90,13 @@ mod users;
 
 pub use authenticator::{Authenticator, BuiltIn, Principal};
 pub use base_url::BaseUrl;
+pub use body::AnswerBody;
 pub use clock::Clock;
 pub use data_directory::DataDirectory;
 pub use error::{
-    AuthenticationError, BaseUrlError, ClockError, FetchError, IntegratorError, KeyError, KeySetError,
-    KeyUnusable, KeyringError, PrivateFileError, PushRequestError, ServeError, SinkError, StoreError,
-    TokenError, TokenRefusal, UserIdentifierError,
+    AuthenticationError, BaseUrlError, BodyError, ClockError, FetchError, IntegratorError, KeyError,
+    KeySetError, KeyUnusable, KeyringError, PrivateFileError, PushRequestError, ServeError, SinkError,
+    StoreError, TokenError, TokenRefusal, UserIdentifierError,
 };
 pub use foreign_keys::ForeignKeySet;
 pub use jose::SigningKey;
@@ -101,6 +105,7 @@ pub use key_cache::{KeyCache, KeyCacheRules, KeyCacheStatus};
 pub use keyring::{KeyEntry, KeyRules, KeyState, Keyring, NEXT_KEYS, PUBLISHED_MAX};
 pub use keys::{KeyKeeper, Keys};
 pub use master_key::MasterKey;
+pub use media::{Blobs, Findings, MediaHost, MediaIndex, MediaQuota, MediaRules, StorageReference, Swept};
 pub use oidc::Oidc;
 pub use outbox::{DeliveryRules, Outbox};
 pub use push::{Push, PushRules, Strangers};

@@ -2,6 +2,7 @@
 
 mod cli;
 mod key_commands;
+mod media_commands;
 mod serving;
 
 use std::{
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
 async fn start(arguments: Arguments) -> Result<(), StartError> {
     match arguments.command {
         Some(Command::Keys { command }) => key_commands::run(&command, &arguments.data).await,
+        Some(Command::Media { command }) => media_commands::run(&command, &arguments.data).await,
         None => serving::serve(&arguments.serve, &arguments.data).await,
     }
 }

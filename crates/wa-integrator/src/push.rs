@@ -111,7 +111,12 @@ pub(crate) struct BodyBroken;
 pub(crate) trait PushRoute: Send + Sync {
     fn path(&self) -> &str;
     fn answer<'a>(&'a self, request: &'a Parts, body: RequestBody) -> Answering<'a>;
+    /// Why a request is refused that must show WhatsApp's token; `None` if it does.
+    fn refusal<'a>(&'a self, request: &'a Parts) -> Refusing<'a>;
 }
+
+/// A refusal, or none, under way.
+pub(crate) type Refusing<'a> = Pin<Box<dyn Future<Output = Option<Response<Full<Bytes>>>> + Send + 'a>>;
 
 /// An answer under way.
 pub(crate) type Answering<'a> = Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send + 'a>>;
@@ -182,12 +187,8 @@ impl<S: Store + Clone, C: HttpClient> Push<S, C> {
     async fn take(&self, request: &Parts, body: RequestBody) -> Result<(), Refusal> {
         // Before anything that costs.
         let _room = self.room.try_acquire().map_err(|_| Refusal::Later)?;
-        let token = bearer(&request.headers).map_err(|error| match error {
-            AuthenticationError::Missing => Refusal::Missing,
-            _ => Refusal::Malformed,
-        })?;
         let now = self.clock.now();
-        self.authenticate(token, now).await?;
+        self.authenticate(request, now).await?;
         // Only WhatsApp comes this far.
         PushRequest::check_content_type(&request.headers).map_err(Refusal::Body)?;
         let body = read(body).await?;
@@ -202,7 +203,11 @@ impl<S: Store + Clone, C: HttpClient> Push<S, C> {
     }
 
     /// Cheap checks, the key, the signature, the claims: in this order.
-    async fn authenticate(&self, token: &str, now: u64) -> Result<(), Refusal> {
+    async fn authenticate(&self, request: &Parts, now: u64) -> Result<(), Refusal> {
+        let token = bearer(&request.headers).map_err(|error| match error {
+            AuthenticationError::Missing => Refusal::Missing,
+            _ => Refusal::Malformed,
+        })?;
         let token = self.verifier.parse(token).map_err(Refusal::Token)?;
         let keys = match self.keys.lookup(&token.kid, now).await {
             Lookup::Known(keys) => keys,
@@ -260,6 +265,13 @@ impl<S: Store + Clone, C: HttpClient> PushRoute for Push<S, C> {
                 Ok(()) => empty(StatusCode::OK),
                 Err(refusal) => refusal.response(),
             }
+        })
+    }
+
+    fn refusal<'a>(&'a self, request: &'a Parts) -> Refusing<'a> {
+        Box::pin(async move {
+            let refused = self.authenticate(request, self.clock.now()).await;
+            refused.err().map(Refusal::response)
         })
     }
 }

@@ -11,9 +11,7 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::{Request, Response};
-use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -27,7 +25,7 @@ use tokio::{
 };
 use tower::Service;
 
-use crate::{PeerAddress, ServeError, preface::Prefaced};
+use crate::{AnswerBody, PeerAddress, ServeError, preface::Prefaced};
 
 /// A bound listener, ready to serve HTTP/1.1 and HTTP/2 with prior knowledge on one port, without TLS.
 #[derive(Debug)]
@@ -75,7 +73,7 @@ impl Server {
     /// began, and ends the rest after [`ConnectionLimits::drain`].
     pub async fn run<S>(self, service: S, shutdown: impl Future<Output = ()> + Send)
     where
-        S: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>,
+        S: Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible>,
         S: Clone + Send + 'static,
         S::Future: Send,
     {
@@ -214,7 +212,7 @@ async fn connection<S>(
     limits: ConnectionLimits,
     mut stopping: watch::Receiver<()>,
 ) where
-    S: Service<Request<Incoming>, Response = Response<Full<Bytes>>, Error = Infallible>,
+    S: Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible>,
     S: Clone + Send + 'static,
     S::Future: Send,
 {

@@ -20,8 +20,8 @@ use tower::Service;
 use wa_http::HttpClient;
 
 use crate::{
-    AuthenticationError, Authenticator, Clock, KeyringError, Keys, Principal, Push, SigningKey, Token,
-    TokenError, TokenIssuer, host,
+    AnswerBody, AuthenticationError, Authenticator, Clock, KeyringError, Keys, MediaHost, Principal, Push,
+    SigningKey, StorageReference, Token, TokenError, TokenIssuer, host,
     push::{BodyBroken, PushRoute, RequestBody},
     rate::PerUser,
     store::Store,
@@ -30,8 +30,7 @@ use crate::{
 
 /// The third party's server without its sockets; cheap to clone.
 ///
-/// Only the body of a push is read, and only once the push is known to be WhatsApp's. Every answer's body is
-/// whole; refusals have none. Signing runs on tokio's blocking threads, as many at a time as there are processors,
+/// Only the bodies of pushes and uploads are read, and only once it is known whose they are. Refusals have none. Signing runs on tokio's blocking threads, as many at a time as there are processors,
 /// so the service is called inside a tokio runtime.
 ///
 /// | request | answer |
@@ -41,6 +40,7 @@ use crate::{
 /// | `POST /token`, not recognised | 401 with `WWW-Authenticate: Bearer` |
 /// | `POST /token`, too often for one user | 429 with `Retry-After` |
 /// | `POST` of the push path | see [`Push`]; 404 [without it](Self::with_push) |
+/// | `POST /media`, and whatever a storage reference names | see [`MediaHost`]; 404 [without it](Self::with_media) |
 /// | keys or clock out of order | 503 with `Retry-After` |
 /// | another method of these | 405 with `Allow` |
 /// | another path | 404 |
@@ -59,6 +59,7 @@ struct Shared<A> {
     room: Arc<Semaphore>,
     signing: Arc<Semaphore>,
     push: Option<Arc<dyn PushRoute>>,
+    media: Option<MediaHost>,
     users: Option<Arc<dyn UserLog>>,
 }
 
@@ -81,6 +82,7 @@ impl<A: Authenticator> Integrator<A> {
             room: Arc::new(Semaphore::new(WAITING_MAX)),
             signing: Arc::new(Semaphore::new(processors)),
             push: None,
+            media: None,
             users: None,
         }))
     }
@@ -93,6 +95,15 @@ impl<A: Authenticator> Integrator<A> {
         C: HttpClient + 'static,
     {
         self.changed(|shared| shared.push = Some(Arc::new(push)))
+    }
+
+    /// This server, hosting media. To be called before it is cloned.
+    ///
+    /// A fetch that shows a token is checked as a push is, if pushes are taken; without them nothing can be checked,
+    /// and [`MediaFetchAuth::Required`](wa_profile::MediaFetchAuth::Required) refuses every fetch.
+    #[must_use]
+    pub fn with_media(self, media: MediaHost) -> Self {
+        self.changed(|shared| shared.media = Some(media))
     }
 
     /// This server, noting in `store` who got a token. To be called before it is cloned.
@@ -122,10 +133,17 @@ impl<A: Authenticator> Integrator<A> {
         Some(format!("{}{}", self.0.issuer.base_url(), push.path()))
     }
 
-    /// Whether keys and clock are in order, so that tokens can be issued.
+    /// Whether keys and clock are in order, so that tokens can be issued, and hosted media could be used last.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.0.clock.steady().is_ok_and(|now| self.0.keys.signer(now).is_ok())
+        let hosts = self.0.media.as_ref().is_none_or(MediaHost::is_ready);
+        hosts && self.0.clock.steady().is_ok_and(|now| self.0.keys.signer(now).is_ok())
+    }
+
+    /// Where media is uploaded, if it is hosted.
+    #[must_use]
+    pub fn media_url(&self) -> Option<String> {
+        self.0.media.as_ref().map(|_| format!("{}{MEDIA_PATH}", self.0.issuer.base_url()))
     }
 
     /// Where the keys are published.
@@ -146,7 +164,7 @@ where
     A: Authenticator,
     B: Body<Data = Bytes> + Send + 'static,
 {
-    type Response = Response<Full<Bytes>>;
+    type Response = Response<AnswerBody>;
     type Error = Infallible;
     type Future = Answer;
 
@@ -157,19 +175,22 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         let route = match self.0.route(&head) {
-            Route::Answered(response) => return Answer::Ready(Some(response)),
+            Route::Answered(response) => return Answer::Ready(Some(response.map(AnswerBody::from))),
             route => route,
         };
         let shared = Arc::clone(&self.0);
         Answer::Pending(Box::pin(async move {
-            match (route, &shared.push) {
-                (Route::Token, _) => shared.serve_token(&head).await,
-                (Route::Push, Some(push)) => {
-                    let body: RequestBody = body.map_err(|_| BodyBroken).boxed_unsync();
-                    push.answer(&head, body).await
+            let body: RequestBody = body.map_err(|_| BodyBroken).boxed_unsync();
+            let answer = match (route, &shared.push, &shared.media) {
+                (Route::Token, _, _) => shared.serve_token(&head).await,
+                (Route::Push, Some(push), _) => push.answer(&head, body).await,
+                (Route::Upload, _, Some(media)) => return shared.upload(media, &head, body).await,
+                (Route::Hosted(reference), _, Some(media)) => {
+                    return shared.hosted(media, &reference, &head).await;
                 }
-                (Route::Answered(_) | Route::Push, _) => empty(StatusCode::NOT_FOUND),
-            }
+                _ => empty(StatusCode::NOT_FOUND),
+            };
+            answer.map(AnswerBody::from)
         }))
     }
 }
@@ -178,13 +199,13 @@ where
 #[must_use = "does nothing unless awaited"]
 pub enum Answer {
     /// It needed nobody else; taken when polled.
-    Ready(Option<Response<Full<Bytes>>>),
+    Ready(Option<Response<AnswerBody>>),
     /// It is being worked on.
-    Pending(Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>),
+    Pending(Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>),
 }
 
 impl Future for Answer {
-    type Output = Result<Response<Full<Bytes>>, Infallible>;
+    type Output = Result<Response<AnswerBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
@@ -208,6 +229,8 @@ enum Route {
     Answered(Response<Full<Bytes>>),
     Token,
     Push,
+    Upload,
+    Hosted(StorageReference),
 }
 
 impl<A: Authenticator> Shared<A> {
@@ -219,6 +242,11 @@ impl<A: Authenticator> Shared<A> {
             Some(path) if path == self.issuer.jwks_path() => Route::Answered(self.serve_keys(request)),
             Some(TOKEN_PATH) => Route::Token,
             Some(path) if self.push.as_ref().is_some_and(|push| push.path() == path) => Route::Push,
+            Some(MEDIA_PATH) if self.media.is_some() => Route::Upload,
+            Some(path) if self.media.is_some() => match hosted(path) {
+                Some(reference) => Route::Hosted(reference),
+                None => Route::Answered(empty(StatusCode::NOT_FOUND)),
+            },
             _ => Route::Answered(empty(StatusCode::NOT_FOUND)),
         }
     }
@@ -247,6 +275,46 @@ impl<A: Authenticator> Shared<A> {
             *response.body_mut() = Full::new(body);
         }
         response
+    }
+
+    /// Recognises the user, and only then reads the file.
+    async fn upload(&self, media: &MediaHost, request: &Parts, body: RequestBody) -> Response<AnswerBody> {
+        match self.principal(request).await {
+            Ok(principal) => media.upload(principal, request, body).await,
+            Err(response) => response.map(AnswerBody::from),
+        }
+    }
+
+    /// Lets anybody fetch who has the reference, and the owner delete.
+    async fn hosted(
+        &self,
+        media: &MediaHost,
+        reference: &StorageReference,
+        request: &Parts,
+    ) -> Response<AnswerBody> {
+        let mut owner = None;
+        if request.method == Method::DELETE {
+            match self.principal(request).await {
+                Ok(principal) => owner = Some(principal),
+                Err(response) => return response.map(AnswerBody::from),
+            }
+        } else if media.needs_token() || request.headers.contains_key(header::AUTHORIZATION) {
+            let refusal = match &self.push {
+                Some(push) => push.refusal(request).await,
+                None => {
+                    media.needs_token().then(|| retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS))
+                }
+            };
+            if let Some(refusal) = refusal {
+                return refusal.map(AnswerBody::from);
+            }
+        }
+        media.hosted(reference, request, owner).await
+    }
+
+    async fn principal(&self, request: &Parts) -> Result<Principal, Response<Full<Bytes>>> {
+        let now = self.clock.steady().map_err(|error| unavailable(&error))?;
+        self.authenticator.authenticate(request, now).await.map_err(unauthenticated)
     }
 
     async fn serve_token(&self, request: &Parts) -> Response<Full<Bytes>> {
@@ -315,6 +383,7 @@ impl<A> fmt::Debug for Integrator<A> {
 }
 
 const TOKEN_PATH: &str = "/token";
+const MEDIA_PATH: &str = "/media";
 const JSON: &str = "application/json";
 const CHALLENGE_MISSING: &str = "Bearer realm=\"wa-integrator\"";
 const CHALLENGE_REFUSED: &str = "Bearer realm=\"wa-integrator\", error=\"invalid_token\"";
@@ -322,6 +391,12 @@ const CHALLENGE_REFUSED: &str = "Bearer realm=\"wa-integrator\", error=\"invalid
 const WAITING_MAX: usize = 256;
 const RETRY_SECONDS: u64 = 1;
 const TOKENS_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+
+/// What a path below the base URL names, with or without a slash at its end.
+fn hosted(path: &str) -> Option<StorageReference> {
+    let name = path.strip_prefix('/')?;
+    StorageReference::parse(name.strip_suffix('/').unwrap_or(name))
+}
 
 fn granted(token: &Token) -> Response<Full<Bytes>> {
     let body = serde_json::json!({"token": token.as_str(), "expires_at": token.expires_at()});

@@ -11,8 +11,8 @@ use tokio::{signal, task::JoinSet};
 use wa_http::{Addresses, HyperClient, Limits, PlainHttp};
 use wa_integrator::{
     BaseUrl, BuiltIn, Clock, DataDirectory, DeliveryRules, Integrator, KeyCache, KeyCacheRules, KeyKeeper,
-    Oidc, Outbox, Push, PushRules, PushSink, Server, SharedSecret, SqliteStore, TokenIssuer, TrustedProxy,
-    Webhook,
+    MediaHost, Oidc, Outbox, Push, PushRules, PushSink, Server, SharedSecret, SqliteStore, TokenIssuer,
+    TrustedProxy, Webhook,
 };
 use wa_profile::Profile;
 
@@ -37,7 +37,8 @@ pub(crate) async fn serve(arguments: &ServeArguments, data: &DataArguments) -> R
     let authenticator = background.authenticator(arguments, &profile, *secret, &clock)?;
     let mut integrator = Integrator::new(issuer, keeper.keys(), authenticator, clock.clone())
         .with_tokens_a_minute(arguments.tokens_a_minute)
-        .with_users(Arc::clone(&store));
+        .with_users(Arc::clone(&store))
+        .with_media(background.media(arguments, data, &profile, &clock).await?);
     if let Some(webhook) = &arguments.webhook {
         let webhook = Webhook::new(backend(), webhook.clone(), *secret, clock.clone())?;
         let push = background.push(arguments, &profile, &base_url, store, Arc::new(webhook), &clock)?;
@@ -60,6 +61,18 @@ pub(crate) async fn serve(arguments: &ServeArguments, data: &DataArguments) -> R
 struct Background(JoinSet<()>);
 
 impl Background {
+    async fn media(
+        &mut self,
+        arguments: &ServeArguments,
+        data: &DataArguments,
+        profile: &Profile,
+        clock: &Clock,
+    ) -> Result<MediaHost, StartError> {
+        let host = arguments.media.host(data, profile, clock).await?;
+        self.0.spawn(host.clone().run());
+        Ok(host)
+    }
+
     fn authenticator(
         &mut self,
         arguments: &ServeArguments,
@@ -172,6 +185,7 @@ fn announce(address: &str, integrator: &Integrator<BuiltIn<HyperClient>>) -> io:
         "jwks": integrator.jwks_url(),
         "token": integrator.token_url(),
         "push": integrator.push_url(),
+        "media": integrator.media_url(),
     });
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;

@@ -1,0 +1,93 @@
+//! Answering `GET {base}/{storage_reference}`: whole or a range, and nothing about what is not there (RO 1.0.3).
+
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+
+use super::{
+    Hosting, RETRY_SECONDS, StorageReference,
+    index::Hosted,
+    range::{Asked, is_known},
+};
+use crate::{
+    AnswerBody, StoreError,
+    service::{empty, retry_later},
+};
+
+/// The answer to a fetch.
+pub(super) async fn answer(
+    hosting: &Hosting,
+    reference: &StorageReference,
+    request: &Parts,
+) -> Response<AnswerBody> {
+    match found(hosting, reference, request).await {
+        Ok(response) => response,
+        Err(error) => {
+            tracing::error!(%error, "hosted media cannot be served");
+            retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS).map(AnswerBody::from)
+        }
+    }
+}
+
+async fn found(
+    hosting: &Hosting,
+    reference: &StorageReference,
+    request: &Parts,
+) -> Result<Response<AnswerBody>, StoreError> {
+    let Some(hosted) = hosting.index.hosted(reference.id(), hosting.clock.now()).await? else {
+        return Ok(empty(StatusCode::NOT_FOUND).map(AnswerBody::from));
+    };
+    let etag = format!("\"{}\"", hex::encode(hosted.digest));
+    if is_known(&request.headers, &etag) {
+        return Ok(described(StatusCode::NOT_MODIFIED, &hosted, &etag));
+    }
+    let asked = match request.method {
+        Method::HEAD => Asked::Whole,
+        _ => Asked::of(&request.headers, hosted.length, &etag),
+    };
+    let (status, start, end) = match asked {
+        Asked::Whole => (StatusCode::OK, 0, hosted.length),
+        Asked::Part(start, end) => (StatusCode::PARTIAL_CONTENT, start, end),
+        Asked::Nothing => {
+            let mut response = described(StatusCode::RANGE_NOT_SATISFIABLE, &hosted, &etag);
+            insert(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{}", hosted.length));
+            return Ok(response);
+        }
+    };
+    // For HEAD as well: what it promises must be there.
+    let body = hosting.blobs.open(reference.id(), start, end).await?;
+    let mut response = described(status, &hosted, &etag);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
+    if status == StatusCode::PARTIAL_CONTENT {
+        let range = format!("bytes {start}-{}/{}", end - 1, hosted.length);
+        insert(headers, header::CONTENT_RANGE, &range);
+    }
+    if request.method != Method::HEAD {
+        *response.body_mut() = AnswerBody::from(body);
+    }
+    Ok(response)
+}
+
+/// What every answer about a hosted file says: bytes, no page; the same for as long as it is there.
+fn described(status: StatusCode, hosted: &Hosted, etag: &str) -> Response<AnswerBody> {
+    let mut response = empty(status).map(AnswerBody::from);
+    let headers = response.headers_mut();
+    insert(headers, header::ETAG, etag);
+    for (name, value) in [
+        (header::ACCEPT_RANGES, "bytes"),
+        (header::CACHE_CONTROL, "private, no-transform"),
+        (header::CONTENT_DISPOSITION, "attachment"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::CONTENT_SECURITY_POLICY, "default-src 'none'; sandbox"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    debug_assert!(hosted.length > 0);
+    response
+}
+
+fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

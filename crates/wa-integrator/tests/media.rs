@@ -1,0 +1,469 @@
+//! Hosted media without a socket: who may upload, what is kept, who gets it, and what is never on the disk.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+mod fixture {
+    pub(crate) mod server;
+}
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use fixture::server::{NOW, SECRET, bearer, integrator};
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
+use hyper::body::Frame;
+use sha2::{Digest as _, Sha256};
+use tower::Service as _;
+use wa_integrator::{
+    Blobs, Clock, Integrator, MediaHost, MediaIndex, MediaQuota, MediaRules, SharedSecret, UserIdentifier,
+};
+use wa_profile::{MediaFetchAuth, Profile};
+
+const BASE: &str = "https://integrator.example";
+const BLOB: &[u8] = b"what nobody here can read";
+
+struct World {
+    server: Integrator<SharedSecret>,
+    host: MediaHost,
+    hand: Arc<AtomicU64>,
+    directory: tempfile::TempDir,
+}
+
+type Body = UnsyncBoxBody<Bytes, std::io::Error>;
+
+impl World {
+    fn new(change: impl FnOnce(MediaRules) -> MediaRules) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (server, hand) = integrator(BASE);
+        let shown = Arc::clone(&hand);
+        let clock = Clock::from_fn(move || shown.load(Ordering::Relaxed));
+        let blobs = Blobs::local(&directory.path().join("media")).unwrap();
+        let index = MediaIndex::open(&directory.path().join("media.sqlite")).unwrap();
+        let rules = change(MediaRules::new(&Profile::default().media));
+        let host = MediaHost::new(blobs, index, rules, clock);
+        Self { server: server.with_media(host.clone()), host, hand, directory }
+    }
+
+    async fn ask(&self, request: Request<Body>) -> Response<Bytes> {
+        let Ok(response) = self.server.clone().call(request).await;
+        let (head, body) = response.into_parts();
+        Response::from_parts(head, body.collect().await.unwrap().to_bytes())
+    }
+
+    /// Uploads and gives the path of what is hosted.
+    async fn hosted(&self, blob: &[u8]) -> String {
+        let response = self.ask(upload("alice", blob)).await;
+        assert_eq!(response.status(), StatusCode::CREATED);
+        format!("/{}", response.headers()[header::LOCATION].to_str().unwrap())
+    }
+
+    async fn get(&self, path: &str, headers: &[(&str, &str)]) -> Response<Bytes> {
+        self.ask(request(Method::GET, path, headers, whole(b""))).await
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        files(&self.directory.path().join("media"))
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.hand.fetch_add(seconds, Ordering::Relaxed);
+    }
+}
+
+fn files(directory: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+fn whole(bytes: &[u8]) -> Body {
+    Full::new(Bytes::copy_from_slice(bytes)).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn digest(bytes: &[u8]) -> String {
+    format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(bytes)))
+}
+
+fn request(method: Method, path: &str, headers: &[(&str, &str)], body: Body) -> Request<Body> {
+    let mut builder = Request::builder().method(method).uri(path).header("host", "integrator.example");
+    for (name, value) in headers {
+        builder = builder.header(*name, *value);
+    }
+    builder.body(body).unwrap()
+}
+
+fn upload(user: &str, blob: &[u8]) -> Request<Body> {
+    declared(user, &blob.len().to_string(), &digest(blob), whole(blob))
+}
+
+fn declared(user: &str, length: &str, digest: &str, body: Body) -> Request<Body> {
+    let headers = [("authorization", &*bearer(user)), ("content-length", length), ("content-digest", digest)];
+    request(Method::POST, "/media", &headers, body)
+}
+
+#[tokio::test]
+async fn what_is_uploaded_is_served_as_nothing_but_bytes() {
+    let world = World::new(|rules| rules);
+    let response = world.ask(upload("alice", BLOB)).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
+    let body: serde_json::Value = serde_json::from_slice(response.body()).unwrap();
+    let reference = body["storage_reference"].as_str().unwrap();
+    assert_eq!((reference.len(), body["expires_at"].as_u64()), (43, Some(NOW + 30 * 24 * 3600)));
+    assert_eq!(response.headers()[header::LOCATION], reference);
+    for path in [format!("/{reference}"), format!("/{reference}/")] {
+        let got = world.get(&path, &[]).await;
+        assert_eq!((got.status(), &got.body()[..]), (StatusCode::OK, BLOB));
+        assert_eq!(got.headers()[header::CONTENT_TYPE], "application/octet-stream");
+        assert_eq!(got.headers()[header::CONTENT_LENGTH], "25");
+        assert_eq!(got.headers()[header::X_CONTENT_TYPE_OPTIONS], "nosniff");
+        assert_eq!(got.headers()[header::CONTENT_DISPOSITION], "attachment");
+        assert_eq!(got.headers()[header::ACCEPT_RANGES], "bytes");
+        assert_eq!(got.headers()[header::ETAG], format!("\"{}\"", hex::encode(Sha256::digest(BLOB))));
+        let head = world.ask(request(Method::HEAD, &path, &[("range", "bytes=0-1")], whole(b""))).await;
+        assert_eq!((head.status(), head.headers(), head.body().len()), (StatusCode::OK, got.headers(), 0));
+    }
+    let names: Vec<String> = world.files().iter().map(|it| it.display().to_string()).collect();
+    assert!(names.len() == 1 && !names[0].contains(reference), "the reference is nowhere on the disk");
+    assert_eq!(fs::read(&world.files()[0]).unwrap(), BLOB);
+}
+
+#[tokio::test]
+async fn ranges_are_served_and_the_rest_is_whole() {
+    let world = World::new(|rules| rules);
+    let path = world.hosted(BLOB).await;
+    let tag = format!("\"{}\"", hex::encode(Sha256::digest(BLOB)));
+    let etag = tag.as_str();
+    for (headers, status, range, body) in [
+        (&[("range", "bytes=0-3")][..], 206, Some("bytes 0-3/25"), &BLOB[..4]),
+        (&[("range", "bytes=20-")], 206, Some("bytes 20-24/25"), &BLOB[20..]),
+        (&[("range", "bytes=-4")], 206, Some("bytes 21-24/25"), &BLOB[21..]),
+        (&[("range", "bytes=20-999")], 206, Some("bytes 20-24/25"), &BLOB[20..]),
+        (&[("range", "bytes=25-")], 416, Some("bytes */25"), b""),
+        (&[("range", "bytes=0-1,3-4")], 200, None, BLOB),
+        (&[("range", "bytes=9-1")], 200, None, BLOB),
+        (&[("range", "bytes=0-3"), ("if-range", etag)], 206, Some("bytes 0-3/25"), &BLOB[..4]),
+        (&[("range", "bytes=0-3"), ("if-range", "\"other\"")], 200, None, BLOB),
+        (&[("if-none-match", etag)], 304, None, b""),
+        (&[("if-none-match", "*"), ("range", "bytes=0-3")], 304, None, b""),
+        (&[("if-none-match", "\"other\"")], 200, None, BLOB),
+    ] {
+        let got = world.get(&path, headers).await;
+        let shown = got.headers().get(header::CONTENT_RANGE).map(|range| range.to_str().unwrap());
+        assert_eq!((got.status().as_u16(), shown, &got.body()[..]), (status, range, body), "{headers:?}");
+        assert_eq!(got.headers()[header::ETAG], etag);
+    }
+}
+
+#[tokio::test]
+async fn hostile_paths_are_not_found_and_touch_no_file() {
+    let world = World::new(|rules| rules);
+    world.hosted(BLOB).await;
+    fs::write(world.directory.path().join("secret"), "secret").unwrap();
+    let absent = "A".repeat(43);
+    let expected = world.get(&format!("/{absent}"), &[]).await;
+    let long = "A".repeat(4096);
+    let stored = world.files()[0].file_name().unwrap().to_str().unwrap().to_owned();
+    for path in [
+        "/..",
+        "/../secret",
+        "/../../etc/passwd",
+        "/%2e%2e/secret",
+        "/%2e%2e%2fsecret",
+        "/..%2fsecret",
+        "/%252e%252e%252fsecret",
+        "/..%5csecret",
+        "/%00",
+        "/secret%00",
+        "/%c0%ae%c0%ae/secret",
+        "/~root",
+        "/CON",
+        "/aux.",
+        "/media/../secret",
+        "/media/",
+        "/media/x",
+        "/.",
+        "/",
+        "//",
+        "/media.sqlite",
+        "/secret.",
+        "/secret%20",
+        &format!("/{long}"),
+        &format!("/{absent}/.."),
+        &format!("/{absent}//"),
+        &format!("/{}/{stored}", &stored[..2]),
+        &format!("/{stored}"),
+        &format!("/{absent}?x"),
+    ] {
+        let got = world.get(path, &[]).await;
+        assert_eq!(
+            (got.status(), got.headers(), got.body()),
+            (expected.status(), expected.headers(), expected.body()),
+            "{path}"
+        );
+    }
+    assert_eq!(expected.status(), StatusCode::NOT_FOUND);
+    assert!(expected.headers().is_empty() && expected.body().is_empty());
+}
+
+#[tokio::test]
+async fn absent_expired_deleted_and_unfinished_are_all_the_same() {
+    let world = World::new(|rules| rules.with_kept(Duration::from_secs(60)));
+    let path = world.hosted(BLOB).await;
+    let other = world.hosted(BLOB).await;
+    let deleted =
+        world.ask(request(Method::DELETE, &other, &[("authorization", &bearer("alice"))], whole(b""))).await;
+    assert_eq!(deleted.status(), StatusCode::NO_CONTENT);
+    let absent = world.get(&format!("/{}", "A".repeat(43)), &[]).await;
+    let same = |got: &Response<Bytes>| (got.status(), got.headers().clone(), got.body().clone());
+    assert_eq!(same(&world.get(&other, &[]).await), same(&absent));
+    world.pass(59);
+    assert_eq!(world.get(&path, &[]).await.status(), StatusCode::OK);
+    world.pass(1);
+    assert_eq!(same(&world.get(&path, &[]).await), same(&absent), "expired, and not yet swept");
+    let swept = world.host.sweep().await.unwrap();
+    assert_eq!((swept.expired, swept.broken, world.files().len()), (1, 0, 0));
+}
+
+#[tokio::test]
+async fn only_the_owner_deletes() {
+    let world = World::new(|rules| rules);
+    let path = world.hosted(BLOB).await;
+    let delete = |headers: Vec<(&'static str, String)>| {
+        let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        request(Method::DELETE, &path, &headers, whole(b""))
+    };
+    assert_eq!(world.ask(delete(vec![])).await.status(), StatusCode::UNAUTHORIZED);
+    let bobs = delete(vec![("authorization", bearer("bob"))]);
+    assert_eq!(world.ask(bobs).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!(world.get(&path, &[]).await.status(), StatusCode::OK);
+    let alices = delete(vec![("authorization", bearer("alice"))]);
+    assert_eq!(world.ask(alices).await.status(), StatusCode::NO_CONTENT);
+    assert!(world.files().is_empty());
+}
+
+#[tokio::test]
+async fn an_upload_that_is_not_as_declared_leaves_nothing() {
+    let world = World::new(|rules| rules.with_blob_bytes_max(1000).with_pause_max(Duration::from_millis(20)));
+    let broken = || {
+        let frames = [Ok(Frame::data(Bytes::from_static(b"what"))), Err(std::io::Error::other("gone"))];
+        StreamBody::new(Frames(frames.into_iter().collect(), false)).boxed_unsync()
+    };
+    let stalled = || {
+        StreamBody::new(Frames([Ok(Frame::data(Bytes::from_static(b"what")))].into_iter().collect(), true))
+            .boxed_unsync()
+    };
+    let (good, long) = (digest(BLOB), vec![0; 1001]);
+    for (name, request, status) in [
+        (
+            "no digest",
+            request(
+                Method::POST,
+                "/media",
+                &[("authorization", &bearer("a")), ("content-length", "25")],
+                whole(BLOB),
+            ),
+            400,
+        ),
+        (
+            "no length",
+            request(
+                Method::POST,
+                "/media",
+                &[("authorization", &bearer("a")), ("content-digest", &good)],
+                whole(BLOB),
+            ),
+            411,
+        ),
+        ("a length that is none", declared("a", "+25", "x", whole(BLOB)), 400),
+        ("empty", declared("a", "0", &digest(b""), whole(b"")), 400),
+        ("too long", upload("a", &long), 413),
+        ("longer than declared", declared("a", "24", &good, whole(BLOB)), 400),
+        ("shorter than declared", declared("a", "26", &good, whole(BLOB)), 400),
+        ("broken off", declared("a", "25", &good, broken()), 400),
+        ("stalled", declared("a", "25", &good, stalled()), 408),
+        ("another digest", declared("a", "25", &digest(b"other"), whole(BLOB)), 422),
+        (
+            "nobody's",
+            request(
+                Method::POST,
+                "/media",
+                &[("content-length", "25"), ("content-digest", &good)],
+                whole(BLOB),
+            ),
+            401,
+        ),
+        (
+            "another method",
+            request(Method::PUT, "/media", &[("authorization", &bearer("a"))], whole(BLOB)),
+            405,
+        ),
+    ] {
+        assert_eq!(world.ask(request).await.status().as_u16(), status, "{name}");
+        assert!(world.files().is_empty(), "{name}");
+    }
+    let findings = world.host.check(true, false).await.unwrap();
+    assert_eq!((findings.sound, findings.uploading, findings.is_sound()), (0, 0, true));
+}
+
+/// Frames, then the end or nothing.
+struct Frames(std::collections::VecDeque<Result<Frame<Bytes>, std::io::Error>>, bool);
+
+impl futures_core::Stream for Frames {
+    type Item = Result<Frame<Bytes>, std::io::Error>;
+
+    fn poll_next(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        match self.0.pop_front() {
+            None if self.1 => std::task::Poll::Pending,
+            item => std::task::Poll::Ready(item),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_has_a_quota_for_the_day_that_broken_uploads_give_back() {
+    let world = World::new(|rules| rules.with_quota(MediaQuota { bytes: 60, files: 4 }));
+    world.hosted(BLOB).await;
+    let broken = declared("alice", "25", &digest(b"x"), whole(&BLOB[..5]));
+    assert_eq!(world.ask(broken).await.status(), StatusCode::BAD_REQUEST);
+    // 25 and 5 bytes are used, and two of the files.
+    world.hosted(BLOB).await;
+    let refused = world.ask(upload("alice", BLOB)).await;
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    let day = 24 * 3600;
+    assert_eq!(refused.headers()[header::RETRY_AFTER], (day - NOW % day).to_string());
+    assert_eq!(world.ask(upload("bob", BLOB)).await.status(), StatusCode::CREATED);
+    world.hosted(b"small").await;
+    assert_eq!(
+        world.ask(upload("alice", b"x")).await.status(),
+        StatusCode::TOO_MANY_REQUESTS,
+        "the fifth file"
+    );
+    world.pass(day - NOW % day);
+    let user = UserIdentifier::new("alice", 40).unwrap();
+    let credential = SharedSecret::new(SECRET, 40).credential(&user, NOW + day - NOW % day + 60);
+    let mut tomorrow = upload("alice", BLOB);
+    let authorization = format!("Bearer {credential}").parse().unwrap();
+    tomorrow.headers_mut().insert(header::AUTHORIZATION, authorization);
+    assert_eq!(world.ask(tomorrow).await.status(), StatusCode::CREATED);
+}
+
+#[tokio::test]
+async fn what_a_crash_leaves_is_swept() {
+    let world = World::new(|rules| rules);
+    let kept = world.hosted(BLOB).await;
+    // An upload whose process ends: its body never does.
+    let endless =
+        StreamBody::new(Frames([Ok(Frame::data(Bytes::from(vec![1; 2 << 20])))].into_iter().collect(), true))
+            .boxed_unsync();
+    let mut server = world.server.clone();
+    let uploading = tokio::spawn(server.call(declared("alice", "9000000", &digest(b"x"), endless)));
+    while world.files().len() < 2 {
+        tokio::task::yield_now().await;
+    }
+    uploading.abort();
+    assert_eq!(world.host.sweep().await.unwrap().broken, 0, "it may still be under way");
+    assert_eq!(world.host.check(false, false).await.unwrap().uploading, 1);
+    let swept = world.host.sweep_at_start().await.unwrap();
+    assert_eq!((swept.broken, swept.expired), (1, 0));
+    assert_eq!(world.files().len(), 1);
+    assert_eq!(world.get(&kept, &[]).await.status(), StatusCode::OK);
+    assert!(world.host.check(true, false).await.unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn a_check_finds_what_is_missing_corrupt_and_nobodys() {
+    let world = World::new(|rules| rules);
+    for blob in [BLOB, b"another", b"a third", b"a fourth"] {
+        world.hosted(blob).await;
+    }
+    let holding =
+        |text: &[u8]| world.files().into_iter().find(|file| fs::read(file).unwrap() == text).unwrap();
+    fs::remove_file(holding(b"another")).unwrap();
+    fs::write(holding(b"a third"), "a thirD").unwrap();
+    fs::write(holding(b"a fourth"), "a fourth and more").unwrap();
+    let orphan = world.directory.path().join("media").join("00");
+    fs::create_dir_all(&orphan).unwrap();
+    fs::write(orphan.join(hex::encode([0; 32])), "orphan").unwrap();
+    fs::write(orphan.join(format!("{}#1", hex::encode([1; 32]))), "left").unwrap();
+    fs::write(orphan.join("stranger"), "x").unwrap();
+    let findings = world.host.check(true, false).await.unwrap();
+    assert_eq!((findings.sound, findings.missing.len(), findings.corrupt.len()), (1, 2, 1));
+    assert_eq!((findings.orphans, findings.orphan_bytes, findings.removed), (3, 11, 0));
+    assert!(!findings.is_sound());
+    let findings = world.host.check(false, true).await.unwrap();
+    assert_eq!((findings.sound, findings.orphans, findings.removed), (2, 3, 3));
+    assert_eq!(world.host.check(false, false).await.unwrap().orphans, 0);
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_is_not_a_file_that_is_gone() {
+    let world = World::new(|rules| rules);
+    let path = world.hosted(BLOB).await;
+    assert!(world.server.is_ready());
+    let (media, away) = (world.directory.path().join("media"), world.directory.path().join("away"));
+    fs::rename(&media, &away).unwrap();
+    fs::write(&media, "no directory").unwrap();
+    let got = world.get(&path, &[]).await;
+    assert_eq!(
+        (got.status(), &got.headers()[header::RETRY_AFTER]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())
+    );
+    assert!(!world.server.is_ready());
+    assert_eq!(world.ask(upload("alice", BLOB)).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    fs::remove_file(&media).unwrap();
+    fs::rename(&away, &media).unwrap();
+    assert_eq!(world.get(&path, &[]).await.body(), BLOB);
+    assert!(world.server.is_ready());
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_in_the_store_is_not_followed() {
+    let world = World::new(|rules| rules);
+    let path = world.hosted(b"secret").await;
+    let file = world.files().remove(0);
+    let secret = world.directory.path().join("secret");
+    fs::rename(&file, &secret).unwrap();
+    std::os::unix::fs::symlink(&secret, &file).unwrap();
+    assert_eq!(world.get(&path, &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    fs::remove_file(&file).unwrap();
+    let directory = file.parent().unwrap();
+    let elsewhere = world.directory.path().join("elsewhere");
+    fs::rename(directory, &elsewhere).unwrap();
+    fs::rename(&secret, elsewhere.join(file.file_name().unwrap())).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, directory).unwrap();
+    assert_eq!(world.get(&path, &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+}
+
+#[tokio::test]
+async fn uploads_beyond_the_room_wait() {
+    let world = World::new(|rules| rules.with_uploads_at_a_time(0));
+    let refused = world.ask(upload("alice", BLOB)).await;
+    assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
+}
+
+#[tokio::test]
+async fn a_fetch_without_a_token_is_refused_where_one_is_required() {
+    let world = World::new(|rules| rules.with_fetch_auth(MediaFetchAuth::Required));
+    let path = world.hosted(BLOB).await;
+    // Nothing is there to verify one with.
+    assert_eq!(world.get(&path, &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let (plain, _) = integrator(BASE);
+    let Ok(response) = plain.clone().call(request(Method::GET, &path, &[], whole(b""))).await;
+    assert_eq!(response.status(), StatusCode::NOT_FOUND, "without hosting there is nothing");
+    assert_eq!((plain.media_url(), world.server.media_url()), (None, Some(format!("{BASE}/media"))));
+}
