@@ -40,6 +40,9 @@ pub enum HttpError {
     /// The connection ended, or an HTTP/2 stream was reset, before the response was whole.
     #[error("the connection ended before the response did")]
     Interrupted,
+    /// The request's body could not be read to its end.
+    #[error("the request's body cannot be read")]
+    Body,
     /// The peer's certificate was refused.
     #[error("the peer's certificate was refused")]
     Certificate,
@@ -74,7 +77,7 @@ impl HttpError {
     #[must_use]
     pub const fn fault(&self) -> Fault {
         match self {
-            Self::Uri | Self::PlainHttp | Self::Address | Self::Root { .. } => Fault::Caller,
+            Self::Uri | Self::PlainHttp | Self::Address | Self::Root { .. } | Self::Body => Fault::Caller,
             Self::Connect { .. } | Self::ConnectTimeout | Self::Timeout | Self::Interrupted => Fault::World,
             Self::Certificate | Self::Tls | Self::Malformed | Self::BodyTooLarge { .. } => Fault::Peer,
         }

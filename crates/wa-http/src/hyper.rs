@@ -1,10 +1,16 @@
 //! The HTTP client that opens sockets: hyper's pool over rustls, HTTP/1.1 and HTTP/2 by ALPN.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    pin::pin,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{HeaderValue, Request, Response, header, uri::Scheme};
-use http_body_util::Full;
+use http_body_util::BodyExt as _;
+use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::{
     client::legacy::{Builder, Client, connect::HttpConnector},
@@ -12,7 +18,10 @@ use hyper_util::{
 };
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 
-use crate::{Addresses, HttpClient, HttpError, Limits, addresses::Resolver, body, connecting::Connecting};
+use crate::{
+    Addresses, BodyStream, HttpClient, HttpError, Limits, StreamingClient, addresses::Resolver, body,
+    connecting::Connecting,
+};
 
 /// An [`HttpClient`] over TCP and TLS with a connection pool; cheap to clone, clones share the pool.
 ///
@@ -25,8 +34,8 @@ pub struct HyperClient {
     roots: Arc<RootCertStore>,
     plain_http: PlainHttp,
     addresses: Addresses,
-    secure: Client<Connecting<HttpsConnector<HttpConnector<Resolver>>>, Full<Bytes>>,
-    plain: Client<Connecting<HttpConnector<Resolver>>, Full<Bytes>>,
+    secure: Client<Connecting<HttpsConnector<HttpConnector<Resolver>>>, BodyStream>,
+    plain: Client<Connecting<HttpConnector<Resolver>>, BodyStream>,
 }
 
 /// Whether plain `http` URIs are served, for tests and for peers on the same host.
@@ -101,7 +110,13 @@ impl HyperClient {
         }
     }
 
-    async fn exchange(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+    async fn exchange(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        let (head, body) = self.answer(request.map(BodyStream::whole)).await?.into_parts();
+        let body = body::read(body, self.limits.body_bytes).await?;
+        Ok(Response::from_parts(head, body))
+    }
+
+    async fn answer(&self, mut request: Request<BodyStream>) -> Result<Response<Incoming>, HttpError> {
         let identity = HeaderValue::from_static("identity");
         request.headers_mut().entry(header::ACCEPT_ENCODING).or_insert(identity);
         let scheme = request.uri().scheme().cloned().ok_or(HttpError::Uri)?;
@@ -109,7 +124,6 @@ impl HyperClient {
         if !request.uri().host().is_some_and(|host| self.addresses.allow_host(host)) {
             return Err(HttpError::Address);
         }
-        let request = request.map(Full::new);
         let answer = if scheme == Scheme::HTTPS {
             self.secure.request(request).await
         } else if scheme != Scheme::HTTP {
@@ -119,9 +133,27 @@ impl HyperClient {
         } else {
             self.plain.request(request).await
         };
-        let (head, body) = answer.map_err(|error| HttpError::from_client(&error))?.into_parts();
-        let body = body::read(body, self.limits.body_bytes).await?;
-        Ok(Response::from_parts(head, body))
+        answer.map_err(|error| HttpError::from_client(&error))
+    }
+}
+
+impl StreamingClient for HyperClient {
+    async fn stream(&self, request: Request<BodyStream>) -> Result<Response<BodyStream>, HttpError> {
+        let (taken, pause) = (request.body().taken(), self.limits.pause);
+        let mut answering = pin!(self.answer(request));
+        let mut seen = 0;
+        let answer = loop {
+            match tokio::time::timeout(pause, answering.as_mut()).await {
+                Ok(answer) => break answer?,
+                // As long as the request's body goes on, the peer has not paused.
+                Err(_) => match taken.load(Ordering::Relaxed) {
+                    now if now > seen => seen = now,
+                    _ => return Err(HttpError::Timeout),
+                },
+            }
+        };
+        let body = |body: Incoming| BodyStream::new(body.map_err(|error| HttpError::from_body(&error)));
+        Ok(answer.map(|incoming| body(incoming).with_pause(pause)))
     }
 }
 

@@ -4,6 +4,8 @@
 //! `http::Request<Bytes>` and returns a whole `http::Response<Bytes>`; a test or an application with its own
 //! HTTP stack implements that one method. [`HyperClient`] is the implementation that opens sockets.
 //!
+//! Media is too large for that: [`StreamingClient`] takes and gives bodies piece by piece.
+//!
 //! ```no_run
 //! use bytes::Bytes;
 //! use wa_http::{HttpClient, HttpError, HyperClient, Limits};
@@ -25,9 +27,11 @@ mod connecting;
 mod error;
 mod hyper;
 mod limits;
+mod stream;
 
 pub use addresses::Addresses;
 pub use client::HttpClient;
 pub use error::{Fault, HttpError};
 pub use hyper::{HyperClient, PlainHttp};
 pub use limits::Limits;
+pub use stream::{BodyStream, StreamingClient};

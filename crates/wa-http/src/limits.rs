@@ -10,6 +10,8 @@ pub struct Limits {
     pub connect: Duration,
     /// How long the whole exchange may take, connecting and the response's body included.
     pub total: Duration,
+    /// How long a streamed exchange may go without a byte.
+    pub pause: Duration,
     /// How many bytes the response's body may have; enforced while it streams, whatever its headers say.
     pub body_bytes: usize,
 }
@@ -29,6 +31,13 @@ impl Limits {
         self
     }
 
+    /// These limits with another longest pause of a streamed exchange.
+    #[must_use]
+    pub const fn with_pause(mut self, pause: Duration) -> Self {
+        self.pause = pause;
+        self
+    }
+
     /// These limits with another size of the response's body.
     #[must_use]
     pub const fn with_body_bytes(mut self, body_bytes: usize) -> Self {
@@ -38,8 +47,9 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// 3 s to connect, 10 s in total, 64 KiB of body: enough for key sets and enlistment, not for media.
+    /// 3 s to connect, 10 s in total, 64 KiB of body: enough for key sets and enlistment. Streamed, pauses of 15 s.
     fn default() -> Self {
-        Self { connect: Duration::from_secs(3), total: Duration::from_secs(10), body_bytes: 64 * 1024 }
+        let [connect, total, pause] = [3, 10, 15].map(Duration::from_secs);
+        Self { connect, total, pause, body_bytes: 64 * 1024 }
     }
 }

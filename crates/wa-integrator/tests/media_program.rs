@@ -2,6 +2,11 @@
 
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+#![expect(
+    clippy::disallowed_methods,
+    clippy::indexing_slicing,
+    reason = "a credential is of now; a test fails by panicking"
+)]
 
 mod fixture {
     #[expect(dead_code, reason = "what other tests ask of the program")]

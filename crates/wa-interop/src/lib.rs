@@ -34,6 +34,8 @@ mod client;
 mod driver;
 #[cfg(feature = "client")]
 mod enlistment;
+#[cfg(feature = "media")]
+mod media;
 #[cfg(feature = "client")]
 mod reconnect;
 
@@ -43,6 +45,8 @@ pub use crate::client::{Client, ClientError};
 pub use crate::driver::{Connector, TcpConnector};
 #[cfg(feature = "client")]
 pub use crate::enlistment::{EnlistmentError, enlist};
+#[cfg(feature = "media")]
+pub use crate::media::{MediaServer, MediaTransfer, MediaTransferError, SentFile, class};
 #[cfg(feature = "client")]
 pub use crate::reconnect::{NoToken, TokenSource};
 
@@ -62,6 +66,9 @@ pub use wa_http as http;
 pub use wa_integrator as integrator;
 /// Keys and signatures.
 pub use wa_keys as keys;
+/// The encryption of files, and their transfers as values.
+#[cfg(feature = "media")]
+pub use wa_media as media_files;
 /// Handshake and transport.
 #[cfg(feature = "client")]
 pub use wa_noise as noise;
