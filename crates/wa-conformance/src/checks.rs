@@ -12,6 +12,7 @@ mod content;
 mod enlistment;
 mod handshake;
 mod identity;
+mod media;
 mod messaging;
 mod push;
 mod receipts;
@@ -54,6 +55,7 @@ pub fn all() -> Vec<Check> {
         content::CHECKS,
         receipts::CHECKS,
         retries::CHECKS,
+        media::CHECKS,
         account::CHECKS,
         push::CHECKS,
         // Last, because it also asks whether any check before has broken a rule.

@@ -177,6 +177,7 @@ impl Environment {
     pub(crate) fn profile(&self) -> Profile {
         let mut profile = self.document.profile();
         profile.enlistment.url.clone_from(&self.sandbox.enlist);
+        profile.media.whatsapp_origin.clone_from(&self.sandbox.media);
         profile
     }
 

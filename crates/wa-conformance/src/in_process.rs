@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use wa_interop::http::{HyperClient, Limits, PlainHttp};
 use wa_interop::integrator::{
-    BaseUrl, Clock, ConnectionLimits, DataDirectory, DeliveryRules, Integrator, KeyCache, KeyCacheRules,
-    KeyKeeper, KeyRules, Outbox, Push, PushRules, Server, SharedSecret, SqliteStore, TokenIssuer, Webhook,
+    BaseUrl, Blobs, Clock, ConnectionLimits, DataDirectory, DeliveryRules, Integrator, KeyCache,
+    KeyCacheRules, KeyKeeper, KeyRules, MediaHost, MediaIndex, MediaRules, Outbox, Push, PushRules, Server,
+    SharedSecret, SqliteStore, TokenIssuer, Webhook,
 };
 use wa_interop::profile::Profile;
 
@@ -51,7 +52,10 @@ pub(crate) async fn start(settings: Settings<'_>) -> Result<Running, Failure> {
     let issuer = TokenIssuer::new(base_url, &profile.token, profile.token.lifetime_max)?;
     let authenticator = SharedSecret::new(*secret, chars_max);
     let service = Integrator::new(issuer, keeper.keys(), authenticator, clock.clone());
-    let service = service.with_push(push).with_users(store);
+    let blobs = Blobs::local(&settings.data.join("media"))?;
+    let index = MediaIndex::open(&settings.data.join("media.sqlite"))?;
+    let media = MediaHost::new(blobs, index, MediaRules::new(&profile.media), clock.clone());
+    let service = service.with_push(push).with_users(store).with_media(media);
 
     let server = Server::bind(([127, 0, 0, 1], 0).into(), ConnectionLimits::default()).await?;
     let running = Running {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `GET /control/phones/{number}` | what the phone received, receipts for what it sent, who types, who pinged it, bundles handed out |
 //! | `POST /control/phones/{number}` | `{"answers": bool, "lively": bool}`: whether it answers texts, and shows that it reads and types |
-//! | `POST /control/phones/{number}/send` | `{"to": login, …}` with one of `text`, `reply`, `reaction`, `edit`, `revoke`, `raw`: the phone writes; gives `{"id": …}` |
+//! | `POST /control/phones/{number}/send` | `{"to": login, …}` with one of `text`, `reply`, `reaction`, `edit`, `revoke`, `media`, `raw`: the phone writes; gives `{"id": …}` |
 //! | `POST /control/phones/{number}/mark` | `{"to": login, "ids": […], "kind": "read"}`: a receipt; also `played`, `server-error` |
 //! | `POST /control/phones/{number}/typing` | `{"to": login, "state": "composing"}`: also `recording`, `paused` |
 //! | `POST /control/phones/{number}/forget` | `{"to": login}`: the phone loses its session |
@@ -25,6 +25,9 @@
 //! | `POST /control/push-key` | pushes are signed with a new key; the one before stays published |
 //! | `POST /control/push-key/revoke-older` | only the newest key stays published |
 //! | `POST /control/push-http/{1 or 2}` | which HTTP pushes are sent with |
+//! | `POST /control/media` | a phone uploads a file, see `media.rs`; gives what a message says of it |
+//! | `GET /control/media` | ranges that were asked of the media host |
+//! | `POST /control/media/open` | a phone opens a third party's file through the proxy |
 //! | `GET /control/pongs` | ids of those pings that clients have answered |
 //! | `GET /control/reports` | reports that clients made |
 //! | `GET /control/violations` | stanzas that broke the rules |

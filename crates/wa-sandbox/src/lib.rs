@@ -25,6 +25,7 @@ mod enlist;
 mod iqs;
 mod listen;
 mod login;
+mod media;
 mod phone;
 mod push;
 pub mod rules;

@@ -22,6 +22,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
+use crate::media::{MediaFiles, Opening};
 use crate::push::{PushDue, Pushed, Pushes};
 use crate::service::{self, CONTROL, ENLIST, JWKS};
 use crate::world::{ConnectionId, Output, World, WorldConfig};
@@ -31,6 +32,8 @@ const MAX_QUEUED: usize = 4096;
 
 /// Longest JWKS that is read, in bytes, and how long its server may take.
 const MAX_JWKS: usize = 64 * 1024;
+/// Longest file of a third party that a phone opens, in bytes.
+const MAX_MEDIA: usize = 64 * 1024 * 1024;
 const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A running WhatsApp on loopback.
@@ -51,6 +54,9 @@ pub struct Addresses {
     pub chat: String,
     /// URL of WhatsApp's own JWKS.
     pub jwks: String,
+    /// Origin of the media host.
+    #[serde(default)]
+    pub media: String,
     /// Base URL of the control interface.
     pub control: String,
     /// The root key of chatd's certificates, in hex.
@@ -68,6 +74,7 @@ impl Sandbox {
             enlist: format!("{base}{ENLIST}"),
             chat: chat.local_addr()?.to_string(),
             jwks: format!("{base}{JWKS}"),
+            media: base.clone(),
             control: format!("{base}{CONTROL}"),
             noise_root: hex::encode(world.noise_root()),
         };
@@ -76,6 +83,7 @@ impl Sandbox {
             clients: Mutex::default(),
             clock,
             pushes: Mutex::new(pushes),
+            media: Mutex::default(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             push_clients: [false, true]
                 .map(|http2| Client::builder(TokioExecutor::new()).http2_only(http2).build_http()),
@@ -114,6 +122,7 @@ pub(crate) struct Shared {
     clients: Mutex<HashMap<ConnectionId, mpsc::Sender<Output>>>,
     clock: Clock,
     pushes: Mutex<Pushes>,
+    media: Mutex<MediaFiles>,
     client: Client<HttpConnector, Empty<Bytes>>,
     /// HTTP/1.1 and HTTP/2.
     push_clients: [Client<HttpConnector, Full<Bytes>>; 2],
@@ -123,6 +132,28 @@ impl Shared {
     /// Does something to what is known of pushes.
     pub(crate) fn with_pushes<T>(&self, act: impl FnOnce(&mut Pushes) -> T) -> T {
         act(&mut self.pushes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Does something to the files at the media host.
+    pub(crate) fn with_media<T>(&self, act: impl FnOnce(&mut MediaFiles) -> T) -> T {
+        act(&mut self.media.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A phone opens a third party's file, which the proxy fetches from its integrator (RO 1.0.3).
+    pub(crate) async fn open_media(self: &Arc<Self>, opening: &Opening) -> Option<serde_json::Value> {
+        let (integrator, reference) = opening.hosted()?;
+        let base = self.with_world(|world, _| Some(world.integrators.get(&integrator)?.base_url.clone()))?;
+        let url = format!("{base}/{reference}").parse().ok()?;
+        let fetch = async {
+            let (head, body) = self.client.get(url).await.ok()?.into_parts();
+            let body = Limited::new(body, MAX_MEDIA).collect().await.ok()?.to_bytes();
+            Some((head.status, body))
+        };
+        match tokio::time::timeout(FETCH_TIMEOUT, fetch).await.ok().flatten() {
+            Some((StatusCode::OK, blob)) => opening.open(&blob),
+            Some((status, _)) => Some(serde_json::json!({ "status": status.as_u16() })),
+            None => Some(serde_json::json!({ "status": 0 })),
+        }
     }
 
     /// Does something to the world, then hands out what came of it: in order, before anybody else may act.

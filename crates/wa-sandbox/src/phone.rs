@@ -13,6 +13,7 @@ use crate::phone::device::{Opened, read_bundle};
 
 mod content;
 mod device;
+mod media;
 
 pub(crate) use self::content::Written;
 pub(crate) use self::device::{Device, read_prekey, read_signed_prekey, write_bundle};

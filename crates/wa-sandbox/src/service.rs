@@ -6,16 +6,32 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
 use hyper::{Method, Request, Response, StatusCode, header};
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
 use serde_json::{Value, json};
 
 use crate::enlist::Enlisted;
 use crate::listen::Shared;
+use crate::media::{Opening, SandboxBody};
 
 /// Longest body that is read, in bytes.
 const MAX_BODY: usize = 64 * 1024;
 
 /// Answers one request.
-pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> Response<SandboxBody> {
+    let prefix = shared.with_world(|world, _| world.profile.media.whatsapp_path_prefix.clone());
+    let path = request.uri().path();
+    if request.method() == Method::GET && path.starts_with(&prefix) {
+        return shared.with_media(|media| media.serve(path, request.headers()));
+    }
+    answer(shared, request, &prefix).await.map(SandboxBody::from)
+}
+
+async fn answer(
+    shared: Arc<Shared>,
+    request: Request<Incoming>,
+    media_prefix: &str,
+) -> Response<Full<Bytes>> {
     let (parts, body) = request.into_parts();
     let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
         return empty(StatusCode::PAYLOAD_TOO_LARGE);
@@ -33,6 +49,12 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> R
             response(StatusCode::OK, Full::new(jwks.into()))
         }
         (get, path) => match path.strip_prefix(CONTROL) {
+            Some(path) if path.starts_with("media") => {
+                match media(&shared, get, path, &body, media_prefix).await {
+                    Some(answer) => json_response(&answer),
+                    None => empty(StatusCode::NOT_FOUND),
+                }
+            }
             Some(path) if path.starts_with("push") => {
                 match shared.with_pushes(|pushes| pushes.control(get, path, &body)) {
                     Some(answer) => json_response(&answer),
@@ -51,6 +73,16 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> R
 pub(crate) const ENLIST: &str = "/3p/interop_reg";
 pub(crate) const JWKS: &str = "/.well-known/jwks";
 pub(crate) const CONTROL: &str = "/control/";
+
+/// Files of phones, and what phones make of third parties'.
+async fn media(shared: &Arc<Shared>, get: bool, path: &str, body: &[u8], prefix: &str) -> Option<Value> {
+    match (get, path) {
+        (true, "media") => Some(shared.with_media(|media| media.asked())),
+        (false, "media") => shared.with_media(|media| media.upload(body, prefix, &mut UnwrapErr(SysRng))),
+        (false, "media/open") => shared.open_media(&Opening::read(body)?).await,
+        _ => None,
+    }
+}
 
 /// Enlists, fetching the integrator's keys at most once for it. Every answer is HTTP 200 (seed §1.2.2).
 async fn enlist(shared: &Arc<Shared>, form: &[u8]) -> Value {

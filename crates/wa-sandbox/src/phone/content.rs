@@ -21,6 +21,8 @@ pub(crate) enum Written {
     Edit { id: String, text: String },
     /// A message of the phone's is taken back.
     Revoke(String),
+    /// A file.
+    Media(super::media::MediaWritten),
     /// Any protobuf, in hex.
     Raw(String),
 }
@@ -79,6 +81,7 @@ impl Written {
                 (Message { edited_message: Some(Box::new(wrapped)), ..Message::default() }, "text", Some("1"))
             }
             Self::Revoke(id) => (protocol(id, 0, None), "text", Some("7")),
+            Self::Media(file) => (file.message()?, "media", None),
             Self::Raw(bytes) => {
                 return Some((hex::decode(bytes).ok()?, Wrapping { kind: "media", edit: None }));
             }
@@ -94,6 +97,9 @@ pub(crate) fn describe(plain: &[u8]) -> Value {
 }
 
 fn of_message(message: Message) -> Option<Value> {
+    if let Some(media) = super::media::describe(&message) {
+        return Some(media);
+    }
     if let Some(text) = message.conversation {
         return Some(json!({ "text": text }));
     }

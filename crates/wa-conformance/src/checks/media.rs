@@ -1,0 +1,222 @@
+//! Files in both directions: fetched from WhatsApp's media host, and from us by WhatsApp's proxy (seed §4.1; RO
+//! 1.0.3).
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use tokio::sync::watch;
+use wa_interop::chat::{Content, Media, MediaFile, MediaKind};
+use wa_interop::http::{HyperClient, Limits, PlainHttp};
+use wa_interop::media_files::{DirectPathError, FileError, MediaError, TransferError};
+use wa_interop::{MediaServer, MediaTransfer, MediaTransferError};
+
+use crate::checks::content::{acquainted, at_phone};
+use crate::checks::{Check, check};
+use crate::environment::{Environment, INTEGRATOR};
+use crate::exchange::{Http, get};
+use crate::failure::{Failure, ensure, expect};
+use crate::user::User;
+
+pub(super) const CHECKS: &[Check] = &[
+    check!("media-receive", 4, "4.1.1", "a picture, voice note, video, document and sticker come", receive),
+    check!("media-send", 4, "4.1", "a picture, voice note, video, document and sticker go", send),
+    check!("media-refused", 4, "4.1", "a flipped byte is refused by the name of its check", refused),
+    check!("media-length", 4, "4.1", "truncated, oversized and empty files", length),
+    check!("media-resume", 4, "4.1.1", "a broken download goes on where it broke", resume),
+    check!("media-expired", 4, "4.1.1", "expired media has an error of its own", expired),
+    check!("media-path", 4, "4.1.1", "a direct path that leads elsewhere is not followed", path),
+];
+
+/// Kinds, what the sandbox calls their class, and their MIME types.
+const KINDS: [(MediaKind, &str, &str, &str); 5] = [
+    (MediaKind::Image, "image", "image", "image/jpeg"),
+    (MediaKind::Voice, "voice", "audio", "audio/ogg; codecs=opus"),
+    (MediaKind::Video, "video", "video", "video/mp4"),
+    (MediaKind::Document, "document", "document", "application/pdf"),
+    (MediaKind::Sticker, "sticker", "image", "image/webp"),
+];
+
+const LENGTH: usize = 300_000;
+
+fn transfer(environment: &Environment) -> MediaTransfer<HyperClient> {
+    let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    MediaTransfer::new(http, &environment.profile())
+}
+
+fn plain(length: usize) -> Vec<u8> {
+    (0..length).map(|index| ((7 * index + index / 256) % 256).to_le_bytes()).map(|[byte, ..]| byte).collect()
+}
+
+/// A phone uploads a file and writes to the user of it; what the user reads.
+async fn sent(
+    environment: &Environment,
+    user: &mut User,
+    (kind, class, mime): (&str, &str, &str),
+    upload: Value,
+) -> Result<(MediaKind, MediaFile), Failure> {
+    let mut upload = upload;
+    upload["class"] = json!(class);
+    let mut file = environment.control("media", upload).await?;
+    file["kind"] = json!(kind);
+    file["mime"] = json!(mime);
+    environment.phone_sends(&user.login, json!({ "media": file })).await?;
+    let Content::Media(media) = user.message().await?.1 else { return Err(Failure::new("no media")) };
+    Ok((media.kind, media.file))
+}
+
+/// Fetches a file; what it is, or why it is not there.
+async fn fetched(
+    environment: &Environment,
+    directory: &Path,
+    kind: MediaKind,
+    file: &MediaFile,
+) -> Result<Result<Vec<u8>, MediaTransferError>, Failure> {
+    let target = directory.join("file");
+    let (progress, counted) = watch::channel(0);
+    let done = transfer(environment).fetch(kind, file, &target, &progress).await;
+    let left = std::fs::read_dir(directory)?.count();
+    ensure("something is left beside the file", left == usize::from(done.is_ok()))?;
+    Ok(match done {
+        Ok(()) => {
+            let plain = std::fs::read(&target)?;
+            ensure("the progress ended elsewhere", *counted.borrow() > plain.len() as u64)?;
+            std::fs::remove_file(&target)?;
+            Ok(plain)
+        }
+        Err(error) => Err(error),
+    })
+}
+
+async fn receive(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "media-receive").await?;
+    let directory = tempfile::tempdir()?;
+    for (kind, name, class, mime) in KINDS {
+        let words = (name, class, mime);
+        let (read, file) = sent(environment, &mut user, words, json!({ "length": LENGTH })).await?;
+        expect("kind", read, kind)?;
+        expect("type", file.mime.as_str(), mime)?;
+        let got = fetched(environment, directory.path(), kind, &file).await?;
+        ensure(name, got.as_ref() == Ok(&plain(LENGTH)))?;
+    }
+    Ok(())
+}
+
+async fn send(environment: &Environment) -> Result<(), Failure> {
+    let user = acquainted(environment, "media-send").await?;
+    let server = MediaServer {
+        base_url: environment.base.clone(),
+        credential: environment.credential("media-send")?,
+        integrator: INTEGRATOR.to_string(),
+    };
+    let directory = tempfile::tempdir()?;
+    let source = directory.path().join("source");
+    std::fs::write(&source, plain(LENGTH))?;
+    for (number, (kind, name, class, mime)) in KINDS.into_iter().enumerate() {
+        let (progress, counted) = watch::channel(0);
+        let sent = transfer(environment).send(kind, &source, mime, &server, &progress).await?;
+        ensure("the encrypted file is left", std::fs::read_dir(&directory)?.count() == 1)?;
+        ensure("the progress ended elsewhere", *counted.borrow() > LENGTH as u64)?;
+        let media = Media { sidecar: sent.sidecar, ..Media::new(kind, sent.file) };
+        let content = Content::Media(Box::new(media));
+        let id = format!("media-send-{number}");
+        let (content, _) = at_phone(environment, &user, &id, content).await?;
+        let mut shown = content.get("media").cloned().unwrap_or_default();
+        expect("kind", shown.get("kind"), Some(&json!(name)))?;
+        expect("type", shown.get("mime"), Some(&json!(mime)))?;
+        let opening = shown.as_object_mut().ok_or_else(|| Failure::new("no media"))?;
+        opening.remove("kind");
+        opening.remove("mime");
+        opening.insert("class".to_owned(), json!(class));
+        let opened = environment.control("media/open", shown).await?;
+        let expected = hex::encode(Sha256::digest(plain(LENGTH)));
+        expect("what the phone opened", opened, json!({ "opened": expected, "length": LENGTH }))?;
+    }
+    Ok(())
+}
+
+async fn refused(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "media-refused").await?;
+    let directory = tempfile::tempdir()?;
+    for (flip, error) in [
+        ("blob", MediaError::EncryptedHash),
+        ("blob_with_hash", MediaError::Mac),
+        ("mac", MediaError::Mac),
+        ("key", MediaError::Mac),
+        ("enc_sha256", MediaError::EncryptedHash),
+        ("sha256", MediaError::Hash),
+    ] {
+        let upload = json!({ "length": LENGTH, "flip": flip });
+        let words = ("image", "image", "image/jpeg");
+        let (kind, file) = sent(environment, &mut user, words, upload).await?;
+        let got = fetched(environment, directory.path(), kind, &file).await?;
+        expect(flip, got, Err(MediaTransferError::File(FileError::Media(error))))?;
+    }
+    Ok(())
+}
+
+async fn length(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "media-length").await?;
+    let directory = tempfile::tempdir()?;
+    let words = ("document", "document", "text/plain");
+    let (kind, file) = sent(environment, &mut user, words, json!({ "length": 0 })).await?;
+    expect("empty", fetched(environment, directory.path(), kind, &file).await?, Ok(Vec::new()))?;
+    for longer in [-1_i64, 1] {
+        let upload = json!({ "length": 100, "longer": longer });
+        let (kind, file) = sent(environment, &mut user, words, upload).await?;
+        let got = fetched(environment, directory.path(), kind, &file).await?;
+        let found = 122_u64.saturating_add_signed(longer);
+        let length = MediaTransferError::Transfer(TransferError::Length { expected: 122, found });
+        expect("another length", got, Err(length))?;
+    }
+    Ok(())
+}
+
+async fn resume(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "media-resume").await?;
+    let directory = tempfile::tempdir()?;
+    let before = asked(environment).await?.len();
+    let words = ("video", "video", "video/mp4");
+    let upload = json!({ "length": LENGTH, "breaks": [100_000, 50_000, 0] });
+    let (kind, file) = sent(environment, &mut user, words, upload).await?;
+    let got = fetched(environment, directory.path(), kind, &file).await?;
+    ensure("the file differs", got == Ok(plain(LENGTH)))?;
+    let ranges = asked(environment).await?;
+    ensure("the download did not go on where it broke", ranges.len() > before)
+}
+
+async fn asked(environment: &Environment) -> Result<Vec<Value>, Failure> {
+    let asked = environment.observe("media").await?;
+    Ok(asked.get("ranges").and_then(Value::as_array).cloned().unwrap_or_default())
+}
+
+async fn expired(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "media-expired").await?;
+    let directory = tempfile::tempdir()?;
+    let words = ("image", "image", "image/jpeg");
+    let upload = json!({ "length": 100, "expired": true });
+    let (kind, mut file) = sent(environment, &mut user, words, upload).await?;
+    let gone = || Err(MediaTransferError::Transfer(TransferError::Expired));
+    expect("410", fetched(environment, directory.path(), kind, &file).await?, gone())?;
+    file.direct_path = "/v/t62.0000-24/never.enc".to_owned();
+    expect("404", fetched(environment, directory.path(), kind, &file).await?, gone())?;
+    let absent = format!("{}/{}", environment.base, "A".repeat(43));
+    expect("ours", get(Http::One, &absent).await?.status().as_u16(), 404)
+}
+
+async fn path(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "media-path").await?;
+    let directory = tempfile::tempdir()?;
+    let words = ("image", "image", "image/jpeg");
+    let (kind, mut file) = sent(environment, &mut user, words, json!({ "length": 100 })).await?;
+    for (path, error) in [
+        ("@evil.example/v/t", DirectPathError::Prefix),
+        ("/v/t/../../control/pushes", DirectPathError::Segment),
+        ("/v/t\\..", DirectPathError::Character { offset: 4 }),
+    ] {
+        path.clone_into(&mut file.direct_path);
+        let got = fetched(environment, directory.path(), kind, &file).await?;
+        expect(path, got, Err(MediaTransferError::Path(error)))?;
+    }
+    Ok(())
+}
