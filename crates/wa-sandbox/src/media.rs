@@ -215,7 +215,14 @@ impl From<Class> for MediaClass {
 #[derive(Debug)]
 pub(crate) struct SandboxBody {
     body: Full<Bytes>,
-    breaks: bool,
+    breaks: Breaks,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Breaks {
+    Never,
+    AtTheEnd,
+    Now,
 }
 
 /// It broke off.
@@ -225,13 +232,13 @@ pub(crate) struct BrokenOff;
 
 impl SandboxBody {
     fn breaking(bytes: Bytes) -> Self {
-        Self { body: Full::new(bytes), breaks: true }
+        Self { body: Full::new(bytes), breaks: Breaks::AtTheEnd }
     }
 }
 
 impl From<Full<Bytes>> for SandboxBody {
     fn from(body: Full<Bytes>) -> Self {
-        Self { body, breaks: false }
+        Self { body, breaks: Breaks::Never }
     }
 }
 
@@ -245,12 +252,17 @@ impl Body for SandboxBody {
     ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
         match Pin::new(&mut self.body).poll_frame(context) {
             Poll::Ready(Some(frame)) => Poll::Ready(Some(frame.map_err(|never: Infallible| match never {}))),
-            Poll::Ready(None) if self.breaks => {
-                // What was written before is to arrive.
-                self.breaks = false;
-                Poll::Ready(Some(Err(BrokenOff)))
-            }
-            polled => polled.map(|_| None),
+            Poll::Ready(None) => match self.breaks {
+                Breaks::Never => Poll::Ready(None),
+                Breaks::AtTheEnd => {
+                    // What was written before is to arrive: waiting is when it is sent.
+                    self.breaks = Breaks::Now;
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+                Breaks::Now => Poll::Ready(Some(Err(BrokenOff))),
+            },
+            Poll::Pending => Poll::Pending,
         }
     }
 }
