@@ -35,6 +35,7 @@ use crate::{
 pub(crate) use blob_body::BlobBody;
 pub use blobs::Blobs;
 pub use index::{MediaIndex, MediaQuota};
+pub use range::ByteRange;
 pub use reference::StorageReference;
 pub use sweep::{Findings, Swept};
 

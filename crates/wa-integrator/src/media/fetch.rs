@@ -5,7 +5,7 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request
 use super::{
     Hosting, RETRY_SECONDS, StorageReference,
     index::Hosted,
-    range::{Asked, is_known},
+    range::{ByteRange, is_known},
 };
 use crate::{
     AnswerBody, StoreError,
@@ -40,13 +40,13 @@ async fn found(
         return Ok(described(StatusCode::NOT_MODIFIED, &hosted, &etag));
     }
     let asked = match request.method {
-        Method::HEAD => Asked::Whole,
-        _ => Asked::of(&request.headers, hosted.length, &etag),
+        Method::HEAD => ByteRange::Whole,
+        _ => ByteRange::of(&request.headers, hosted.length, &etag),
     };
     let (status, start, end) = match asked {
-        Asked::Whole => (StatusCode::OK, 0, hosted.length),
-        Asked::Part(start, end) => (StatusCode::PARTIAL_CONTENT, start, end),
-        Asked::Nothing => {
+        ByteRange::Whole => (StatusCode::OK, 0, hosted.length),
+        ByteRange::Part(start, end) => (StatusCode::PARTIAL_CONTENT, start, end),
+        ByteRange::Nothing => {
             let mut response = described(StatusCode::RANGE_NOT_SATISFIABLE, &hosted, &etag);
             insert(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{}", hosted.length));
             return Ok(response);

@@ -2,9 +2,9 @@
 
 use http::{HeaderMap, header};
 
-/// What of a file is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Asked {
+/// What of a hosted file a request asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ByteRange {
     /// All of it; also for several ranges, or what is no range.
     Whole,
     /// The bytes from the first up to but without the second; at least one.
@@ -13,9 +13,10 @@ pub(crate) enum Asked {
     Nothing,
 }
 
-impl Asked {
+impl ByteRange {
     /// What these headers ask of a file of `size` bytes with this entity tag.
-    pub(crate) fn of(headers: &HeaderMap, size: u64, etag: &str) -> Self {
+    #[must_use]
+    pub fn of(headers: &HeaderMap, size: u64, etag: &str) -> Self {
         let mut ranges = headers.get_all(header::RANGE).iter();
         let (range, further) = (ranges.next(), ranges.next());
         let Some(range) = range.and_then(|range| range.to_str().ok()).filter(|_| further.is_none()) else {
@@ -74,7 +75,7 @@ mod tests {
 
     const TAG: &str = "\"tag\"";
 
-    fn asked(ranges: &[&str], if_range: Option<&'static str>) -> Asked {
+    fn asked(ranges: &[&str], if_range: Option<&'static str>) -> ByteRange {
         let mut headers = HeaderMap::new();
         for range in ranges {
             headers.append(header::RANGE, range.parse().unwrap());
@@ -82,23 +83,23 @@ mod tests {
         if let Some(known) = if_range {
             headers.insert(header::IF_RANGE, HeaderValue::from_static(known));
         }
-        Asked::of(&headers, 100, TAG)
+        ByteRange::of(&headers, 100, TAG)
     }
 
     #[test]
     fn one_range_is_a_part() {
         for (range, part) in [
-            ("bytes=0-9", Asked::Part(0, 10)),
-            ("bytes=0-0", Asked::Part(0, 1)),
-            ("bytes=99-99", Asked::Part(99, 100)),
-            ("bytes=50-", Asked::Part(50, 100)),
-            ("bytes=-10", Asked::Part(90, 100)),
-            ("BYTES=0-9", Asked::Part(0, 10)),
-            ("bytes= 0-9", Asked::Part(0, 10)),
-            ("bytes=90-200", Asked::Part(90, 100)),
-            ("bytes=-200", Asked::Part(0, 100)),
-            ("bytes=0-18446744073709551615", Asked::Part(0, 100)),
-            ("bytes=0-99999999999999999999999", Asked::Part(0, 100)),
+            ("bytes=0-9", ByteRange::Part(0, 10)),
+            ("bytes=0-0", ByteRange::Part(0, 1)),
+            ("bytes=99-99", ByteRange::Part(99, 100)),
+            ("bytes=50-", ByteRange::Part(50, 100)),
+            ("bytes=-10", ByteRange::Part(90, 100)),
+            ("BYTES=0-9", ByteRange::Part(0, 10)),
+            ("bytes= 0-9", ByteRange::Part(0, 10)),
+            ("bytes=90-200", ByteRange::Part(90, 100)),
+            ("bytes=-200", ByteRange::Part(0, 100)),
+            ("bytes=0-18446744073709551615", ByteRange::Part(0, 100)),
+            ("bytes=0-99999999999999999999999", ByteRange::Part(0, 100)),
         ] {
             assert_eq!(asked(&[range], None), part, "{range}");
         }
@@ -113,7 +114,7 @@ mod tests {
             "bytes=18446744073709551615-",
             "bytes=99999999999999999999-",
         ] {
-            assert_eq!(asked(&[range], None), Asked::Nothing, "{range}");
+            assert_eq!(asked(&[range], None), ByteRange::Nothing, "{range}");
         }
     }
 
@@ -136,17 +137,17 @@ mod tests {
             "bytes=0-9;",
             &bomb,
         ] {
-            assert_eq!(asked(&[range], None), Asked::Whole, "{range}");
+            assert_eq!(asked(&[range], None), ByteRange::Whole, "{range}");
         }
-        assert_eq!(asked(&["bytes=0-9", "bytes=0-9"], None), Asked::Whole);
-        assert_eq!(asked(&[], None), Asked::Whole);
+        assert_eq!(asked(&["bytes=0-9", "bytes=0-9"], None), ByteRange::Whole);
+        assert_eq!(asked(&[], None), ByteRange::Whole);
     }
 
     #[test]
     fn a_range_of_another_version_is_the_whole() {
-        assert_eq!(asked(&["bytes=0-9"], Some(TAG)), Asked::Part(0, 10));
+        assert_eq!(asked(&["bytes=0-9"], Some(TAG)), ByteRange::Part(0, 10));
         for known in ["\"other\"", "W/\"tag\"", "tag", "Sat, 01 Jan 2000 00:00:00 GMT"] {
-            assert_eq!(asked(&["bytes=0-9"], Some(known)), Asked::Whole, "{known}");
+            assert_eq!(asked(&["bytes=0-9"], Some(known)), ByteRange::Whole, "{known}");
         }
     }
 
