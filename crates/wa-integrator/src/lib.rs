@@ -105,7 +105,9 @@ pub use key_cache::{KeyCache, KeyCacheRules, KeyCacheStatus};
 pub use keyring::{KeyEntry, KeyRules, KeyState, Keyring, NEXT_KEYS, PUBLISHED_MAX};
 pub use keys::{KeyKeeper, Keys};
 pub use master_key::MasterKey;
-pub use media::{Blobs, Findings, MediaHost, MediaIndex, MediaQuota, MediaRules, StorageReference, Swept};
+pub use media::{
+    Blobs, ByteRange, Findings, MediaHost, MediaIndex, MediaQuota, MediaRules, StorageReference, Swept,
+};
 pub use oidc::Oidc;
 pub use outbox::{DeliveryRules, Outbox};
 pub use push::{Push, PushRules, Strangers};

@@ -161,8 +161,9 @@ const HEAD_FIELDS_MAX: usize = 64;
 /// HTTP/2: how many requests at a time, and how much reset or unanswered before the connection is closed.
 const STREAMS_MAX: u32 = 100;
 const RESETS_MAX: usize = 20;
-/// HTTP/2: how much a peer may send unasked; no request here has a body worth reading.
-const WINDOW_BYTES: u32 = 64 * 1024;
+/// HTTP/2: how much a peer may send unasked, in one request and in all; uploads of media are the only long bodies.
+const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+const CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
 const PING_INTERVAL: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 /// The pause after the operating system had no room for a connection.
@@ -258,8 +259,8 @@ fn http_builder(limits: ConnectionLimits) -> auto::Builder<TokioExecutor> {
         .max_frame_size(16 * 1024)
         .max_pending_accept_reset_streams(RESETS_MAX)
         .max_local_error_reset_streams(RESETS_MAX)
-        .initial_stream_window_size(WINDOW_BYTES)
-        .initial_connection_window_size(WINDOW_BYTES)
+        .initial_stream_window_size(STREAM_WINDOW_BYTES)
+        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
         .max_send_buf_size(64 * 1024)
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_TIMEOUT);

@@ -55,14 +55,19 @@ async fn sent(
     (kind, class, mime): (&str, &str, &str),
     upload: Value,
 ) -> Result<(MediaKind, MediaFile), Failure> {
-    let mut upload = upload;
-    upload["class"] = json!(class);
-    let mut file = environment.control("media", upload).await?;
-    file["kind"] = json!(kind);
-    file["mime"] = json!(mime);
+    let file = environment.control("media", with(upload, &[("class", class)])).await?;
+    let file = with(file, &[("kind", kind), ("mime", mime)]);
     environment.phone_sends(&user.login, json!({ "media": file })).await?;
     let Content::Media(media) = user.message().await?.1 else { return Err(Failure::new("no media")) };
     Ok((media.kind, media.file))
+}
+
+/// An object with more members.
+fn with(mut object: Value, members: &[(&str, &str)]) -> Value {
+    if let Some(object) = object.as_object_mut() {
+        object.extend(members.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
+    }
+    object
 }
 
 /// Fetches a file; what it is, or why it is not there.
