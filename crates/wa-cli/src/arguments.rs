@@ -24,6 +24,12 @@ pub(crate) enum Command {
     #[cfg(feature = "chat")]
     #[command(after_help = CHAT_EXAMPLES)]
     Chat(Box<ChatArguments>),
+    /// Encrypt, decrypt and fetch files
+    #[cfg(feature = "media")]
+    Media {
+        #[command(subcommand)]
+        command: crate::media::MediaCommand,
+    },
 }
 
 #[derive(Debug, Args)]

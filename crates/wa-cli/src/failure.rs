@@ -29,6 +29,10 @@ pub(crate) enum Failure {
     #[cfg(feature = "chat")]
     #[error(transparent)]
     Chat(#[from] crate::chat::ChatFailure),
+    /// A file was not encrypted, opened or fetched.
+    #[cfg(feature = "media")]
+    #[error(transparent)]
+    Media(#[from] crate::media::MediaFailure),
     /// Nobody reads the output any more, as after `| head`.
     #[error("nobody reads the output")]
     Unread,
@@ -96,6 +100,8 @@ impl Failure {
             Self::File { .. } | Self::Input(_) | Self::Output(_) => ExitCode::from(3),
             #[cfg(feature = "chat")]
             Self::Chat(_) => ExitCode::from(3),
+            #[cfg(feature = "media")]
+            Self::Media(failure) => ExitCode::from(if failure.is_malformed() { 1 } else { 3 }),
         }
     }
 }

@@ -11,6 +11,8 @@ mod decode;
 mod encode;
 mod failure;
 mod input;
+#[cfg(feature = "media")]
+mod media;
 mod output;
 mod stanza;
 
@@ -26,6 +28,11 @@ fn main() -> ExitCode {
         Command::Encode(arguments) => encode::run(&arguments),
         #[cfg(feature = "chat")]
         Command::Chat(arguments) => chat::run(*arguments).map_err(Into::into),
+        #[cfg(feature = "media")]
+        Command::Media { command } => media::run(&command).map_err(Into::into).and_then(|said| match said {
+            Some(said) => output::line(&said),
+            None => Ok(()),
+        }),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
