@@ -1,6 +1,6 @@
 //! `wa media`: what it encrypts it decrypts, and a changed byte is refused by name.
 
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(feature = "media")]
 
 use std::{
