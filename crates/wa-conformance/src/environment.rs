@@ -105,6 +105,8 @@ impl Environment {
         let mut integrator = Command::new(integrator);
         integrator
             .env("WA_INTEGRATOR_LOG", "warn,wa_integrator::push=error")
+            // A check may ask for its user's tokens as fast as it can.
+            .env("WA_INTEGRATOR_TOKENS_A_MINUTE", "100000")
             .args(["--listen", "127.0.0.1:0", "--base-url", &base, "--webhook", &backend.url])
             .args(["--whatsapp-jwks-url", &addresses.jwks, "--allow-private"])
             .args(["--key-refresh", "1", "--key-cooldown", "1", "--data-dir"])

@@ -45,8 +45,7 @@ impl Environment {
 
     /// A token signed with the integrator's key, in the name of somebody whom WhatsApp does not know.
     pub(crate) fn of_stranger(&self, user: &str) -> Result<String, Failure> {
-        let pem = std::fs::read(self.data.path().join("signing-key.pem"))?;
-        self.sign_for("https://stranger.example", &EncodingKey::from_rsa_pem(&pem)?, user, 0, 600)
+        self.sign_for("https://stranger.example", &EncodingKey::from_rsa_pem(&self.first_key)?, user, 0, 600)
     }
 
     fn sign(&self, key: &EncodingKey, user: &str, issued: i64, lifetime: i64) -> Result<String, Failure> {
