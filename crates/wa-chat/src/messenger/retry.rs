@@ -156,7 +156,9 @@ impl Context<'_> {
         let known = session.identity();
         session.archive_current();
         let Some(keys) = &retry.keys else { return Ok(true) };
-        let bundle = bundle(retry.registration, keys);
+        let RetryKeys { identity, one_time, signed, .. } = *keys;
+        let registration = retry.registration;
+        let bundle = signal_bundle(&wa_stanza::Bundle { registration, identity, one_time, signed });
         let identity = &view.account()?.identity.key;
         // With bad keys there is no session, and the server is asked for better ones.
         let begun = session.establish(identity, &bundle, &Trust::Any, self.now.unix, rng);
@@ -183,16 +185,17 @@ pub(super) fn signed_prekey(account: &Account) -> Option<SignedPrekey> {
     })
 }
 
-fn bundle(registration: u32, keys: &RetryKeys) -> wa_signal::Bundle {
+/// A bundle as stanzas have it, in the form that begins a session.
+pub(super) fn signal_bundle(bundle: &wa_stanza::Bundle) -> wa_signal::Bundle {
     wa_signal::Bundle {
-        registration_id: registration,
-        identity: PublicKey::from_bytes(keys.identity),
+        registration_id: bundle.registration,
+        identity: PublicKey::from_bytes(bundle.identity),
         signed_prekey: wa_signal::SignedPrekey {
-            id: keys.signed.id.value(),
-            key: PublicKey::from_bytes(keys.signed.value),
-            signature: Signature::from_bytes(keys.signed.signature),
+            id: bundle.signed.id.value(),
+            key: PublicKey::from_bytes(bundle.signed.value),
+            signature: Signature::from_bytes(bundle.signed.signature),
         },
-        one_time_prekey: keys.one_time.map(|key| (key.id.value(), PublicKey::from_bytes(key.value))),
+        one_time_prekey: bundle.one_time.map(|key| (key.id.value(), PublicKey::from_bytes(key.value))),
     }
 }
 

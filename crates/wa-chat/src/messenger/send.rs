@@ -2,7 +2,6 @@
 
 use rand_core::CryptoRng;
 use wa_binary::Jid;
-use wa_keys::{PublicKey, Signature};
 use wa_signal::Trust;
 use wa_stanza::{Ack, Chatstate, DeviceLists, Iq, PrekeyBundles, Receipt, ReceiptKind};
 
@@ -11,6 +10,7 @@ use crate::key::Key;
 use crate::messenger::conversation::{Conversation, REMEMBER, address, put_inbox, put_outbox};
 use crate::messenger::input::Context;
 use crate::messenger::requests::Request;
+use crate::messenger::retry::signal_bundle;
 use crate::messenger::view::{Draft, Stop, View};
 use crate::row::{Devices, InboxEntry, InboxItem, Row};
 use crate::{Command, Content, Event, Mark, MessageId, Ticket};
@@ -265,14 +265,5 @@ fn read_bundle(iq: &Iq, device: &Jid) -> Result<wa_signal::Bundle, NoSession> {
     let users = PrekeyBundles::try_from(iq).map_err(|_| NoSession::Unreadable)?.users;
     let user = users.into_iter().find(|user| user.jid == *device).ok_or(NoSession::Unreadable)?;
     let bundle = user.bundle.map_err(|error| NoSession::Refused(error.code))?;
-    Ok(wa_signal::Bundle {
-        registration_id: bundle.registration,
-        identity: PublicKey::from_bytes(bundle.identity),
-        signed_prekey: wa_signal::SignedPrekey {
-            id: bundle.signed.id.value(),
-            key: PublicKey::from_bytes(bundle.signed.value),
-            signature: Signature::from_bytes(bundle.signed.signature),
-        },
-        one_time_prekey: bundle.one_time.map(|key| (key.id.value(), PublicKey::from_bytes(key.value))),
-    })
+    Ok(signal_bundle(&bundle))
 }
