@@ -40,7 +40,17 @@ fn seeds(args: &[String]) -> Result<(u64, &[String]), Failure> {
 
 fn run<'a>(series: &'a str, args: impl IntoIterator<Item = &'a str>) -> Result<(), Failure> {
     Program::cargo()
-        .with_args(["run", "--quiet", "--package", "wa-conformance", "--bin", "wa-chaos", "--", series])
+        .with_args([
+            "run",
+            "--release",
+            "--quiet",
+            "--package",
+            "wa-conformance",
+            "--bin",
+            "wa-chaos",
+            "--",
+            series,
+        ])
         .with_args(args)
         .run()
 }

@@ -1,12 +1,13 @@
 //! The names of rows: a table and what names a row in it, in bytes whose order is the order of the rows.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 use wa_binary::Jid;
 
 /// A row's name. Made in this crate only; a store compares and keeps it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(Box<[u8]>);
+pub struct Key(Arc<[u8]>);
 
 /// The tables of one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -54,7 +55,7 @@ impl Key {
     }
 
     pub(crate) fn peer(peer: &Jid) -> Self {
-        Self::new(Table::Peer, &[peer.to_string().as_bytes()])
+        Self::new(Table::Peer, &[text(peer).as_bytes()])
     }
 
     pub(crate) fn prekey(id: u32) -> Self {
@@ -74,15 +75,15 @@ impl Key {
     }
 
     pub(crate) fn seen(peer: &Jid, id: &str) -> Self {
-        Self::with_peer(Table::Seen, &peer.to_string(), id.as_bytes())
+        Self::with_peer(Table::Seen, &text(peer), id.as_bytes())
     }
 
     pub(crate) fn sent(peer: &Jid, id: &str) -> Self {
-        Self::with_peer(Table::Sent, &peer.to_string(), id.as_bytes())
+        Self::with_peer(Table::Sent, &text(peer), id.as_bytes())
     }
 
     pub(crate) fn waiting(peer: &Jid, number: u64) -> Self {
-        Self::with_peer(Table::Waiting, &peer.to_string(), &number.to_be_bytes())
+        Self::with_peer(Table::Waiting, &text(peer), &number.to_be_bytes())
     }
 
     pub(crate) fn content(number: u64) -> Self {
@@ -90,19 +91,19 @@ impl Key {
     }
 
     pub(crate) fn asked(device: &Jid, id: &str) -> Self {
-        Self::with_peer(Table::Asked, &device.to_string(), id.as_bytes())
+        Self::with_peer(Table::Asked, &text(device), id.as_bytes())
     }
 
     pub(crate) fn marked(user: &Jid, id: &str) -> Self {
-        Self::with_peer(Table::Marked, &user.to_string(), id.as_bytes())
+        Self::with_peer(Table::Marked, &text(user), id.as_bytes())
     }
 
     pub(crate) fn devices(user: &Jid) -> Self {
-        Self::new(Table::Devices, &[user.to_string().as_bytes()])
+        Self::new(Table::Devices, &[text(user).as_bytes()])
     }
 
     pub(crate) fn rebuilt(device: &Jid) -> Self {
-        Self::new(Table::Rebuilt, &[device.to_string().as_bytes()])
+        Self::new(Table::Rebuilt, &[text(device).as_bytes()])
     }
 
     /// The rows that wait for a peer's bundle: from the first, to behind the last.
@@ -118,7 +119,7 @@ impl Key {
 
     /// Behind every row of a table.
     pub(crate) fn end_of(table: Table) -> Self {
-        Self(Box::new([table as u8 + 1]))
+        Self(Arc::new([table as u8 + 1]))
     }
 
     /// The least key behind this one.
@@ -177,7 +178,8 @@ impl Key {
     }
 
     fn new(table: Table, parts: &[&[u8]]) -> Self {
-        let mut bytes = vec![table as u8];
+        let mut bytes = Vec::with_capacity(1 + parts.iter().map(|part| part.len()).sum::<usize>());
+        bytes.push(table as u8);
         parts.iter().for_each(|part| bytes.extend_from_slice(part));
         Self(bytes.into())
     }
@@ -187,6 +189,14 @@ impl Key {
         let length = u32::try_from(peer.len()).unwrap_or(u32::MAX).to_be_bytes();
         Self::new(table, &[&length, peer.as_bytes(), rest])
     }
+}
+
+/// The text of an address, in one allocation: keys are made for every row of every message.
+fn text(address: &Jid) -> String {
+    let mut text = String::with_capacity(64);
+    // A string takes whatever is written.
+    let _ = write!(text, "{address}");
+    text
 }
 
 impl fmt::Debug for Key {

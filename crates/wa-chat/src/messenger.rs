@@ -150,6 +150,7 @@ impl Messenger {
                 input => self.queue.push_back(input),
             }
         }
+        self.forget_if_idle();
     }
 
     /// Time has passed: the signed prekey may be due. Call it now and then while there is a connection.
@@ -161,6 +162,7 @@ impl Messenger {
             self.queue.push_back(Input::Rotate);
             self.process(now, rng);
         }
+        self.forget_if_idle();
     }
 
     /// A stanza has come.
@@ -352,8 +354,15 @@ impl Messenger {
                 }
             }
         }
+        if self.link.is_none() {
+            self.forget_if_idle();
+        }
+    }
+
+    /// There may be thousands of clients with nothing to do: they keep no rows. While there is a connection this is
+    /// looked at now and then, so that one text after the other finds its session loaded.
+    fn forget_if_idle(&mut self) {
         if self.queue.is_empty() && self.batch.is_empty() && self.in_flight.is_none() {
-            // There may be thousands of clients with nothing to do.
             self.view.clear();
             self.queue.shrink_to_fit();
         }

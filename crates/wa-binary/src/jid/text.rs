@@ -43,13 +43,22 @@ impl fmt::Display for Jid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0 {
             Repr::Pair { user: None, server } => f.write_str(server.as_str()),
-            Repr::Pair { user: Some(user), server } => write!(f, "{user}@{}", server.as_str()),
-            Repr::Device { user, domain, device } => write!(f, "{user}:{device}@{}", domain.server()),
-            Repr::Messenger { user, device: 0 } => write!(f, "{user}@msgr"),
+            Repr::Pair { user: Some(user), server } => write_parts(f, [user, "@", server.as_str()]),
+            Repr::Device { user, domain, device } => {
+                write_parts(f, [user, ":"])?;
+                fmt::Display::fmt(device, f)?;
+                write_parts(f, ["@", domain.server()])
+            }
+            Repr::Messenger { user, device: 0 } => write_parts(f, [user, "@msgr"]),
             Repr::Messenger { user, device } => write!(f, "{user}:{device}@msgr"),
             Repr::Interop { user, integrator } => write!(f, "{integrator}-{user}@interop"),
         }
     }
+}
+
+/// Parts one after the other; most of what is written of an address needs no formatting.
+fn write_parts<const N: usize>(f: &mut fmt::Formatter<'_>, parts: [&str; N]) -> fmt::Result {
+    parts.into_iter().try_for_each(|part| f.write_str(part))
 }
 
 /// Splits the device off the user of a server that has devices.

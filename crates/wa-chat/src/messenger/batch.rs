@@ -1,6 +1,7 @@
 //! The open batch: drafts joined, then sealed into one transaction.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use wa_stanza::Stanza;
 
@@ -14,7 +15,7 @@ use crate::{Event, Ticket};
 /// Drafts that will be committed together.
 #[derive(Debug, Default)]
 pub(crate) struct Batch {
-    writes: BTreeMap<Key, (Option<Row>, Option<u64>)>,
+    writes: BTreeMap<Key, (Option<Arc<Row>>, Option<u64>)>,
     released: Released,
     steps: usize,
 }
@@ -28,7 +29,7 @@ pub(crate) struct Released {
     pub(crate) events: Vec<Event>,
     pub(crate) requests: Vec<Request>,
     pub(crate) accepted: Vec<Ticket>,
-    account: Option<Row>,
+    account: Option<Arc<Row>>,
     /// Whether the account is gone.
     pub(crate) erased: bool,
 }
@@ -36,7 +37,7 @@ pub(crate) struct Released {
 impl Released {
     /// The account's row, if the batch changed it.
     pub(crate) fn account(&self) -> Option<&Row> {
-        self.account.as_ref()
+        self.account.as_deref()
     }
 }
 
@@ -79,7 +80,7 @@ impl Batch {
         if batch.released.erased {
             return (Vec::new(), batch.released);
         }
-        let write = |(key, (row, expires)): (Key, (Option<Row>, Option<u64>))| Write {
+        let write = |(key, (row, expires)): (Key, (Option<Arc<Row>>, Option<u64>))| Write {
             key,
             value: row.map(|row| row.encode()),
             expires,

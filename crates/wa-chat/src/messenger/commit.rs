@@ -19,12 +19,14 @@ use crate::{Event, NoAnswer};
 const MAX_ROWS: usize = 1024;
 
 impl Messenger {
-    /// Keeps the rows that uncommitted drafts have written, and drops the others when they have become many: what a
-    /// later step needs it asks for again.
+    /// Keeps the rows that uncommitted drafts have written. Of the others, what every text needs stays until they have
+    /// become many, and the rest as long as a step may wait for it: what a later step needs it asks for again.
     pub(super) fn forget_rows(&mut self, sealed: &Sealed) {
-        if self.view.len() > MAX_ROWS {
+        let are_many = self.view.len() > MAX_ROWS;
+        if are_many || self.queue.is_empty() {
             let asked = |key: &Key| sealed.wanted.contains(&Wanted::Row(key.clone()));
-            self.view.retain(|key| self.batch.writes_to(key) || asked(key));
+            let stays = |key: &Key| !are_many && key.table().is_some_and(is_of_every_text);
+            self.view.retain(|key| stays(key) || self.batch.writes_to(key) || asked(key));
         }
     }
 
@@ -34,17 +36,19 @@ impl Messenger {
         rows: &BTreeMap<Key, Value>,
     ) -> Result<(), StateError> {
         for wanted in &sealed.wanted {
-            let (from, to) = wanted.range();
-            let found = rows.range(from..to).map(decoded).collect::<Result<Vec<_>, _>>()?;
             match wanted {
                 Wanted::Row(key) => {
-                    let row = found.into_iter().next().map(|(_, row)| row);
+                    let row = rows.get(key).map(|value| Row::decode(key, value)).transpose()?;
                     self.take_own(key, row.as_ref())?;
                     self.view.load(key.clone(), row);
                 }
                 // A draft since then may have changed what the page would show.
                 _ if sealed.view_generation != self.view.generation => {}
-                wanted => self.view.load_page(wanted, found),
+                wanted => {
+                    let (from, to) = wanted.range();
+                    let found = rows.range(from..to).map(decoded).collect::<Result<Vec<_>, _>>()?;
+                    self.view.load_page(wanted, found);
+                }
             }
         }
         if let Some(Row::Account(account)) = sealed.released.account() {
@@ -132,6 +136,11 @@ impl Messenger {
             (Err(_), None) => {}
         }
     }
+}
+
+/// Rows that each text from or to somebody needs.
+fn is_of_every_text(table: Table) -> bool {
+    matches!(table, Table::Account | Table::Counters | Table::Peer | Table::Devices)
 }
 
 fn decoded((key, value): (&Key, &Value)) -> Result<(Key, Row), StateError> {

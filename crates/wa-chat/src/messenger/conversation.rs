@@ -58,7 +58,9 @@ impl Conversation {
             _ => Some(Devices { devices: vec![0], since: context.now.unix }),
         };
         let mut addresses = addresses(&user, devices.as_ref());
-        addresses.insert(address.clone());
+        if !addresses.contains(address) {
+            addresses.push(address.clone());
+        }
         let own = [Key::account(), Key::counters()];
         view.need(own.into_iter().chain(addresses.iter().map(Key::peer)))?;
         let session = |address: Jid| Ok((address.clone(), view.session(&address)?));
@@ -90,8 +92,9 @@ impl Conversation {
 
     /// The devices without a session that can encrypt.
     fn unready(&self, context: &Context<'_>) -> Vec<Jid> {
-        let all = addresses(&self.user, self.devices.as_ref());
-        all.into_iter().filter(|address| !self.is_ready_for(context, address)).collect()
+        let mut unready = addresses(&self.user, self.devices.as_ref());
+        unready.retain(|address| !self.is_ready_for(context, address));
+        unready
     }
 
     /// Ends the sessions with all devices that were loaded.
@@ -174,7 +177,7 @@ impl Conversation {
     ) -> Result<(), Stop> {
         let envelope = Content::decode(message.content.clone()).envelope();
         let addresses = match message.device {
-            Some(device) => BTreeSet::from([address(&self.user, device)]),
+            Some(device) => vec![address(&self.user, device)],
             None => addresses(&self.user, self.devices.as_ref()),
         };
         let mut encs = Vec::with_capacity(addresses.len());
@@ -278,8 +281,12 @@ pub(crate) fn address(user: &Jid, device: u16) -> Jid {
     user.clone().with_device(device).unwrap_or_else(|_| user.clone())
 }
 
-fn addresses(user: &Jid, devices: Option<&Devices>) -> BTreeSet<Jid> {
-    devices.iter().flat_map(|it| &it.devices).map(|&device| address(user, device)).collect()
+fn addresses(user: &Jid, devices: Option<&Devices>) -> Vec<Jid> {
+    let devices = devices.map_or(&[][..], |it| &it.devices);
+    let mut addresses: Vec<Jid> = devices.iter().map(|&device| address(user, device)).collect();
+    // A user without devices has one address.
+    addresses.dedup();
+    addresses
 }
 
 /// One `<enc>` for one device, `<participants>` for several.

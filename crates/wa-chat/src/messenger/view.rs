@@ -1,6 +1,7 @@
 //! What a step sees and what it leaves behind: loaded rows in, a draft out.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use wa_binary::Jid;
@@ -18,7 +19,7 @@ use crate::{Event, Ticket};
 /// The rows loaded so far. A row is there, known to be absent, or not loaded.
 #[derive(Debug, Default)]
 pub(crate) struct View {
-    rows: BTreeMap<Key, Option<Row>>,
+    rows: BTreeMap<Key, Option<Arc<Row>>>,
     /// Contents that wait for a peer's bundle, and prekeys to upload: pages, loaded for one step.
     waiting: BTreeMap<Jid, Vec<(Key, Waiting)>>,
     uploads: Option<Vec<(u32, PrivateKey)>>,
@@ -51,7 +52,7 @@ pub(crate) enum Wanted {
 /// What a step leaves behind: joined to the batch as a whole, or not at all.
 #[derive(Debug, Default)]
 pub(crate) struct Draft {
-    pub(crate) writes: BTreeMap<Key, (Option<Row>, Option<u64>)>,
+    pub(crate) writes: BTreeMap<Key, (Option<Arc<Row>>, Option<u64>)>,
     /// Stanzas that need not survive a crash: a redelivery makes them again.
     pub(crate) transmits: Vec<Stanza>,
     /// New rows of the outbox, with their numbers.
@@ -74,11 +75,11 @@ pub(crate) struct Draft {
 
 impl Draft {
     pub(crate) fn put(&mut self, key: Key, row: Row) {
-        self.writes.insert(key, (Some(row), None));
+        self.writes.insert(key, (Some(Arc::new(row)), None));
     }
 
     pub(crate) fn put_until(&mut self, key: Key, row: Row, expires: u64) {
-        self.writes.insert(key, (Some(row), Some(expires)));
+        self.writes.insert(key, (Some(Arc::new(row)), Some(expires)));
     }
 
     /// A row of this draft may vanish from then on.
@@ -197,12 +198,12 @@ impl View {
 
     fn row(&self, key: &Key) -> Result<Option<&Row>, Stop> {
         let missing = || Stop::Missing(BTreeSet::from([Wanted::Row(key.clone())]));
-        Ok(self.rows.get(key).ok_or_else(missing)?.as_ref())
+        Ok(self.rows.get(key).ok_or_else(missing)?.as_deref())
     }
 
     /// Takes in a row, or the news that it is absent, unless a draft has already changed it.
     pub(crate) fn load(&mut self, key: Key, row: Option<Row>) {
-        self.rows.entry(key).or_insert(row);
+        self.rows.entry(key).or_insert_with(|| row.map(Arc::new));
     }
 
     /// Takes in a page.
@@ -268,13 +269,11 @@ impl View {
 
 impl Wanted {
     pub(crate) fn read(&self) -> Read {
-        match self {
-            Self::Row(key) => Read::One(key.clone()),
-            _ => {
-                let (from, to) = self.range();
-                Read::Page { from, to, limit: u16::MAX }
-            }
-        }
+        let Self::Row(key) = self else {
+            let (from, to) = self.range();
+            return Read::Page { from, to, limit: u16::MAX };
+        };
+        Read::One(key.clone())
     }
 
     /// Where its rows stand: from here, to before there.

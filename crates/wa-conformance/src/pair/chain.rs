@@ -1,7 +1,8 @@
-//! One text after the other on an existing chain, to count what a client does for each; the other side's work stands
-//! outside the functions that are counted.
+//! One text after the other on an existing chain, to count what a client does for each: what runs inside the functions
+//! named `measured_…`. The other side and the store stand outside.
 
-use wa_interop::chat::{Command, Content, MessageId};
+use bytes::Bytes;
+use wa_interop::chat::{Command, Content, Event, MessageId, Rows, Transaction};
 
 use crate::environment::PHONE;
 use crate::failure::{Failure, ensure};
@@ -41,8 +42,8 @@ impl Chain {
         for _ in 0..count {
             self.sent += 1;
             let text = format!("a text of some length, the {}th of its kind", self.sent);
-            let bytes = self.measured_send(text)?;
-            ensure("a text leaves", !bytes.is_empty())?;
+            let frame = self.send_one(text)?;
+            ensure("a text leaves", frame.is_some())?;
         }
         Ok(())
     }
@@ -56,34 +57,74 @@ impl Chain {
             self.pair.phone_writes()?;
             let link = self.pair.link.as_mut().ok_or_else(|| Failure::new("no link"))?;
             let bytes = link.to_client.drain(..).collect::<Vec<_>>().concat();
-            let shown = self.measured_receive(&bytes)?;
+            let shown = self.receive_one(&bytes)?;
             ensure("a text is shown", shown)?;
         }
         Ok(())
     }
 
     /// From the command to the frame.
-    #[inline(never)]
-    fn measured_send(&mut self, text: String) -> Result<Vec<u8>, Failure> {
-        let pair = &mut self.pair;
+    fn send_one(&mut self, text: String) -> Result<Option<Bytes>, Failure> {
         let id = MessageId(format!("chain-{}", self.sent));
         let to = wa_interop::binary::Jid::phone(PHONE)?;
-        pair.command(Command::Send { to, id, content: Content::text(text) });
-        pair.settle()?;
-        Ok(pair.client.poll_transmit().map_or_else(Vec::new, Vec::from))
+        self.measured_command(Command::Send { to, id, content: Content::text(text) });
+        self.settle()?;
+        Ok(self.measured_transmit())
     }
 
     /// From the frame to the event, with receipt and ack.
-    #[inline(never)]
-    fn measured_receive(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
-        let pair = &mut self.pair;
-        pair.client.handle_bytes(pair.now, bytes, &mut pair.rng);
-        pair.settle()?;
-        while pair.client.poll_transmit().is_some() {}
+    fn receive_one(&mut self, bytes: &[u8]) -> Result<bool, Failure> {
+        self.measured_bytes(bytes);
+        self.settle()?;
+        while self.measured_transmit().is_some() {}
         let mut shown = false;
-        while let Some(event) = pair.client.poll_event() {
-            shown |= matches!(event, wa_interop::chat::Event::Message { .. });
+        while let Some(event) = self.measured_event() {
+            shown |= matches!(event, Event::Message { .. });
         }
         Ok(shown)
+    }
+
+    /// Runs the client's transactions; what the store does is not counted.
+    fn settle(&mut self) -> Result<(), Failure> {
+        while let Some(transaction) = self.measured_transaction() {
+            let rows = self.pair.store.apply(&transaction)?;
+            self.measured_commit(transaction, rows)?;
+        }
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn measured_command(&mut self, command: Command) {
+        self.pair.command(command);
+    }
+
+    #[inline(never)]
+    fn measured_bytes(&mut self, bytes: &[u8]) {
+        let pair = &mut self.pair;
+        pair.client.handle_bytes(pair.now, bytes, &mut pair.rng);
+    }
+
+    #[inline(never)]
+    fn measured_transaction(&mut self) -> Option<Transaction> {
+        self.pair.client.poll_transaction()
+    }
+
+    #[inline(never)]
+    fn measured_commit(&mut self, transaction: Transaction, rows: Rows) -> Result<(), Failure> {
+        let pair = &mut self.pair;
+        pair.client.handle_committed(pair.now, rows, &mut pair.rng)?;
+        drop(transaction);
+        while pair.client.poll_accepted().is_some() {}
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn measured_transmit(&mut self) -> Option<Bytes> {
+        self.pair.client.poll_transmit()
+    }
+
+    #[inline(never)]
+    fn measured_event(&mut self) -> Option<Event> {
+        self.pair.client.poll_event()
     }
 }
