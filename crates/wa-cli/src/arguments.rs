@@ -111,6 +111,15 @@ pub(crate) struct ChatArguments {
     /// URL of the enlistment API, if not WhatsApp's
     #[arg(long, value_name = "URL")]
     pub(crate) enlist: Option<String>,
+    /// Base URL of your service's own server, where files that you send lie
+    #[arg(long, value_name = "URL", requires = "credential_command")]
+    pub(crate) media_url: Option<String>,
+    /// A shell command that prints what that server recognises the user by, run before each upload
+    #[arg(long, value_name = "COMMAND", requires = "media_url")]
+    pub(crate) credential_command: Option<String>,
+    /// Where WhatsApp users' files lie, if not at WhatsApp's media host
+    #[arg(long, value_name = "URL")]
+    pub(crate) media_origin: Option<String>,
 }
 
 #[cfg(feature = "chat")]

@@ -18,8 +18,10 @@ use wa_interop::{Client, ClientError, EnlistmentError, NoToken, TcpConnector, To
 
 use crate::arguments::{ChatArguments, Document};
 use crate::chat::conversation::Conversation;
+use crate::chat::files::Files;
 
 mod conversation;
+mod files;
 mod line;
 
 /// Why there is no chat, or no more.
@@ -39,6 +41,10 @@ pub(crate) enum ChatFailure {
     Account(#[from] wa_interop::store::BadAccountId),
     #[error("the token command gives no token")]
     Token,
+    #[error("the credential command gives no credential")]
+    Credential,
+    #[error(transparent)]
+    Transfer(#[from] wa_interop::MediaTransferError),
     #[error("enlistment: {0}")]
     Enlistment(#[from] EnlistmentError),
     #[error("enlistment: {0}")]
@@ -60,9 +66,11 @@ pub(crate) fn run(arguments: ChatArguments) -> Result<(), ChatFailure> {
 
 async fn chat(arguments: ChatArguments) -> Result<(), ChatFailure> {
     let to = Jid::phone(&arguments.to).map_err(|_| ChatFailure::Number(arguments.to.clone()))?;
-    let client = open(&arguments).await?;
+    let profile = profile(&arguments);
+    let files = Files::new(&arguments, profile.clone());
+    let client = open(&arguments, profile).await?;
     let staying = client.stay_connected(tokens(&arguments));
-    let mut conversation = Conversation::new(client, to);
+    let mut conversation = Conversation::new(client, files, to);
     conversation.greet();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     tokio::pin!(staying);
@@ -81,8 +89,8 @@ async fn chat(arguments: ChatArguments) -> Result<(), ChatFailure> {
     }
 }
 
-/// The client over its store; account and login are made where they are not there.
-async fn open(arguments: &ChatArguments) -> Result<Client, ChatFailure> {
+/// The document's rules, with what the user has put in WhatsApp's place.
+fn profile(arguments: &ChatArguments) -> Profile {
     let mut profile = match arguments.profile {
         Document::Overview => Profile::overview(),
         Document::ReferenceOffer => Profile::reference_offer_1_0_3(),
@@ -90,6 +98,11 @@ async fn open(arguments: &ChatArguments) -> Result<Client, ChatFailure> {
     if let Some(url) = &arguments.enlist {
         profile.enlistment.url.clone_from(url);
     }
+    profile
+}
+
+/// The client over its store; account and login are made where they are not there.
+async fn open(arguments: &ChatArguments, profile: Profile) -> Result<Client, ChatFailure> {
     let root = match &arguments.root {
         Some(root) => {
             TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(key(root).ok_or(ChatFailure::Root)?))
@@ -129,14 +142,16 @@ fn tokens(arguments: &ChatArguments) -> impl TokenSource + use<> {
     let command: Arc<str> = arguments.token_command.as_str().into();
     move || {
         let command = Arc::clone(&command);
-        async move {
-            let shell = tokio::process::Command::new("sh").arg("-c").arg(&*command).output().await;
-            let output = shell.map_err(|_| NoToken)?;
-            let token = String::from_utf8(output.stdout).map_err(|_| NoToken)?;
-            let token = token.trim();
-            if output.status.success() && !token.is_empty() { Ok(token.to_owned()) } else { Err(NoToken) }
-        }
+        async move { printed(&command).await.ok_or(NoToken) }
     }
+}
+
+/// What a shell command prints, if it does and succeeds.
+async fn printed(command: &str) -> Option<String> {
+    let output = tokio::process::Command::new("sh").arg("-c").arg(command).output().await.ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let text = text.trim();
+    (output.status.success() && !text.is_empty()).then(|| text.to_owned())
 }
 
 /// The store's key, from its file or new.

@@ -6,6 +6,9 @@ use std::path::Path;
 use std::process::Stdio;
 use std::time::Duration;
 
+use serde_json::json;
+use sha2::{Digest as _, Sha256};
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdin, ChildStdout};
 use wa_conformance::{Document, Playground};
@@ -18,9 +21,15 @@ struct Terminal {
 }
 
 impl Terminal {
-    fn open(playground: &Playground, token_command: &str) -> Self {
-        let mut command = playground.chat(Path::new(env!("CARGO_BIN_EXE_wa")), token_command);
-        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    fn open(playground: &Playground, directory: &Path) -> Self {
+        let print = |name: &str| format!("cat '{}'", directory.join(name).display());
+        let wa = Path::new(env!("CARGO_BIN_EXE_wa"));
+        let mut command = playground.chat(wa, &print("token"), &print("credential"));
+        let command = command
+            .current_dir(directory)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
         Self { child, input, output: BufReader::new(output).lines(), seen: Vec::new() }
@@ -52,15 +61,19 @@ impl Terminal {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_chat_with_ticks_typing_and_blocking_and_its_account_is_kept() {
+/// A local WhatsApp, and a directory in which the user's token and credential lie.
+async fn world() -> (Playground, TempDir) {
     let playground = Playground::start(Document::ReferenceOffer).await.unwrap();
     let directory = tempfile::tempdir().unwrap();
-    let token = directory.path().join("token");
-    std::fs::write(&token, playground.issue("alice").await.unwrap()).unwrap();
-    let command = format!("cat '{}'", token.display());
+    std::fs::write(directory.path().join("token"), playground.issue("alice").await.unwrap()).unwrap();
+    std::fs::write(directory.path().join("credential"), playground.credential("alice").unwrap()).unwrap();
+    (playground, directory)
+}
 
-    let mut terminal = Terminal::open(&playground, &command);
+#[tokio::test(flavor = "multi_thread")]
+async fn a_chat_with_ticks_typing_and_blocking_and_its_account_is_kept() {
+    let (playground, directory) = world().await;
+    let mut terminal = Terminal::open(&playground, directory.path());
     terminal.wait("connected").await;
     terminal.write("hello").await;
     for part in [
@@ -85,7 +98,7 @@ async fn a_chat_with_ticks_typing_and_blocking_and_its_account_is_kept() {
     terminal.leave().await;
 
     // The second time there is nothing to enlist, and a session is there.
-    let mut terminal = Terminal::open(&playground, &command);
+    let mut terminal = Terminal::open(&playground, directory.path());
     terminal.wait("connected").await;
     terminal.write("me again").await;
     terminal.wait("echo: me again").await;
@@ -93,10 +106,40 @@ async fn a_chat_with_ticks_typing_and_blocking_and_its_account_is_kept() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn files_go_and_come() {
+    let (playground, directory) = world().await;
+    let picture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wa-media/tests/files/picture.jpg");
+    let mut terminal = Terminal::open(&playground, directory.path());
+    terminal.wait("connected").await;
+    terminal.write("/save").await;
+    terminal.wait("there is no file yet").await;
+    terminal.write("/send no such file").await;
+    terminal.wait("no such file: ").await;
+    terminal.write(&format!("/send {}", picture.display())).await;
+    terminal.wait("[1] \u{2713}\u{2713} read").await;
+
+    let shown = playground.phone_shows().await.unwrap()["content"]["media"].clone();
+    assert_eq!((&shown["kind"], &shown["mime"]), (&json!("image"), &json!("image/jpeg")));
+    let about = &shown["about"];
+    assert_eq!((&about["width"], &about["height"]), (&json!(160), &json!(90)));
+    assert!(about["thumbnail"].as_str().unwrap().starts_with("ffd8ff"), "a JPEG in hexadecimal");
+
+    let file = playground.phone_sends_document(3000).await.unwrap();
+    terminal.wait("(document, 2.93 KiB; /save)").await;
+    for name in ["document.plain", "1-document.plain"] {
+        terminal.write("/save").await;
+        terminal.wait(&format!("saved as {name}")).await;
+        let saved = std::fs::read(directory.path().join(name)).unwrap();
+        assert_eq!(json!(hex::encode(Sha256::digest(saved))), file["sha256"]);
+    }
+    terminal.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_token_it_says_so() {
     let playground = Playground::start(Document::ReferenceOffer).await.unwrap();
     let wa = Path::new(env!("CARGO_BIN_EXE_wa"));
-    let output = playground.chat(wa, "false").stdin(Stdio::null()).output().await.unwrap();
+    let output = playground.chat(wa, "false", "false").stdin(Stdio::null()).output().await.unwrap();
     assert_eq!(output.status.code(), Some(3));
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(said.contains("the token command gives no token"), "{said}");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 use wa_interop::TcpConnector;
 use wa_interop::binary::Jid;
@@ -13,7 +13,7 @@ use wa_interop::profile::Profile;
 use crate::checks::eventually;
 use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
 use crate::failure::Failure;
-use crate::tokens::ask_for_token;
+use crate::tokens::{ask_for_token, credential};
 
 /// The world of one chat; it ends with this value.
 #[derive(Debug)]
@@ -81,9 +81,9 @@ impl Playground {
         Ok(Self { environment })
     }
 
-    /// The command that chats in this world with the program `wa`, which gets tokens from a shell command.
+    /// The command that chats in this world with the program `wa`, which gets tokens and credentials from shell commands.
     #[must_use]
-    pub fn chat(&self, wa: &Path, token_command: &str) -> Command {
+    pub fn chat(&self, wa: &Path, token_command: &str, credential_command: &str) -> Command {
         let environment = &self.environment;
         let (data, sandbox) = (environment.data.path(), &environment.sandbox);
         let service = self.service().unwrap_or_default();
@@ -97,6 +97,8 @@ impl Playground {
             .arg("--key-file")
             .arg(data.join("chat.key"))
             .args(["--token-command", token_command])
+            .args(["--credential-command", credential_command, "--media-url", &environment.base])
+            .args(["--media-origin", &sandbox.media])
             .env("WA_PLAYGROUND", service)
             .kill_on_drop(true);
         command
@@ -173,6 +175,49 @@ impl Playground {
     pub async fn phone_has(&self, from: &Jid, texts: &[&str]) -> Result<(), Failure> {
         let from = from.to_string();
         eventually(async || Ok(self.environment.received(&from).await? == texts)).await
+    }
+
+    /// What the service recognises a user by.
+    ///
+    /// # Errors
+    /// The service's secret cannot be read.
+    pub fn credential(&self, user: &str) -> Result<String, Failure> {
+        self.environment.credential(user)
+    }
+
+    /// The same for the service that `chat` names in its environment.
+    ///
+    /// # Errors
+    /// It names none.
+    pub fn credential_of(service: &str) -> Result<String, Failure> {
+        let service: Service = serde_json::from_str(service)?;
+        credential(&hex::decode(service.secret)?, USER)
+    }
+
+    /// What the phone shows of the last thing that it received.
+    ///
+    /// # Errors
+    /// It has received nothing.
+    pub async fn phone_shows(&self) -> Result<Value, Failure> {
+        let phone = self.environment.observe(&format!("phones/{PHONE}")).await?;
+        let last = phone.get("received").and_then(Value::as_array).and_then(|received| received.last());
+        last.cloned().ok_or_else(|| Failure::new("the phone has received nothing"))
+    }
+
+    /// The phone sends a document of so many bytes to whoever wrote last; gives what the message says of it.
+    ///
+    /// # Errors
+    /// Nobody has written.
+    pub async fn phone_sends_document(&self, length: usize) -> Result<Value, Failure> {
+        let file = json!({ "class": "document", "length": length });
+        let mut file = self.environment.control("media", file).await?;
+        if let Some(said) = file.as_object_mut() {
+            said.insert("kind".to_owned(), json!("document"));
+            said.insert("mime".to_owned(), json!("text/plain"));
+        }
+        let to = self.phone_shows().await?.get("from").cloned();
+        self.environment.phone_does("send", json!({ "to": to, "media": file })).await?;
+        Ok(file)
     }
 
     /// A fresh token of the service that `chat` names in its environment.

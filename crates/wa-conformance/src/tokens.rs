@@ -99,7 +99,7 @@ async fn ask(url: &str, credential: Option<&str>) -> Result<(StatusCode, Value),
     Ok((response.status(), body))
 }
 
-fn credential(secret: &[u8], user: &str) -> Result<String, Failure> {
+pub(crate) fn credential(secret: &[u8], user: &str) -> Result<String, Failure> {
     let text = format!("wau1.{}.{}", URL_SAFE_NO_PAD.encode(user), unix_now() + 60);
     let mac = Hmac::<Sha256>::new_from_slice(secret)?.chain_update(&text).finalize().into_bytes();
     Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(mac)))

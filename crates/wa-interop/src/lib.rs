@@ -36,6 +36,8 @@ mod driver;
 mod enlistment;
 #[cfg(feature = "media")]
 mod media;
+#[cfg(feature = "metadata")]
+mod metadata;
 #[cfg(feature = "client")]
 mod reconnect;
 
@@ -47,6 +49,8 @@ pub use crate::driver::{Connector, TcpConnector};
 pub use crate::enlistment::{EnlistmentError, enlist};
 #[cfg(feature = "media")]
 pub use crate::media::{MediaServer, MediaTransfer, MediaTransferError, SentFile, class};
+#[cfg(feature = "metadata")]
+pub use crate::metadata::{describe, kind_of};
 #[cfg(feature = "client")]
 pub use crate::reconnect::{NoToken, TokenSource};
 

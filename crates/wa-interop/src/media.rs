@@ -301,7 +301,7 @@ fn is_temporary(error: &MediaTransferError) -> bool {
 }
 
 /// Work on files, off the async threads.
-async fn blocking<T: Send + 'static>(
+pub(crate) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, FileError> + Send + 'static,
 ) -> Result<T, MediaTransferError> {
     match tokio::task::spawn_blocking(work).await {

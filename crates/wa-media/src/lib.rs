@@ -35,6 +35,8 @@ mod error;
 mod facts;
 mod file;
 mod key;
+#[cfg(feature = "metadata")]
+mod metadata;
 mod sidecar;
 mod upload;
 mod verifier;
@@ -49,6 +51,8 @@ pub use error::{DirectPathError, FileError, MediaError, TransferError};
 pub use facts::FileFacts;
 pub use file::{encrypt_stream, open_file, verify_stream};
 pub use key::{MediaKey, MediaKeys};
+#[cfg(feature = "metadata")]
+pub use metadata::{Metadata, THUMBNAIL_EDGE};
 pub use sidecar::Sidecar;
 pub use upload::Upload;
 pub use verifier::{Verified, Verifier};

@@ -1,23 +1,29 @@
 //! The conversation as its user sees it: lines in, lines out, each message with its number and its ticks.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
 use anstyle::{AnsiColor, Style};
+use indicatif::HumanBytes;
 use rand::RngExt;
 use wa_interop::binary::Jid;
 use wa_interop::chat::{
-    Content, DisconnectReason, Event, Mark, MessageId, Reply, Report, ReportedMessage, Status, Target, Text,
-    Typing,
+    Content, DisconnectReason, Event, Mark, Media, MessageId, Reply, Report, ReportedMessage, Status, Target,
+    Text, Typing,
 };
 use wa_interop::{Client, ClientError};
 
 use super::ChatFailure;
+use super::files::{Files, free_path};
 use super::line::{HELP, Line};
 
 /// One conversation.
 pub(super) struct Conversation {
     client: Client,
+    files: Files,
     to: Jid,
+    /// The peer's last file.
+    last_file: Option<Box<Media>>,
     /// The peer's last message.
     last: Option<Received>,
     /// Own messages: their number on the screen, by id.
@@ -35,9 +41,18 @@ struct Received {
 }
 
 impl Conversation {
-    pub(super) fn new(client: Client, to: Jid) -> Self {
-        let (last, last_own, numbers) = (None, None, BTreeMap::new());
-        Self { client, to, last, numbers, last_own, run: rand::rng().random(), is_typing: false }
+    pub(super) fn new(client: Client, files: Files, to: Jid) -> Self {
+        Self {
+            client,
+            files,
+            to,
+            last_file: None,
+            last: None,
+            numbers: BTreeMap::new(),
+            last_own: None,
+            run: rand::rng().random(),
+            is_typing: false,
+        }
     }
 
     pub(super) fn greet(&self) {
@@ -58,6 +73,8 @@ impl Conversation {
             Line::Text(text) => self.send(Content::text(text)).await?,
             Line::Edit(_) | Line::Revoke => self.change(Line::parse(line)).await?,
             Line::Reply(_) | Line::React(_) | Line::Report => self.answer(Line::parse(line)).await?,
+            Line::Send(path) => self.send_file(&path).await?,
+            Line::Save(path) => self.save_file(path).await,
             Line::Block => self.told(self.client.block(self.to.clone()).await, "blocked"),
             Line::Unblock => self.told(self.client.unblock(self.to.clone()).await, "not blocked any more"),
             Line::Blocklist => match self.client.blocklist().await {
@@ -80,6 +97,9 @@ impl Conversation {
                 self.show(&from, &content);
                 self.client.mark(from.clone(), vec![id.clone()], Mark::Read).await?;
                 if from == self.to {
+                    if let Content::Media(media) = &content {
+                        self.last_file = Some(media.clone());
+                    }
                     self.last = Some(Received { id, timestamp, content });
                 }
             }
@@ -125,6 +145,29 @@ impl Conversation {
         }
         self.numbers.insert(id, number);
         Ok(())
+    }
+
+    async fn send_file(&mut self, path: &Path) -> Result<(), ChatFailure> {
+        match self.files.send(path).await {
+            Ok(Some(content)) => self.send(content).await,
+            Ok(None) => {
+                say(DIM, "files need a server to lie on: --media-url and --credential-command");
+                Ok(())
+            }
+            Err(error) => {
+                say(RED, &format!("{}: {error}", path.display()));
+                Ok(())
+            }
+        }
+    }
+
+    async fn save_file(&self, path: Option<PathBuf>) {
+        let Some(media) = &self.last_file else { return say(DIM, "there is no file yet") };
+        let path = path.unwrap_or_else(|| free_path(media));
+        match self.files.save(media, &path).await {
+            Ok(()) => say(DIM, &format!("saved as {}", path.display())),
+            Err(error) => say(RED, &format!("{}: {error}", path.display())),
+        }
     }
 
     /// Changes one's own last message.
@@ -183,14 +226,7 @@ impl Conversation {
             Content::Reaction { emoji, .. } => format!("(reacts) {emoji}"),
             Content::Edit { text, .. } => format!("(corrects) {}", text.body),
             Content::Revoke { .. } => "(takes a message back)".to_owned(),
-            Content::Media(media) => {
-                format!(
-                    "({}: {} bytes) {}",
-                    media.kind.as_str(),
-                    media.file.length,
-                    media.caption.clone().unwrap_or_default()
-                )
-            }
+            Content::Media(media) => described(media),
             _ => "(something that is not shown here)".to_owned(),
         };
         let what: String = what.chars().filter(|it| !it.is_control()).collect();
@@ -223,6 +259,16 @@ impl Conversation {
             say(DIM, &format!("{} {what}", self.to));
         }
     }
+}
+
+/// A file in one line, and how to have it.
+fn described(media: &Media) -> String {
+    let name = media.file_name.as_deref().or(media.caption.as_deref()).unwrap_or_default();
+    let size = media.width.zip(media.height).map(|(width, height)| format!(", {width} x {height}"));
+    let length = media.seconds.map(|seconds| format!(", {}:{:02}", seconds / 60, seconds % 60));
+    let details = size.unwrap_or_default() + &length.unwrap_or_default();
+    let (kind, bytes) = (media.kind.as_str(), HumanBytes(media.file.length));
+    format!("({kind}, {bytes}{details}; /save) {name}")
 }
 
 fn say(style: Style, text: &str) {

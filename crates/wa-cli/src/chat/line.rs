@@ -1,5 +1,7 @@
 //! What a user types: a text, or a command that begins with a slash.
 
+use std::path::PathBuf;
+
 /// One line of input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Line {
@@ -13,6 +15,10 @@ pub(super) enum Line {
     Edit(String),
     /// One's own last message is taken back.
     Revoke,
+    /// A file to be sent.
+    Send(PathBuf),
+    /// The peer's last file, to be saved; none for a name of its own.
+    Save(Option<PathBuf>),
     Block,
     Unblock,
     Blocklist,
@@ -33,6 +39,8 @@ pub(super) const HELP: &str = "\
   /react EMOJI    react to the last message; without an emoji, take the reaction back
   /edit TEXT      change your last message
   /revoke         take your last message back
+  /send PATH      send a file
+  /save [PATH]    save the last file
   /block, /unblock, /blocklist
   /report         report the last message to WhatsApp
   /quit           leave (or end the input)
@@ -54,6 +62,8 @@ impl Line {
             ("react", _) => Self::React(rest.to_owned()),
             ("edit", false) => Self::Edit(rest.to_owned()),
             ("revoke", true) => Self::Revoke,
+            ("send", false) => Self::Send(rest.into()),
+            ("save", _) => Self::Save(Some(rest).filter(|path| !path.is_empty()).map(Into::into)),
             ("block", true) => Self::Block,
             ("unblock", true) => Self::Unblock,
             ("blocklist", true) => Self::Blocklist,
@@ -83,6 +93,10 @@ mod tests {
             ("/edit new", Line::Edit("new".into())),
             ("/revoke", Line::Revoke),
             ("/revoke that", Line::Unknown("/revoke that".into())),
+            ("/send /tmp/a picture.jpg", Line::Send("/tmp/a picture.jpg".into())),
+            ("/send", Line::Unknown("/send".into())),
+            ("/save", Line::Save(None)),
+            ("/save here.jpg", Line::Save(Some("here.jpg".into()))),
             ("/block", Line::Block),
             ("/quit", Line::Quit),
             ("/dance", Line::Unknown("/dance".into())),
@@ -93,7 +107,19 @@ mod tests {
 
     #[test]
     fn every_command_is_in_the_help() {
-        for name in ["reply", "react", "edit", "revoke", "block", "unblock", "blocklist", "report", "quit"] {
+        for name in [
+            "reply",
+            "react",
+            "edit",
+            "revoke",
+            "send",
+            "save",
+            "block",
+            "unblock",
+            "blocklist",
+            "report",
+            "quit",
+        ] {
             assert!(HELP.contains(&format!("/{name}")), "{name}");
         }
     }

@@ -29,17 +29,24 @@ enum What {
         #[arg(env = "WA_PLAYGROUND", hide_env_values = true)]
         service: String,
     },
+    /// Print what that service recognises the user by
+    #[command(hide = true)]
+    Credential {
+        /// Where to ask, and with what secret, in JSON
+        #[arg(env = "WA_PLAYGROUND", hide_env_values = true)]
+        service: String,
+    },
 }
 
 #[tokio::main]
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+#[expect(clippy::print_stderr, reason = "a command-line program")]
 async fn main() -> ExitCode {
     let done: Result<ExitCode, Failure> = match Arguments::parse().what {
         What::Chat { wa } => chat(&wa).await,
-        What::Token { service } => Playground::token(&service).await.map(|token| {
-            println!("{token}");
-            ExitCode::SUCCESS
-        }),
+        What::Token { service } => Playground::token(&service).await.map(|token| print(&token)),
+        What::Credential { service } => {
+            Playground::credential_of(&service).map(|credential| print(&credential))
+        }
     };
     done.unwrap_or_else(|failure| {
         eprintln!("wa-playground: {failure}");
@@ -47,9 +54,16 @@ async fn main() -> ExitCode {
     })
 }
 
+#[expect(clippy::print_stdout, reason = "a command-line program")]
+fn print(text: &str) -> ExitCode {
+    println!("{text}");
+    ExitCode::SUCCESS
+}
+
 async fn chat(wa: &std::path::Path) -> Result<ExitCode, Failure> {
     let playground = Playground::start(Document::ReferenceOffer).await?;
-    let token_command = format!("'{}' token", std::env::current_exe()?.display());
-    let status = playground.chat(wa, &token_command).status().await?;
+    let program = std::env::current_exe()?;
+    let command = |what: &str| format!("'{}' {what}", program.display());
+    let status = playground.chat(wa, &command("token"), &command("credential")).status().await?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

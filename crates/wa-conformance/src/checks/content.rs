@@ -124,7 +124,8 @@ async fn media(environment: &Environment) -> Result<(), Failure> {
         length: 3,
         mime: "audio/ogg".to_owned(),
     };
-    let content = Content::Media(Box::new(Media::new(MediaKind::Voice, file)));
+    let media = Media { seconds: Some(5), ..Media::new(MediaKind::Voice, file) };
+    let content = Content::Media(Box::new(media));
     let (content, stanza) = at_phone(environment, &user, "media-1", content).await?;
     let expected = json!({ "media": {
         "kind": "voice",
@@ -134,6 +135,7 @@ async fn media(environment: &Environment) -> Result<(), Failure> {
         "sha256": "01".repeat(32),
         "enc_sha256": "02".repeat(32),
         "length": 3,
+        "about": { "seconds": 5 },
     } });
     expect("media at the phone", content, expected)?;
     let said = (stanza.get("type").cloned(), stanza.get("mediatype").cloned());

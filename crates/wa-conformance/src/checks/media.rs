@@ -132,6 +132,7 @@ async fn send(environment: &Environment) -> Result<(), Failure> {
         let opening = shown.as_object_mut().ok_or_else(|| Failure::new("no media"))?;
         opening.remove("kind");
         opening.remove("mime");
+        opening.remove("about");
         opening.insert("class".to_owned(), json!(class));
         let opened = environment.control("media/open", shown).await?;
         let expected = hex::encode(Sha256::digest(plain(LENGTH)));

@@ -33,9 +33,9 @@ macro_rules! written {
     };
 }
 
-/// The fields that every kind has.
+/// The fields that every kind has, and what else is told of the file.
 macro_rules! shown {
-    ($kind:expr, $message:expr) => {{
+    ($kind:expr, $message:expr, $about:tt) => {{
         let message = $message;
         json!({ "media": {
             "kind": $kind,
@@ -45,6 +45,7 @@ macro_rules! shown {
             "sha256": text(message.file_sha256.as_ref()),
             "enc_sha256": text(message.file_enc_sha256.as_ref()),
             "length": message.file_length,
+            "about": json!($about),
         } })
     }};
 }
@@ -68,18 +69,26 @@ impl MediaWritten {
 /// A media message as the phone's user sees it, with all that is needed to open it.
 pub(crate) fn describe(message: &Message) -> Option<Value> {
     if let Some(image) = &message.image_message {
-        return Some(shown!("image", image));
+        return Some(shown!("image", image, {
+            "width": image.width, "height": image.height, "thumbnail": text(image.jpeg_thumbnail.as_ref()),
+        }));
     }
     if let Some(video) = &message.video_message {
-        return Some(shown!("video", video));
+        return Some(shown!("video", video, {
+            "width": video.width, "height": video.height, "seconds": video.seconds,
+        }));
     }
     if let Some(audio) = &message.audio_message {
-        return Some(shown!(if audio.ptt == Some(true) { "voice" } else { "audio" }, audio));
+        let kind = if audio.ptt == Some(true) { "voice" } else { "audio" };
+        return Some(shown!(kind, audio, { "seconds": audio.seconds }));
     }
     if let Some(document) = &message.document_message {
-        return Some(shown!("document", document));
+        return Some(shown!("document", document, { "file_name": document.file_name }));
     }
-    message.sticker_message.as_ref().map(|sticker| shown!("sticker", sticker))
+    message
+        .sticker_message
+        .as_ref()
+        .map(|sticker| shown!("sticker", sticker, { "width": sticker.width, "height": sticker.height }))
 }
 
 fn bytes(text: &str) -> Option<Bytes> {
