@@ -5,15 +5,18 @@ use std::io::{self, Write as _};
 use wa_integrator::{Clock, DataDirectory, KeyEntry, KeyKeeper, KeySet, SigningKey, SqliteStore};
 use wa_profile::Profile;
 
-use crate::cli::{DataArguments, KeyCommand, StartError};
+use crate::{
+    cli::{KeyCommand, StartError},
+    settings::Settings,
+};
 
 /// Does one command. A running server sees the change when it reads the keys next.
-pub(crate) async fn run(command: &KeyCommand, data: &DataArguments) -> Result<(), StartError> {
+pub(crate) async fn run(command: &KeyCommand, settings: &Settings) -> Result<(), StartError> {
     let rules = Profile::default().token;
-    DataDirectory::make(&data.data_dir)?;
-    let store = SqliteStore::open(&DataDirectory::store_path(&data.data_dir))?;
-    let mut keeper = KeyKeeper::new(store, data.key_rules(&rules));
-    if let Some(master_key) = data.master_key()? {
+    DataDirectory::make(settings.store.data_dir())?;
+    let store = SqliteStore::open(&DataDirectory::store_path(settings.store.data_dir()))?;
+    let mut keeper = KeyKeeper::new(store, settings.keys.rules(&rules));
+    if let Some(master_key) = settings.keys.master_key()? {
         keeper = keeper.with_master_key(master_key);
     }
     let now = Clock::system().now();

@@ -1,9 +1,12 @@
 //! The program `wa-integrator`: the third party's server for WhatsApp interoperability (seed §1.3).
 
+mod background;
 mod cli;
+mod config_commands;
 mod key_commands;
 mod media_commands;
 mod serving;
+mod settings;
 
 use std::{
     io::{self, Write as _},
@@ -11,12 +14,12 @@ use std::{
 };
 
 use clap::Parser as _;
-use cli::{Arguments, Command, StartError};
+use cli::{Arguments, Command, ConfigCommand, LOG, StartError};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env("WA_INTEGRATOR_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     match start(arguments) {
         Ok(()) => ExitCode::SUCCESS,
@@ -30,9 +33,12 @@ fn main() -> ExitCode {
 
 #[tokio::main]
 async fn start(arguments: Arguments) -> Result<(), StartError> {
-    match arguments.command {
-        Some(Command::Keys { command }) => key_commands::run(&command, &arguments.data).await,
-        Some(Command::Media { command }) => media_commands::run(&command, &arguments.data).await,
-        None => serving::serve(&arguments.serve, &arguments.data).await,
+    let Arguments { command, file, settings } = arguments;
+    let settings = settings.over_file(&file)?;
+    match command {
+        Some(Command::Keys { command }) => key_commands::run(&command, &settings).await,
+        Some(Command::Media { command }) => media_commands::run(&command, &settings).await,
+        Some(Command::Config { command: ConfigCommand::Check }) => config_commands::check(&settings),
+        None => serving::serve(&settings).await,
     }
 }

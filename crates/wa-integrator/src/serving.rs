@@ -3,48 +3,51 @@
 use std::{
     io::{self, Write as _},
     sync::Arc,
-    time::Duration,
 };
 
-use http::{Uri, uri::Scheme};
 use tokio::{signal, task::JoinSet};
-use wa_http::{Addresses, HyperClient, Limits, PlainHttp};
+use wa_http::HyperClient;
 use wa_integrator::{
-    BaseUrl, BuiltIn, Clock, DataDirectory, DeliveryRules, Integrator, KeyCache, KeyCacheRules, KeyKeeper,
-    MediaHost, Oidc, Outbox, Push, PushRules, PushSink, Server, SharedSecret, SqliteStore, TokenIssuer,
-    TrustedProxy, Webhook,
+    BaseUrl, BuiltIn, Clock, DataDirectory, Integrator, KeyKeeper, Server, SqliteStore, TokenIssuer, Webhook,
 };
 use wa_profile::Profile;
 
-use crate::cli::{DataArguments, Recognition, ServeArguments, StartError};
+use crate::{
+    background::{Background, backend},
+    cli::{self, StartError},
+    settings::Settings,
+};
 
 /// Serves until the program is asked to end.
-pub(crate) async fn serve(arguments: &ServeArguments, data: &DataArguments) -> Result<(), StartError> {
+pub(crate) async fn serve(settings: &Settings) -> Result<(), StartError> {
+    for name in cli::unknown_variables() {
+        tracing::warn!(name, "a variable of the environment is no setting");
+    }
     let (profile, clock) = (Profile::default(), Clock::system());
-    let directory = DataDirectory::open(&data.data_dir)?;
-    let store = Arc::new(SqliteStore::open(&DataDirectory::store_path(&data.data_dir))?);
-    let keeper = keeper(&directory, &store, data, &profile, &clock).await?;
-    let secret = directory.shared_secret(arguments.shared_secret_file.as_deref(), &mut rand::rng())?;
+    let directory = DataDirectory::open(settings.store.data_dir())?;
+    let store = Arc::new(SqliteStore::open(&DataDirectory::store_path(settings.store.data_dir()))?);
+    let keeper = keeper(&directory, &store, settings, &profile, &clock).await?;
+    let secret = directory.shared_secret(settings.tokens.shared_secret_file(), &mut rand::rng())?;
 
-    let server = Server::bind(arguments.listen, arguments.limits()).await?;
-    let base_url = match &arguments.base_url {
+    let server = Server::bind(settings.listen.address(), settings.limits.connections()).await?;
+    let base_url = match &settings.listen.base_url {
         Some(base_url) => base_url.clone(),
         None => BaseUrl::of_loopback(server.address())
             .map_err(|_| StartError::BaseUrlMissing { address: server.address() })?,
     };
     let mut background = Background(JoinSet::new());
-    let issuer = TokenIssuer::new(base_url.clone(), &profile.token, arguments.lifetime())?;
-    let authenticator = background.authenticator(arguments, &profile, *secret, &clock)?;
+    let issuer = TokenIssuer::new(base_url.clone(), &profile.token, settings.tokens.lifetime())?;
+    let authenticator = background.authenticator(settings, &profile, *secret, &clock)?;
     let mut integrator = Integrator::new(issuer, keeper.keys(), authenticator, clock.clone())
-        .with_tokens_a_minute(arguments.tokens_a_minute)
+        .with_tokens_a_minute(settings.tokens.a_minute())
         .with_users(Arc::clone(&store))
-        .with_media(background.media(arguments, data, &profile, &clock).await?);
-    if let Some(webhook) = &arguments.webhook {
+        .with_media(background.media(settings, &profile, &clock).await?);
+    if let Some(webhook) = &settings.push.webhook {
         let webhook = Webhook::new(backend(), webhook.clone(), *secret, clock.clone())?;
-        let push = background.push(arguments, &profile, &base_url, store, Arc::new(webhook), &clock)?;
+        let push = background.push(settings, &profile, &base_url, store, Arc::new(webhook), &clock)?;
         integrator = integrator.with_push(push);
     }
-    let interval = Duration::from_secs(arguments.key_refresh);
+    let interval = settings.keys.refresh();
     background.0.spawn(async move { keeper.run(clock, interval).await });
 
     let shutdown = stop_asked()?;
@@ -57,115 +60,15 @@ pub(crate) async fn serve(arguments: &ServeArguments, data: &DataArguments) -> R
     Ok(())
 }
 
-/// What runs beside the server.
-struct Background(JoinSet<()>);
-
-impl Background {
-    async fn media(
-        &mut self,
-        arguments: &ServeArguments,
-        data: &DataArguments,
-        profile: &Profile,
-        clock: &Clock,
-    ) -> Result<MediaHost, StartError> {
-        let host = arguments.media.host(data, profile, clock).await?;
-        self.0.spawn(host.clone().run());
-        Ok(host)
-    }
-
-    fn authenticator(
-        &mut self,
-        arguments: &ServeArguments,
-        profile: &Profile,
-        secret: [u8; 32],
-        clock: &Clock,
-    ) -> Result<BuiltIn<HyperClient>, StartError> {
-        let chars_max = profile.token.user_identifier_chars_max;
-        let needed = |value: &Option<String>, name| value.clone().ok_or(StartError::Missing { name });
-        Ok(match arguments.authenticator {
-            Recognition::SharedSecret => BuiltIn::SharedSecret(SharedSecret::new(secret, chars_max)),
-            Recognition::Proxy if arguments.proxy.is_empty() => {
-                return Err(StartError::Missing { name: "proxy" });
-            }
-            Recognition::Proxy => {
-                let header = arguments.proxy_header.clone();
-                BuiltIn::TrustedProxy(TrustedProxy::new(header, &arguments.proxy, chars_max))
-            }
-            Recognition::Oidc => {
-                let issuer = needed(&arguments.oidc_issuer, "oidc-issuer")?;
-                let audience = needed(&arguments.oidc_audience, "oidc-audience")?;
-                let url = arguments.oidc_jwks_url.clone();
-                let url = url.ok_or(StartError::Missing { name: "oidc-jwks-url" })?;
-                let keys = self.keys(url, arguments, clock)?;
-                let oidc = Oidc::new(keys, &issuer, &audience, LOGIN_LIFETIME_MAX, chars_max);
-                BuiltIn::Oidc(oidc.with_claim(&arguments.oidc_claim))
-            }
-        })
-    }
-
-    fn push(
-        &mut self,
-        arguments: &ServeArguments,
-        profile: &Profile,
-        base_url: &BaseUrl,
-        store: Arc<SqliteStore>,
-        sink: Arc<dyn PushSink>,
-        clock: &Clock,
-    ) -> Result<Push<Arc<SqliteStore>, HyperClient>, StartError> {
-        let profiled = || profile.push.whatsapp_jwks_url.parse().unwrap_or_default();
-        let url = arguments.whatsapp_jwks_url.clone().unwrap_or_else(profiled);
-        let keys = self.keys(url, arguments, clock)?;
-        let outbox = Outbox::new(Arc::clone(&store), vec![sink], DeliveryRules::default());
-        let delivering = (outbox.clone(), clock.clone());
-        self.0.spawn(async move { delivering.0.run(delivering.1).await });
-        let chars_max = profile.token.user_identifier_chars_max;
-        let mut rules =
-            PushRules::new(&profile.push, base_url, chars_max).with_strangers(arguments.strangers.into());
-        rules.per_user_a_minute = arguments.pushes_a_minute;
-        if let Some(path) = &arguments.push_path {
-            rules.path.clone_from(path);
-        }
-        Ok(Push::new(store, outbox, keys, rules, clock.clone()))
-    }
-
-    /// Somebody's keys, fetched in the background.
-    fn keys(
-        &mut self,
-        url: Uri,
-        arguments: &ServeArguments,
-        clock: &Clock,
-    ) -> Result<Arc<KeyCache<HyperClient>>, StartError> {
-        let client = HyperClient::new(Limits::default());
-        let client = match (arguments.allow_private, url.scheme()) {
-            (true, Some(_)) => client.with_plain_http(PlainHttp::Http1),
-            (false, Some(scheme)) if *scheme == Scheme::HTTPS => client.with_addresses(Addresses::Public),
-            _ => return Err(StartError::KeyUrl { url }),
-        };
-        let rules = KeyCacheRules::default().with_cooldown(Duration::from_secs(arguments.key_cooldown));
-        let keys = Arc::new(KeyCache::new(client, url, rules));
-        let (renewing, clock) = (Arc::clone(&keys), clock.clone());
-        self.0.spawn(async move { renewing.run(clock).await });
-        Ok(keys)
-    }
-}
-
-/// How long a token of an identity provider may live.
-const LOGIN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The service's backend is on the same network, perhaps the same host.
-fn backend() -> HyperClient {
-    HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1)
-}
-
 async fn keeper(
     directory: &DataDirectory,
     store: &Arc<SqliteStore>,
-    data: &DataArguments,
+    settings: &Settings,
     profile: &Profile,
     clock: &Clock,
 ) -> Result<KeyKeeper<Arc<SqliteStore>>, StartError> {
-    let mut keeper = KeyKeeper::new(Arc::clone(store), data.key_rules(&profile.token));
-    if let Some(master_key) = data.master_key()? {
+    let mut keeper = KeyKeeper::new(Arc::clone(store), settings.keys.rules(&profile.token));
+    if let Some(master_key) = settings.keys.master_key()? {
         keeper = keeper.with_master_key(master_key);
     }
     let now = clock.now();

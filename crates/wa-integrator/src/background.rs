@@ -1,0 +1,108 @@
+//! What runs beside the server: fetching keys, delivering wake-ups, sweeping media (seed §1.3, §3.2.2).
+
+use std::{sync::Arc, time::Duration};
+
+use http::{Uri, uri::Scheme};
+use tokio::task::JoinSet;
+use wa_http::{Addresses, HyperClient, Limits, PlainHttp};
+use wa_integrator::{
+    BaseUrl, BuiltIn, Clock, DeliveryRules, KeyCache, KeyCacheRules, MediaHost, Oidc, Outbox, Push, PushSink,
+    SharedSecret, SqliteStore, TrustedProxy,
+};
+use wa_profile::Profile;
+
+use crate::{
+    cli::StartError,
+    media_commands,
+    settings::{Recognition, Settings},
+};
+
+/// What runs beside the server.
+pub(crate) struct Background(pub(crate) JoinSet<()>);
+
+impl Background {
+    /// The host of media, swept now and then.
+    pub(crate) async fn media(
+        &mut self,
+        settings: &Settings,
+        profile: &Profile,
+        clock: &Clock,
+    ) -> Result<MediaHost, StartError> {
+        let host = media_commands::host(settings, profile, clock).await?;
+        self.0.spawn(host.clone().run());
+        Ok(host)
+    }
+
+    /// Who recognises users.
+    pub(crate) fn authenticator(
+        &mut self,
+        settings: &Settings,
+        profile: &Profile,
+        secret: [u8; 32],
+        clock: &Clock,
+    ) -> Result<BuiltIn<HyperClient>, StartError> {
+        let chars_max = profile.token.user_identifier_chars_max;
+        Ok(match settings.tokens.recognition()? {
+            Recognition::SharedSecret => BuiltIn::SharedSecret(SharedSecret::new(secret, chars_max)),
+            Recognition::Proxy { header, proxies } => {
+                BuiltIn::TrustedProxy(TrustedProxy::new(header, &proxies, chars_max))
+            }
+            Recognition::Oidc { issuer, audience, jwks_url, claim } => {
+                let keys = self.keys(jwks_url, settings, clock)?;
+                let oidc = Oidc::new(keys, &issuer, &audience, LOGIN_LIFETIME_MAX, chars_max);
+                BuiltIn::Oidc(oidc.with_claim(&claim))
+            }
+        })
+    }
+
+    /// What takes pushes, and brings them where they go.
+    pub(crate) fn push(
+        &mut self,
+        settings: &Settings,
+        profile: &Profile,
+        base_url: &BaseUrl,
+        store: Arc<SqliteStore>,
+        sink: Arc<dyn PushSink>,
+        clock: &Clock,
+    ) -> Result<Push<Arc<SqliteStore>, HyperClient>, StartError> {
+        let keys = self.keys(settings.push.whatsapp_jwks_url(profile), settings, clock)?;
+        let outbox = Outbox::new(Arc::clone(&store), vec![sink], DeliveryRules::default());
+        let delivering = (outbox.clone(), clock.clone());
+        self.0.spawn(async move { delivering.0.run(delivering.1).await });
+        let rules = settings.push.rules(profile, base_url);
+        Ok(Push::new(store, outbox, keys, rules, clock.clone()))
+    }
+
+    /// Somebody's keys, fetched in the background.
+    fn keys(
+        &mut self,
+        url: Uri,
+        settings: &Settings,
+        clock: &Clock,
+    ) -> Result<Arc<KeyCache<HyperClient>>, StartError> {
+        let client = key_client(&url, settings)?;
+        let rules = KeyCacheRules::default().with_cooldown(settings.push.key_cooldown());
+        let keys = Arc::new(KeyCache::new(client, url, rules));
+        let (renewing, clock) = (Arc::clone(&keys), clock.clone());
+        self.0.spawn(async move { renewing.run(clock).await });
+        Ok(keys)
+    }
+}
+
+/// How long a token of an identity provider may live.
+const LOGIN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The service's backend is on the same network, perhaps the same host.
+pub(crate) fn backend() -> HyperClient {
+    HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1)
+}
+
+/// What fetches somebody's keys from there.
+pub(crate) fn key_client(url: &Uri, settings: &Settings) -> Result<HyperClient, StartError> {
+    let client = HyperClient::new(Limits::default());
+    match (settings.push.allow_private(), url.scheme()) {
+        (true, Some(_)) => Ok(client.with_plain_http(PlainHttp::Http1)),
+        (false, Some(scheme)) if *scheme == Scheme::HTTPS => Ok(client.with_addresses(Addresses::Public)),
+        _ => Err(StartError::KeyUrl { url: url.clone() }),
+    }
+}

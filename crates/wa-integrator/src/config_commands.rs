@@ -1,0 +1,37 @@
+//! `wa-integrator config`: the settings themselves.
+
+use std::io::{self, Write as _};
+
+use wa_integrator::{BaseUrl, Clock, TokenIssuer, Webhook};
+use wa_profile::Profile;
+
+use crate::{
+    background::{backend, key_client},
+    cli::{self, StartError},
+    settings::{Recognition, Settings},
+};
+
+/// Says what is wrong with the settings that can be known without opening anything, or that nothing is.
+pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
+    if let Some(name) = cli::unknown_variables().into_iter().next() {
+        return Err(StartError::Environment { name });
+    }
+    let profile = Profile::default();
+    settings.keys.master_key()?;
+    if let Recognition::Oidc { jwks_url, .. } = settings.tokens.recognition()? {
+        key_client(&jwks_url, settings)?;
+    }
+    if let Some(webhook) = &settings.push.webhook {
+        key_client(&settings.push.whatsapp_jwks_url(&profile), settings)?;
+        Webhook::new(backend(), webhook.clone(), [0; 32], Clock::system())?;
+    }
+    let address = settings.listen.address();
+    let base_url = match &settings.listen.base_url {
+        Some(base_url) => base_url.clone(),
+        None => BaseUrl::of_loopback(address).map_err(|_| StartError::BaseUrlMissing { address })?,
+    };
+    TokenIssuer::new(base_url, &profile.token, settings.tokens.lifetime())?;
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "the settings are sound").and_then(|()| stdout.flush());
+    written.map_err(|error| StartError::Stdout { kind: error.kind() })
+}
