@@ -6,14 +6,14 @@ use http::{Uri, uri::Scheme};
 use tokio::task::JoinSet;
 use wa_http::{Addresses, HyperClient, Limits, PlainHttp};
 use wa_integrator::{
-    BaseUrl, BuiltIn, Clock, DeliveryRules, KeyCache, KeyCacheRules, MediaHost, Oidc, Outbox, Push, PushSink,
-    SharedSecret, SqliteStore, TrustedProxy,
+    BaseUrl, BuiltIn, BuiltInStore, Clock, DeliveryRules, Health, KeyCache, KeyCacheRules, MediaHost, Oidc,
+    Outbox, Push, PushSink, SharedSecret, TrustedProxy,
 };
 use wa_profile::Profile;
 
 use crate::{
     cli::StartError,
-    media_commands,
+    engines,
     settings::{Recognition, Settings},
 };
 
@@ -21,14 +21,26 @@ use crate::{
 pub(crate) struct Background(pub(crate) JoinSet<()>);
 
 impl Background {
+    /// Whether the store answers, asked now and then.
+    pub(crate) fn health(&mut self, store: &Arc<BuiltInStore>) -> Health {
+        let health = Health::new();
+        self.0.spawn(health.clone().watch(Arc::clone(store), HEALTH_INTERVAL));
+        health
+    }
+
     /// The host of media, swept now and then.
     pub(crate) async fn media(
         &mut self,
         settings: &Settings,
+        store: &BuiltInStore,
         profile: &Profile,
         clock: &Clock,
     ) -> Result<MediaHost, StartError> {
-        let host = media_commands::host(settings, profile, clock).await?;
+        let host = engines::media(settings, store, profile, clock.clone())?;
+        let swept = host.sweep_at_start().await?;
+        if swept.broken > 0 {
+            tracing::info!(?swept, "uploads of an earlier process removed");
+        }
         self.0.spawn(host.clone().run());
         Ok(host)
     }
@@ -61,10 +73,10 @@ impl Background {
         settings: &Settings,
         profile: &Profile,
         base_url: &BaseUrl,
-        store: Arc<SqliteStore>,
+        store: Arc<BuiltInStore>,
         sink: Arc<dyn PushSink>,
         clock: &Clock,
-    ) -> Result<Push<Arc<SqliteStore>, HyperClient>, StartError> {
+    ) -> Result<Push<Arc<BuiltInStore>, HyperClient>, StartError> {
         let keys = self.keys(settings.push.whatsapp_jwks_url(profile), settings, clock)?;
         let outbox = Outbox::new(Arc::clone(&store), vec![sink], DeliveryRules::default());
         let delivering = (outbox.clone(), clock.clone());
@@ -88,6 +100,9 @@ impl Background {
         Ok(keys)
     }
 }
+
+/// How often the store is asked whether it answers.
+const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How long a token of an identity provider may live.
 const LOGIN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);

@@ -99,6 +99,13 @@ pub(crate) enum StartError {
     Missing { name: &'static str },
     #[error("{url} is not a url that keys may be fetched from: https, or --allow-private")]
     KeyUrl { url: Uri },
+    #[error("the database's password belongs into a file (--postgres-password-file), not into its url")]
+    PasswordShown,
+    #[error("--{name} is needed with a database that several servers share")]
+    Unshared { name: &'static str },
+    #[cfg(not(feature = "postgres"))]
+    #[error("this program was built without {name}")]
+    NotBuilt { name: &'static str },
     #[error("hosted media is not as it should be")]
     MediaUnsound,
     #[error("cannot listen for signals: {kind}")]

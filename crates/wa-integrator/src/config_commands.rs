@@ -8,6 +8,7 @@ use wa_profile::Profile;
 use crate::{
     background::{backend, key_client},
     cli::{self, StartError},
+    engines,
     settings::{Recognition, Settings},
 };
 
@@ -25,6 +26,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
         key_client(&settings.push.whatsapp_jwks_url(&profile), settings)?;
         Webhook::new(backend(), webhook.clone(), [0; 32], Clock::system())?;
     }
+    engines::check(settings)?;
     let address = settings.listen.address();
     let base_url = match &settings.listen.base_url {
         Some(base_url) => base_url.clone(),

@@ -2,19 +2,19 @@
 
 use std::io::{self, Write as _};
 
-use wa_integrator::{Clock, DataDirectory, KeyEntry, KeyKeeper, KeySet, SigningKey, SqliteStore};
+use wa_integrator::{Clock, DataDirectory, KeyEntry, KeyKeeper, KeySet, SigningKey};
 use wa_profile::Profile;
 
 use crate::{
     cli::{KeyCommand, StartError},
+    engines,
     settings::Settings,
 };
 
 /// Does one command. A running server sees the change when it reads the keys next.
 pub(crate) async fn run(command: &KeyCommand, settings: &Settings) -> Result<(), StartError> {
     let rules = Profile::default().token;
-    DataDirectory::make(settings.store.data_dir())?;
-    let store = SqliteStore::open(&DataDirectory::store_path(settings.store.data_dir()))?;
+    let store = engines::store(&settings.store).await?;
     let mut keeper = KeyKeeper::new(store, settings.keys.rules(&rules));
     if let Some(master_key) = settings.keys.master_key()? {
         keeper = keeper.with_master_key(master_key);

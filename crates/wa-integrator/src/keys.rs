@@ -116,10 +116,15 @@ impl<S: Store> KeyKeeper<S> {
         self.change(now, |_| Ok(())).await.map(drop)
     }
 
-    /// Refreshes each `interval` for ever, at `clock`'s time. What fails is logged and tried again.
+    /// Refreshes each `interval`, and when another server says so, for ever, at `clock`'s time. What fails is logged
+    /// and tried again.
     pub async fn run(&self, clock: Clock, interval: Duration) {
         loop {
-            tokio::time::sleep(interval).await;
+            // Several changes at once are read once.
+            tokio::select! {
+                () = tokio::time::sleep(interval) => {}
+                () = self.store.keys_changed() => {}
+            }
             let refreshed = match clock.steady() {
                 Ok(now) => self.refresh(now).await.map_err(|error| error.to_string()),
                 Err(error) => Err(error.to_string()),

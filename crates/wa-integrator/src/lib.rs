@@ -61,6 +61,7 @@ mod compact_token;
 mod data_directory;
 mod error;
 mod foreign_keys;
+mod health;
 mod host;
 mod jose;
 mod jwks;
@@ -99,6 +100,7 @@ pub use error::{
     StoreError, TokenError, TokenRefusal, UserIdentifierError,
 };
 pub use foreign_keys::ForeignKeySet;
+pub use health::Health;
 pub use jose::SigningKey;
 pub use jwks::{KeySet, PublicKey};
 pub use key_cache::{KeyCache, KeyCacheRules, KeyCacheStatus};
@@ -117,8 +119,11 @@ pub use service::{Answer, Integrator, PeerAddress};
 pub use shared_secret::SharedSecret;
 pub use sink::{ChannelSink, Delivery, PushSink, Webhook};
 pub use store::{
-    Counts, KeyTable, MemoryStore, NewWakeUp, Outcome, Put, SqliteStore, Store, StoredKey, WakeUp,
+    BuiltInStore, Counts, KeyTable, MemoryStore, NewWakeUp, Outcome, Put, SqliteStore, Store, StoredKey,
+    WakeUp,
 };
+#[cfg(feature = "postgres")]
+pub use store::{PostgresAddress, PostgresStore};
 pub use token::{Token, TokenIssuer};
 pub use token_verifier::{TokenVerifier, VerifiedClaims};
 pub use trusted_proxy::TrustedProxy;

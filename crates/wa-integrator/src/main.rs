@@ -3,6 +3,7 @@
 mod background;
 mod cli;
 mod config_commands;
+mod engines;
 mod key_commands;
 mod media_commands;
 mod serving;

@@ -154,8 +154,13 @@ impl MediaHost {
         }
     }
 
-    /// Removes what has expired or was given up, now and then every ten minutes, until dropped.
+    /// Removes what has expired or was given up, every ten minutes, and looks whether blobs that could not be used can
+    /// be again, until dropped.
     pub async fn run(self) {
+        tokio::join!(self.keep_swept(), self.0.blobs.keep_probed(PROBE_INTERVAL));
+    }
+
+    async fn keep_swept(&self) {
         loop {
             tokio::time::sleep(SWEEP_INTERVAL).await;
             match self.sweep().await {
@@ -175,11 +180,15 @@ impl MediaHost {
         self.0.sweep(now, now.saturating_sub(UPLOAD_SECONDS_MAX)).await
     }
 
-    /// The same, and every upload that has begun: for a process that starts, and so has none.
+    /// The same, and every upload that has begun, unless other servers use the index: for a process that starts, and so
+    /// has none.
     ///
     /// # Errors
     /// [`StoreError`](crate::StoreError) of the index.
     pub async fn sweep_at_start(&self) -> Result<Swept, crate::StoreError> {
+        if self.0.index.is_shared() {
+            return self.sweep().await;
+        }
         self.0.sweep(self.0.clock.now(), u64::MAX >> 1).await
     }
 
@@ -259,5 +268,6 @@ impl fmt::Debug for MediaHost {
 }
 
 pub(crate) const RETRY_SECONDS: u64 = 1;
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 const UPLOAD_SECONDS_MAX: u64 = 24 * 60 * 60;

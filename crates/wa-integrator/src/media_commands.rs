@@ -1,15 +1,12 @@
-//! Hosted media from the command line: how the server hosts it, and `wa-integrator media`.
+//! Hosted media from the command line: `wa-integrator media`.
 
-use std::{
-    io::{self, Write as _},
-    path::Path,
-};
+use std::io::{self, Write as _};
 
 use clap::Subcommand;
-use wa_integrator::{Blobs, Clock, DataDirectory, Findings, MediaHost, MediaIndex, MediaRules};
+use wa_integrator::{Clock, Findings};
 use wa_profile::Profile;
 
-use crate::{cli::StartError, settings::Settings};
+use crate::{cli::StartError, engines, settings::Settings};
 
 /// What to do with hosted media.
 #[derive(Debug, Subcommand)]
@@ -28,38 +25,17 @@ pub(crate) enum MediaCommand {
     },
 }
 
-/// The host of the media in the data directory, without what an earlier process did not end.
-pub(crate) async fn host(
-    settings: &Settings,
-    profile: &Profile,
-    clock: &Clock,
-) -> Result<MediaHost, StartError> {
-    let host = open(settings.store.data_dir(), settings.media.rules(profile), clock.clone())?;
-    let swept = host.sweep_at_start().await?;
-    if swept.broken > 0 {
-        tracing::info!(?swept, "uploads of an earlier process removed");
-    }
-    Ok(host)
-}
-
 /// Does one command.
 pub(crate) async fn run(command: &MediaCommand, settings: &Settings) -> Result<(), StartError> {
     let MediaCommand::Fsck { verify, remove, json } = command;
-    let directory = settings.store.data_dir();
-    DataDirectory::make(directory)?;
-    let host = open(directory, settings.media.rules(&Profile::default()), Clock::system())?;
+    let store = engines::store(&settings.store).await?;
+    let host = engines::media(settings, &store, &Profile::default(), Clock::system())?;
     let findings = host.check(*verify, *remove).await?;
     let shown = if *json { as_json(&findings) } else { as_text(&findings) };
     let mut stdout = io::stdout().lock();
     let written = writeln!(stdout, "{shown}").and_then(|()| stdout.flush());
     written.map_err(|error| StartError::Stdout { kind: error.kind() })?;
     if findings.is_sound() { Ok(()) } else { Err(StartError::MediaUnsound) }
-}
-
-fn open(directory: &Path, rules: MediaRules, clock: Clock) -> Result<MediaHost, StartError> {
-    let blobs = Blobs::local(&directory.join("media"))?;
-    let index = MediaIndex::open(&directory.join("media.sqlite"))?;
-    Ok(MediaHost::new(blobs, index, rules, clock))
 }
 
 fn as_json(findings: &Findings) -> String {

@@ -65,6 +65,8 @@ impl<S: Store + Clone> Outbox<S> {
             let (shared, clock) = (Arc::clone(&self.shared), clock.clone());
             loops.spawn(async move { shared.serve(number, &clock).await });
         }
+        let shared = Arc::clone(&self.shared);
+        loops.spawn(async move { shared.hear().await });
         let (shared, sweeping) = (Arc::clone(&self.shared), clock);
         loops.spawn(async move { shared.sweep(&sweeping).await });
         while loops.join_next().await.is_some() {}
@@ -88,8 +90,8 @@ impl<S: Store + Clone> Shared<S> {
         loop {
             let now = clock.now();
             let pause = match self.deliver(number, now).await {
-                Ok(0) => match self.store.counts().await {
-                    Ok(counts) => counts.next_due.map_or(IDLE, |due| due.saturating_sub(now)),
+                Ok(0) => match self.next_due(number).await {
+                    Ok(next) => next.map_or(IDLE, |due| due.saturating_sub(now)),
                     Err(_) => 1,
                 },
                 Ok(_) => continue,
@@ -104,6 +106,21 @@ impl<S: Store + Clone> Shared<S> {
                 () = bell.notified() => {}
                 () = sleep => {}
             }
+        }
+    }
+
+    async fn next_due(&self, number: usize) -> Result<Option<u64>, StoreError> {
+        match self.sinks.get(number) {
+            Some(sink) => self.store.next_due(sink.name()).await,
+            None => Ok(None),
+        }
+    }
+
+    /// Other servers' wake-ups are ours as well.
+    async fn hear(&self) {
+        loop {
+            self.store.woken().await;
+            self.bells.iter().for_each(Notify::notify_one);
         }
     }
 

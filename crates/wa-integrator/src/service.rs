@@ -20,8 +20,8 @@ use tower::Service;
 use wa_http::HttpClient;
 
 use crate::{
-    AnswerBody, AuthenticationError, Authenticator, Clock, KeyringError, Keys, MediaHost, Principal, Push,
-    SigningKey, StorageReference, Token, TokenError, TokenIssuer, host,
+    AnswerBody, AuthenticationError, Authenticator, Clock, Health, KeyringError, Keys, MediaHost, Principal,
+    Push, SigningKey, StorageReference, Token, TokenError, TokenIssuer, host,
     push::{BodyBroken, PushRoute, RequestBody},
     rate::PerUser,
     store::Store,
@@ -61,6 +61,7 @@ struct Shared<A> {
     push: Option<Arc<dyn PushRoute>>,
     media: Option<MediaHost>,
     users: Option<Arc<dyn UserLog>>,
+    health: Health,
 }
 
 /// The other end of the connection that a request came on, as one of its extensions.
@@ -84,6 +85,7 @@ impl<A: Authenticator> Integrator<A> {
             push: None,
             media: None,
             users: None,
+            health: Health::new(),
         }))
     }
 
@@ -112,6 +114,12 @@ impl<A: Authenticator> Integrator<A> {
         self.changed(|shared| shared.users = Some(Arc::new(Users::new(store))))
     }
 
+    /// This server, ready only while the store answers. To be called before it is cloned.
+    #[must_use]
+    pub fn with_health(self, health: Health) -> Self {
+        self.changed(|shared| shared.health = health)
+    }
+
     /// This server with another number of tokens a minute for each user. To be called before it is cloned.
     #[must_use]
     pub fn with_tokens_a_minute(self, tokens: NonZeroU32) -> Self {
@@ -133,11 +141,14 @@ impl<A: Authenticator> Integrator<A> {
         Some(format!("{}{}", self.0.issuer.base_url(), push.path()))
     }
 
-    /// Whether keys and clock are in order, so that tokens can be issued, and hosted media could be used last.
+    /// Whether keys and clock are in order, so that tokens can be issued, and the store and hosted media could be used
+    /// last.
     #[must_use]
     pub fn is_ready(&self) -> bool {
         let hosts = self.0.media.as_ref().is_none_or(MediaHost::is_ready);
-        hosts && self.0.clock.steady().is_ok_and(|now| self.0.keys.signer(now).is_ok())
+        hosts
+            && self.0.health.is_good()
+            && self.0.clock.steady().is_ok_and(|now| self.0.keys.signer(now).is_ok())
     }
 
     /// Where media is uploaded, if it is hosted.

@@ -8,13 +8,14 @@ use std::{
 use tokio::{signal, task::JoinSet};
 use wa_http::HyperClient;
 use wa_integrator::{
-    BaseUrl, BuiltIn, Clock, DataDirectory, Integrator, KeyKeeper, Server, SqliteStore, TokenIssuer, Webhook,
+    BaseUrl, BuiltIn, BuiltInStore, Clock, DataDirectory, Integrator, KeyKeeper, Server, TokenIssuer, Webhook,
 };
 use wa_profile::Profile;
 
 use crate::{
     background::{Background, backend},
     cli::{self, StartError},
+    engines,
     settings::Settings,
 };
 
@@ -25,7 +26,8 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), StartError> {
     }
     let (profile, clock) = (Profile::default(), Clock::system());
     let directory = DataDirectory::open(settings.store.data_dir())?;
-    let store = Arc::new(SqliteStore::open(&DataDirectory::store_path(settings.store.data_dir()))?);
+    engines::check(settings)?;
+    let store = Arc::new(engines::store(&settings.store).await?);
     let keeper = keeper(&directory, &store, settings, &profile, &clock).await?;
     let secret = directory.shared_secret(settings.tokens.shared_secret_file(), &mut rand::rng())?;
 
@@ -41,7 +43,8 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), StartError> {
     let mut integrator = Integrator::new(issuer, keeper.keys(), authenticator, clock.clone())
         .with_tokens_a_minute(settings.tokens.a_minute())
         .with_users(Arc::clone(&store))
-        .with_media(background.media(settings, &profile, &clock).await?);
+        .with_health(background.health(&store))
+        .with_media(background.media(settings, &store, &profile, &clock).await?);
     if let Some(webhook) = &settings.push.webhook {
         let webhook = Webhook::new(backend(), webhook.clone(), *secret, clock.clone())?;
         let push = background.push(settings, &profile, &base_url, store, Arc::new(webhook), &clock)?;
@@ -62,11 +65,11 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), StartError> {
 
 async fn keeper(
     directory: &DataDirectory,
-    store: &Arc<SqliteStore>,
+    store: &Arc<BuiltInStore>,
     settings: &Settings,
     profile: &Profile,
     clock: &Clock,
-) -> Result<KeyKeeper<Arc<SqliteStore>>, StartError> {
+) -> Result<KeyKeeper<Arc<BuiltInStore>>, StartError> {
     let mut keeper = KeyKeeper::new(Arc::clone(store), settings.keys.rules(&profile.token));
     if let Some(master_key) = settings.keys.master_key()? {
         keeper = keeper.with_master_key(master_key);

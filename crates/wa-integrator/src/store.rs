@@ -3,9 +3,12 @@
 //! [`Store`] is the contract, the same for every database and shown by one suite of tests: what a method has
 //! answered is synced to the disk, a wake-up stays until it is settled, and two servers that change the keys
 //! at the same time do not overwrite each other. [`MemoryStore`] keeps it for tests, [`SqliteStore`] for one
-//! machine.
+//! machine, `PostgresStore` for many.
 
+mod built_in;
 mod memory;
+#[cfg(feature = "postgres")]
+pub(crate) mod postgres;
 mod sqlite;
 
 use std::{future::Future, sync::Arc};
@@ -14,7 +17,10 @@ use zeroize::Zeroizing;
 
 use crate::{KeyEntry, StoreError, UserIdentifier};
 
+pub use built_in::BuiltInStore;
 pub use memory::MemoryStore;
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresAddress, PostgresStore};
 pub use sqlite::SqliteStore;
 
 /// Where the server keeps its state. Times are Unix seconds.
@@ -56,7 +62,8 @@ pub trait Store: Send + Sync + 'static {
     /// [`StoreError`]; whether it was stored is then not known.
     fn put_wake_up(&self, wake_up: NewWakeUp) -> impl Future<Output = Result<Put, StoreError>> + Send;
 
-    /// The wake-ups for a sink that are due at `now`, the longest due first.
+    /// The wake-ups for a sink that are due at `now`, the longest due first. Asking changes nothing for who asked;
+    /// other servers on the same store are not given them for a while.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -89,6 +96,33 @@ pub trait Store: Send + Sync + 'static {
     /// # Errors
     /// [`StoreError`].
     fn counts(&self) -> impl Future<Output = Result<Counts, StoreError>> + Send;
+
+    /// When the first wake-up for a sink is due, if one waits.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn next_due(&self, sink: &str) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send {
+        let _ = sink;
+        async { self.counts().await.map(|counts| counts.next_due) }
+    }
+
+    /// Whether the store answers.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    fn check(&self) -> impl Future<Output = Result<(), StoreError>> + Send {
+        async { self.keys().await.map(drop) }
+    }
+
+    /// Ready when another server says that it has changed the keys; never, where none can say so.
+    fn keys_changed(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
+
+    /// Ready when another server says that there are wake-ups; never, where none can say so.
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 }
 
 /// All signing keys and the version of them.
@@ -229,6 +263,22 @@ impl<S: Store> Store for Arc<S> {
     fn counts(&self) -> impl Future<Output = Result<Counts, StoreError>> + Send {
         S::counts(self)
     }
+
+    fn next_due(&self, sink: &str) -> impl Future<Output = Result<Option<u64>, StoreError>> + Send {
+        S::next_due(self, sink)
+    }
+
+    fn check(&self) -> impl Future<Output = Result<(), StoreError>> + Send {
+        S::check(self)
+    }
+
+    fn keys_changed(&self) -> impl Future<Output = ()> + Send {
+        S::keys_changed(self)
+    }
+
+    fn woken(&self) -> impl Future<Output = ()> + Send {
+        S::woken(self)
+    }
 }
 
 impl std::fmt::Debug for StoredKey {
@@ -236,4 +286,9 @@ impl std::fmt::Debug for StoredKey {
         let private = if self.private.is_some() { "…" } else { "none" };
         f.debug_struct("StoredKey").field("entry", &self.entry).field("private", &private).finish()
     }
+}
+
+/// A private key that came out of a database, wiped when dropped.
+fn secret(bytes: Vec<u8>) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new(bytes)
 }

@@ -2,6 +2,11 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
 
+#[cfg(all(unix, feature = "postgres"))]
+mod fixture {
+    pub(crate) mod postgres;
+}
+
 use std::sync::Arc;
 
 use wa_integrator::{
@@ -20,6 +25,18 @@ macro_rules! suite {
             async fn $test() {
                 super::$test(&super::MemoryStore::new()).await;
             })*
+        }
+        #[cfg(all(unix, feature = "postgres"))]
+        mod postgres {
+            /// One server for all of them, and a database for each.
+            #[tokio::test]
+            async fn what_the_contract_says() {
+                let server = super::fixture::postgres::Postgres::start();
+                $(
+                    eprintln!(stringify!($test));
+                    super::$test(&server.store().await).await;
+                )*
+            }
         }
         mod sqlite {
             $(#[tokio::test]

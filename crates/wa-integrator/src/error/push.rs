@@ -125,6 +125,18 @@ pub enum StoreError {
         /// Its version.
         found: i64,
     },
+    /// The database does not take this user; the configuration's fault.
+    #[error("the database refuses this user, its password or its rights")]
+    Refused,
+    /// The database holds texts in another encoding; the configuration's fault.
+    #[error("the database's encoding is not utf-8")]
+    Encoding,
+    /// It is no address of a database; the configuration's fault.
+    #[error("that is no address of a database, such as postgresql://user@host/database")]
+    Address,
+    /// Something is there already where only nothing may be.
+    #[error("there is something in the database already")]
+    NotEmpty,
     /// Its file cannot be used.
     #[error(transparent)]
     File(#[from] PrivateFileError),

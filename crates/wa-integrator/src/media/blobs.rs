@@ -9,6 +9,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -74,6 +75,23 @@ impl Blobs {
     /// Whether the last attempt to use them went well.
     pub(crate) fn is_available(&self) -> bool {
         self.0.available.load(Ordering::Relaxed)
+    }
+
+    /// Tries them again for as long as they could not be used, for ever: nobody else may ask a server that says it is
+    /// not ready.
+    pub(crate) async fn keep_probed(&self, interval: Duration) {
+        loop {
+            tokio::time::sleep(interval).await;
+            if !self.is_available() && self.probe().await {
+                self.0.available.store(true, Ordering::Relaxed);
+                tracing::info!("blobs can be used again");
+            }
+        }
+    }
+
+    /// Whether somebody answers, if only that there is no such blob.
+    async fn probe(&self) -> bool {
+        matches!(self.0.objects.head(&path([0; 32])).await, Ok(_) | Err(ObjectError::NotFound { .. }))
     }
 
     pub(crate) async fn create(&self, id: [u8; 32]) -> Result<NewBlob, StoreError> {

@@ -1,6 +1,9 @@
 //! `[media]`: what is hosted, and for how long (RO 1.0.3).
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use serde::Deserialize;
@@ -13,6 +16,17 @@ use super::{over, value::Within};
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct MediaSettings {
+    /// The directory of hosted files, which all servers see where they share a store; by default `media` in the data
+    /// directory.
+    #[arg(
+        id = "media_directory",
+        long = "media-directory",
+        global = true,
+        value_name = "DIR",
+        env = "WA_INTEGRATOR_MEDIA_DIRECTORY"
+    )]
+    directory: Option<PathBuf>,
+
     /// The longest file that is hosted, in bytes as encrypted [default: 2147483674].
     #[arg(
         id = "media_bytes_max",
@@ -53,7 +67,12 @@ pub(crate) struct MediaSettings {
 
 impl MediaSettings {
     pub(super) fn over(self, below: Self) -> Self {
-        over!(self, below, bytes_max, bytes_a_day, files_a_day, days, token_required)
+        over!(self, below, directory, bytes_max, bytes_a_day, files_a_day, days, token_required)
+    }
+
+    /// The directory of hosted files, if it is not in the data directory.
+    pub(crate) fn directory(&self) -> Option<&Path> {
+        self.directory.as_deref()
     }
 
     /// What is hosted.

@@ -10,8 +10,6 @@ mod writer;
 
 use std::path::Path;
 
-use zeroize::Zeroizing;
-
 use super::{Counts, KeyTable, NewWakeUp, Outcome, Put, Store, WakeUp};
 use crate::{PrivateFileError, StoreError, UserIdentifier, private_file};
 use writer::Writer;
@@ -97,9 +95,4 @@ impl From<rusqlite::Error> for StoreError {
             None => Self::Corrupt,
         }
     }
-}
-
-/// A private key that came out of the database, wiped when dropped.
-fn secret(bytes: Vec<u8>) -> Zeroizing<Vec<u8>> {
-    Zeroizing::new(bytes)
 }

@@ -4,10 +4,9 @@ use std::{path::Path, time::Duration};
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use super::secret;
 use crate::{
     KeyEntry, KeyState, PublicKey, StoreError, UserIdentifier,
-    store::{Counts, KeyTable, NewWakeUp, Outcome, Put, StoredKey, WakeUp},
+    store::{Counts, KeyTable, NewWakeUp, Outcome, Put, StoredKey, WakeUp, secret},
 };
 
 /// Opens the database and brings its tables to this program's version.

@@ -1,0 +1,84 @@
+//! Where the program keeps what it must not forget, as the settings say (seed §1.3; RO 1.0.3).
+
+use std::path::Path;
+
+use wa_integrator::{Blobs, BuiltInStore, Clock, DataDirectory, MediaHost, MediaIndex, SqliteStore};
+use wa_profile::Profile;
+
+use crate::{
+    cli::StartError,
+    settings::{Settings, StoreSettings},
+};
+
+/// Says what is wrong with the settings of the store and of media, without opening anything.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
+    if !settings.store.is_shared() {
+        return Ok(());
+    }
+    // What one server keeps beside itself another could not know.
+    if settings.tokens.shared_secret_file().is_none() {
+        return Err(StartError::Unshared { name: "shared-secret-file" });
+    }
+    if settings.media.directory().is_none() {
+        return Err(StartError::Unshared { name: "media-directory" });
+    }
+    #[cfg(feature = "postgres")]
+    settings.store.postgres()?;
+    Ok(())
+}
+
+/// Opens the store.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) async fn store(settings: &StoreSettings) -> Result<BuiltInStore, StartError> {
+    if settings.is_shared() {
+        return database(settings).await;
+    }
+    DataDirectory::make(settings.data_dir())?;
+    let store = SqliteStore::open(&DataDirectory::store_path(settings.data_dir()))?;
+    Ok(BuiltInStore::Sqlite(store))
+}
+
+#[cfg(feature = "postgres")]
+async fn database(settings: &StoreSettings) -> Result<BuiltInStore, StartError> {
+    let address = settings.postgres()?.ok_or(StartError::Missing { name: "postgres" })?;
+    let store = wa_integrator::PostgresStore::connect(&address).await?;
+    Ok(BuiltInStore::Postgres(store))
+}
+
+#[cfg(not(feature = "postgres"))]
+async fn database(_: &StoreSettings) -> Result<BuiltInStore, StartError> {
+    Err(StartError::NotBuilt { name: "postgresql" })
+}
+
+/// What hosts media, indexed where the store is.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) fn media(
+    settings: &Settings,
+    store: &BuiltInStore,
+    profile: &Profile,
+    clock: Clock,
+) -> Result<MediaHost, StartError> {
+    let directory = settings.store.data_dir();
+    let blobs = blobs(settings, directory)?;
+    let index = match store {
+        #[cfg(feature = "postgres")]
+        BuiltInStore::Postgres(store) => MediaIndex::in_postgres(store),
+        _ => {
+            DataDirectory::make(directory)?;
+            MediaIndex::open(&directory.join("media.sqlite"))?
+        }
+    };
+    Ok(MediaHost::new(blobs, index, settings.media.rules(profile), clock))
+}
+
+fn blobs(settings: &Settings, directory: &Path) -> Result<Blobs, StartError> {
+    let directory = settings.media.directory().map_or_else(|| directory.join("media"), Path::to_owned);
+    Ok(Blobs::local(&directory)?)
+}
