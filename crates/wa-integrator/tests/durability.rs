@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
 
 mod fixture {
+    pub(crate) mod callers;
     #[expect(dead_code, reason = "what other tests ask of the program")]
     pub(crate) mod program;
     #[expect(dead_code, reason = "the times of other tests")]
@@ -20,21 +21,15 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::Duration,
 };
 
-use bytes::Bytes;
 use fixture::{
+    callers::{publish, push, pushes, token, url},
     program::{Program, command},
-    whatsapp::{KID, key_set, signed, whatsapps_key},
 };
-use http::{Request, StatusCode, header};
-use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::TcpListener,
-    task::JoinSet,
-};
+use http::StatusCode;
+use tokio::task::JoinSet;
 use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
 use wa_integrator::{SqliteStore, Store as _};
 
@@ -104,49 +99,6 @@ async fn until_killed(mut program: Program, numbers: std::ops::Range<usize>) -> 
 }
 
 const SENDERS: usize = 64;
-
-fn url(program: &Program, name: &str) -> String {
-    program.ready[name].as_str().unwrap().to_owned()
-}
-
-/// What the program is told about pushes; nobody listens at the webhook, so that everything stays in the store.
-fn pushes(whatsapp: &str) -> [&str; 5] {
-    ["--webhook", "http://127.0.0.1:9/", "--whatsapp-jwks-url", whatsapp, "--allow-private"]
-}
-
-fn push(url: &str, token: &str, user: &str) -> Request<Bytes> {
-    Request::post(url)
-        .header(header::AUTHORIZATION, format!("Bearer {token}"))
-        .header(header::CONTENT_TYPE, "application/json")
-        .body(Bytes::from(json!({ "to": user }).to_string()))
-        .unwrap()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the program under test reads the system's clock")]
-fn token(audience: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let claims: Value = json!({"iss": "WHATSAPP", "aud": audience, "iat": now, "exp": now + 3600});
-    signed(whatsapps_key(), KID, &claims)
-}
-
-/// Publishes WhatsApp's keys on a loopback port; gives their URL.
-async fn publish() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/.well-known/jwks", listener.local_addr().unwrap());
-    let body = key_set(&[(KID, whatsapps_key())]);
-    let answer = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    tokio::spawn(async move {
-        while let Ok((mut stream, _)) = listener.accept().await {
-            // A small request comes whole.
-            let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(answer.as_bytes()).await;
-        }
-    });
-    url
-}
 
 /// Needs `strace`; where there is none (`STRACE` may name it), the order is still shown without a process by
 /// `tests/push.rs`, and the mode of the database by `tests/store.rs`.

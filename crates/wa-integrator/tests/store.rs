@@ -4,6 +4,7 @@
 
 #[cfg(all(unix, feature = "postgres"))]
 mod fixture {
+    #[expect(dead_code, reason = "what other tests ask of the server")]
     pub(crate) mod postgres;
 }
 
