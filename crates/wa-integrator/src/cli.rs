@@ -44,6 +44,12 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: MediaCommand,
     },
+    /// Look at everything that the server stands on, and say what is wrong; changes nothing
+    Doctor {
+        /// One JSON object a line
+        #[arg(long)]
+        json: bool,
+    },
     /// Look after the settings
     Config {
         #[command(subcommand)]
@@ -103,9 +109,13 @@ pub(crate) enum StartError {
     PasswordShown,
     #[error("--{name} is needed with a database that several servers share")]
     Unshared { name: &'static str },
-    #[cfg(not(feature = "postgres"))]
+    #[error("--{name} is needed as well")]
+    Needed { name: &'static str },
+    #[cfg(not(all(feature = "postgres", feature = "s3")))]
     #[error("this program was built without {name}")]
     NotBuilt { name: &'static str },
+    #[error("something is wrong")]
+    Unwell,
     #[error("hosted media is not as it should be")]
     MediaUnsound,
     #[error("cannot listen for signals: {kind}")]

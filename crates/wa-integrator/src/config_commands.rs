@@ -17,6 +17,14 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
     if let Some(name) = cli::unknown_variables().into_iter().next() {
         return Err(StartError::Environment { name });
     }
+    examine(settings)?;
+    let mut stdout = io::stdout().lock();
+    let written = writeln!(stdout, "the settings are sound").and_then(|()| stdout.flush());
+    written.map_err(|error| StartError::Stdout { kind: error.kind() })
+}
+
+/// What would keep the server from starting with these settings.
+pub(crate) fn examine(settings: &Settings) -> Result<(), StartError> {
     let profile = Profile::default();
     settings.keys.master_key()?;
     if let Recognition::Oidc { jwks_url, .. } = settings.tokens.recognition()? {
@@ -33,7 +41,5 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
         None => BaseUrl::of_loopback(address).map_err(|_| StartError::BaseUrlMissing { address })?,
     };
     TokenIssuer::new(base_url, &profile.token, settings.tokens.lifetime())?;
-    let mut stdout = io::stdout().lock();
-    let written = writeln!(stdout, "the settings are sound").and_then(|()| stdout.flush());
-    written.map_err(|error| StartError::Stdout { kind: error.kind() })
+    Ok(())
 }

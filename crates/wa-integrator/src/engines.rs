@@ -15,6 +15,8 @@ use crate::{
 /// # Errors
 /// [`StartError`].
 pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
+    #[cfg(feature = "s3")]
+    settings.media.bucket()?;
     if !settings.store.is_shared() {
         return Ok(());
     }
@@ -22,8 +24,8 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
     if settings.tokens.shared_secret_file().is_none() {
         return Err(StartError::Unshared { name: "shared-secret-file" });
     }
-    if settings.media.directory().is_none() {
-        return Err(StartError::Unshared { name: "media-directory" });
+    if settings.media.directory().is_none() && !settings.media.is_bucket() {
+        return Err(StartError::Unshared { name: "media-directory or --s3-bucket" });
     }
     #[cfg(feature = "postgres")]
     settings.store.postgres()?;
@@ -79,6 +81,20 @@ pub(crate) fn media(
 }
 
 fn blobs(settings: &Settings, directory: &Path) -> Result<Blobs, StartError> {
+    if settings.media.is_bucket() {
+        return bucket(settings);
+    }
     let directory = settings.media.directory().map_or_else(|| directory.join("media"), Path::to_owned);
     Ok(Blobs::local(&directory)?)
+}
+
+#[cfg(feature = "s3")]
+fn bucket(settings: &Settings) -> Result<Blobs, StartError> {
+    let bucket = settings.media.bucket()?.ok_or(StartError::Missing { name: "s3-bucket" })?;
+    Ok(Blobs::in_bucket(&bucket)?)
+}
+
+#[cfg(not(feature = "s3"))]
+fn bucket(_: &Settings) -> Result<Blobs, StartError> {
+    Err(StartError::NotBuilt { name: "s3" })
 }

@@ -143,6 +143,21 @@ impl<S: Store> KeyKeeper<S> {
         Ok(self.store.keys().await?.keys.into_iter().map(|key| key.entry).collect())
     }
 
+    /// Whether there is a key that signs at `now` and can be used; how many keys are published. Changes nothing.
+    ///
+    /// # Errors
+    /// [`IntegratorError`] of the store, the keyring or the key.
+    pub async fn check(&self, now: u64) -> Result<usize, IntegratorError> {
+        let table = self.store.keys().await?;
+        if table.keys.is_empty() {
+            return Ok(0);
+        }
+        let entries = table.keys.iter().map(|key| key.entry.clone()).collect();
+        let ring = Keyring::restore(self.rules, entries, table.seen_at);
+        self.signing_key(&table, ring.signer(now)?.kid())?;
+        Ok(ring.published().count())
+    }
+
     /// Lets the next key sign from now on.
     ///
     /// # Errors

@@ -107,6 +107,8 @@ pub use key_cache::{KeyCache, KeyCacheRules, KeyCacheStatus};
 pub use keyring::{KeyEntry, KeyRules, KeyState, Keyring, NEXT_KEYS, PUBLISHED_MAX};
 pub use keys::{KeyKeeper, Keys};
 pub use master_key::MasterKey;
+#[cfg(feature = "s3")]
+pub use media::S3Bucket;
 pub use media::{
     Blobs, ByteRange, Findings, MediaHost, MediaIndex, MediaQuota, MediaRules, StorageReference, Swept,
 };

@@ -3,6 +3,7 @@
 mod background;
 mod cli;
 mod config_commands;
+mod doctor;
 mod engines;
 mod key_commands;
 mod media_commands;
@@ -40,6 +41,7 @@ async fn start(arguments: Arguments) -> Result<(), StartError> {
         Some(Command::Keys { command }) => key_commands::run(&command, &settings).await,
         Some(Command::Media { command }) => media_commands::run(&command, &settings).await,
         Some(Command::Config { command: ConfigCommand::Check }) => config_commands::check(&settings),
+        Some(Command::Doctor { json }) => doctor::examine(&settings, json).await,
         None => serving::serve(&settings).await,
     }
 }

@@ -34,6 +34,8 @@ use crate::{
 
 pub(crate) use blob_body::BlobBody;
 pub use blobs::Blobs;
+#[cfg(feature = "s3")]
+pub use blobs::S3Bucket;
 pub use index::{MediaIndex, MediaQuota};
 pub use range::ByteRange;
 pub use reference::StorageReference;
@@ -75,7 +77,7 @@ pub struct MediaRules {
     pub kept: Duration,
     /// How long an upload may pause.
     pub pause_max: Duration,
-    /// How many uploads are taken at a time; each holds a mebibyte of memory.
+    /// How many uploads are taken at a time; each holds a mebibyte of memory, or five with an object store.
     pub uploads_at_a_time: usize,
     /// What a fetch must show.
     pub fetch_auth: MediaFetchAuth,
@@ -190,6 +192,15 @@ impl MediaHost {
             return self.sweep().await;
         }
         self.0.sweep(self.0.clock.now(), u64::MAX >> 1).await
+    }
+
+    /// Asks the index and the blobs for something that is not there.
+    ///
+    /// # Errors
+    /// [`StoreError`](crate::StoreError) of whichever does not answer.
+    pub async fn answers(&self) -> Result<(), crate::StoreError> {
+        self.0.index.hosted([0; 32], self.0.clock.now()).await?;
+        self.0.blobs.answer().await
     }
 
     /// Compares the index with what is there: missing blobs, blobs nobody knows, and with `verify` every digest.

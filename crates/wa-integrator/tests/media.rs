@@ -1,8 +1,12 @@
 //! Hosted media without a socket: who may upload, what is kept, who gets it, and what is never on the disk.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
 
 mod fixture {
+    #[cfg(feature = "s3")]
+    pub(crate) mod bucket;
+    #[cfg(all(unix, feature = "postgres"))]
+    pub(crate) mod postgres;
     pub(crate) mod server;
 }
 
@@ -32,26 +36,106 @@ use wa_profile::{MediaFetchAuth, Profile};
 const BASE: &str = "https://integrator.example";
 const BLOB: &[u8] = b"what nobody here can read";
 
+/// Where the files and their index are.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    Files,
+    #[cfg(feature = "s3")]
+    Bucket,
+    #[cfg(all(unix, feature = "postgres", feature = "s3"))]
+    BucketAndPostgres(&'a fixture::postgres::Postgres),
+    #[expect(dead_code, reason = "for what borrows nothing")]
+    Nowhere(std::marker::PhantomData<&'a ()>),
+}
+
+/// What is asked of every place.
+macro_rules! suite {
+    ($($test:ident),* $(,)?) => {
+        mod files {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Place::Files).await;
+            })*
+        }
+        #[cfg(feature = "s3")]
+        mod bucket {
+            $(#[tokio::test]
+            async fn $test() {
+                super::$test(super::Place::Bucket).await;
+            })*
+        }
+        #[cfg(all(unix, feature = "postgres", feature = "s3"))]
+        mod bucket_and_postgres {
+            /// One database server for all of them.
+            #[tokio::test]
+            async fn what_is_hosted() {
+                let server = super::fixture::postgres::Postgres::start();
+                $(
+                    eprintln!(stringify!($test));
+                    super::$test(super::Place::BucketAndPostgres(&server)).await;
+                )*
+            }
+        }
+    };
+}
+
+suite!(
+    what_is_uploaded_is_served_as_nothing_but_bytes,
+    ranges_are_served_and_the_rest_is_whole,
+    hostile_paths_are_not_found_and_touch_no_file,
+    absent_expired_deleted_and_unfinished_are_all_the_same,
+    only_the_owner_deletes,
+    an_upload_that_is_not_as_declared_leaves_nothing,
+    a_user_has_a_quota_for_the_day_that_broken_uploads_give_back,
+    uploads_beyond_the_room_wait,
+    a_fetch_without_a_token_is_refused_where_one_is_required,
+);
+
 struct World {
     server: Integrator<SharedSecret>,
     host: MediaHost,
     hand: Arc<AtomicU64>,
     directory: tempfile::TempDir,
+    /// Where the files are found.
+    media: PathBuf,
+    #[cfg(feature = "s3")]
+    bucket: Option<fixture::bucket::Bucket>,
 }
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 impl World {
-    fn new(change: impl FnOnce(MediaRules) -> MediaRules) -> Self {
+    async fn new(place: Place<'_>, change: impl FnOnce(MediaRules) -> MediaRules) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (server, hand) = integrator(BASE);
         let shown = Arc::clone(&hand);
         let clock = Clock::from_fn(move || shown.load(Ordering::Relaxed));
-        let blobs = Blobs::local(&directory.path().join("media")).unwrap();
-        let index = MediaIndex::open(&directory.path().join("media.sqlite")).unwrap();
+        let media = directory.path().join("media");
+        let index = || MediaIndex::open(&directory.path().join("media.sqlite")).unwrap();
         let rules = change(MediaRules::new(&Profile::default().media));
-        let host = MediaHost::new(blobs, index, rules, clock);
-        Self { server: server.with_media(host.clone()), host, hand, directory }
+        #[cfg(feature = "s3")]
+        if !matches!(place, Place::Files) {
+            let bucket = fixture::bucket::Bucket::start(directory.path().join("s3")).await;
+            let index = match place {
+                #[cfg(all(unix, feature = "postgres"))]
+                Place::BucketAndPostgres(server) => MediaIndex::in_postgres(&server.store().await),
+                _ => index(),
+            };
+            let host = MediaHost::new(Blobs::in_bucket(&bucket.bucket()).unwrap(), index, rules, clock);
+            let (media, server) = (bucket.directory.clone(), server.with_media(host.clone()));
+            return Self { server, host, hand, directory, media, bucket: Some(bucket) };
+        }
+        let host = MediaHost::new(Blobs::local(&media).unwrap(), index(), rules, clock);
+        let server = server.with_media(host.clone());
+        Self {
+            server,
+            host,
+            hand,
+            directory,
+            media,
+            #[cfg(feature = "s3")]
+            bucket: None,
+        }
     }
 
     async fn ask(&self, request: Request<Body>) -> Response<Bytes> {
@@ -72,7 +156,7 @@ impl World {
     }
 
     fn files(&self) -> Vec<PathBuf> {
-        files(&self.directory.path().join("media"))
+        files(&self.media)
     }
 
     fn pass(&self, seconds: u64) {
@@ -110,9 +194,8 @@ fn declared(user: &str, length: &str, digest: &str, body: Body) -> Request<Body>
     request(Method::POST, "/media", &headers, body)
 }
 
-#[tokio::test]
-async fn what_is_uploaded_is_served_as_nothing_but_bytes() {
-    let world = World::new(|rules| rules);
+async fn what_is_uploaded_is_served_as_nothing_but_bytes(place: Place<'_>) {
+    let world = World::new(place, |rules| rules).await;
     let response = world.ask(upload("alice", BLOB)).await;
     assert_eq!(response.status(), StatusCode::CREATED);
     assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
@@ -137,9 +220,8 @@ async fn what_is_uploaded_is_served_as_nothing_but_bytes() {
     assert_eq!(fs::read(&world.files()[0]).unwrap(), BLOB);
 }
 
-#[tokio::test]
-async fn ranges_are_served_and_the_rest_is_whole() {
-    let world = World::new(|rules| rules);
+async fn ranges_are_served_and_the_rest_is_whole(place: Place<'_>) {
+    let world = World::new(place, |rules| rules).await;
     let path = world.hosted(BLOB).await;
     let tag = format!("\"{}\"", hex::encode(Sha256::digest(BLOB)));
     let etag = tag.as_str();
@@ -164,9 +246,8 @@ async fn ranges_are_served_and_the_rest_is_whole() {
     }
 }
 
-#[tokio::test]
-async fn hostile_paths_are_not_found_and_touch_no_file() {
-    let world = World::new(|rules| rules);
+async fn hostile_paths_are_not_found_and_touch_no_file(place: Place<'_>) {
+    let world = World::new(place, |rules| rules).await;
     world.hosted(BLOB).await;
     fs::write(world.directory.path().join("secret"), "secret").unwrap();
     let absent = "A".repeat(43);
@@ -215,9 +296,8 @@ async fn hostile_paths_are_not_found_and_touch_no_file() {
     assert!(expected.headers().is_empty() && expected.body().is_empty());
 }
 
-#[tokio::test]
-async fn absent_expired_deleted_and_unfinished_are_all_the_same() {
-    let world = World::new(|rules| rules.with_kept(Duration::from_secs(60)));
+async fn absent_expired_deleted_and_unfinished_are_all_the_same(place: Place<'_>) {
+    let world = World::new(place, |rules| rules.with_kept(Duration::from_secs(60))).await;
     let path = world.hosted(BLOB).await;
     let other = world.hosted(BLOB).await;
     let deleted =
@@ -234,9 +314,8 @@ async fn absent_expired_deleted_and_unfinished_are_all_the_same() {
     assert_eq!((swept.expired, swept.broken, world.files().len()), (1, 0, 0));
 }
 
-#[tokio::test]
-async fn only_the_owner_deletes() {
-    let world = World::new(|rules| rules);
+async fn only_the_owner_deletes(place: Place<'_>) {
+    let world = World::new(place, |rules| rules).await;
     let path = world.hosted(BLOB).await;
     let delete = |headers: Vec<(&'static str, String)>| {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -251,9 +330,10 @@ async fn only_the_owner_deletes() {
     assert!(world.files().is_empty());
 }
 
-#[tokio::test]
-async fn an_upload_that_is_not_as_declared_leaves_nothing() {
-    let world = World::new(|rules| rules.with_blob_bytes_max(1000).with_pause_max(Duration::from_millis(20)));
+async fn an_upload_that_is_not_as_declared_leaves_nothing(place: Place<'_>) {
+    let world =
+        World::new(place, |rules| rules.with_blob_bytes_max(1000).with_pause_max(Duration::from_millis(20)))
+            .await;
     let broken = || {
         let frames = [Ok(Frame::data(Bytes::from_static(b"what"))), Err(std::io::Error::other("gone"))];
         StreamBody::new(Frames(frames.into_iter().collect(), false)).boxed_unsync()
@@ -332,9 +412,8 @@ impl futures_core::Stream for Frames {
     }
 }
 
-#[tokio::test]
-async fn a_user_has_a_quota_for_the_day_that_broken_uploads_give_back() {
-    let world = World::new(|rules| rules.with_quota(MediaQuota { bytes: 60, files: 4 }));
+async fn a_user_has_a_quota_for_the_day_that_broken_uploads_give_back(place: Place<'_>) {
+    let world = World::new(place, |rules| rules.with_quota(MediaQuota { bytes: 60, files: 4 })).await;
     world.hosted(BLOB).await;
     let broken = declared("alice", "25", &digest(b"x"), whole(&BLOB[..5]));
     assert_eq!(world.ask(broken).await.status(), StatusCode::BAD_REQUEST);
@@ -362,7 +441,7 @@ async fn a_user_has_a_quota_for_the_day_that_broken_uploads_give_back() {
 
 #[tokio::test]
 async fn what_a_crash_leaves_is_swept() {
-    let world = World::new(|rules| rules);
+    let world = World::new(Place::Files, |rules| rules).await;
     let kept = world.hosted(BLOB).await;
     // An upload whose process ends: its body never does.
     let endless =
@@ -385,7 +464,7 @@ async fn what_a_crash_leaves_is_swept() {
 
 #[tokio::test]
 async fn a_check_finds_what_is_missing_corrupt_and_nobodys() {
-    let world = World::new(|rules| rules);
+    let world = World::new(Place::Files, |rules| rules).await;
     for blob in [BLOB, b"another", b"a third", b"a fourth"] {
         world.hosted(blob).await;
     }
@@ -410,7 +489,7 @@ async fn a_check_finds_what_is_missing_corrupt_and_nobodys() {
 
 #[tokio::test]
 async fn a_disk_that_fails_is_not_a_file_that_is_gone() {
-    let world = World::new(|rules| rules);
+    let world = World::new(Place::Files, |rules| rules).await;
     let path = world.hosted(BLOB).await;
     assert!(world.server.is_ready());
     let (media, away) = (world.directory.path().join("media"), world.directory.path().join("away"));
@@ -432,7 +511,7 @@ async fn a_disk_that_fails_is_not_a_file_that_is_gone() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_link_in_the_store_is_not_followed() {
-    let world = World::new(|rules| rules);
+    let world = World::new(Place::Files, |rules| rules).await;
     let path = world.hosted(b"secret").await;
     let file = world.files().remove(0);
     let secret = world.directory.path().join("secret");
@@ -448,17 +527,15 @@ async fn a_link_in_the_store_is_not_followed() {
     assert_eq!(world.get(&path, &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
 }
 
-#[tokio::test]
-async fn uploads_beyond_the_room_wait() {
-    let world = World::new(|rules| rules.with_uploads_at_a_time(0));
+async fn uploads_beyond_the_room_wait(place: Place<'_>) {
+    let world = World::new(place, |rules| rules.with_uploads_at_a_time(0)).await;
     let refused = world.ask(upload("alice", BLOB)).await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
 }
 
-#[tokio::test]
-async fn a_fetch_without_a_token_is_refused_where_one_is_required() {
-    let world = World::new(|rules| rules.with_fetch_auth(MediaFetchAuth::Required));
+async fn a_fetch_without_a_token_is_refused_where_one_is_required(place: Place<'_>) {
+    let world = World::new(place, |rules| rules.with_fetch_auth(MediaFetchAuth::Required)).await;
     let path = world.hosted(BLOB).await;
     // Nothing is there to verify one with.
     assert_eq!(world.get(&path, &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
@@ -466,4 +543,90 @@ async fn a_fetch_without_a_token_is_refused_where_one_is_required() {
     let Ok(response) = plain.clone().call(request(Method::GET, &path, &[], whole(b""))).await;
     assert_eq!(response.status(), StatusCode::NOT_FOUND, "without hosting there is nothing");
     assert_eq!((plain.media_url(), world.server.media_url()), (None, Some(format!("{BASE}/media"))));
+}
+
+/// In parts that no store refuses as too small, however small the pieces come; and a broken one leaves no part.
+#[cfg(feature = "s3")]
+#[tokio::test]
+async fn a_large_file_goes_to_a_bucket_in_parts() {
+    let world = World::new(Place::Bucket, |rules| rules).await;
+    let blob: Vec<u8> = (0..11_u32 << 20).map(|number| number.to_le_bytes()[number as usize % 3]).collect();
+    let pieces = |bytes: &[u8], endless| {
+        let frames = bytes.chunks(1400).map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece))));
+        StreamBody::new(Frames(frames.collect(), endless)).boxed_unsync()
+    };
+    let length = blob.len().to_string();
+    let sent = declared("alice", &length, &digest(&blob), pieces(&blob, false));
+    let response = world.ask(sent).await;
+    assert_eq!(response.status(), StatusCode::CREATED);
+    let path = format!("/{}", response.headers()[header::LOCATION].to_str().unwrap());
+    assert!(world.get(&path, &[]).await.body() == &blob, "the same");
+    let part = world.get(&path, &[("range", "bytes=5242870-5242890")]).await;
+    assert_eq!(
+        (part.status(), &part.body()[..]),
+        (StatusCode::PARTIAL_CONTENT, &blob[5_242_870..=5_242_890])
+    );
+
+    let broken = declared("alice", &length, &digest(b"x"), pieces(&blob, false));
+    assert_eq!(world.ask(broken).await.status(), StatusCode::UNPROCESSABLE_ENTITY);
+    let left = fs::read_dir(world.directory.path().join("s3")).unwrap();
+    let names = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let parts: Vec<_> = names.filter(|name| name.contains("part")).collect();
+    assert!(parts.is_empty() && world.files().len() == 1, "{parts:?}");
+}
+
+#[cfg(feature = "s3")]
+#[tokio::test]
+async fn a_bucket_that_is_away_is_said_to_be_and_comes_back_by_itself() {
+    let mut world = World::new(Place::Bucket, |rules| rules).await;
+    let path = world.hosted(BLOB).await;
+    let running = tokio::spawn(world.host.clone().run());
+    let mut bucket = world.bucket.take().unwrap();
+    bucket.stop().await;
+    for request in [upload("alice", BLOB), request(Method::GET, &path, &[], whole(b""))] {
+        let refused = world.ask(request).await;
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
+    }
+    assert!(!world.server.is_ready());
+    bucket.restart().await;
+    // Nobody asks for anything meanwhile.
+    for _ in 0..400 {
+        if world.server.is_ready() {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    assert!(world.server.is_ready());
+    assert_eq!(world.get(&path, &[]).await.body(), BLOB);
+    world.hosted(b"another").await;
+    let findings = world.host.check(true, false).await.unwrap();
+    assert_eq!((findings.sound, findings.orphans, findings.missing.len()), (2, 0, 0));
+    running.abort();
+}
+
+/// Several servers: what another one is being sent is not taken for what a crash left.
+#[cfg(all(unix, feature = "postgres"))]
+#[tokio::test]
+async fn a_server_that_starts_leaves_the_others_uploads_alone() {
+    let server = fixture::postgres::Postgres::start();
+    let directory = tempfile::tempdir().unwrap();
+    let store = server.store().await;
+    let host = || {
+        let rules = MediaRules::new(&Profile::default().media);
+        let blobs = Blobs::local(directory.path()).unwrap();
+        MediaHost::new(blobs, MediaIndex::in_postgres(&store), rules, Clock::from_fn(|| NOW))
+    };
+    let (mut uploads, _) = integrator(BASE);
+    uploads = uploads.with_media(host());
+    let frames = [Ok(Frame::data(Bytes::from(vec![1; 2 << 20])))].into_iter().collect();
+    let endless = StreamBody::new(Frames(frames, true)).boxed_unsync();
+    let uploading = tokio::spawn(uploads.call(declared("alice", "9000000", &digest(b"x"), endless)));
+    while files(directory.path()).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let starting = host();
+    assert_eq!(starting.sweep_at_start().await.unwrap().broken, 0);
+    assert_eq!(starting.check(false, false).await.unwrap().uploading, 1);
+    uploading.abort();
 }

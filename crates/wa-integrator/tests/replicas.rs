@@ -4,7 +4,7 @@
 //! `WA_INTEGRATOR_TEST_PUSHES` takes another number of pushes than the few of every day.
 
 #![cfg(all(unix, feature = "postgres"))]
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
 
 mod fixture {
     #[expect(dead_code, reason = "what other tests ask of the program")]

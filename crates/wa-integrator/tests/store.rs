@@ -4,7 +4,6 @@
 
 #[cfg(all(unix, feature = "postgres"))]
 mod fixture {
-    #[expect(dead_code, reason = "what other tests ask of the server")]
     pub(crate) mod postgres;
 }
 

@@ -134,6 +134,9 @@ pub enum StoreError {
     /// It is no address of a database; the configuration's fault.
     #[error("that is no address of a database, such as postgresql://user@host/database")]
     Address,
+    /// It is no object store that may be used; the configuration's fault.
+    #[error("the object store's url is not https, and not http on a loopback host, or its bucket cannot be")]
+    Endpoint,
     /// Something is there already where only nothing may be.
     #[error("there is something in the database already")]
     NotEmpty,

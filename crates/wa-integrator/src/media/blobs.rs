@@ -1,5 +1,8 @@
 //! Where encrypted files lie: an object store, by default the file system (RO 1.0.3: the third party hosts them).
 
+#[cfg(feature = "s3")]
+mod bucket;
+
 use std::{
     fs,
     future::poll_fn,
@@ -21,6 +24,9 @@ use object_store::{
 
 use crate::{PrivateFileError, StoreError, media::BlobBody, private_file};
 
+#[cfg(feature = "s3")]
+pub use bucket::S3Bucket;
+
 /// A place for blobs, each named by 32 bytes; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Blobs(Arc<Place>);
@@ -30,12 +36,16 @@ struct Place {
     objects: Arc<dyn ObjectStore>,
     /// The directory, where it is one.
     root: Option<PathBuf>,
+    /// How many bytes are written at a time.
+    part_bytes: usize,
     available: AtomicBool,
 }
 
-/// A blob that is being written; unless completed, nothing of it stays.
+/// A blob that is being written; unless completed, it is to be [abandoned](Blobs::abandon).
 pub(crate) struct NewBlob {
-    upload: Box<dyn MultipartUpload>,
+    id: [u8; 32],
+    /// None as long as it may be written at once.
+    upload: Option<Box<dyn MultipartUpload>>,
     part: Vec<Bytes>,
     part_bytes: usize,
 }
@@ -63,13 +73,17 @@ impl Blobs {
         let root = fs::canonicalize(directory).map_err(|error| refused(&error))?;
         let objects = LocalFileSystem::new_with_prefix(&root).map_err(|_| StoreError::Unavailable)?;
         let objects: Arc<dyn ObjectStore> = Arc::new(objects.with_fsync(true));
-        Ok(Self(Arc::new(Place { objects, root: Some(root), available: AtomicBool::new(true) })))
+        Ok(Self::of(objects, Some(root), FILE_PART))
     }
 
     /// Blobs in this object store. What broken uploads leave there is its own business.
     #[must_use]
     pub fn new(objects: Arc<dyn ObjectStore>) -> Self {
-        Self(Arc::new(Place { objects, root: None, available: AtomicBool::new(true) }))
+        Self::of(objects, None, OBJECT_PART)
+    }
+
+    fn of(objects: Arc<dyn ObjectStore>, root: Option<PathBuf>, part_bytes: usize) -> Self {
+        Self(Arc::new(Place { objects, root, part_bytes, available: AtomicBool::new(true) }))
     }
 
     /// Whether the last attempt to use them went well.
@@ -82,40 +96,74 @@ impl Blobs {
     pub(crate) async fn keep_probed(&self, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
-            if !self.is_available() && self.probe().await {
-                self.0.available.store(true, Ordering::Relaxed);
+            if !self.is_available() && self.answer().await.is_ok() {
                 tracing::info!("blobs can be used again");
             }
         }
     }
 
-    /// Whether somebody answers, if only that there is no such blob.
-    async fn probe(&self) -> bool {
-        matches!(self.0.objects.head(&path([0; 32])).await, Ok(_) | Err(ObjectError::NotFound { .. }))
+    /// Asks for a blob that is not there.
+    pub(crate) async fn answer(&self) -> Result<(), StoreError> {
+        match self.0.objects.head(&path([0; 32])).await {
+            Ok(_) | Err(ObjectError::NotFound { .. }) => self.noted(Ok::<_, ObjectError>(())),
+            Err(error) => self.noted(Err(error)),
+        }
     }
 
+    /// Begins a blob: a file at once, an object with its first part.
     pub(crate) async fn create(&self, id: [u8; 32]) -> Result<NewBlob, StoreError> {
-        let upload = self.noted(self.0.objects.put_multipart(&path(id)).await)?;
-        Ok(NewBlob { upload, part: Vec::new(), part_bytes: 0 })
+        let mut blob = NewBlob { id, upload: None, part: Vec::new(), part_bytes: 0 };
+        if self.0.root.is_some() {
+            self.begin(&mut blob).await?;
+        }
+        Ok(blob)
     }
 
-    /// Takes more of the blob; at most a mebibyte waits in memory.
+    /// Takes more of the blob; at most a part waits in memory.
     pub(crate) async fn append(&self, blob: &mut NewBlob, bytes: Bytes) -> Result<(), StoreError> {
         blob.part_bytes += bytes.len();
         blob.part.push(bytes);
-        if blob.part_bytes >= PART || blob.part.len() >= PIECES { self.flush(blob).await } else { Ok(()) }
+        if blob.part.len() >= PIECES {
+            blob.part = vec![Bytes::from(blob.part.concat())];
+        }
+        if blob.part_bytes >= self.0.part_bytes { self.flush(blob).await } else { Ok(()) }
     }
 
     /// The blob is whole: it is synced and in its place when this returns.
-    pub(crate) async fn complete(&self, mut blob: NewBlob) -> Result<(), StoreError> {
-        self.flush(&mut blob).await?;
-        self.noted(blob.upload.complete().await).map(drop)
+    pub(crate) async fn complete(&self, blob: &mut NewBlob) -> Result<(), StoreError> {
+        if blob.upload.is_none() {
+            let whole = PutPayload::from_iter(blob.part.drain(..));
+            return self.noted(self.0.objects.put(&path(blob.id), whole).await).map(drop);
+        }
+        self.flush(blob).await?;
+        match &mut blob.upload {
+            Some(upload) => self.noted(upload.complete().await).map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// The blob will not be whole: nothing of it stays that can be taken away now.
+    pub(crate) async fn abandon(&self, mut blob: NewBlob) {
+        if let Some(upload) = &mut blob.upload {
+            let _ = upload.abort().await;
+        }
+    }
+
+    async fn begin(&self, blob: &mut NewBlob) -> Result<(), StoreError> {
+        blob.upload = Some(self.noted(self.0.objects.put_multipart(&path(blob.id)).await)?);
+        Ok(())
     }
 
     async fn flush(&self, blob: &mut NewBlob) -> Result<(), StoreError> {
+        if blob.upload.is_none() {
+            self.begin(blob).await?;
+        }
         blob.part_bytes = 0;
         let part = PutPayload::from_iter(blob.part.drain(..));
-        self.noted(blob.upload.put_part(part).await)
+        match &mut blob.upload {
+            Some(upload) => self.noted(upload.put_part(part).await),
+            None => Ok(()),
+        }
     }
 
     /// The bytes of a blob from `start` up to but without `end`.
@@ -227,8 +275,10 @@ impl Cause for ObjectError {
     }
 }
 
-/// How much is written at a time, and in how many pieces it may come.
-const PART: usize = 1024 * 1024;
+/// How many bytes are written at a time: to a file, and to a store that takes no smaller parts.
+const FILE_PART: usize = 1024 * 1024;
+const OBJECT_PART: usize = 5 * 1024 * 1024;
+/// In how many pieces they wait.
 const PIECES: usize = 1024;
 
 /// Two levels, so that no directory grows too large.

@@ -12,6 +12,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{
     Hosting, RETRY_SECONDS, StorageReference,
+    blobs::NewBlob,
     index::{Beginning, Begun},
 };
 use crate::{
@@ -90,8 +91,21 @@ impl Reception {
         }
     }
 
-    async fn store(&self, id: [u8; 32], mut body: RequestBody, received: &mut u64) -> Result<(), Refusal> {
+    async fn store(&self, id: [u8; 32], body: RequestBody, received: &mut u64) -> Result<(), Refusal> {
         let mut blob = self.hosting.blobs.create(id).await.map_err(|error| unavailable(&error))?;
+        if let Err(refusal) = self.fill(&mut blob, body, received).await {
+            self.hosting.blobs.abandon(blob).await;
+            return Err(refusal);
+        }
+        self.hosting.index.complete(id).await.map_err(|error| unavailable(&error))
+    }
+
+    async fn fill(
+        &self,
+        blob: &mut NewBlob,
+        mut body: RequestBody,
+        received: &mut u64,
+    ) -> Result<(), Refusal> {
         let mut digest = Sha256::new();
         loop {
             let frame = tokio::time::timeout(self.hosting.rules.pause_max, body.frame());
@@ -102,7 +116,7 @@ impl Reception {
                 return Err(Refusal::OtherLength);
             }
             digest.update(&bytes);
-            self.hosting.blobs.append(&mut blob, bytes).await.map_err(|error| unavailable(&error))?;
+            self.hosting.blobs.append(blob, bytes).await.map_err(|error| unavailable(&error))?;
         }
         if *received != self.length {
             return Err(Refusal::OtherLength);
@@ -111,8 +125,7 @@ impl Reception {
         if !bool::from(digest.ct_eq(&self.digest)) {
             return Err(Refusal::OtherDigest);
         }
-        self.hosting.blobs.complete(blob).await.map_err(|error| unavailable(&error))?;
-        self.hosting.index.complete(id).await.map_err(|error| unavailable(&error))
+        self.hosting.blobs.complete(blob).await.map_err(|error| unavailable(&error))
     }
 
     async fn give_up(&self, id: [u8; 32], received: u64) {

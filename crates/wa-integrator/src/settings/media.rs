@@ -6,11 +6,19 @@ use std::{
 };
 
 use clap::Args;
+use http::Uri;
 use serde::Deserialize;
 use wa_integrator::MediaRules;
+#[cfg(feature = "s3")]
+use wa_integrator::{DataDirectory, S3Bucket};
 use wa_profile::{MediaFetchAuth, Profile};
 
-use super::{over, value::Within};
+use super::{
+    over,
+    value::{self, Within},
+};
+#[cfg(feature = "s3")]
+use crate::cli::StartError;
 
 /// How media is hosted.
 #[derive(Debug, Default, Args, Deserialize)]
@@ -26,6 +34,31 @@ pub(crate) struct MediaSettings {
         env = "WA_INTEGRATOR_MEDIA_DIRECTORY"
     )]
     directory: Option<PathBuf>,
+
+    /// The bucket of hosted files, in place of a directory.
+    #[arg(long, global = true, value_name = "NAME", env = "WA_INTEGRATOR_S3_BUCKET")]
+    s3_bucket: Option<String>,
+
+    /// The object store, if it is not Amazon's.
+    #[arg(long, global = true, value_name = "URL", env = "WA_INTEGRATOR_S3_ENDPOINT")]
+    #[serde(deserialize_with = "value::text")]
+    s3_endpoint: Option<Uri>,
+
+    /// The bucket's region [default: us-east-1].
+    #[arg(long, global = true, value_name = "NAME", env = "WA_INTEGRATOR_S3_REGION")]
+    s3_region: Option<String>,
+
+    /// What the names of all objects begin with; nothing by default.
+    #[arg(long, global = true, value_name = "PREFIX", env = "WA_INTEGRATOR_S3_PREFIX")]
+    s3_prefix: Option<String>,
+
+    /// Who asks the object store; by default as the environment says (`AWS_*`, or the machine's role).
+    #[arg(long, global = true, value_name = "ID", env = "WA_INTEGRATOR_S3_ACCESS_KEY_ID")]
+    s3_access_key_id: Option<String>,
+
+    /// The secret that belongs to it.
+    #[arg(long, global = true, value_name = "FILE", env = "WA_INTEGRATOR_S3_SECRET_ACCESS_KEY_FILE")]
+    s3_secret_access_key_file: Option<PathBuf>,
 
     /// The longest file that is hosted, in bytes as encrypted [default: 2147483674].
     #[arg(
@@ -67,12 +100,58 @@ pub(crate) struct MediaSettings {
 
 impl MediaSettings {
     pub(super) fn over(self, below: Self) -> Self {
-        over!(self, below, directory, bytes_max, bytes_a_day, files_a_day, days, token_required)
+        over!(
+            self,
+            below,
+            directory,
+            s3_bucket,
+            s3_endpoint,
+            s3_region,
+            s3_prefix,
+            s3_access_key_id,
+            s3_secret_access_key_file,
+            bytes_max,
+            bytes_a_day,
+            files_a_day,
+            days,
+            token_required
+        )
     }
 
     /// The directory of hosted files, if it is not in the data directory.
     pub(crate) fn directory(&self) -> Option<&Path> {
         self.directory.as_deref()
+    }
+
+    /// Whether hosted files lie in a bucket.
+    pub(crate) const fn is_bucket(&self) -> bool {
+        self.s3_bucket.is_some()
+    }
+
+    /// The bucket of hosted files, if there is one.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    #[cfg(feature = "s3")]
+    pub(crate) fn bucket(&self) -> Result<Option<S3Bucket>, StartError> {
+        let Some(name) = &self.s3_bucket else { return Ok(None) };
+        let mut bucket = S3Bucket::new(name).with_prefix(self.s3_prefix.as_deref().unwrap_or_default());
+        if let Some(region) = &self.s3_region {
+            bucket = bucket.with_region(region);
+        }
+        if let Some(endpoint) = &self.s3_endpoint {
+            bucket = bucket.with_endpoint(endpoint.clone())?;
+        }
+        match (&self.s3_access_key_id, &self.s3_secret_access_key_file) {
+            (Some(id), Some(path)) => {
+                let secret = DataDirectory::private_file(path)?;
+                let secret = String::from_utf8_lossy(&secret);
+                Ok(Some(bucket.with_access(id, secret.trim_end())))
+            }
+            (None, None) => Ok(Some(bucket)),
+            (Some(_), None) => Err(StartError::Needed { name: "s3-secret-access-key-file" }),
+            (None, Some(_)) => Err(StartError::Needed { name: "s3-access-key-id" }),
+        }
     }
 
     /// What is hosted.

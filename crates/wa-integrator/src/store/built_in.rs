@@ -1,6 +1,6 @@
 //! The stores that the program chooses from by its settings.
 
-use std::{fmt, future::Future};
+use std::fmt;
 
 use super::{Counts, KeyTable, NewWakeUp, Outcome, Put, SqliteStore, Store, WakeUp};
 use crate::{StoreError, UserIdentifier};
@@ -71,12 +71,12 @@ impl Store for BuiltInStore {
         either!(self, store => store.check().await)
     }
 
-    fn keys_changed(&self) -> impl Future<Output = ()> + Send {
-        async move { either!(self, store => store.keys_changed().await) }
+    async fn keys_changed(&self) {
+        either!(self, store => store.keys_changed().await);
     }
 
-    fn woken(&self) -> impl Future<Output = ()> + Send {
-        async move { either!(self, store => store.woken().await) }
+    async fn woken(&self) {
+        either!(self, store => store.woken().await);
     }
 }
 
