@@ -2,6 +2,7 @@
 
 use crate::failure::Failure;
 use crate::program::Program;
+use crate::servers;
 use crate::system;
 
 /// Builds the program and runs one of its series, or all of `crash`.
@@ -21,10 +22,21 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), Failure> {
             run("seeds", ["--faults", "crashes", "--seeds", &half])?;
             run("seeds", ["--faults", "crashes", "--store", "sqlite", "--seeds", &half])
         }
+        "replicas" => replicas(rest),
         other => Err(Failure::usage(format!(
-            "there is no series `{other}`, only: crash, edges, kill, seeds, sync"
+            "there is no series `{other}`, only: crash, edges, kill, replicas, seeds, sync"
         ))),
     }
+}
+
+/// Two servers on one database, killed by turns while they take ten thousand pushes.
+fn replicas(args: &[String]) -> Result<(), Failure> {
+    crate::failure::no_more("chaos replicas", args)?;
+    servers::ensure()?;
+    Program::cargo()
+        .with_args(["test", "--package", "wa-integrator", "--test", "replicas"])
+        .with_env("WA_INTEGRATOR_TEST_PUSHES", "10000")
+        .run()
 }
 
 /// `--seeds N`, or ten thousand.

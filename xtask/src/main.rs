@@ -13,6 +13,7 @@ mod fuzz;
 mod peers;
 mod program;
 mod report;
+mod servers;
 mod system;
 mod test;
 mod tidy;
@@ -75,11 +76,13 @@ To work on the project:
   bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
   peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`)
   chaos [--seeds N]            client and WhatsApp under crashes and a bad line, N times (10,000); `chaos crash` adds a
-                               death at every edge and SQLite, `chaos kill` kills a real process, `chaos sync` watches it
+                               death at every edge and SQLite, `chaos kill` kills a real process, `chaos sync` watches it;
+                               `chaos replicas` kills two third party's servers on one database by turns
   fuzz TARGET [SECONDS]        run a fuzz target (nightly Rust and cargo-fuzz); without SECONDS until stopped
 
 `test`, `conformance` and `ci` look for OpenSSL's development files first. On Debian and Ubuntu, as root, they install
-what is missing; elsewhere they say what to install.";
+what is missing; elsewhere they say what to install. `test` and `ci` do the same for the servers that the tests of
+`wa-integrator` start for themselves: PostgreSQL and NATS.";
 
 #[cfg(test)]
 mod tests {

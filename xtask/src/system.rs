@@ -53,7 +53,8 @@ fn advice(missing: &[&str], apt: bool) -> String {
         .to_owned()
 }
 
-fn install(missing: &[&str]) -> Result<(), Failure> {
+/// Installs these Debian packages.
+pub(crate) fn install(missing: &[&str]) -> Result<(), Failure> {
     report::note(&format!("xtask: installing {}", missing.join(" ")));
     apt_get(&["update", "-q"])?;
     apt_get(&[&["install", "-y", "-q", "--no-install-recommends"], missing].concat())
@@ -83,11 +84,13 @@ fn openssl_headers() -> bool {
     Path::new("/usr/include/openssl/ssl.h").exists()
 }
 
-fn has_apt() -> bool {
+/// Whether this is a Debian or one of its kind.
+pub(crate) fn has_apt() -> bool {
     Program::new("apt-get").with_args(["--version"]).succeeds()
 }
 
-fn may_install() -> bool {
+/// Whether packages may be installed: as root, and on Debian.
+pub(crate) fn may_install() -> bool {
     let root = Program::new("id").with_args(["-u"]).output().is_ok_and(|id| id.trim() == "0");
     root && has_apt()
 }

@@ -3,6 +3,7 @@
 use crate::failure::{Failure, no_more};
 use crate::program::Program;
 use crate::report;
+use crate::servers;
 use crate::system;
 
 /// Runs the tests; what follows `--` goes to the test runner and leaves the examples out.
@@ -10,6 +11,9 @@ pub(crate) fn test(args: &[String]) -> Result<(), Failure> {
     let (ours, runners) = split(args);
     no_more("test", ours)?;
     system::ensure()?;
+    if needs_servers(runners) {
+        servers::ensure()?;
+    }
     let nextest = Program::cargo().with_args(["nextest", "--version"]).succeeds();
     let runner: &[&str] = if nextest { &["nextest", "run"] } else { &["test"] };
     let mut tests = Program::cargo().with_args(runner);
@@ -41,6 +45,11 @@ fn names_a_package(args: &[String]) -> bool {
     args.iter().any(|arg| arg.starts_with("-p") || arg.starts_with("--package"))
 }
 
+/// Whether the tests of the third party's server are among them.
+fn needs_servers(args: &[String]) -> bool {
+    !names_a_package(args) || args.iter().any(|arg| arg.contains("wa-integrator"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,6 +73,13 @@ mod tests {
         assert!(names_a_package(&owned(&["-p", "wa-binary"])));
         assert!(names_a_package(&owned(&["--package=wa-binary"])));
         assert!(!names_a_package(&owned(&["jid"])));
+    }
+
+    #[test]
+    fn servers_are_for_the_third_partys_server() {
+        assert!(needs_servers(&owned(&[])));
+        assert!(needs_servers(&owned(&["-p", "wa-integrator"])));
+        assert!(!needs_servers(&owned(&["-p", "wa-binary"])));
     }
 
     #[test]
