@@ -3,6 +3,7 @@
 mod keys;
 mod media;
 mod push;
+mod tls;
 
 use std::{io, path::PathBuf};
 
@@ -11,6 +12,7 @@ use thiserror::Error;
 pub use keys::{FetchError, KeySetError, KeyUnusable, KeyringError};
 pub use media::BodyError;
 pub use push::{PushRequestError, SinkError, StoreError, TokenRefusal};
+pub use tls::TlsError;
 
 /// Any error of this crate.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -40,6 +42,9 @@ pub enum IntegratorError {
     /// The server cannot listen; the world's fault.
     #[error(transparent)]
     Serve(#[from] ServeError),
+    /// The certificate or its key cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
 }
 
 /// Why a text is no user identifier; the caller's fault.

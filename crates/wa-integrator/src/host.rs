@@ -4,7 +4,8 @@ use http::{Version, header, request::Parts, uri::Authority};
 
 /// Whether the request names exactly one host, and only that one.
 ///
-/// HTTP/1.1 needs one `Host` header; HTTP/2 needs `:authority` or one `Host`, equal if both are there.
+/// HTTP/1.1 needs one `Host` header; HTTP/2 needs `:authority` or one `Host`. An authority in the target is the same:
+/// HTTP/1.1 would let us believe the target (RFC 9112 §3.2.2), but not every proxy does.
 pub(crate) fn is_single(request: &Parts) -> bool {
     let mut values = request.headers.get_all(header::HOST).iter();
     let (host, further) = (values.next(), values.next());
@@ -20,7 +21,7 @@ pub(crate) fn is_single(request: &Parts) -> bool {
         return false;
     }
     match (request.version, named, request.uri.authority()) {
-        (Version::HTTP_2, Some(named), Some(authority)) => named == *authority,
+        (_, Some(named), Some(authority)) => named == *authority,
         (Version::HTTP_2, None, Some(_)) => true,
         (_, named, _) => named.is_some(),
     }
@@ -46,7 +47,7 @@ mod tests {
             (Version::HTTP_11, "/", &["a.example"][..]),
             (Version::HTTP_11, "/", &["a.example:8080"]),
             (Version::HTTP_11, "/", &["[::1]:80"]),
-            (Version::HTTP_11, "http://b.example/", &["a.example"]),
+            (Version::HTTP_11, "http://a.example/", &["a.example"]),
             (Version::HTTP_2, "http://a.example/", &[]),
             (Version::HTTP_2, "http://a.example/", &["a.example"]),
             (Version::HTTP_2, "/", &["a.example"]),
@@ -60,6 +61,8 @@ mod tests {
         for (version, uri, hosts) in [
             (Version::HTTP_11, "/", &[][..]),
             (Version::HTTP_11, "http://a.example/", &[]),
+            (Version::HTTP_11, "http://b.example/", &["a.example"]),
+            (Version::HTTP_11, "http://a.example:80/", &["a.example"]),
             (Version::HTTP_11, "/", &["a.example", "a.example"]),
             (Version::HTTP_11, "/", &["a.example", "b.example"]),
             (Version::HTTP_11, "/", &[""]),

@@ -56,9 +56,11 @@ mod authenticator;
 mod base_url;
 mod bearer;
 mod body;
+mod client_address;
 mod clock;
 mod compact_token;
 mod data_directory;
+mod drain;
 mod error;
 mod foreign_keys;
 mod health;
@@ -70,6 +72,7 @@ mod keyring;
 mod keys;
 mod master_key;
 mod media;
+mod network;
 mod oidc;
 mod outbox;
 mod preface;
@@ -77,12 +80,14 @@ mod private_file;
 mod push;
 mod push_request;
 mod rate;
+mod request_id;
 mod serve;
 mod service;
 mod shared_secret;
 mod sink;
 mod store;
 mod strict_json;
+mod tls;
 mod token;
 mod token_verifier;
 mod trusted_proxy;
@@ -92,12 +97,14 @@ mod users;
 pub use authenticator::{Authenticator, BuiltIn, Principal};
 pub use base_url::BaseUrl;
 pub use body::AnswerBody;
+pub use client_address::{ClientAddress, ForwardedFor};
 pub use clock::Clock;
 pub use data_directory::DataDirectory;
+pub use drain::Drain;
 pub use error::{
     AuthenticationError, BaseUrlError, BodyError, ClockError, FetchError, IntegratorError, KeyError,
     KeySetError, KeyUnusable, KeyringError, PrivateFileError, PushRequestError, ServeError, SinkError,
-    StoreError, TokenError, TokenRefusal, UserIdentifierError,
+    StoreError, TlsError, TokenError, TokenRefusal, UserIdentifierError,
 };
 pub use foreign_keys::ForeignKeySet;
 pub use health::Health;
@@ -112,11 +119,13 @@ pub use media::S3Bucket;
 pub use media::{
     Blobs, ByteRange, Findings, MediaHost, MediaIndex, MediaQuota, MediaRules, StorageReference, Swept,
 };
+pub use network::{Network, NetworkError};
 pub use oidc::Oidc;
 pub use outbox::{DeliveryRules, Outbox};
 pub use push::{Push, PushRules, Strangers};
 pub use push_request::PushRequest;
-pub use serve::{ConnectionLimits, Server};
+pub use request_id::RequestId;
+pub use serve::{ConnectionLimits, ProxyProtocol, Server};
 pub use service::{Answer, Integrator, PeerAddress};
 pub use shared_secret::SharedSecret;
 pub use sink::{ChannelSink, Delivery, PushSink, Webhook};
@@ -126,6 +135,7 @@ pub use store::{
 };
 #[cfg(feature = "postgres")]
 pub use store::{PostgresAddress, PostgresStore};
+pub use tls::{Tls, TlsFiles};
 pub use token::{Token, TokenIssuer};
 pub use token_verifier::{TokenVerifier, VerifiedClaims};
 pub use trusted_proxy::TrustedProxy;

@@ -19,6 +19,7 @@ pub(crate) struct Prefaced<S> {
     first: [u8; PREFACE.len()],
     read_again: usize,
     read: usize,
+    is_http2: bool,
 }
 
 impl<S: AsyncRead + Unpin> Prefaced<S> {
@@ -33,13 +34,19 @@ impl<S: AsyncRead + Unpin> Prefaced<S> {
                     more => read += more,
                 }
                 if first.get(..read) != PREFACE.get(..read) {
-                    break;
+                    return Ok((read, false));
                 }
             }
-            Ok(read)
+            Ok((read, true))
         };
-        let read = tokio::time::timeout(limit, detecting).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        Ok(Self { stream, first, read_again: 0, read })
+        let detected = tokio::time::timeout(limit, detecting).await;
+        let (read, is_http2) = detected.map_err(|_| io::ErrorKind::TimedOut)??;
+        Ok(Self { stream, first, read_again: 0, read, is_http2 })
+    }
+
+    /// Whether it begins with HTTP/2's preface.
+    pub(crate) const fn is_http2(&self) -> bool {
+        self.is_http2
     }
 }
 
@@ -69,6 +76,18 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Prefaced<S> {
         buffer: &[u8],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(context, buffer)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(context, pieces)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -103,6 +122,7 @@ mod tests {
                 let mut read = vec![0; sent.len() + 4];
                 prefaced.read_exact(&mut read).await.unwrap();
                 assert_eq!(read, [&sent[..], b"POST"].concat(), "in pieces of {piece}");
+                assert_eq!(prefaced.is_http2(), sent.starts_with(PREFACE));
             }
         }
     }

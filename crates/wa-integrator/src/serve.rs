@@ -1,54 +1,52 @@
-//! Listening: the one place that opens sockets, and every limit on a connection (seed part 1: HTTP/1.1 and
-//! HTTP/2).
+//! Listening: the one place that opens sockets (seed part 1: HTTP/1.1 and HTTP/2).
 
-use std::{
-    convert::Infallible,
-    future::Future,
-    io,
-    net::SocketAddr,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Duration,
-};
+mod addresses;
+mod attendant;
+mod connection;
+mod http1;
+mod http2;
+mod limits;
+mod pace;
+mod proxy_protocol;
+mod watch;
+mod wire;
+
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-    service::TowerToHyperService,
-};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::{OwnedSemaphorePermit, Semaphore},
     task::JoinSet,
 };
 use tower::Service;
 
-use crate::{AnswerBody, PeerAddress, ServeError, preface::Prefaced};
+use self::{
+    addresses::PerAddress,
+    attendant::Answers,
+    connection::{Agreed, Serving},
+};
+use crate::{
+    AnswerBody, Drain, ServeError, Tls,
+    client_address::ForwardedFor,
+    drain::{Draining, Phase},
+};
 
-/// A bound listener, ready to serve HTTP/1.1 and HTTP/2 with prior knowledge on one port, without TLS.
+pub use limits::ConnectionLimits;
+pub use proxy_protocol::ProxyProtocol;
+
+/// A bound listener, ready to serve HTTP/1.1 and HTTP/2 on one port: over TLS, or with prior knowledge behind a proxy.
 #[derive(Debug)]
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    /// Whether another process listens on the same socket, and takes what is left in its queue.
+    shared: bool,
     limits: ConnectionLimits,
-}
-
-/// What one connection, and all of them, may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ConnectionLimits {
-    /// How many connections are served at a time; further ones wait in the operating system's queue.
-    pub connections: usize,
-    /// How long a new connection may take to show its first bytes.
-    pub first_bytes: Duration,
-    /// How long a request's head may take, and how long an HTTP/1.1 connection may wait for the next one.
-    pub head: Duration,
-    /// How long a connection lives before it is asked to end.
-    pub age: Duration,
-    /// How long a connection that was asked to end may take to answer what it has begun.
-    pub drain: Duration,
+    tls: Option<Tls>,
+    proxy_protocol: Option<ProxyProtocol>,
+    forwarded_for: ForwardedFor,
 }
 
 impl Server {
@@ -57,10 +55,61 @@ impl Server {
     /// # Errors
     /// [`ServeError::Bind`].
     pub async fn bind(address: SocketAddr, limits: ConnectionLimits) -> Result<Self, ServeError> {
-        let refused = |error: io::Error| ServeError::Bind { address, kind: error.kind() };
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
-        Ok(Self { listener, address, limits })
+        let listener = TcpListener::bind(address).await.map_err(|error| refused(address, &error))?;
+        Self::of(listener, address, limits, false)
+    }
+
+    /// Listens on `address` beside other processes that do so in the same way; the operating system shares
+    /// connections out among them.
+    ///
+    /// # Errors
+    /// [`ServeError::Bind`].
+    #[cfg(unix)]
+    pub fn bind_beside(address: SocketAddr, limits: ConnectionLimits) -> Result<Self, ServeError> {
+        let listen = || {
+            use tokio::net::TcpSocket;
+            let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+            socket.set_reuseaddr(true)?;
+            socket.set_reuseport(true)?;
+            socket.bind(address)?;
+            socket.listen(BACKLOG)
+        };
+        Self::of(listen().map_err(|error| refused(address, &error))?, address, limits, false)
+    }
+
+    /// Serves a socket that listens already, such as a service manager holds.
+    ///
+    /// # Errors
+    /// [`ServeError::Bind`].
+    pub fn from_listener(
+        listener: std::net::TcpListener,
+        limits: ConnectionLimits,
+    ) -> Result<Self, ServeError> {
+        let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
+        let address = listener.local_addr().map_err(|error| refused(unknown, &error))?;
+        let taken = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
+        Self::of(taken.map_err(|error| refused(address, &error))?, address, limits, true)
+    }
+
+    /// This server, over TLS only.
+    #[must_use]
+    pub fn with_tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// This server behind proxies that say for whom they connect, and for nobody else.
+    #[must_use]
+    pub fn with_proxy_protocol(mut self, proxy_protocol: ProxyProtocol) -> Self {
+        self.proxy_protocol = Some(proxy_protocol);
+        self
+    }
+
+    /// This server behind HTTP proxies that say for whom they ask.
+    #[must_use]
+    pub fn with_forwarded_for(mut self, forwarded_for: ForwardedFor) -> Self {
+        self.forwarded_for = forwarded_for;
+        self
     }
 
     /// The address it listens on.
@@ -77,123 +126,112 @@ impl Server {
         S: Clone + Send + 'static,
         S::Future: Send,
     {
-        let Self { listener, limits, .. } = self;
-        let (stop, stopping) = watch::channel(());
+        let drain = Drain::new();
+        let end = async {
+            shutdown.await;
+            drain.end();
+        };
+        tokio::join!(self.run_until(service, &drain), end);
+    }
+
+    /// Serves until `drain` has come to its end, stage by stage.
+    pub async fn run_until<S>(self, service: S, drain: &Drain)
+    where
+        S: Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible>,
+        S: Clone + Send + 'static,
+        S::Future: Send,
+    {
+        let Self { listener, limits, tls, proxy_protocol, forwarded_for, shared, .. } = self;
+        let draining = drain.draining();
+        let door = Arc::new(Door {
+            tls,
+            proxy_protocol,
+            limits,
+            room: Arc::new(Semaphore::new(limits.connections)),
+            per_address: PerAddress::new(limits.connections_per_address),
+        });
+        let serving = Serving { service, limits, forwarded_for, draining: draining.clone() };
         let mut connections = JoinSet::new();
-        tokio::select! {
-            () = shutdown => {}
-            () = accept(&listener, limits, &mut connections, |stream, peer| {
-                let service = FromPeer { service: service.clone(), peer };
-                connection(stream, service, limits, stopping.clone())
-            }) => {}
-        }
-        drop((listener, stop));
+        accept(listener, &door, &serving, &mut connections, draining.clone(), shared).await;
         let drained = async { while connections.join_next().await.is_some() {} };
-        if tokio::time::timeout(limits.drain, drained).await.is_err() {
-            connections.shutdown().await;
+        let mut over = draining;
+        tokio::select! {
+            () = drained => {}
+            () = tokio::time::sleep(limits.drain) => {}
+            () = over.reached(Phase::Over) => {}
         }
+        connections.shutdown().await;
+    }
+
+    fn of(
+        listener: TcpListener,
+        asked: SocketAddr,
+        limits: ConnectionLimits,
+        shared: bool,
+    ) -> Result<Self, ServeError> {
+        let address = listener.local_addr().map_err(|error| refused(asked, &error))?;
+        let forwarded_for = ForwardedFor::default();
+        Ok(Self { listener, address, shared, limits, tls: None, proxy_protocol: None, forwarded_for })
     }
 }
 
-impl ConnectionLimits {
-    /// These limits with another number of connections.
-    #[must_use]
-    pub const fn with_connections(mut self, connections: usize) -> Self {
-        self.connections = connections;
-        self
-    }
-
-    /// These limits with other times: for the first bytes, for a head, for a life and for an end.
-    #[must_use]
-    pub const fn with_times(
-        mut self,
-        first_bytes: Duration,
-        head: Duration,
-        age: Duration,
-        drain: Duration,
-    ) -> Self {
-        self.first_bytes = first_bytes;
-        self.head = head;
-        self.age = age;
-        self.drain = drain;
-        self
-    }
+/// What a connection passes before its first request.
+#[derive(Debug)]
+struct Door {
+    tls: Option<Tls>,
+    proxy_protocol: Option<ProxyProtocol>,
+    limits: ConnectionLimits,
+    room: Arc<Semaphore>,
+    per_address: PerAddress,
 }
 
-impl Default for ConnectionLimits {
-    /// 1024 connections; 10 s for the first bytes and for a head, ten minutes of life, 10 s to end.
-    fn default() -> Self {
-        Self {
-            connections: 1024,
-            first_bytes: Duration::from_secs(10),
-            head: Duration::from_secs(10),
-            age: Duration::from_secs(600),
-            drain: Duration::from_secs(10),
-        }
-    }
-}
-
-/// Tells the service who is at the other end.
-#[derive(Debug, Clone)]
-struct FromPeer<S> {
-    service: S,
-    peer: SocketAddr,
-}
-
-impl<S: Service<Request<Incoming>>> Service<Request<Incoming>> for FromPeer<S> {
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = S::Future;
-
-    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.service.poll_ready(context)
-    }
-
-    fn call(&mut self, mut request: Request<Incoming>) -> Self::Future {
-        request.extensions_mut().insert(PeerAddress(self.peer));
-        self.service.call(request)
-    }
-}
-
-/// How many bytes and fields a request's head may have.
-const HEAD_BYTES_MAX: u32 = 16 * 1024;
-const HEAD_FIELDS_MAX: usize = 64;
-/// HTTP/2: how many requests at a time, and how much reset or unanswered before the connection is closed.
-const STREAMS_MAX: u32 = 100;
-const RESETS_MAX: usize = 20;
-/// HTTP/2: how much a peer may send unasked, in one request and in all; uploads of media are the only long bodies.
-const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 512 * 1024;
-const PING_INTERVAL: Duration = Duration::from_secs(20);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
+/// How many connections wait in the operating system's queue.
+const BACKLOG: u32 = 1024;
 /// The pause after the operating system had no room for a connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Accepts for ever, starting one task for each connection, never more than the limit.
-async fn accept<F>(
-    listener: &TcpListener,
-    limits: ConnectionLimits,
+fn refused(address: SocketAddr, error: &io::Error) -> ServeError {
+    ServeError::Bind { address, kind: error.kind() }
+}
+
+/// Accepts until the end, starting one task for each connection, never more than the limit. What is in the queue by
+/// then is served too, unless somebody else takes it.
+async fn accept<S: Answers>(
+    listener: TcpListener,
+    door: &Arc<Door>,
+    serving: &Serving<S>,
     connections: &mut JoinSet<()>,
-    serve: impl Fn(TcpStream, SocketAddr) -> F,
-) where
-    F: Future<Output = ()> + Send + 'static,
-{
-    let room = Arc::new(Semaphore::new(limits.connections));
+    mut draining: Draining,
+    shared: bool,
+) {
+    let mut queued = if shared { 0 } else { BACKLOG };
     loop {
         // The semaphore is never closed.
-        let Ok(permit) = Arc::clone(&room).acquire_owned().await else { return };
+        let permit = tokio::select! {
+            biased;
+            Ok(permit) = Arc::clone(&door.room).acquire_owned() => permit,
+            () = draining.reached(Phase::Ending) => return,
+        };
         while connections.try_join_next().is_some() {}
-        match listener.accept().await {
+        if draining.has_reached(Phase::Ending) {
+            queued = match queued.checked_sub(1) {
+                Some(queued) => queued,
+                None => return,
+            };
+        }
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = draining.reached(Phase::Ending) => return,
+        };
+        match accepted {
             Ok((stream, peer)) => {
-                let serving = serve(stream, peer);
-                connections.spawn(async move {
-                    let _permit = permit;
-                    serving.await;
-                });
+                connections.spawn(Arc::clone(door).admit(stream, peer, serving.clone(), permit));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
                 tracing::warn!(kind = %error.kind(), "no connection accepted");
+                ended("refused", "operating_system");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
         }
@@ -206,63 +244,66 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Serves one connection to its end, its age, or the server's stop.
-async fn connection<S>(
-    stream: TcpStream,
-    service: S,
-    limits: ConnectionLimits,
-    mut stopping: watch::Receiver<()>,
-) where
-    S: Service<Request<Incoming>, Response = Response<AnswerBody>, Error = Infallible>,
-    S: Clone + Send + 'static,
-    S::Future: Send,
-{
-    // Answers are small and complete; waiting to fill a segment only delays them.
-    let _ = stream.set_nodelay(true);
-    let prefaced = tokio::select! {
-        prefaced = Prefaced::read(stream, limits.first_bytes) => prefaced,
-        _ = stopping.changed() => return,
-    };
-    let Ok(stream) = prefaced else { return };
-    let builder = http_builder(limits);
-    let serving = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    let mut serving = std::pin::pin!(serving);
-    tokio::select! {
-        ended = serving.as_mut() => {
-            if ended.is_err() {
-                tracing::debug!("connection ended with an error");
-            }
-            return;
-        }
-        _ = stopping.changed() => {}
-        () = tokio::time::sleep(limits.age) => {}
+impl Door {
+    /// Lets one connection in, or not, and serves it to its end.
+    async fn admit<S: Answers>(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        serving: Serving<S>,
+        permit: OwnedSemaphorePermit,
+    ) {
+        metrics::counter!("wa_integrator_connections_total").increment(1);
+        let open = metrics::gauge!("wa_integrator_connections_open");
+        open.increment(1);
+        let (kind, reason) = self.pass(stream, peer, serving).await;
+        open.decrement(1);
+        ended(kind, reason);
+        drop(permit);
     }
-    serving.as_mut().graceful_shutdown();
-    let _ = tokio::time::timeout(limits.drain, serving).await;
+
+    /// How it ended: `refused` at the door, or `served`, and why.
+    async fn pass<S: Answers>(
+        &self,
+        mut stream: TcpStream,
+        mut peer: SocketAddr,
+        serving: Serving<S>,
+    ) -> (&'static str, &'static str) {
+        // Answers are small and complete; waiting to fill a segment only delays them.
+        let _ = stream.set_nodelay(true);
+        if let Some(proxy_protocol) = &self.proxy_protocol {
+            let said = proxy_protocol.read(&mut stream, peer);
+            match tokio::time::timeout(self.limits.first_bytes, said).await {
+                Ok(Ok(client)) => peer = client,
+                Ok(Err(_)) => return ("refused", "proxy_protocol"),
+                Err(_) => return ("refused", "proxy_protocol_timeout"),
+            }
+        }
+        let Some(_place) = self.per_address.enter(peer.ip()) else { return ("refused", "per_address") };
+        let Some(tls) = &self.tls else {
+            return ("served", serving.connection(stream, peer, Agreed::Nothing).await);
+        };
+        match tokio::time::timeout(self.limits.handshake, tls.accept(stream)).await {
+            Ok(Ok(stream)) => {
+                let agreed = match stream.get_ref().1.alpn_protocol() {
+                    Some(b"h2") => Agreed::Http2,
+                    _ => Agreed::Http1,
+                };
+                ("served", serving.connection(stream, peer, agreed).await)
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(kind = %error.kind(), "no handshake");
+                ("refused", "handshake")
+            }
+            Err(_) => ("refused", "handshake_timeout"),
+        }
+    }
 }
 
-/// Every limit that hyper knows, named: its defaults are not a promise.
-fn http_builder(limits: ConnectionLimits) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(limits.head)
-        .max_headers(HEAD_FIELDS_MAX)
-        .max_buf_size(16 * 1024)
-        .half_close(false);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEAD_BYTES_MAX)
-        .max_frame_size(16 * 1024)
-        .max_pending_accept_reset_streams(RESETS_MAX)
-        .max_local_error_reset_streams(RESETS_MAX)
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_send_buf_size(64 * 1024)
-        .keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT);
-    builder
+fn ended(kind: &'static str, reason: &'static str) {
+    match kind {
+        "refused" => metrics::counter!("wa_integrator_connections_refused_total", "reason" => reason),
+        _ => metrics::counter!("wa_integrator_connections_ended_total", "reason" => reason),
+    }
+    .increment(1);
 }

@@ -39,6 +39,7 @@ use crate::{
 /// | `POST /token`, recognised | 200 `{"token": text, "expires_at": Unix seconds}`, never cached |
 /// | `POST /token`, not recognised | 401 with `WWW-Authenticate: Bearer` |
 /// | `POST /token`, too often for one user | 429 with `Retry-After` |
+/// | `POST /token` with more than 4 KiB | 413 |
 /// | `POST` of the push path | see [`Push`]; 404 [without it](Self::with_push) |
 /// | `POST /media`, and whatever a storage reference names | see [`MediaHost`]; 404 [without it](Self::with_media) |
 /// | keys or clock out of order | 503 with `Retry-After` |
@@ -332,6 +333,9 @@ impl<A: Authenticator> Shared<A> {
         if request.method != Method::POST {
             return not_allowed("POST");
         }
+        if is_longer(request, TOKEN_BODY_BYTES_MAX) {
+            return empty(StatusCode::PAYLOAD_TOO_LARGE);
+        }
         let mut response = match self.issue(request).await {
             Ok(token) => granted(&token),
             Err(response) => response,
@@ -402,6 +406,15 @@ const CHALLENGE_REFUSED: &str = "Bearer realm=\"wa-integrator\", error=\"invalid
 const WAITING_MAX: usize = 256;
 const RETRY_SECONDS: u64 = 1;
 const TOKENS_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+
+/// The longest body of a request for a token, which is not read.
+const TOKEN_BODY_BYTES_MAX: u64 = 4096;
+
+/// Whether a request says that its body is longer than this.
+fn is_longer(request: &Parts, bytes_max: u64) -> bool {
+    let length = request.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > bytes_max)
+}
 
 /// What a path below the base URL names, with or without a slash at its end.
 fn hosted(path: &str) -> Option<StorageReference> {

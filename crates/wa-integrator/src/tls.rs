@@ -1,0 +1,186 @@
+//! TLS 1.3, and 1.2 with authenticated encryption only, with a certificate that can be exchanged while serving (RFC
+//! 8446; ALPN: RFC 7301).
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+    time::Duration,
+};
+
+use rustls::{
+    ServerConfig,
+    crypto::{CryptoProvider, aws_lc_rs},
+    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _},
+    server::{ClientHello, ResolvesServerCert},
+    sign::CertifiedKey,
+};
+use sha2::{Digest as _, Sha256};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::{TlsAcceptor, server::TlsStream};
+use zeroize::Zeroizing;
+
+use crate::TlsError;
+
+/// The server's certificate and key; clones are one, and all show what was read last.
+#[derive(Clone)]
+pub struct Tls {
+    acceptor: TlsAcceptor,
+    shared: Arc<Shared>,
+}
+
+/// Where certificate and key are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The certificates in PEM, the server's own first.
+    pub certificate: PathBuf,
+    /// Its private key in PEM.
+    pub key: PathBuf,
+}
+
+struct Shared {
+    files: TlsFiles,
+    current: RwLock<Arc<Current>>,
+}
+
+/// A certificate in use.
+struct Current {
+    certified: Arc<CertifiedKey>,
+    /// What the files held, as a hash, so that a change of either is seen.
+    seen: [u8; 32],
+    expires_at: u64,
+}
+
+impl Tls {
+    /// Reads the files.
+    ///
+    /// # Errors
+    /// [`TlsError`]: a file that cannot be read, that holds something else, or a key of another certificate.
+    pub fn open(files: TlsFiles) -> Result<Self, TlsError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let current = Current::read(&files, &provider)?;
+        let shared = Arc::new(Shared { files, current: RwLock::new(Arc::new(current)) });
+        let resolver = Arc::new(Resolver(Arc::clone(&shared)));
+        let versions = [&rustls::version::TLS13, &rustls::version::TLS12];
+        let config = ServerConfig::builder_with_provider(provider).with_protocol_versions(&versions);
+        let mut config =
+            config.map_err(|_| TlsError::Provider)?.with_no_client_auth().with_cert_resolver(resolver);
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        Ok(Self { acceptor: TlsAcceptor::from(Arc::new(config)), shared })
+    }
+
+    /// Reads the files again, and uses what they hold from the next handshake on if it is another pair that fits
+    /// together; whether it is another.
+    ///
+    /// # Errors
+    /// [`TlsError`]; what was used before is used further.
+    pub fn reload(&self) -> Result<bool, TlsError> {
+        let read = Current::read(&self.shared.files, &aws_lc_rs::default_provider());
+        let result = match &read {
+            Ok(read) if read.seen == self.shared.current().seen => "unchanged",
+            Ok(_) => "changed",
+            Err(_) => "failed",
+        };
+        metrics::counter!("wa_integrator_certificate_reloads_total", "result" => result).increment(1);
+        let read = read?;
+        self.shared.note(&read);
+        let changed = result == "changed";
+        *self.shared.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(read);
+        Ok(changed)
+    }
+
+    /// Reads the files again each `interval`, for ever; what fails is logged.
+    pub async fn run(self, interval: Duration) {
+        let mut refused = false;
+        self.shared.note(&self.shared.current());
+        loop {
+            tokio::time::sleep(interval).await;
+            let tls = self.clone();
+            // The files may lie on a disk that is slow.
+            let Ok(reloaded) = tokio::task::spawn_blocking(move || tls.reload()).await else { continue };
+            match &reloaded {
+                Ok(true) => tracing::info!(expires_at = self.expires_at(), "another certificate is in use"),
+                Err(error) if !refused => tracing::error!(%error, "the certificate in use is kept"),
+                _ => {}
+            }
+            refused = reloaded.is_err();
+        }
+    }
+
+    /// Until when the certificate in use is good, in Unix seconds.
+    #[must_use]
+    pub fn expires_at(&self) -> u64 {
+        self.shared.current().expires_at
+    }
+
+    /// Does a handshake.
+    pub(crate) async fn accept<I>(&self, stream: I) -> io::Result<TlsStream<I>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin,
+    {
+        self.acceptor.accept(stream).await
+    }
+}
+
+impl Shared {
+    fn current(&self) -> Arc<Current> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a date of this millennium")]
+    fn note(&self, current: &Current) {
+        metrics::gauge!("wa_integrator_certificate_expires_at_seconds").set(current.expires_at as f64);
+    }
+}
+
+impl Current {
+    fn read(files: &TlsFiles, provider: &CryptoProvider) -> Result<Self, TlsError> {
+        let certificates = read(&files.certificate)?;
+        let private = read(&files.key)?;
+        let seen = Sha256::new().chain_update(&*certificates).chain_update([0]).chain_update(&*private);
+        let not_pem = |path: &Path| TlsError::NotPem { path: path.to_owned() };
+        let chain: Result<Vec<CertificateDer<'static>>, _> =
+            CertificateDer::pem_slice_iter(&certificates).collect();
+        let chain = chain.map_err(|_| not_pem(&files.certificate))?;
+        let own = chain.first().ok_or_else(|| not_pem(&files.certificate))?;
+        let expires_at = expiry(own).ok_or_else(|| not_pem(&files.certificate))?;
+        let key = PrivateKeyDer::from_pem_slice(&private).map_err(|_| not_pem(&files.key))?;
+        let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
+            rustls::Error::InconsistentKeys(_) => TlsError::OtherKey,
+            _ => not_pem(&files.key),
+        })?;
+        Ok(Self { certified: Arc::new(certified), seen: seen.finalize().into(), expires_at })
+    }
+}
+
+/// Shows the certificate in use to whoever asks, by whatever name.
+struct Resolver(Arc<Shared>);
+
+impl ResolvesServerCert for Resolver {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.current().certified))
+    }
+}
+
+impl fmt::Debug for Resolver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Resolver")
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").field("files", &self.shared.files).finish_non_exhaustive()
+    }
+}
+
+fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
+    fs::read(path)
+        .map(Zeroizing::new)
+        .map_err(|error| TlsError::File { path: path.to_owned(), kind: error.kind() })
+}
+
+fn expiry(certificate: &CertificateDer<'_>) -> Option<u64> {
+    let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
+    u64::try_from(parsed.validity().not_after.timestamp()).ok()
+}
