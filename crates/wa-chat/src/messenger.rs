@@ -359,8 +359,8 @@ impl Messenger {
         }
     }
 
-    /// There may be thousands of clients with nothing to do: they keep no rows. While there is a connection this is
-    /// looked at now and then, so that one text after the other finds its session loaded.
+    /// Thousands of clients with nothing to do keep no rows. While there is a connection they do so only from its next
+    /// timeout on, so that one text after the other finds its session loaded.
     fn forget_if_idle(&mut self) {
         if self.queue.is_empty() && self.batch.is_empty() && self.in_flight.is_none() {
             self.view.clear();

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use wa_media::{Metadata, THUMBNAIL_EDGE};
 
+type Size = Option<(u32, u32)>;
+
 /// Name, type, size as shown, and milliseconds as ffprobe tells them.
-const FILES: [(&str, &str, Option<(u32, u32)>, Option<u128>); 13] = [
+const FILES: [(&str, &str, Size, Option<u128>); 13] = [
     ("picture.jpg", "image/jpeg", Some((160, 90)), None),
     ("on-its-side.jpg", "image/jpeg", Some((90, 160)), None),
     ("picture.png", "image/png", Some((64, 48)), None),
