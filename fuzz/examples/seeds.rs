@@ -51,6 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     chat_seeds()?;
     noise_seeds()?;
     integrator_seeds()?;
+    media_seeds()?;
     signal_seeds()
 }
 
@@ -80,6 +81,22 @@ fn integrator_seeds() -> Result<(), Box<dyn std::error::Error>> {
         write("push_request", body.as_bytes())?;
     }
     Ok(())
+}
+
+/// Files of every type that is read, and what is said of files.
+fn media_seeds() -> Result<(), Box<dyn std::error::Error>> {
+    let files = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/wa-media/tests/files");
+    for file in fs::read_dir(files)? {
+        write("metadata", &fs::read(file?.path())?)?;
+    }
+    for path in ["/v/t62.7118-24/1_2_n.enc?ccb=11-4&oh=01&oe=65", "/v/t/../x", "//host/v/t", "reference"] {
+        write("direct_path", path.as_bytes())?;
+    }
+    for range in ["bytes=0-1", "bytes=-5", "bytes=7-", "bytes=0-0,2-3", "bytes 0-1/5", "bytes 5-9/*"] {
+        write("range_header", range.as_bytes())?;
+    }
+    write("sidecar", &[7; 30])?;
+    write("media_decrypt", &[7; 100])
 }
 
 /// What a server says to a client, each stanza alone and as an act of a conversation.

@@ -51,7 +51,7 @@ const STEPS: &[Step] = &[
 
 const FULL: &[Step] = &[
     Step { name: "licences and advisories", run: deny },
-    Step { name: "fuzz targets compile", run: || cargo(&["check", "--manifest-path", "fuzz/Cargo.toml"]) },
+    Step { name: "fuzz targets compile", run: || cargo(&["check", "--all-features", "--manifest-path", "fuzz/Cargo.toml"]) },
     Step { name: "leaf crates build from their packages", run: packages },
 ];
 

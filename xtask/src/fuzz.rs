@@ -24,7 +24,9 @@ pub(crate) fn fuzz(args: &[String]) -> Result<(), Failure> {
         ));
     }
     // Nested input shows itself only beyond libFuzzer's default of 4096 bytes.
-    nightly().with_args(["fuzz", "run", target, "--", "-max_len=65536"]).with_args(time).run()
+    let features = features(&manifest, target);
+    let run = nightly().with_args(["fuzz", "run", "--features", &features, target]);
+    run.with_args(["--", "-max_len=65536"]).with_args(time).run()
 }
 
 fn nightly() -> Program {
@@ -46,6 +48,14 @@ fn targets(manifest: &str) -> Vec<String> {
     names.map(|name| name.trim_matches('"').to_owned()).collect()
 }
 
+/// What a target's section of the manifest requires.
+fn features(manifest: &str, target: &str) -> String {
+    let named = format!("\nname = \"{target}\"\n");
+    let section = manifest.split("[[bin]]").find(|section| section.contains(&named)).unwrap_or_default();
+    let required = section.lines().find_map(|line| line.strip_prefix("required-features = "));
+    required.unwrap_or_default().chars().filter(|it| it.is_ascii_alphabetic() || *it == ',').collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -54,6 +64,13 @@ mod tests {
     fn targets_are_the_programs_of_the_manifest() {
         let manifest = "[package]\nname = \"wa-fuzz\"\n\n[[bin]]\nname = \"node\"\npath = \"x\"\n\n[[bin]]\nname = \"jid\"\n";
         assert_eq!(targets(manifest), ["node", "jid"]);
+    }
+
+    #[test]
+    fn a_target_has_the_features_that_its_section_requires() {
+        let manifest = "[[bin]]\nname = \"node\"\npath = \"x\"\n\n[[bin]]\nname = \"jwt\"\nrequired-features = [\"integrator\"]\n";
+        assert_eq!(features(manifest, "jwt"), "integrator");
+        assert_eq!(features(manifest, "node"), "");
     }
 
     #[test]
