@@ -96,7 +96,7 @@ fn media_seeds() -> Result<(), Box<dyn std::error::Error>> {
         write("range_header", range.as_bytes())?;
     }
     write("sidecar", &[7; 30])?;
-    write("media_decrypt", &[7; 100])
+    Ok(write("media_decrypt", &[7; 100])?)
 }
 
 /// What a server says to a client, each stanza alone and as an act of a conversation.

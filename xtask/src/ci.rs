@@ -51,7 +51,10 @@ const STEPS: &[Step] = &[
 
 const FULL: &[Step] = &[
     Step { name: "licences and advisories", run: deny },
-    Step { name: "fuzz targets compile", run: || cargo(&["check", "--all-features", "--manifest-path", "fuzz/Cargo.toml"]) },
+    Step {
+        name: "fuzz targets compile",
+        run: || cargo(&["check", "--all-features", "--manifest-path", "fuzz/Cargo.toml"]),
+    },
     Step { name: "leaf crates build from their packages", run: packages },
 ];
 

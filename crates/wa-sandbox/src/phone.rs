@@ -67,6 +67,8 @@ pub(crate) struct Receipt {
     pub(crate) from: String,
     pub(crate) id: String,
     pub(crate) kind: String,
+    /// Whether keys for a new session came along.
+    pub(crate) has_keys: bool,
 }
 
 /// A message for one device of the phone, judged by the rules.
@@ -174,8 +176,9 @@ impl Phone {
     ) -> Option<Node> {
         let kind = node.attr_str("type").unwrap_or("delivery").to_owned();
         let more = node.child("list").map(Node::children).unwrap_or_default();
+        let has_keys = node.child("keys").is_some();
         for id in std::iter::once(node).chain(more).filter_map(|it| it.attr_str("id")) {
-            let receipt = Receipt { from: from.to_string(), id: id.to_owned(), kind: kind.clone() };
+            let receipt = Receipt { from: from.to_string(), id: id.to_owned(), kind: kind.clone(), has_keys };
             remember(&mut self.receipts, receipt);
         }
         node.child("retry").and_then(|retry| self.send_again(&from.to_string(), node, retry, now, rng))

@@ -153,7 +153,7 @@ async fn unknown(environment: &Environment) -> Result<(), Failure> {
 async fn foreign_edit(environment: &Environment) -> Result<(), Failure> {
     let mut user = acquainted(environment, "foreign-edit").await?;
     // A revoke whose key says that the client wrote the message: fromMe is false.
-    environment.phone_sends(&user.login, json!({ "raw": "620f0a0b10001a0568656c6c6f1000" })).await?;
+    environment.phone_sends(&user.login, json!({ "raw": "620d0a0910001a0568656c6c6f1000" })).await?;
     let content = user.message().await?.1;
     ensure("another's revoke was taken for one", matches!(content, Content::Unknown(_)))
 }

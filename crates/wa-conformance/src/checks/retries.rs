@@ -26,6 +26,20 @@ pub(super) const CHECKS: &[Check] = &[
         "a peer that counts too far, or asks for nothing known, gets nothing",
         limits
     ),
+    check!(
+        "retry-asked-limit",
+        3,
+        "3",
+        "what never decrypts is asked for five times, with keys from the second",
+        asked_limit
+    ),
+    check!(
+        "retry-answered-limit",
+        3,
+        "3",
+        "a peer that asks for ever gets a message five times more, in one new session",
+        answered_limit
+    ),
     check!("identity-changed", 3, "3", "a reinstalled phone is noticed and written to", identity_changed),
     check!("several-devices", 3, "3", "messages go to every device that the server lists", several_devices),
 ];
@@ -80,12 +94,6 @@ async fn answered(environment: &Environment) -> Result<(), Failure> {
 
 async fn limits(environment: &Environment) -> Result<(), Failure> {
     let mut user = acquainted(environment, "retry-limits").await?;
-    let retry = |id: &str, count: u32| {
-        format!(
-            "<receipt from='{PHONE}@s.whatsapp.net' id='{id}' type='retry' t='1'>\
-             <retry count='{count}' id='{id}' t='1' v='1'/><registration wa:bytes='00000001'/></receipt>"
-        )
-    };
     let path = format!("accounts/{}/notify", user.login);
     for xml in [retry("hello", 11), retry("never-sent", 1)] {
         environment.control(&path, json!({ "xml": xml })).await?;
@@ -100,6 +108,60 @@ async fn limits(environment: &Environment) -> Result<(), Failure> {
         Ok(account.get("mailbox") == Some(&json!(0)))
     })
     .await
+}
+
+/// A retry receipt of the phone's, in another registration's name.
+fn retry(id: &str, count: u32) -> String {
+    format!(
+        "<receipt from='{PHONE}@s.whatsapp.net' id='{id}' type='retry' t='1'>\
+         <retry count='{count}' id='{id}' t='1' v='1'/><registration wa:bytes='00000001'/></receipt>"
+    )
+}
+
+async fn asked_limit(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "retry-asked-limit").await?;
+    let message = format!(
+        "<message from='{PHONE}@s.whatsapp.net' id='never' type='text' t='1'>\
+         <enc v='2' type='msg' wa:bytes='3300'/></message>"
+    );
+    let path = format!("accounts/{}/notify", user.login);
+    for expected in [Some(1), Some(2), Some(3), Some(4), Some(5), None, None] {
+        environment.control(&path, json!({ "xml": message })).await?;
+        let asked = user
+            .until(|event| match event {
+                Event::Undecryptable { asked, .. } => Some(*asked),
+                _ => None,
+            })
+            .await?;
+        expect("how often it was asked for", asked, expected)?;
+    }
+    user.write("behind", "behind").await?;
+    expect("answer", user.read().await?, "echo: behind".to_owned())?;
+    let receipts = environment.at_phone("receipts", &user.login).await?;
+    let of_this = receipts.iter().filter(|receipt| receipt.get("id") == Some(&json!("never")));
+    let keys: Vec<bool> = of_this.map(|it| it.get("has_keys") == Some(&json!(true))).collect();
+    expect("keys of the receipts", keys, vec![false, true, true, true, true])
+}
+
+async fn answered_limit(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "retry-answered-limit").await?;
+    let path = format!("accounts/{}", user.login);
+    let numbers = async || {
+        let (account, phone) =
+            (environment.observe(&path).await?, environment.observe(&format!("phones/{PHONE}")).await?);
+        let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64);
+        Ok::<_, Failure>((number(&account, "messages"), number(&phone, "bundles")))
+    };
+    let (sent, bundles) = numbers().await?;
+    for count in 1..=8 {
+        environment.control(&format!("{path}/notify"), json!({ "xml": retry("hello", count) })).await?;
+    }
+    user.write("behind", "behind").await?;
+    expect("answer", user.read().await?, "echo: behind".to_owned())?;
+    let (sent_now, bundles_now) = numbers().await?;
+    let more = |now: Option<u64>, before: Option<u64>| Some(now? - before?);
+    expect("messages sent since then", more(sent_now, sent), Some(6))?;
+    expect("bundles handed out since then", more(bundles_now, bundles), Some(1))
 }
 
 async fn identity_changed(environment: &Environment) -> Result<(), Failure> {
