@@ -94,20 +94,16 @@ async fn answered(environment: &Environment) -> Result<(), Failure> {
 
 async fn limits(environment: &Environment) -> Result<(), Failure> {
     let mut user = acquainted(environment, "retry-limits").await?;
-    let path = format!("accounts/{}/notify", user.login);
+    let path = format!("accounts/{}", user.login);
     for xml in [retry("hello", 11), retry("never-sent", 1)] {
-        environment.control(&path, json!({ "xml": xml })).await?;
+        environment.control(&format!("{path}/notify"), json!({ "xml": xml })).await?;
     }
     user.write("behind", "behind").await?;
     expect("answer", user.read().await?, "echo: behind".to_owned())?;
-    let received = environment.at_phone("received", &user.login).await?;
-    expect("messages at the phone", received.len(), 2)?;
+    let account = environment.observe(&path).await?;
+    expect("messages of the account", account.get("messages"), Some(&json!(2)))?;
     // Both were acked all the same.
-    eventually(async || {
-        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
-        Ok(account.get("mailbox") == Some(&json!(0)))
-    })
-    .await
+    eventually(async || Ok(environment.observe(&path).await?.get("mailbox") == Some(&json!(0)))).await
 }
 
 /// A retry receipt of the phone's, in another registration's name.

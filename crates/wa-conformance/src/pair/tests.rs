@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wa_interop::chat::DisconnectReason;
+use wa_interop::chat::{DisconnectReason, Table};
 
 use super::*;
 
@@ -64,6 +64,19 @@ fn an_unanswered_ping_ends_the_connection_after_ten_seconds() {
     pair.wait(Duration::from_secs(1));
     assert_eq!(pair.client.poll_event(), Some(Event::Disconnected(DisconnectReason::TimedOut)));
     assert_eq!(pair.client.poll_timeout(), None);
+}
+
+#[test]
+fn a_connection_that_stands_for_a_week_rotates_its_signed_prekey() {
+    let mut pair = connected();
+    let prekeys = |pair: &Pair| pair.store.count(Table::SignedPrekey).unwrap();
+    let since = pair.now.unix;
+    for (day, expected) in [(0, 1), (6, 1), (7, 2), (8, 2), (14, 3)] {
+        pair.now.unix = since + day * 24 * 60 * 60;
+        pair.wait(Duration::from_secs(31));
+        pair.exchange();
+        assert_eq!(prekeys(&pair), expected, "day {day}");
+    }
 }
 
 #[test]
