@@ -44,6 +44,11 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: MediaCommand,
     },
+    /// Look after the store
+    Store {
+        #[command(subcommand)]
+        command: StoreCommand,
+    },
     /// Look at everything that the server stands on, and say what is wrong; changes nothing
     Doctor {
         /// One JSON object a line
@@ -55,6 +60,14 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: ConfigCommand,
     },
+}
+
+/// What to do with the store.
+#[derive(Debug, Subcommand)]
+pub(crate) enum StoreCommand {
+    /// Copy the store and the index of media from the data directory into the database of --postgres, which must be empty;
+    /// the server must not run. Prints how much it was, as JSON
+    Migrate,
 }
 
 /// What to do with the settings.
@@ -114,6 +127,9 @@ pub(crate) enum StartError {
     #[cfg(not(all(feature = "postgres", feature = "s3")))]
     #[error("this program was built without {name}")]
     NotBuilt { name: &'static str },
+    #[cfg(feature = "postgres")]
+    #[error("there is no store at {path}", path = .path.display())]
+    NoStore { path: PathBuf },
     #[error("something is wrong")]
     Unwell,
     #[error("hosted media is not as it should be")]

@@ -134,7 +134,7 @@ pub use store::{
     WakeUp,
 };
 #[cfg(feature = "postgres")]
-pub use store::{PostgresAddress, PostgresStore};
+pub use store::{Imported, PostgresAddress, PostgresStore};
 pub use tls::{Tls, TlsFiles};
 pub use token::{Token, TokenIssuer};
 pub use token_verifier::{TokenVerifier, VerifiedClaims};

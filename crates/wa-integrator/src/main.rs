@@ -9,6 +9,7 @@ mod key_commands;
 mod media_commands;
 mod serving;
 mod settings;
+mod store_commands;
 
 use std::{
     io::{self, Write as _},
@@ -16,7 +17,7 @@ use std::{
 };
 
 use clap::Parser as _;
-use cli::{Arguments, Command, ConfigCommand, LOG, StartError};
+use cli::{Arguments, Command, ConfigCommand, LOG, StartError, StoreCommand};
 use tracing_subscriber::EnvFilter;
 
 fn main() -> ExitCode {
@@ -41,6 +42,7 @@ async fn start(arguments: Arguments) -> Result<(), StartError> {
         Some(Command::Keys { command }) => key_commands::run(&command, &settings).await,
         Some(Command::Media { command }) => media_commands::run(&command, &settings).await,
         Some(Command::Config { command: ConfigCommand::Check }) => config_commands::check(&settings),
+        Some(Command::Store { command: StoreCommand::Migrate }) => store_commands::migrate(&settings).await,
         Some(Command::Doctor { json }) => doctor::examine(&settings, json).await,
         None => serving::serve(&settings).await,
     }

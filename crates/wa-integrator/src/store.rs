@@ -20,7 +20,7 @@ use crate::{KeyEntry, StoreError, UserIdentifier};
 pub use built_in::BuiltInStore;
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
-pub use postgres::{PostgresAddress, PostgresStore};
+pub use postgres::{Imported, PostgresAddress, PostgresStore};
 pub use sqlite::SqliteStore;
 
 /// Where the server keeps its state. Times are Unix seconds.

@@ -140,6 +140,9 @@ pub enum StoreError {
     /// Something is there already where only nothing may be.
     #[error("there is something in the database already")]
     NotEmpty,
+    /// A copy holds something else than what was copied.
+    #[error("the copy is not equal to what was copied")]
+    Unequal,
     /// Its file cannot be used.
     #[error(transparent)]
     File(#[from] PrivateFileError),

@@ -5,6 +5,7 @@
 //! and new wake-ups are told to the others by `NOTIFY`; whoever misses that finds out when it looks the next time.
 
 mod address;
+mod import;
 mod listener;
 mod puts;
 mod rows;
@@ -33,6 +34,7 @@ use listener::Bells;
 use puts::Puts;
 
 pub use address::PostgresAddress;
+pub use import::Imported;
 
 /// A [`Store`] in a PostgreSQL database; clones are one store.
 ///

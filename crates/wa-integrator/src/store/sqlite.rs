@@ -96,3 +96,9 @@ impl From<rusqlite::Error> for StoreError {
         }
     }
 }
+
+/// The signing keys in a database that is open.
+#[cfg(feature = "postgres")]
+pub(super) fn keys(connection: &rusqlite::Connection) -> Result<KeyTable, StoreError> {
+    rows::keys(connection)?
+}

@@ -11,16 +11,15 @@ use crate::{
 
 /// One statement, and so one state: the generation and its keys belong together.
 pub(super) async fn keys(client: &ClientWrapper) -> Result<KeyTable, StoreError> {
-    let rows = patiently(client.query(
-        "SELECT generation, seen_at, position, n, e, state, published_at, ripe_at, since, private
-         FROM wa_integrator.key_table LEFT JOIN wa_integrator.signing_key ON true ORDER BY position",
-        &[],
-    ))
-    .await?;
+    key_table(&patiently(client.query(KEYS, &[])).await?)
+}
+
+/// What the rows of [`KEYS`] say.
+pub(super) fn key_table(rows: &[Row]) -> Result<KeyTable, StoreError> {
     let first = rows.first().ok_or(StoreError::Corrupt)?;
     let (generation, seen_at) = (unsigned(first, 0)?, unsigned(first, 1)?);
     let mut keys = Vec::with_capacity(rows.len());
-    for row in &rows {
+    for row in rows {
         if column::<Option<i64>>(row, 2)?.is_some() {
             keys.push(key(row)?);
         }
@@ -207,6 +206,10 @@ pub(super) async fn next_due(client: &ClientWrapper, sink: &str) -> Result<Optio
 
 /// For how long a wake-up is its server's alone, in seconds: longer than any delivery takes.
 const LEASE: u64 = 60;
+
+pub(super) const KEYS: &str =
+    "SELECT generation, seen_at, position, n, e, state, published_at, ripe_at, since, private
+     FROM wa_integrator.key_table LEFT JOIN wa_integrator.signing_key ON true ORDER BY position";
 
 const DELIVERED: &str = "DELETE FROM wa_integrator.outbox WHERE sink = $1 AND identifier = $2 AND count = $3";
 const RETRY: &str = "UPDATE wa_integrator.outbox SET attempts = attempts + 1, due_at = $4, leased_until = 0
