@@ -19,10 +19,11 @@ pub(crate) fn ensure() -> Result<(), Failure> {
     system::install(&missing)
 }
 
-/// Where programs lie: the path, and where Debian puts PostgreSQL's.
+/// Where programs lie: the path, and where Debian puts these.
 fn directories() -> Vec<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let mut directories: Vec<PathBuf> = std::env::split_paths(&path).collect();
+    directories.push("/usr/sbin".into());
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     directories.extend(versions.map(|version| version.path().join("bin")));
     directories

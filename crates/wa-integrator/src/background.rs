@@ -74,11 +74,11 @@ impl Background {
         profile: &Profile,
         base_url: &BaseUrl,
         store: Arc<BuiltInStore>,
-        sink: Arc<dyn PushSink>,
+        sinks: Vec<Arc<dyn PushSink>>,
         clock: &Clock,
     ) -> Result<Push<Arc<BuiltInStore>, HyperClient>, StartError> {
         let keys = self.keys(settings.push.whatsapp_jwks_url(profile), settings, clock)?;
-        let outbox = Outbox::new(Arc::clone(&store), vec![sink], DeliveryRules::default());
+        let outbox = Outbox::new(Arc::clone(&store), sinks, DeliveryRules::default());
         let delivering = (outbox.clone(), clock.clone());
         self.0.spawn(async move { delivering.0.run(delivering.1).await });
         let rules = settings.push.rules(profile, base_url);

@@ -118,13 +118,15 @@ pub(crate) enum StartError {
     Missing { name: &'static str },
     #[error("{url} is not a url that keys may be fetched from: https, or --allow-private")]
     KeyUrl { url: Uri },
+    #[cfg(feature = "postgres")]
     #[error("the database's password belongs into a file (--postgres-password-file), not into its url")]
     PasswordShown,
     #[error("--{name} is needed with a database that several servers share")]
     Unshared { name: &'static str },
+    #[cfg(any(feature = "postgres", feature = "s3"))]
     #[error("--{name} is needed as well")]
     Needed { name: &'static str },
-    #[cfg(not(all(feature = "postgres", feature = "s3")))]
+    #[cfg(not(all(feature = "nats", feature = "postgres", feature = "s3")))]
     #[error("this program was built without {name}")]
     NotBuilt { name: &'static str },
     #[cfg(feature = "postgres")]

@@ -30,8 +30,10 @@ pub(crate) fn examine(settings: &Settings) -> Result<(), StartError> {
     if let Recognition::Oidc { jwks_url, .. } = settings.tokens.recognition()? {
         key_client(&jwks_url, settings)?;
     }
-    if let Some(webhook) = &settings.push.webhook {
+    if settings.push.has_sink() {
         key_client(&settings.push.whatsapp_jwks_url(&profile), settings)?;
+    }
+    if let Some(webhook) = &settings.push.webhook {
         Webhook::new(backend(), webhook.clone(), [0; 32], Clock::system())?;
     }
     engines::check(settings)?;

@@ -1,13 +1,16 @@
 //! Where the program keeps what it must not forget, as the settings say (seed §1.3; RO 1.0.3).
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use wa_integrator::{Blobs, BuiltInStore, Clock, DataDirectory, MediaHost, MediaIndex, SqliteStore};
+use wa_integrator::{
+    Blobs, BuiltInStore, Clock, DataDirectory, MediaHost, MediaIndex, PushSink, SqliteStore, Webhook,
+};
 use wa_profile::Profile;
 
 use crate::{
+    background::backend,
     cli::StartError,
-    settings::{Settings, StoreSettings},
+    settings::{PushSettings, Settings, StoreSettings},
 };
 
 /// Says what is wrong with the settings of the store and of media, without opening anything.
@@ -55,6 +58,30 @@ async fn database(settings: &StoreSettings) -> Result<BuiltInStore, StartError> 
 #[cfg(not(feature = "postgres"))]
 async fn database(_: &StoreSettings) -> Result<BuiltInStore, StartError> {
     Err(StartError::NotBuilt { name: "postgresql" })
+}
+
+/// Where wake-ups go; nowhere without a setting.
+///
+/// # Errors
+/// [`StartError`].
+pub(crate) async fn sinks(
+    settings: &PushSettings,
+    secret: [u8; 32],
+    clock: &Clock,
+) -> Result<Vec<Arc<dyn PushSink>>, StartError> {
+    let mut sinks: Vec<Arc<dyn PushSink>> = Vec::new();
+    if let Some(webhook) = &settings.webhook {
+        sinks.push(Arc::new(Webhook::new(backend(), webhook.clone(), secret, clock.clone())?));
+    }
+    #[cfg(feature = "nats")]
+    if let Some(nats) = settings.nats().await? {
+        sinks.push(Arc::new(nats));
+    }
+    #[cfg(not(feature = "nats"))]
+    if settings.is_nats() {
+        return Err(StartError::NotBuilt { name: "nats" });
+    }
+    Ok(sinks)
 }
 
 /// What hosts media, indexed where the store is.

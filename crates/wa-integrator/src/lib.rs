@@ -128,6 +128,8 @@ pub use request_id::RequestId;
 pub use serve::{ConnectionLimits, ProxyProtocol, Server};
 pub use service::{Answer, Integrator, PeerAddress};
 pub use shared_secret::SharedSecret;
+#[cfg(feature = "nats")]
+pub use sink::NatsSink;
 pub use sink::{ChannelSink, Delivery, PushSink, Webhook};
 pub use store::{
     BuiltInStore, Counts, KeyTable, MemoryStore, NewWakeUp, Outcome, Put, SqliteStore, Store, StoredKey,

@@ -8,12 +8,12 @@ use std::{
 use tokio::{signal, task::JoinSet};
 use wa_http::HyperClient;
 use wa_integrator::{
-    BaseUrl, BuiltIn, BuiltInStore, Clock, DataDirectory, Integrator, KeyKeeper, Server, TokenIssuer, Webhook,
+    BaseUrl, BuiltIn, BuiltInStore, Clock, DataDirectory, Integrator, KeyKeeper, Server, TokenIssuer,
 };
 use wa_profile::Profile;
 
 use crate::{
-    background::{Background, backend},
+    background::Background,
     cli::{self, StartError},
     engines,
     settings::Settings,
@@ -45,10 +45,10 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), StartError> {
         .with_users(Arc::clone(&store))
         .with_health(background.health(&store))
         .with_media(background.media(settings, &store, &profile, &clock).await?);
-    if let Some(webhook) = &settings.push.webhook {
-        let webhook = Webhook::new(backend(), webhook.clone(), *secret, clock.clone())?;
-        let push = background.push(settings, &profile, &base_url, store, Arc::new(webhook), &clock)?;
-        integrator = integrator.with_push(push);
+    if settings.push.has_sink() {
+        let sinks = engines::sinks(&settings.push, *secret, &clock).await?;
+        integrator =
+            integrator.with_push(background.push(settings, &profile, &base_url, store, sinks, &clock)?);
     }
     let interval = settings.keys.refresh();
     background.0.spawn(async move { keeper.run(clock, interval).await });

@@ -1,13 +1,19 @@
-//! Where wake-ups go: the service's backend by HTTP, or a channel in this process (seed §3.2.1).
+//! Where wake-ups go: the service's backend by HTTP, a stream of NATS, or a channel in this process (seed §3.2.1).
 
 mod channel;
+#[cfg(feature = "nats")]
+mod nats;
 mod webhook;
 
 use std::{future::Future, pin::Pin};
 
+use serde::Serialize;
+
 use crate::{SinkError, WakeUp};
 
 pub use channel::ChannelSink;
+#[cfg(feature = "nats")]
+pub use nats::NatsSink;
 pub use webhook::Webhook;
 
 /// Takes wake-ups and brings them nearer to the user's client.
@@ -46,5 +52,24 @@ impl Future for Delivery<'_> {
 impl std::fmt::Debug for Delivery<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Delivery")
+    }
+}
+
+/// What is told, in the order in which it is written.
+#[derive(Serialize)]
+struct Call<'a> {
+    to: &'a str,
+    count: u64,
+    received_at: u64,
+}
+
+impl<'a> Call<'a> {
+    fn of(wake_up: &'a WakeUp) -> Self {
+        Self { to: wake_up.user.as_str(), count: wake_up.count, received_at: wake_up.received_at }
+    }
+
+    #[expect(clippy::expect_used, reason = "a struct of texts and whole numbers always serializes")]
+    fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("texts and numbers")
     }
 }

@@ -1,7 +1,7 @@
 //! `wa-integrator store migrate`: the same keys, users, wake-ups and media afterwards, or nothing at all.
 
 #![cfg(all(unix, feature = "postgres"))]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod fixture {
     #[expect(dead_code, reason = "what other tests ask of the server")]

@@ -95,9 +95,15 @@ pub enum SinkError {
     /// Nobody receives any more.
     #[error("the sink is closed")]
     Closed,
+    /// Its credentials cannot be read; the configuration's fault.
+    #[error("the sink's credentials cannot be used")]
+    Credentials,
     /// Its address is no URL that may be used.
     #[error("the sink's url is not https, and not http on a loopback host")]
     Url,
+    /// It is no server of NATS that may be used, or no subject.
+    #[error("the server of nats is not tls, and not nats on a loopback host, or its subject cannot be")]
+    Nats,
 }
 
 /// What a store refuses.

@@ -1,17 +1,21 @@
 //! `[push]`: WhatsApp's wake-ups and where they go (seed §3.2.2).
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, path::PathBuf, time::Duration};
 
 use clap::{Args, ValueEnum};
 use http::Uri;
 use serde::Deserialize;
 use wa_integrator::{BaseUrl, PushRules, Strangers};
+#[cfg(feature = "nats")]
+use wa_integrator::{DataDirectory, NatsSink};
 use wa_profile::Profile;
 
 use super::{
     over,
     value::{self, UrlPath, Within},
 };
+#[cfg(feature = "nats")]
+use crate::cli::StartError;
 
 /// Wake-ups.
 #[derive(Debug, Default, Args, Deserialize)]
@@ -21,6 +25,22 @@ pub(crate) struct PushSettings {
     #[arg(long, value_name = "URL", env = "WA_INTEGRATOR_WEBHOOK")]
     #[serde(deserialize_with = "value::text")]
     pub(crate) webhook: Option<Uri>,
+
+    /// The server of NATS whose JetStream wake-ups are published to: `tls://host:port`.
+    #[arg(long, value_name = "URL", env = "WA_INTEGRATOR_NATS")]
+    nats: Option<String>,
+
+    /// The subject that they are published to [default: wa.wake-ups].
+    #[arg(long, value_name = "SUBJECT", env = "WA_INTEGRATOR_NATS_SUBJECT")]
+    nats_subject: Option<String>,
+
+    /// The stream to make for the subject where there is none; by default it must be there.
+    #[arg(long, value_name = "NAME", env = "WA_INTEGRATOR_NATS_STREAM")]
+    nats_stream: Option<String>,
+
+    /// The credentials (`.creds`) that the server asks for.
+    #[arg(long, value_name = "FILE", env = "WA_INTEGRATOR_NATS_CREDENTIALS_FILE")]
+    nats_credentials_file: Option<PathBuf>,
 
     /// The path of pushes below the base URL; by default as the profile says.
     #[arg(id = "push_path", long = "push-path", value_name = "PATH", env = "WA_INTEGRATOR_PUSH_PATH")]
@@ -70,7 +90,50 @@ pub(crate) enum StrangerChoice {
 
 impl PushSettings {
     pub(super) fn over(self, below: Self) -> Self {
-        over!(self, below, webhook, path, strangers, a_minute, whatsapp_jwks_url, allow_private, key_cooldown)
+        over!(
+            self,
+            below,
+            webhook,
+            nats,
+            nats_subject,
+            nats_stream,
+            nats_credentials_file,
+            path,
+            strangers,
+            a_minute,
+            whatsapp_jwks_url,
+            allow_private,
+            key_cooldown
+        )
+    }
+
+    /// Whether wake-ups go anywhere, and so pushes are taken.
+    pub(crate) const fn has_sink(&self) -> bool {
+        self.webhook.is_some() || self.nats.is_some()
+    }
+
+    /// The stream that wake-ups are published to, if there is one.
+    ///
+    /// # Errors
+    /// [`StartError`].
+    #[cfg(feature = "nats")]
+    pub(crate) async fn nats(&self) -> Result<Option<NatsSink>, StartError> {
+        let Some(url) = &self.nats else { return Ok(None) };
+        let credentials =
+            self.nats_credentials_file.as_deref().map(DataDirectory::private_file).transpose()?;
+        let credentials = credentials.as_deref().map(|content| String::from_utf8_lossy(content));
+        let subject = self.nats_subject.as_deref().unwrap_or("wa.wake-ups");
+        let sink = NatsSink::connect(url, subject, credentials.as_deref()).await?;
+        Ok(Some(match &self.nats_stream {
+            Some(name) => sink.with_stream(name),
+            None => sink,
+        }))
+    }
+
+    /// There is no such sink.
+    #[cfg(not(feature = "nats"))]
+    pub(crate) const fn is_nats(&self) -> bool {
+        self.nats.is_some()
     }
 
     /// Where WhatsApp publishes its keys.

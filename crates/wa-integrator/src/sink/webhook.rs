@@ -5,11 +5,11 @@ use std::fmt;
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::{HeaderValue, Method, Request, Uri, header, uri::Scheme};
-use serde::Serialize;
 use sha2::Sha256;
 use wa_http::HttpClient;
 use zeroize::Zeroizing;
 
+use super::Call;
 use crate::{Clock, Delivery, PushSink, SinkError, WakeUp, base_url};
 
 /// Posts each wake-up to one URL and takes any 2xx for an answer.
@@ -44,9 +44,8 @@ impl<C: HttpClient> Webhook<C> {
     }
 
     fn request(&self, wake_up: &WakeUp) -> Request<Bytes> {
-        let call = Call { to: wake_up.user.as_str(), count: wake_up.count, received_at: wake_up.received_at };
         let timestamp = self.clock.now();
-        let body = call.to_json();
+        let body = Call::of(wake_up).to_json();
         let mut request = Request::new(Bytes::new());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
@@ -86,21 +85,6 @@ impl<C: HttpClient + 'static> PushSink for Webhook<C> {
 impl<C> fmt::Debug for Webhook<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook").field("url", &self.url).finish_non_exhaustive()
-    }
-}
-
-/// What is told, in the order in which it is written.
-#[derive(Serialize)]
-struct Call<'a> {
-    to: &'a str,
-    count: u64,
-    received_at: u64,
-}
-
-impl Call<'_> {
-    #[expect(clippy::expect_used, reason = "a struct of texts and whole numbers always serializes")]
-    fn to_json(&self) -> String {
-        serde_json::to_string(self).expect("texts and numbers")
     }
 }
 
