@@ -6,8 +6,8 @@ use http::{Uri, uri::Scheme};
 use tokio::task::JoinSet;
 use wa_http::{Addresses, HyperClient, Limits, PlainHttp};
 use wa_integrator::{
-    BaseUrl, BuiltIn, BuiltInStore, Clock, DeliveryRules, Health, KeyCache, KeyCacheRules, MediaHost, Oidc,
-    Outbox, Push, PushSink, SharedSecret, TrustedProxy,
+    Authenticator, BaseUrl, BuiltIn, BuiltInStore, Clock, DeliveryRules, Drain, Health, Integrator, KeyCache,
+    KeyCacheRules, MediaHost, Oidc, Outbox, Push, PushSink, Readiness, SharedSecret, TrustedProxy, Vitals,
 };
 use wa_profile::Profile;
 
@@ -17,8 +17,11 @@ use crate::{
     settings::{Recognition, Settings},
 };
 
-/// What runs beside the server.
-pub(crate) struct Background(pub(crate) JoinSet<()>);
+/// What runs beside the server, and whose keys are fetched for it.
+pub(crate) struct Background(
+    pub(crate) JoinSet<()>,
+    pub(crate) Vec<(&'static str, Arc<KeyCache<HyperClient>>)>,
+);
 
 impl Background {
     /// Whether the store answers, asked now and then.
@@ -26,6 +29,31 @@ impl Background {
         let health = Health::new();
         self.0.spawn(health.clone().watch(Arc::clone(store), HEALTH_INTERVAL));
         health
+    }
+
+    /// What is measured of the store and of fetched keys, now and then.
+    pub(crate) fn vitals(&mut self, store: &Arc<BuiltInStore>, clock: &Clock) {
+        let mut vitals = Vitals::new(Arc::clone(store), clock.clone());
+        for (name, keys) in &self.1 {
+            let keys = Arc::clone(keys);
+            vitals = vitals.with_fetched(name, move |now| keys.status(now));
+        }
+        self.0.spawn(vitals.run(VITALS_INTERVAL));
+    }
+
+    /// What must be in order for requests to be sent here.
+    pub(crate) fn readiness<A: Authenticator>(&self, integrator: &Integrator<A>, drain: Drain) -> Readiness {
+        let mut readiness = Readiness::new(drain);
+        for name in Integrator::<A>::CHECKS {
+            let integrator = integrator.clone();
+            readiness = readiness.with_check(name, move || !integrator.failing().contains(&name));
+        }
+        let clock = Clock::system();
+        for (name, keys) in &self.1 {
+            let (keys, clock) = (Arc::clone(keys), clock.clone());
+            readiness = readiness.with_check(name, move || keys.status(clock.now()).ready);
+        }
+        readiness
     }
 
     /// The host of media, swept now and then.
@@ -60,7 +88,7 @@ impl Background {
                 BuiltIn::TrustedProxy(TrustedProxy::new(header, &proxies, chars_max))
             }
             Recognition::Oidc { issuer, audience, jwks_url, claim } => {
-                let keys = self.keys(jwks_url, settings, clock)?;
+                let keys = self.keys("identity_provider", jwks_url, settings, clock)?;
                 let oidc = Oidc::new(keys, &issuer, &audience, LOGIN_LIFETIME_MAX, chars_max);
                 BuiltIn::Oidc(oidc.with_claim(&claim))
             }
@@ -77,7 +105,7 @@ impl Background {
         sinks: Vec<Arc<dyn PushSink>>,
         clock: &Clock,
     ) -> Result<Push<Arc<BuiltInStore>, HyperClient>, StartError> {
-        let keys = self.keys(settings.push.whatsapp_jwks_url(profile), settings, clock)?;
+        let keys = self.keys("whatsapp", settings.push.whatsapp_jwks_url(profile), settings, clock)?;
         let outbox = Outbox::new(Arc::clone(&store), sinks, DeliveryRules::default());
         let delivering = (outbox.clone(), clock.clone());
         self.0.spawn(async move { delivering.0.run(delivering.1).await });
@@ -88,6 +116,7 @@ impl Background {
     /// Somebody's keys, fetched in the background.
     fn keys(
         &mut self,
+        name: &'static str,
         url: Uri,
         settings: &Settings,
         clock: &Clock,
@@ -97,12 +126,16 @@ impl Background {
         let keys = Arc::new(KeyCache::new(client, url, rules));
         let (renewing, clock) = (Arc::clone(&keys), clock.clone());
         self.0.spawn(async move { renewing.run(clock).await });
+        self.1.push((name, Arc::clone(&keys)));
         Ok(keys)
     }
 }
 
 /// How often the store is asked whether it answers.
 const HEALTH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How often the store is measured.
+const VITALS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long a token of an identity provider may live.
 const LOGIN_LIFETIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);

@@ -5,7 +5,9 @@ use std::{io, net::SocketAddr, path::PathBuf};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use http::Uri;
 use thiserror::Error;
-use wa_integrator::{IntegratorError, PrivateFileError, ServeError, SinkError, StoreError, TokenError};
+use wa_integrator::{
+    IntegratorError, PrivateFileError, ServeError, SinkError, StoreError, TlsError, TokenError,
+};
 
 use crate::{
     media_commands::MediaCommand,
@@ -136,6 +138,8 @@ pub(crate) enum StartError {
     Unwell,
     #[error("hosted media is not as it should be")]
     MediaUnsound,
+    #[error("the recorder of metrics cannot be installed")]
+    Recorder,
     #[error("cannot listen for signals: {kind}")]
     Signal { kind: io::ErrorKind },
     #[error("cannot write to standard output: {kind}")]
@@ -144,6 +148,12 @@ pub(crate) enum StartError {
 
 impl From<PrivateFileError> for StartError {
     fn from(error: PrivateFileError) -> Self {
+        Self::Integrator(error.into())
+    }
+}
+
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
         Self::Integrator(error.into())
     }
 }

@@ -52,6 +52,8 @@
 //! [`Keyring`] says which key signs and which are published, [`KeyKeeper`] keeps it in a [`Store`] and does what is
 //! due, [`Keys`] is what requests see of it. Without a store, [`Keys::fixed`] is one key for ever.
 
+mod admin;
+mod answer;
 mod authenticator;
 mod base_url;
 mod bearer;
@@ -80,6 +82,7 @@ mod private_file;
 mod push;
 mod push_request;
 mod rate;
+mod readiness;
 mod request_id;
 mod serve;
 mod service;
@@ -93,7 +96,9 @@ mod token_verifier;
 mod trusted_proxy;
 mod user_identifier;
 mod users;
+mod vitals;
 
+pub use admin::Admin;
 pub use authenticator::{Authenticator, BuiltIn, Principal};
 pub use base_url::BaseUrl;
 pub use body::AnswerBody;
@@ -124,6 +129,7 @@ pub use oidc::Oidc;
 pub use outbox::{DeliveryRules, Outbox};
 pub use push::{Push, PushRules, Strangers};
 pub use push_request::PushRequest;
+pub use readiness::Readiness;
 pub use request_id::RequestId;
 pub use serve::{ConnectionLimits, ProxyProtocol, Server};
 pub use service::{Answer, Integrator, PeerAddress};
@@ -142,3 +148,4 @@ pub use token::{Token, TokenIssuer};
 pub use token_verifier::{TokenVerifier, VerifiedClaims};
 pub use trusted_proxy::TrustedProxy;
 pub use user_identifier::UserIdentifier;
+pub use vitals::{Vitals, describe_metrics};

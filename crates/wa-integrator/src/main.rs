@@ -6,10 +6,12 @@ mod config_commands;
 mod doctor;
 mod engines;
 mod key_commands;
+mod listening;
 mod media_commands;
 mod serving;
 mod settings;
 mod store_commands;
+mod signals;
 
 use std::{
     io::{self, Write as _},

@@ -261,7 +261,10 @@ impl<S: Store + Clone, C: HttpClient> PushRoute for Push<S, C> {
             if request.method != Method::POST {
                 return not_allowed("POST");
             }
-            match self.take(request, body).await {
+            let taken = self.take(request, body).await;
+            let outcome = taken.as_ref().err().map_or("taken", Refusal::name);
+            metrics::counter!("wa_integrator_pushes_total", "outcome" => outcome).increment(1);
+            match taken {
                 Ok(()) => empty(StatusCode::OK),
                 Err(refusal) => refusal.response(),
             }
@@ -277,6 +280,20 @@ impl<S: Store + Clone, C: HttpClient> PushRoute for Push<S, C> {
 }
 
 impl Refusal {
+    /// The label of a metric.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Missing => "no_token",
+            Self::Malformed => "malformed_token",
+            Self::Token(_) => "refused_token",
+            Self::Body(_) => "refused_body",
+            Self::BodyBroken => "broken_body",
+            Self::TooOften(_) => "too_often",
+            Self::NotFound => "stranger",
+            Self::Later => "unavailable",
+        }
+    }
+
     /// What WhatsApp, or whoever says to be it, is told: never which check a token failed.
     fn response(self) -> Response<Full<Bytes>> {
         match self {

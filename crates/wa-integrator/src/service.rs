@@ -15,13 +15,16 @@ use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Body;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::Instant};
 use tower::Service;
 use wa_http::HttpClient;
 
+pub(crate) use crate::answer::{empty, not_allowed, retry_later};
 use crate::{
     AnswerBody, AuthenticationError, Authenticator, Clock, Health, KeyringError, Keys, MediaHost, Principal,
-    Push, SigningKey, StorageReference, Token, TokenError, TokenIssuer, host,
+    Push, SigningKey, StorageReference, Token, TokenError, TokenIssuer,
+    answer::explained,
+    host,
     push::{BodyBroken, PushRoute, RequestBody},
     rate::PerUser,
     store::Store,
@@ -30,7 +33,9 @@ use crate::{
 
 /// The third party's server without its sockets; cheap to clone.
 ///
-/// Only the bodies of pushes and uploads are read, and only once it is known whose they are. Refusals have none. Signing runs on tokio's blocking threads, as many at a time as there are processors,
+/// Only the bodies of pushes and uploads are read, and only once it is known whose they are. Refusals of
+/// WhatsApp's requests have none, those of our own clients are problems (RFC 9457). Signing runs on tokio's
+/// blocking threads, as many at a time as there are processors,
 /// so the service is called inside a tokio runtime.
 ///
 /// | request | answer |
@@ -142,14 +147,25 @@ impl<A: Authenticator> Integrator<A> {
         Some(format!("{}{}", self.0.issuer.base_url(), push.path()))
     }
 
-    /// Whether keys and clock are in order, so that tokens can be issued, and the store and hosted media could be used
-    /// last.
+    /// What [`failing`](Self::failing) may name.
+    pub const CHECKS: [&str; 4] = ["clock", "keys", "media", "store"];
+
+    /// What is out of order: the clock or the keys, so that no tokens can be issued, the blobs of hosted media as they
+    /// were used last, the store as [`Health`] found it last.
+    #[must_use]
+    pub fn failing(&self) -> Vec<&'static str> {
+        let clock = self.0.clock.steady();
+        let keys = self.0.keys.signer(clock.as_ref().map_or_else(|_| self.0.clock.now(), |now| *now));
+        let media = self.0.media.as_ref().is_none_or(MediaHost::is_ready);
+        let checks = [clock.is_ok(), keys.is_ok(), media, self.0.health.is_good()];
+        let named = Self::CHECKS.into_iter().zip(checks);
+        named.filter_map(|(name, passes)| (!passes).then_some(name)).collect()
+    }
+
+    /// Whether nothing is [out of order](Self::failing).
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        let hosts = self.0.media.as_ref().is_none_or(MediaHost::is_ready);
-        hosts
-            && self.0.health.is_good()
-            && self.0.clock.steady().is_ok_and(|now| self.0.keys.signer(now).is_ok())
+        self.failing().is_empty()
     }
 
     /// Where media is uploaded, if it is hosted.
@@ -186,23 +202,35 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
+        let asked_at = Instant::now();
         let route = match self.0.route(&head) {
-            Route::Answered(response) => return Answer::Ready(Some(response.map(AnswerBody::from))),
+            Route::Answered(name, response) => {
+                note(name, response.status(), asked_at);
+                return Answer::Ready(Some(response.map(AnswerBody::from)));
+            }
             route => route,
         };
         let shared = Arc::clone(&self.0);
         Answer::Pending(Box::pin(async move {
             let body: RequestBody = body.map_err(|_| BodyBroken).boxed_unsync();
+            let name = route.name();
             let answer = match (route, &shared.push, &shared.media) {
-                (Route::Token, _, _) => shared.serve_token(&head).await,
-                (Route::Push, Some(push), _) => push.answer(&head, body).await,
-                (Route::Upload, _, Some(media)) => return shared.upload(media, &head, body).await,
-                (Route::Hosted(reference), _, Some(media)) => {
-                    return shared.hosted(media, &reference, &head).await;
+                (Route::Token, _, _) => {
+                    explained(shared.serve_token(&head).await.map(AnswerBody::from), &head.method)
                 }
-                _ => empty(StatusCode::NOT_FOUND),
+                (Route::Push, Some(push), _) => push.answer(&head, body).await.map(AnswerBody::from),
+                (Route::Upload, _, Some(media)) => {
+                    explained(shared.upload(media, &head, body).await, &head.method)
+                }
+                (Route::Hosted(reference), _, Some(media)) => {
+                    let answer = shared.hosted(media, &reference, &head).await;
+                    // WhatsApp fetches; our own clients delete.
+                    if head.method == Method::DELETE { explained(answer, &head.method) } else { answer }
+                }
+                _ => empty(StatusCode::NOT_FOUND).map(AnswerBody::from),
             };
-            answer.map(AnswerBody::from)
+            note(name, answer.status(), asked_at);
+            answer
         }))
     }
 }
@@ -237,29 +265,44 @@ impl fmt::Debug for Answer {
 
 /// Where a request goes.
 enum Route {
-    /// Nowhere: this is the answer.
-    Answered(Response<Full<Bytes>>),
+    /// Nowhere: this is the answer, and the name of what was asked for.
+    Answered(&'static str, Response<Full<Bytes>>),
     Token,
     Push,
     Upload,
     Hosted(StorageReference),
 }
 
+impl Route {
+    /// The label of metrics.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Answered(name, _) => name,
+            Self::Token => "token",
+            Self::Push => "push",
+            Self::Upload => "media_upload",
+            Self::Hosted(_) => "media",
+        }
+    }
+}
+
 impl<A: Authenticator> Shared<A> {
     fn route(&self, request: &Parts) -> Route {
         if !host::is_single(request) {
-            return Route::Answered(empty(StatusCode::BAD_REQUEST));
+            return Route::Answered("none", empty(StatusCode::BAD_REQUEST));
         }
         match request.uri.path().strip_prefix(self.issuer.base_url().path()) {
-            Some(path) if path == self.issuer.jwks_path() => Route::Answered(self.serve_keys(request)),
+            Some(path) if path == self.issuer.jwks_path() => {
+                Route::Answered("jwks", self.serve_keys(request))
+            }
             Some(TOKEN_PATH) => Route::Token,
             Some(path) if self.push.as_ref().is_some_and(|push| push.path() == path) => Route::Push,
             Some(MEDIA_PATH) if self.media.is_some() => Route::Upload,
             Some(path) if self.media.is_some() => match hosted(path) {
                 Some(reference) => Route::Hosted(reference),
-                None => Route::Answered(empty(StatusCode::NOT_FOUND)),
+                None => Route::Answered("none", empty(StatusCode::NOT_FOUND)),
             },
-            _ => Route::Answered(empty(StatusCode::NOT_FOUND)),
+            _ => Route::Answered("none", empty(StatusCode::NOT_FOUND)),
         }
     }
 
@@ -337,7 +380,10 @@ impl<A: Authenticator> Shared<A> {
             return empty(StatusCode::PAYLOAD_TOO_LARGE);
         }
         let mut response = match self.issue(request).await {
-            Ok(token) => granted(&token),
+            Ok(token) => {
+                metrics::counter!("wa_integrator_tokens_issued_total").increment(1);
+                granted(&token)
+            }
             Err(response) => response,
         };
         response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -416,6 +462,13 @@ fn is_longer(request: &Parts, bytes_max: u64) -> bool {
     length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > bytes_max)
 }
 
+/// Counts an answer. Routes and statuses are few, whoever asks for whatever.
+fn note(route: &'static str, status: StatusCode, asked_at: Instant) {
+    let labels = [("route", route.to_owned()), ("status", status.as_str().to_owned())];
+    metrics::counter!("wa_integrator_requests_total", &labels).increment(1);
+    metrics::histogram!("wa_integrator_request_seconds", "route" => route).record(asked_at.elapsed());
+}
+
 /// What a path below the base URL names, with or without a slash at its end.
 fn hosted(path: &str) -> Option<StorageReference> {
     let name = path.strip_prefix('/')?;
@@ -446,25 +499,4 @@ fn unauthenticated(error: AuthenticationError) -> Response<Full<Bytes>> {
 fn unavailable(error: &dyn std::error::Error) -> Response<Full<Bytes>> {
     tracing::error!(%error, "no token issued");
     retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS)
-}
-
-/// A refusal that says when to come back.
-pub(crate) fn retry_later(status: StatusCode, seconds: u64) -> Response<Full<Bytes>> {
-    let mut response = empty(status);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-    response
-}
-
-/// The answer to another method.
-pub(crate) fn not_allowed(allow: &'static str) -> Response<Full<Bytes>> {
-    let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
-    response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
-    response
-}
-
-/// An answer without a body.
-pub(crate) fn empty(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::default());
-    *response.status_mut() = status;
-    response
 }

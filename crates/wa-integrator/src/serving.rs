@@ -5,10 +5,10 @@ use std::{
     sync::Arc,
 };
 
-use tokio::{signal, task::JoinSet};
+use tokio::task::JoinSet;
 use wa_http::HyperClient;
 use wa_integrator::{
-    BaseUrl, BuiltIn, BuiltInStore, Clock, DataDirectory, Integrator, KeyKeeper, Server, TokenIssuer,
+    BuiltIn, BuiltInStore, Clock, DataDirectory, Integrator, KeyKeeper, TokenIssuer,
 };
 use wa_profile::Profile;
 
@@ -16,7 +16,9 @@ use crate::{
     background::Background,
     cli::{self, StartError},
     engines,
+    listening::Listening,
     settings::Settings,
+    signals::Signals,
 };
 
 /// Serves until the program is asked to end.
@@ -31,13 +33,12 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), StartError> {
     let keeper = keeper(&directory, &store, settings, &profile, &clock).await?;
     let secret = directory.shared_secret(settings.tokens.shared_secret_file(), &mut rand::rng())?;
 
-    let server = Server::bind(settings.listen.address(), settings.limits.connections()).await?;
+    let listening = Listening::open(settings).await?;
     let base_url = match &settings.listen.base_url {
         Some(base_url) => base_url.clone(),
-        None => BaseUrl::of_loopback(server.address())
-            .map_err(|_| StartError::BaseUrlMissing { address: server.address() })?,
+        None => listening.base_url()?,
     };
-    let mut background = Background(JoinSet::new());
+    let mut background = Background(JoinSet::new(), Vec::new());
     let issuer = TokenIssuer::new(base_url.clone(), &profile.token, settings.tokens.lifetime())?;
     let authenticator = background.authenticator(settings, &profile, *secret, &clock)?;
     let mut integrator = Integrator::new(issuer, keeper.keys(), authenticator, clock.clone())
@@ -46,18 +47,21 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), StartError> {
         .with_health(background.health(&store))
         .with_media(background.media(settings, &store, &profile, &clock).await?);
     if settings.push.has_sink() {
-        let sinks = engines::sinks(&settings.push, *secret, &clock).await?;
+        let (sinks, store) = (engines::sinks(&settings.push, *secret, &clock).await?, Arc::clone(&store));
         integrator =
             integrator.with_push(background.push(settings, &profile, &base_url, store, sinks, &clock)?);
     }
+    background.vitals(&store, &clock);
     let interval = settings.keys.refresh();
     background.0.spawn(async move { keeper.run(clock, interval).await });
 
-    let shutdown = stop_asked()?;
-    let address = format!("http://{}", server.address());
+    let signals = Signals::listen()?;
+    let readiness = background.readiness(&integrator, listening.drain());
+    let (address, admin) = (listening.url(), listening.admin_url());
     tracing::info!(%address, %base_url, "serving");
-    announce(&address, &integrator).map_err(|error| StartError::Stdout { kind: error.kind() })?;
-    server.run(integrator, shutdown).await;
+    announce(&address, admin.as_deref(), &integrator)
+        .map_err(|error| StartError::Stdout { kind: error.kind() })?;
+    listening.serve(integrator, readiness, signals, settings).await;
     background.0.shutdown().await;
     tracing::info!("stopped");
     Ok(())
@@ -84,10 +88,15 @@ async fn keeper(
 }
 
 /// The one line on standard output, which says that requests are answered from now on and where.
-fn announce(address: &str, integrator: &Integrator<BuiltIn<HyperClient>>) -> io::Result<()> {
+fn announce(
+    address: &str,
+    admin: Option<&str>,
+    integrator: &Integrator<BuiltIn<HyperClient>>,
+) -> io::Result<()> {
     let line = serde_json::json!({
         "ready": true,
         "address": address,
+        "admin": admin,
         "jwks": integrator.jwks_url(),
         "token": integrator.token_url(),
         "push": integrator.push_url(),
@@ -96,26 +105,4 @@ fn announce(address: &str, integrator: &Integrator<BuiltIn<HyperClient>>) -> io:
     let mut stdout = io::stdout().lock();
     writeln!(stdout, "{line}")?;
     stdout.flush()
-}
-
-/// Ready once the program is asked to end; listening for that begins before this returns.
-#[cfg(unix)]
-fn stop_asked() -> Result<impl Future<Output = ()>, StartError> {
-    let listen = |kind| signal::unix::signal(kind).map_err(|error| StartError::Signal { kind: error.kind() });
-    let mut interrupt = listen(signal::unix::SignalKind::interrupt())?;
-    let mut terminate = listen(signal::unix::SignalKind::terminate())?;
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
-}
-
-/// Ready once the program is asked to end.
-#[cfg(not(unix))]
-fn stop_asked() -> Result<impl Future<Output = ()>, StartError> {
-    Ok(async {
-        let _ = signal::ctrl_c().await;
-    })
 }

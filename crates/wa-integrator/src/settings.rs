@@ -3,6 +3,7 @@
 //! A section is one struct, which clap reads from flags and `WA_INTEGRATOR_*` and serde from its table in the file; all
 //! of its fields may be absent. What a file holds besides is refused, with what is allowed.
 
+mod admin;
 mod file;
 mod keys;
 mod limits;
@@ -10,6 +11,7 @@ mod listen;
 mod media;
 mod push;
 mod store;
+mod tls;
 mod tokens;
 mod value;
 
@@ -18,6 +20,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde::Deserialize;
 
+pub(crate) use admin::AdminSettings;
 pub(crate) use file::SettingsFileError;
 pub(crate) use keys::KeySettings;
 pub(crate) use limits::LimitSettings;
@@ -25,6 +28,7 @@ pub(crate) use listen::ListenSettings;
 pub(crate) use media::MediaSettings;
 pub(crate) use push::PushSettings;
 pub(crate) use store::StoreSettings;
+pub(crate) use tls::TlsSettings;
 pub(crate) use tokens::{Recognition, TokenSettings};
 
 /// All settings, by section; a section is a table of the file.
@@ -40,6 +44,12 @@ pub(crate) struct Settings {
     /// `[listen]`
     #[command(flatten)]
     pub(crate) listen: ListenSettings,
+    /// `[tls]`
+    #[command(flatten)]
+    pub(crate) tls: TlsSettings,
+    /// `[admin]`
+    #[command(flatten)]
+    pub(crate) admin: AdminSettings,
     /// `[limits]`
     #[command(flatten)]
     pub(crate) limits: LimitSettings,
@@ -79,6 +89,8 @@ impl Settings {
             store: self.store.over(below.store),
             keys: self.keys.over(below.keys),
             listen: self.listen.over(below.listen),
+            tls: self.tls.over(below.tls),
+            admin: self.admin.over(below.admin),
             limits: self.limits.over(below.limits),
             tokens: self.tokens.over(below.tokens),
             push: self.push.over(below.push),

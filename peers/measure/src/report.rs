@@ -28,6 +28,8 @@ pub enum Unit {
     Allocations,
     /// Calls a second; more is better.
     PerSecond,
+    /// Bytes; less is better.
+    Bytes,
 }
 
 impl Report {
@@ -89,7 +91,7 @@ impl Row {
         match self.unit {
             _ if self.ours == self.reference => 1.0,
             Unit::PerSecond => self.ours / self.reference,
-            Unit::Nanoseconds | Unit::Allocations => self.reference / self.ours,
+            Unit::Nanoseconds | Unit::Allocations | Unit::Bytes => self.reference / self.ours,
         }
     }
 }
@@ -100,6 +102,7 @@ impl Unit {
             Self::Nanoseconds => "ns",
             Self::Allocations => "allocations",
             Self::PerSecond => "/s",
+            Self::Bytes => "bytes",
         }
     }
 
@@ -108,6 +111,7 @@ impl Unit {
             Self::Nanoseconds => format!("{figure:.1} ns"),
             Self::Allocations => format!("{figure:.0}"),
             Self::PerSecond => format!("{figure:.0} /s"),
+            Self::Bytes => format!("{:.1} MiB", figure / f64::from(1 << 20)),
         }
     }
 }

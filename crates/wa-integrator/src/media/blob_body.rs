@@ -88,6 +88,8 @@ impl Body for BlobBody {
             Ok(_) | Err(BodyError) => return Poll::Ready(Some(Err(BodyError))),
         };
         self.left -= bytes.len() as u64;
+        metrics::counter!("wa_integrator_media_bytes_total", "direction" => "out")
+            .increment(bytes.len() as u64);
         Poll::Ready(Some(Ok(Frame::data(bytes))))
     }
 

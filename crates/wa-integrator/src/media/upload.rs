@@ -115,6 +115,8 @@ impl Reception {
             if *received > self.length {
                 return Err(Refusal::OtherLength);
             }
+            metrics::counter!("wa_integrator_media_bytes_total", "direction" => "in")
+                .increment(bytes.len() as u64);
             digest.update(&bytes);
             self.hosting.blobs.append(blob, bytes).await.map_err(|error| unavailable(&error))?;
         }

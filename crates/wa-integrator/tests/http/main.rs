@@ -15,6 +15,7 @@ mod verdict;
 mod both_versions;
 mod client_address;
 mod echo;
+mod errors;
 mod floods;
 mod frames;
 mod limits;
