@@ -10,8 +10,8 @@ mod listening;
 mod media_commands;
 mod serving;
 mod settings;
-mod store_commands;
 mod signals;
+mod store_commands;
 
 use std::{
     io::{self, Write as _},
