@@ -103,6 +103,7 @@ impl World {
         self.check(address, "/token", "post", &[alice], b"", 200).await;
         self.check(address, "/token", "post", &[alice], b"", 429).await;
         self.check(address, "/token", "post", &[], b"", 401).await;
+        self.check(address, "/token", "post", &[alice], &[b' '; 5000], 413).await;
 
         let whatsapp = format!("Bearer {}", token(BASE));
         let (json, whatsapp) = (("content-type", "application/json"), ("authorization", whatsapp.as_str()));
