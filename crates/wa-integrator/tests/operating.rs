@@ -89,6 +89,12 @@ fn whoever_asks_for_whatever_the_metrics_stay_few() {
     ] {
         assert!(rendered.contains(&format!("\n{name} {value}\n")), "{name}: {rendered}");
     }
+    let documented = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/METRICS.md"));
+    let documented = documented.unwrap();
+    for line in rendered.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let name = line.split(' ').next().unwrap();
+        assert!(documented.contains(&format!("`{name}`")), "{name} is not in docs/METRICS.md");
+    }
     assert!(rendered.contains("wa_integrator_connections_ended_total{reason=\"closed\"}"), "{rendered}");
     program.stop();
 }

@@ -183,6 +183,41 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_read_the_same_however_they_come(
+            parts in proptest::collection::vec(0..PARTS.len(), 0..40),
+            piece in 1..30_usize,
+        ) {
+            let sent: Vec<u8> = parts.into_iter().flat_map(|part| PARTS[part].bytes()).collect();
+            let (whole, pieces) = (receive(&sent, sent.len().max(1)), receive(&sent, piece));
+            let ends = |read: &Result<Http1, usize>| {
+                read.as_ref().map(|http1| (http1.is_in_body(), http1.head.clone())).map_err(|at| *at)
+            };
+            proptest::prop_assert_eq!(ends(&whole), ends(&pieces));
+        }
+    }
+
+    /// What requests are made of, and what they are not made of.
+    const PARTS: &[&str] = &[
+        "GET / HTTP/1.1\r\n",
+        "POST / HTTP/1.1\r\n",
+        "host: a\r\n",
+        "content-length: 3\r\n",
+        "transfer-encoding: chunked\r\n",
+        "\r\n",
+        "\r",
+        "\n",
+        "\0",
+        " ",
+        ":",
+        "0",
+        "3",
+        "f;x",
+        "abc",
+        "0\r\n\r\n",
+    ];
+
     #[test]
     fn a_long_head_is_left_to_hyper_and_not_kept() {
         let long = [&b"GET / HTTP/1.1\r\nx: "[..], &[b'x'; HEAD_BYTES_MAX]].concat();

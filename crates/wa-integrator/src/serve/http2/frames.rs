@@ -120,4 +120,24 @@ mod tests {
             assert_eq!(found, expected, "pieces of {piece}");
         }
     }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_have_the_same_heads_however_they_come(
+            sent in proptest::collection::vec(0..3_u8, 0..200),
+            piece in 1..30_usize,
+        ) {
+            let heads = |piece: usize| {
+                let (mut frames, mut found) = (Frames::default(), Vec::new());
+                for bytes in sent.chunks(piece) {
+                    let Ok(()) = frames.read(bytes, |head, _| {
+                        found.push(head);
+                        Ok::<(), std::convert::Infallible>(())
+                    });
+                }
+                found
+            };
+            proptest::prop_assert_eq!(heads(sent.len().max(1)), heads(piece));
+        }
+    }
 }
