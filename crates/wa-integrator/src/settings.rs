@@ -106,3 +106,6 @@ macro_rules! over {
     };
 }
 use over;
+
+#[cfg(test)]
+mod tests;

@@ -51,7 +51,8 @@ pub(super) fn read(path: &Path) -> Result<Settings, SettingsFileError> {
     parse(&content, path)
 }
 
-fn parse(content: &str, path: &Path) -> Result<Settings, SettingsFileError> {
+/// Reads settings from the content of the file at `path`.
+pub(super) fn parse(content: &str, path: &Path) -> Result<Settings, SettingsFileError> {
     let form = |error: toml::de::Error| SettingsFileError::Form {
         path: path.to_owned(),
         line: line(content, &error),

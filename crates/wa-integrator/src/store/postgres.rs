@@ -38,7 +38,7 @@ pub use import::Imported;
 
 /// A [`Store`] in a PostgreSQL database; clones are one store.
 ///
-/// It needs PostgreSQL 12 or newer, the encoding UTF-8, and the right to make the schema `wa_integrator` on first start.
+/// It needs the encoding UTF-8, and the right to make the schema `wa_integrator` on first start.
 #[derive(Clone)]
 pub struct PostgresStore(Arc<Shared>);
 
