@@ -17,7 +17,7 @@ use wa_profile::Profile;
 ///
 /// # Errors
 /// [`IntegratorError`] if the address makes no base URL, or no key can be made.
-pub fn application(address: SocketAddr) -> Result<Router, IntegratorError> {
+pub(crate) fn application(address: SocketAddr) -> Result<Router, IntegratorError> {
     let rules = Profile::default().token;
     let base_url: BaseUrl = format!("http://{address}/whatsapp").parse()?;
     let issuer = TokenIssuer::new(base_url, &rules, rules.lifetime_max)?;

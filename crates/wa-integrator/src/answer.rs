@@ -1,7 +1,7 @@
 //! Answers: without a body to WhatsApp, and with a problem to our own clients (RFC 9457).
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderValue, Method, Response, StatusCode, header, request::Parts};
 use http_body_util::Full;
 
 use crate::AnswerBody;
@@ -40,6 +40,12 @@ pub(crate) fn explained(mut response: Response<AnswerBody>, method: &Method) -> 
     *response.body_mut() = AnswerBody::from(Full::new(Bytes::from(problem.to_string())));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
     response
+}
+
+/// Whether a request says that its body is longer than this.
+pub(crate) fn is_longer(request: &Parts, bytes_max: u64) -> bool {
+    let length = request.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > bytes_max)
 }
 
 const PROBLEM: &str = "application/problem+json";

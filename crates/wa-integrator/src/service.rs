@@ -23,7 +23,7 @@ pub(crate) use crate::answer::{empty, not_allowed, retry_later};
 use crate::{
     AnswerBody, AuthenticationError, Authenticator, Clock, Health, KeyringError, Keys, MediaHost, Principal,
     Push, SigningKey, StorageReference, Token, TokenError, TokenIssuer,
-    answer::explained,
+    answer::{explained, is_longer},
     host,
     push::{BodyBroken, PushRoute, RequestBody},
     rate::PerUser,
@@ -35,8 +35,7 @@ use crate::{
 ///
 /// Only the bodies of pushes and uploads are read, and only once it is known whose they are. Refusals of
 /// WhatsApp's requests have none, those of our own clients are problems (RFC 9457). Signing runs on tokio's
-/// blocking threads, as many at a time as there are processors,
-/// so the service is called inside a tokio runtime.
+/// blocking threads, as many at a time as there are processors, so the service is called inside a tokio runtime.
 ///
 /// | request | answer |
 /// |---|---|
@@ -455,12 +454,6 @@ const TOKENS_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 
 /// The longest body of a request for a token, which is not read.
 const TOKEN_BODY_BYTES_MAX: u64 = 4096;
-
-/// Whether a request says that its body is longer than this.
-fn is_longer(request: &Parts, bytes_max: u64) -> bool {
-    let length = request.headers.get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-    length.and_then(|length| length.parse::<u64>().ok()).is_some_and(|length| length > bytes_max)
-}
 
 /// Counts an answer. Routes and statuses are few, whoever asks for whatever.
 fn note(route: &'static str, status: StatusCode, asked_at: Instant) {

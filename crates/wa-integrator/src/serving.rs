@@ -7,9 +7,7 @@ use std::{
 
 use tokio::task::JoinSet;
 use wa_http::HyperClient;
-use wa_integrator::{
-    BuiltIn, BuiltInStore, Clock, DataDirectory, Integrator, KeyKeeper, TokenIssuer,
-};
+use wa_integrator::{BuiltIn, BuiltInStore, Clock, DataDirectory, Integrator, KeyKeeper, TokenIssuer};
 use wa_profile::Profile;
 
 use crate::{

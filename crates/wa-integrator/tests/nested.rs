@@ -1,7 +1,5 @@
 //! The example of an application that nests the server, run.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
 #[path = "../examples/nested_in_axum.rs"]
 #[expect(dead_code, reason = "its main is not called")]
 mod nested_in_axum;
