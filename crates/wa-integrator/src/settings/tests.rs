@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use super::*;
 use crate::cli::Arguments;
 
-const SECTIONS: [&str; 7] = ["store", "keys", "listen", "limits", "tokens", "push", "media"];
+const SECTIONS: [&str; 9] = ["store", "keys", "listen", "limits", "tls", "admin", "tokens", "push", "media"];
 
 fn documented() -> String {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/OPERATIONS.md");
