@@ -201,7 +201,8 @@ impl Client {
     /// When [`handle_timeout`](Self::handle_timeout) is due, by [`Now::tick`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.channel.as_ref()?.poll_timeout()
+        let ping = self.channel.as_ref()?.poll_timeout();
+        ping.into_iter().chain(self.messenger.poll_timeout()).min()
     }
 
     /// Whether more bytes and commands may be put in; otherwise run transactions and take events first.

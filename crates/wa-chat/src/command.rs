@@ -95,6 +95,9 @@ pub enum NoAnswer {
     /// The connection ended first; whether the request arrived is not known.
     #[error("the connection ended first")]
     Lost,
+    /// The server did not answer within a minute; whether it did what was asked is not known.
+    #[error("no answer")]
+    Late,
     /// The profile has no such request.
     #[error("not part of this profile")]
     Unsupported,

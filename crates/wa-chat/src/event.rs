@@ -185,4 +185,7 @@ pub enum NoSession {
     /// The server's answer did not name it, or could not be read.
     #[error("the answer cannot be read")]
     Unreadable,
+    /// The server did not answer within a minute; it is asked again with the next message, or connection.
+    #[error("no answer")]
+    Unanswered,
 }

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use rand_core::CryptoRng;
 use wa_binary::Jid;
@@ -145,7 +146,9 @@ impl Messenger {
         for input in std::mem::take(&mut self.queue) {
             match input {
                 // An answer that was not looked at yet is none.
-                Input::Answer(Request::Ask(ticket, _), _) => self.notices.push_back(lost(ticket)),
+                Input::Answer(Request::Ask(ticket, _), _) | Input::Unanswered(Request::Ask(ticket, _)) => {
+                    self.notices.push_back(lost(ticket));
+                }
                 input if input.dies_with_link() => {}
                 input => self.queue.push_back(input),
             }
@@ -153,13 +156,25 @@ impl Messenger {
         self.forget_if_idle();
     }
 
-    /// Time has passed: the signed prekey may be due. Call it now and then while there is a connection.
+    /// When [`handle_timeout`](Self::handle_timeout) is due because of a request, by [`Now::tick`].
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        self.requests.due()
+    }
+
+    /// Time has passed: a request may have waited too long, the signed prekey may be due. Call it when
+    /// [`poll_timeout`](Self::poll_timeout) says, and now and then while there is a connection.
     pub fn handle_timeout(&mut self, now: Now, rng: &mut impl CryptoRng) {
         let rotate_after = self.profile.encryption.signed_prekey.rotate_after.as_secs();
         let since = self.account.as_ref().filter(|_| self.link.is_some()).map(|account| account.signed_since);
+        self.requests.tell_time(now.tick);
+        let before = self.queue.len();
+        self.queue.extend(std::iter::from_fn(|| self.requests.overdue()).map(Input::Unanswered));
         let is_due = since.is_some_and(|since| now.unix.saturating_sub(since) >= rotate_after);
         if is_due && !self.queue.iter().any(|input| matches!(input, Input::Rotate)) {
             self.queue.push_back(Input::Rotate);
+        }
+        if self.queue.len() > before {
             self.process(now, rng);
         }
         self.forget_if_idle();
@@ -328,6 +343,7 @@ impl Messenger {
 
     /// Runs the steps that can run. One that misses rows holds up its own lane only.
     fn process(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        self.requests.tell_time(now.tick);
         let mut blocked = BTreeSet::new();
         let mut position = 0;
         while self.batch.steps() < MAX_STEPS && !self.erased {

@@ -26,6 +26,9 @@ pub const INTEGRATOR: u16 = 1;
 /// The WhatsApp user that checks write to.
 pub const PHONE: &str = "14155551001";
 
+/// Another one, about which the server may be silent.
+pub(crate) const SILENT_PHONE: &str = "14155551002";
+
 /// The versions of the document under which the checks run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Document {
@@ -98,7 +101,14 @@ impl Environment {
         let (front, backend) = (Proxy::waiting().await?, Backend::start().await?);
         let base = format!("http://{}", front.address);
         let mut sandbox = Command::new(sandbox);
-        sandbox.args(["--integrator", &format!("{INTEGRATOR}={base}"), "--phone", PHONE]);
+        sandbox.args([
+            "--integrator",
+            &format!("{INTEGRATOR}={base}"),
+            "--phone",
+            PHONE,
+            "--phone",
+            SILENT_PHONE,
+        ]);
         sandbox.args(["--profile", document.name()]);
         let (sandbox, addresses) = start(sandbox).await?;
         let addresses: Addresses = serde_json::from_str(&addresses)?;
@@ -137,7 +147,11 @@ impl Environment {
         let (front, backend) = (Proxy::waiting().await?, Backend::start().await?);
         let base = format!("http://{}", front.address);
         let integrators = vec![wa_sandbox::Integrator { id: INTEGRATOR, base_url: base.clone() }];
-        let config = WorldConfig { profile: document.profile(), integrators, phones: vec![PHONE.to_owned()] };
+        let config = WorldConfig {
+            profile: document.profile(),
+            integrators,
+            phones: vec![PHONE.to_owned(), SILENT_PHONE.to_owned()],
+        };
         let sandbox = Sandbox::bind(config, wa_sandbox::Clock::default()).await?;
         let addresses = sandbox.addresses().clone();
         tokio::spawn(sandbox.run(std::future::pending()));

@@ -3,7 +3,7 @@
 //! | request | what it does |
 //! |---|---|
 //! | `GET /control/phones/{number}` | what the phone received, receipts for what it sent, who types, who pinged it, bundles handed out |
-//! | `POST /control/phones/{number}` | `{"answers": bool, "lively": bool}`: whether it answers texts, and shows that it reads and types |
+//! | `POST /control/phones/{number}` | `{"answers": bool, "lively": bool, "withheld": bool}`: whether it answers texts, shows that it reads and types, and whether the server leaves unanswered what asks about it |
 //! | `POST /control/phones/{number}/send` | `{"to": login, …}` with one of `text`, `reply`, `reaction`, `edit`, `revoke`, `media`, `raw`: the phone writes; gives `{"id": …}` |
 //! | `POST /control/phones/{number}/mark` | `{"to": login, "ids": […], "kind": "read"}`: a receipt; also `played`, `server-error` |
 //! | `POST /control/phones/{number}/typing` | `{"to": login, "state": "composing"}`: also `recording`, `paused` |
@@ -46,6 +46,7 @@ use crate::world::World;
 struct Answers {
     answers: Option<bool>,
     lively: Option<bool>,
+    withheld: Option<bool>,
 }
 
 /// Beside `to` stands what is written.
@@ -169,9 +170,10 @@ fn phone(
             }));
         }
         (false, []) => {
-            let Answers { answers, lively } = read(body)?;
+            let Answers { answers, lively, withheld } = read(body)?;
             phone.answers = answers.unwrap_or(phone.answers);
             phone.lively = lively.unwrap_or(phone.lively);
+            phone.withheld = withheld.unwrap_or(phone.withheld);
         }
         (false, ["send"]) => {
             let Send { to, written } = read(body)?;

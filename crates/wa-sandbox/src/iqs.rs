@@ -15,6 +15,9 @@ impl World {
             self.pongs.push(stanza);
             return Ok(());
         }
+        if self.is_withheld(node) {
+            return Ok(());
+        }
         let answer = match (node.attr_str("xmlns"), node.attr_str("type")) {
             (Some(xmlns), _) if xmlns == self.profile.chat.ping.client_xmlns => {
                 rules::PING.check(node)?;
@@ -50,6 +53,14 @@ impl World {
         let result = iq_answer(&stanza, "result");
         self.send(id, &if answer.is_empty() { result } else { result.with_children(answer) });
         Ok(())
+    }
+
+    /// Whether a node, or one in it, names a phone about which nothing is answered.
+    fn is_withheld(&self, node: &Node) -> bool {
+        let jid = node.attr("jid").and_then(wa_binary::Value::to_jid);
+        let phone = jid.and_then(|jid| self.phones.get(&*jid.user()?));
+        phone.is_some_and(|phone| phone.withheld)
+            || node.children().iter().any(|child| self.is_withheld(child))
     }
 
     fn prekeys(&mut self, number: u64, node: &Node) -> Result<Vec<Node>, Violation> {

@@ -29,6 +29,8 @@ pub(crate) struct Phone {
     pub(crate) answers: bool,
     /// Whether it shows that it reads and types before it answers.
     pub(crate) lively: bool,
+    /// Whether the server answers no request that names it.
+    pub(crate) withheld: bool,
     /// How many bundles were handed out.
     pub(crate) bundles: u64,
     /// The next message to a login loses a bit on its way.
@@ -88,6 +90,7 @@ impl Phone {
             devices: BTreeMap::from([(0, Device::new(rng))]),
             answers: true,
             lively: false,
+            withheld: false,
             bundles: 0,
             spoils_next: false,
             received: VecDeque::new(),

@@ -9,7 +9,7 @@ use wa_stanza::{Ack, Chatstate, Ib, Iq, Message, Notification, NotificationConte
 
 use crate::messenger::requests::Request;
 use crate::messenger::view::{Draft, Stop, View};
-use crate::{Command, Now, Ticket};
+use crate::{Command, Event, NoAnswer, NoSession, Now, Ticket};
 
 /// One thing to deal with.
 #[derive(Clone, Debug)]
@@ -20,6 +20,8 @@ pub(super) enum Input {
     Notification(Box<Notification>),
     Chatstate(Box<Chatstate>),
     Answer(Request, Box<Iq>),
+    /// The server has not answered in time.
+    Unanswered(Request),
     Command(Ticket, Command),
     /// The login stands: pull the mailbox, look after prekeys and waiting messages.
     LinkUp,
@@ -55,9 +57,8 @@ impl Input {
             Self::Ack(ack) => ack.from.as_ref(),
             Self::Chatstate(state) => state.from.as_ref(),
             Self::Notification(it) => Some(&it.from).filter(|_| concerns_peer(it)),
-            Self::Answer(Request::Bundles { user, .. } | Request::Devices(user), _) | Self::Wake(user) => {
-                Some(user)
-            }
+            Self::Answer(request, _) | Self::Unanswered(request) => request.fetched_user(),
+            Self::Wake(user) => Some(user),
             Self::Command(_, Command::Send { to, .. } | Command::Typing { to, .. }) => Some(to),
             Self::Command(_, Command::Mark { from, .. }) => Some(from),
             _ => None,
@@ -67,8 +68,20 @@ impl Input {
 
     /// Whether it makes sense on this connection only.
     pub(super) fn dies_with_link(&self) -> bool {
-        matches!(self, Self::LinkUp | Self::Pull | Self::Answer(..) | Self::Wake(_))
+        matches!(self, Self::LinkUp | Self::Pull | Self::Answer(..) | Self::Unanswered(_) | Self::Wake(_))
     }
+}
+
+/// Whoever waits for the answer hears of it. What asks for prekeys is asked again by the next connection.
+fn unanswered(request: &Request) -> Draft {
+    let event = match request {
+        Request::Devices(user) | Request::Bundles { user, .. } => {
+            Event::NoSession { peer: user.clone(), why: NoSession::Unanswered }
+        }
+        Request::Ask(ticket, _) => Event::Answered { ticket: *ticket, answer: Err(NoAnswer::Late) },
+        Request::PrekeyCount | Request::PrekeyUpload(..) | Request::Rotation(_) => return Draft::default(),
+    };
+    Draft { fetched: request.fetched_user().cloned(), events: vec![event], ..Draft::default() }
 }
 
 /// Whether a notification changes what is kept for its sender.
@@ -85,6 +98,7 @@ impl Context<'_> {
             Input::Notification(notification) => self.receive_notification(view, notification, rng),
             Input::Chatstate(state) => Ok(self.receive_chatstate(state)),
             Input::Answer(request, iq) => self.receive_answer(view, request, iq, rng),
+            Input::Unanswered(request) => Ok(unanswered(request)),
             Input::Command(ticket, command) => self.command(view, *ticket, command, rng),
             Input::LinkUp => self.link_up(view, rng),
             Input::Pull => Ok(self.pull()),

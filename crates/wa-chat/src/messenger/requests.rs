@@ -1,6 +1,7 @@
 //! Requests to the server that are under way on this connection; an answer finds its request by the iq's id.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use wa_binary::{Jid, Node};
 use wa_profile::Profile;
@@ -10,6 +11,12 @@ use wa_stanza::{
 };
 
 use crate::{Ask, NoAnswer, Ticket};
+
+/// What the ids of requests begin with.
+const PREFIX: &str = "req-";
+
+/// How long the server may take to answer; public clients wait as long.
+const ANSWER: Duration = Duration::from_secs(60);
 
 /// A request and what its answer needs.
 #[derive(Clone, Debug)]
@@ -28,11 +35,19 @@ pub(crate) enum Request {
     Ask(Ticket, Ask),
 }
 
-/// Requests by the id of their iq. They die with the connection.
+/// Requests by the number in their iq's id, the oldest first. They die with the connection.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
-    waiting: BTreeMap<String, Request>,
+    waiting: BTreeMap<u64, Waiting>,
     next: u64,
+    /// The last time that was told.
+    tick: Duration,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    request: Request,
+    until: Duration,
 }
 
 impl Request {
@@ -84,21 +99,37 @@ impl Requests {
     /// The iq that asks; none if the profile has no such request.
     pub(crate) fn ask(&mut self, request: Request, profile: &Profile) -> Result<Iq, NoAnswer> {
         self.next += 1;
-        let id = format!("req-{}", self.next);
-        let iq = request.write(&id, profile)?;
-        self.waiting.insert(id, request);
+        let iq = request.write(&format!("{PREFIX}{}", self.next), profile)?;
+        self.waiting.insert(self.next, Waiting { request, until: self.tick + ANSWER });
         Ok(iq)
+    }
+
+    /// It is this late now.
+    pub(crate) fn tell_time(&mut self, tick: Duration) {
+        self.tick = tick;
+    }
+
+    /// When the oldest request has waited long enough.
+    pub(crate) fn due(&self) -> Option<Duration> {
+        self.waiting.first_key_value().map(|(_, waiting)| waiting.until)
+    }
+
+    /// A request that has waited long enough; an answer that comes later finds nothing.
+    pub(crate) fn overdue(&mut self) -> Option<Request> {
+        let oldest = self.waiting.first_entry().filter(|oldest| oldest.get().until <= self.tick)?;
+        Some(oldest.remove().request)
     }
 
     /// The request that an iq answers.
     pub(crate) fn answered(&mut self, iq: &Iq) -> Option<Request> {
-        self.waiting.remove(iq.id.as_deref()?)
+        let number = iq.id.as_deref()?.strip_prefix(PREFIX)?.parse().ok()?;
+        Some(self.waiting.remove(&number)?.request)
     }
 
     /// Forgets all: the connection is gone. Ids go on, so that a late answer finds nothing. Gives what the
     /// application asked and has not been answered.
     pub(crate) fn clear(&mut self) -> impl Iterator<Item = Ticket> {
-        std::mem::take(&mut self.waiting).into_values().filter_map(|request| match request {
+        std::mem::take(&mut self.waiting).into_values().filter_map(|waiting| match waiting.request {
             Request::Ask(ticket, _) => Some(ticket),
             _ => None,
         })

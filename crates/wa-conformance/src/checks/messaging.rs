@@ -5,7 +5,7 @@ use wa_interop::chat::{Event, Status};
 
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::environment::{Environment, PHONE};
+use crate::environment::{Environment, PHONE, SILENT_PHONE};
 use crate::failure::{Failure, ensure, expect};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -28,6 +28,13 @@ pub(super) const CHECKS: &[Check] = &[
         backlog
     ),
     check!("waiting-peer", 3, "3.1", "a user without keys delays nobody else", waiting_peer),
+    check!(
+        "silent-peer",
+        3,
+        "3.1",
+        "a user whose keys are never answered for delays nobody else",
+        silent_peer
+    ),
     check!(
         "acked-once",
         3,
@@ -154,6 +161,24 @@ async fn waiting_peer(environment: &Environment) -> Result<(), Failure> {
         }
     }
     expect("waiting contents", user.store.count(wa_interop::chat::Table::Waiting), 1)
+}
+
+async fn silent_peer(environment: &Environment) -> Result<(), Failure> {
+    environment.control(&format!("phones/{SILENT_PHONE}"), json!({ "withheld": true })).await?;
+    let mut user = environment.connected("silent-peer").await?;
+    let silent = wa_interop::binary::Jid::phone(SILENT_PHONE)?;
+    let content = wa_interop::chat::Content::text("are you there?");
+    user.client.send(silent, wa_interop::chat::MessageId("silent".to_owned()), content).await?;
+    for number in 0..3 {
+        user.write(&format!("meanwhile-{number}"), &format!("meanwhile {number}")).await?;
+        expect("answer", user.read().await?, format!("echo: meanwhile {number}"))?;
+    }
+    expect("waiting contents", user.store.count(wa_interop::chat::Table::Waiting), 1)?;
+    // The next connection asks again.
+    environment.control(&format!("phones/{SILENT_PHONE}"), json!({ "withheld": false })).await?;
+    let mut user = user.restart(environment).await?;
+    user.client.connect(environment.issue(&user.name).await?).await?;
+    expect("answer", user.read().await?, "echo: are you there?".to_owned())
 }
 
 /// Everything that was received has been acked.

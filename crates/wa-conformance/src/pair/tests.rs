@@ -80,6 +80,38 @@ fn a_connection_that_stands_for_a_week_rotates_its_signed_prekey() {
 }
 
 #[test]
+fn what_the_server_does_not_answer_ends_after_a_minute() {
+    use wa_interop::chat::{Ask, NoAnswer, NoSession};
+    let mut pair = connected();
+    let peer = Jid::phone(PHONE).unwrap();
+    pair.phone_does("", &json!({ "withheld": true })).unwrap();
+    pair.write_text();
+    let ticket = pair.command(Command::Ask(Ask::Block(peer.clone())));
+    pair.exchange();
+    // The line is not quiet meanwhile: what comes in delays no timer but the ping's.
+    for _ in 0..11 {
+        pair.wait(Duration::from_secs(5));
+        pair.phone_does("typing", &json!({ "to": pair.login.to_string(), "state": "composing" })).unwrap();
+        pair.take_outputs();
+        pair.exchange();
+        assert!(matches!(pair.client.poll_event(), Some(Event::Typing { .. })));
+    }
+    assert_eq!(pair.client.poll_event(), None);
+    assert_eq!(pair.client.poll_timeout().map(|due| due - pair.now.tick), Some(Duration::from_secs(5)));
+    pair.wait(Duration::from_secs(5));
+    pair.exchange();
+    let answer = Err(NoAnswer::Late);
+    assert_eq!(pair.client.poll_event(), Some(Event::Answered { ticket, answer }));
+    let why = NoSession::Unanswered;
+    assert_eq!(pair.client.poll_event(), Some(Event::NoSession { peer, why }));
+    // The next message asks again, and both arrive.
+    pair.phone_does("", &json!({ "withheld": false })).unwrap();
+    pair.write_text();
+    pair.exchange();
+    assert_eq!(pair.texts_at_phone(), ["text 0", "text 1"]);
+}
+
+#[test]
 fn a_login_without_an_answer_ends_after_twenty_seconds() {
     let mut pair = quiet();
     pair.connect();
