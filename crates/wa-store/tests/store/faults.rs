@@ -264,6 +264,27 @@ async fn one_bad_transaction_spoils_no_other_of_its_batch() {
 }
 
 #[tokio::test]
+async fn a_transaction_without_room_takes_none_from_the_others_of_its_batch() {
+    let place = Place::new();
+    let store = place.create();
+    let account = alice(&store);
+    account.run(&writes(vec![put(&key(1, b"a"), "before")])).await.unwrap();
+    store.limit_size(300_000).await.unwrap();
+    let runs = (0..20_u8).map(|number| {
+        let length = if number % 5 == 4 { 400_000 } else { 100 };
+        let write =
+            Write { key: key(1, &[number]), value: Some(Value::new(vec![number; length])), expires: None };
+        let account = account.clone();
+        tokio::spawn(async move { account.run(&writes(vec![write])).await })
+    });
+    let runs: Vec<_> = runs.collect();
+    for (number, run) in runs.into_iter().enumerate() {
+        let expected = if number % 5 == 4 { Err(StoreError::Full) } else { Ok(Rows::default()) };
+        assert_eq!(run.await.unwrap(), expected, "{number}");
+    }
+}
+
+#[tokio::test]
 async fn an_older_copy_is_recognised() {
     let (place, backup) = (Place::new(), Place::new());
     let store = place.create();
