@@ -22,12 +22,14 @@ use wa_integrator::{
 };
 use wa_profile::Profile;
 
+/// What the integrator recognises its users by.
+pub(crate) const SECRET: [u8; 32] = [7; 32];
+
 /// Both servers and the file.
 pub struct Both {
     client: HyperClient,
     ours: String,
     plain: String,
-    secret: [u8; 32],
     blob: PathBuf,
     length: u64,
     digest: String,
@@ -42,12 +44,11 @@ impl Both {
         let bytes = vec![0x5a; length];
         std::fs::write(&blob, &bytes).expect("a file");
         let digest = format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(&bytes)));
-        let secret = [7; 32];
-        let ours = integrator(directory.path(), secret).await;
+        let ours = integrator(directory.path(), SECRET).await;
         let plain = copier(directory.path().to_owned()).await;
         let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
         let length = length as u64;
-        Self { client, ours, plain, secret, blob, length, digest, _directory: directory }
+        Self { client, ours, plain, blob, length, digest, _directory: directory }
     }
 
     /// Uploads to the integrator; the reference.
@@ -73,12 +74,9 @@ impl Both {
     }
 
     async fn post(&self, url: &str) -> Response<BodyStream> {
-        let user = UserIdentifier::new("alice", 40).expect("a user");
-        let now = Clock::system().now();
-        let credential = SharedSecret::new(self.secret, 40).credential(&user, now + 60);
         let file = std::fs::File::open(&self.blob).expect("the file");
         let request = Request::post(url)
-            .header("authorization", format!("Bearer {credential}"))
+            .header("authorization", format!("Bearer {}", credential()))
             .header("content-length", self.length)
             .header("content-digest", &self.digest)
             .body(BodyStream::reader(file, self.length))
@@ -98,7 +96,13 @@ impl Both {
     }
 }
 
-async fn integrator(directory: &Path, secret: [u8; 32]) -> String {
+/// A user's credential for the next ten minutes.
+pub(crate) fn credential() -> String {
+    let user = UserIdentifier::new("alice", 40).expect("a user");
+    SharedSecret::new(SECRET, 40).credential(&user, Clock::system().now() + 600)
+}
+
+pub(crate) async fn integrator(directory: &Path, secret: [u8; 32]) -> String {
     let server = Server::bind(loopback(), ConnectionLimits::default()).await.expect("a port");
     let base = format!("http://{}", server.address());
     let profile = Profile::default();
@@ -116,7 +120,7 @@ async fn integrator(directory: &Path, secret: [u8; 32]) -> String {
 }
 
 /// Bare hyper: `POST` writes the body to a file, syncs and renames it; `GET` reads it.
-async fn copier(directory: PathBuf) -> String {
+pub(crate) async fn copier(directory: PathBuf) -> String {
     let listener = TcpListener::bind(loopback()).await.expect("a port");
     let base = format!("http://{}", listener.local_addr().expect("an address"));
     tokio::spawn(async move {

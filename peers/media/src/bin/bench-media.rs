@@ -1,5 +1,5 @@
 //! `bench-media [--json]`: 256 MiB encrypted and decrypted on one thread, beside the ciphers and hashes that this
-//! cannot do without, run alone; and hosting beside a plain copy of a file.
+//! cannot do without, run alone; hosting beside a plain copy of a file; and the memory that a file of a gibibyte takes.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -9,20 +9,31 @@ use aes::cipher::{Array, BlockModeDecrypt as _, BlockModeEncrypt as _, KeyIvInit
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use measure::{Report, Row, Unit};
 use peers_media::hosting::Both;
+use peers_media::large;
 use sha2::{Digest as _, Sha256};
 use wa_media::{Decryptor, Encryptor, MediaClass, MediaKey, MediaKeys, Verifier, encrypt};
 
 fn main() {
-    let json = std::env::args().any(|arg| arg == "--json");
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    let json = arguments.iter().any(|argument| argument == "--json");
+    if !json && !arguments.is_empty() {
+        return runtime.block_on(large::run(&arguments));
+    }
+    // First, while this process is small.
+    let mut memory = Report::new("just started");
+    for row in runtime.block_on(large::measured()) {
+        memory.push(row);
+    }
     let mut report = Report::new("parts run alone");
     report.push(encrypting());
     report.push(decrypting());
     let mut hosting = Report::new("plain hyper file copy");
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    for row in runtime.expect("a runtime").block_on(hosted()) {
+    for row in runtime.block_on(hosted()) {
         hosting.push(row);
     }
-    for report in [report, hosting] {
+    for report in [report, hosting, memory] {
         print!("{}", if json { report.json() } else { report.table() });
     }
 }
