@@ -188,6 +188,39 @@ async fn a_database_that_is_away_is_said_to_be_and_comes_back_with_everything() 
     assert!(!names.contains(&"lost".to_owned()) && names.last().unwrap() == "later");
 }
 
+#[tokio::test]
+async fn a_connection_over_the_network_is_encrypted_and_the_server_checked() {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
+    // Free a moment ago.
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let settings =
+        ["listen_addresses=localhost", "ssl=on", "ssl_cert_file=HERE/cert", "ssl_key_file=HERE/key"];
+    let mut settings: Vec<String> = settings.into_iter().map(str::to_owned).collect();
+    settings.push(format!("port={free}"));
+    let files = [("cert", made.cert.pem()), ("key", made.signing_key.serialize_pem())];
+    let server = Postgres::start_with(&settings, &files);
+    let directory = tempfile::tempdir().unwrap();
+    let authority = directory.path().join("authority");
+    std::fs::write(&authority, made.cert.pem()).unwrap();
+
+    let at = |host: &str| format!("host={host} port={free} user=postgres dbname=postgres sslmode=require");
+    let known = |host: &str| PostgresAddress::new(&at(host)).unwrap().with_authorities(&authority).unwrap();
+    let store = PostgresStore::connect(&known("localhost")).await.unwrap();
+    let local = format!("{} port={free}", server.url("postgres"));
+    let (client, connection) = tokio_postgres::connect(&local, tokio_postgres::NoTls).await.unwrap();
+    let connection = tokio::spawn(connection);
+    let ours = "SELECT count(*) > 0 AND bool_and(ssl) FROM pg_stat_ssl JOIN pg_stat_activity USING (pid)
+                WHERE application_name = 'wa-integrator'";
+    assert!(client.query_one(ours, &[]).await.unwrap().get::<_, bool>(0), "every one of them");
+    drop((client, store));
+    connection.await.unwrap().unwrap();
+
+    let unknown = PostgresStore::connect(&PostgresAddress::new(&at("localhost")).unwrap()).await;
+    assert_eq!(unknown.unwrap_err(), StoreError::Unavailable, "nobody vouches for it");
+    let other = PostgresStore::connect(&known("127.0.0.1")).await;
+    assert_eq!(other.unwrap_err(), StoreError::Unavailable, "it has another name");
+}
+
 /// Two servers, each reading the keys when it happens to: whatever one signs with, the other publishes, or it answers
 /// nothing at all.
 #[tokio::test]
