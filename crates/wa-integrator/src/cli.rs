@@ -125,7 +125,6 @@ pub(crate) enum StartError {
     PasswordShown,
     #[error("--{name} is needed with a database that several servers share")]
     Unshared { name: &'static str },
-    #[cfg(any(feature = "postgres", feature = "s3"))]
     #[error("--{name} is needed as well")]
     Needed { name: &'static str },
     #[cfg(not(all(feature = "nats", feature = "postgres", feature = "s3")))]

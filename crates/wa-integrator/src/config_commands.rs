@@ -27,6 +27,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
 pub(crate) fn examine(settings: &Settings) -> Result<(), StartError> {
     let profile = Profile::default();
     settings.keys.master_key()?;
+    settings.tls.files()?;
     if let Recognition::Oidc { jwks_url, .. } = settings.tokens.recognition()? {
         key_client(&jwks_url, settings)?;
     }

@@ -12,7 +12,7 @@ use std::{
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri, header};
 use wa_http::HttpClient as _;
-use wa_integrator::{BaseUrl, BuiltInStore, Clock, DataDirectory, ForeignKeySet, KeyKeeper, Store as _};
+use wa_integrator::{BaseUrl, BuiltInStore, Clock, DataDirectory, ForeignKeySet, KeyKeeper, Store as _, Tls};
 use wa_profile::Profile;
 
 use crate::{
@@ -44,6 +44,7 @@ enum Verdict {
 pub(crate) async fn examine(settings: &Settings, json: bool) -> Result<(), StartError> {
     let (profile, clock) = (Profile::default(), Clock::system());
     let mut findings = vec![of_settings(settings), of_disk("data", settings.store.data_dir())];
+    findings.extend(of_certificate(settings, clock.now()));
     match store(settings).await {
         Ok(Some(store)) => {
             findings.push(good("store", "it answers"));
@@ -71,6 +72,26 @@ fn of_settings(settings: &Settings) -> Finding {
         Ok(()) => good("settings", "they are sound"),
         Err(error) => bad("settings", error.to_string()),
     }
+}
+
+/// The server's own certificate, if it has one.
+fn of_certificate(settings: &Settings, now: u64) -> Option<Finding> {
+    let name = "certificate";
+    let tls = match Tls::open(settings.tls.files().ok()??) {
+        Ok(tls) => tls,
+        Err(error) => return Some(bad(name, error.to_string())),
+    };
+    let (begins, ends) = (tls.valid_from(), tls.expires_at());
+    let days = now.abs_diff(if now < begins { begins } else { ends }) / DAY;
+    Some(if now < begins {
+        bad(name, format!("it is not good yet, but in {days} days"))
+    } else if now >= ends {
+        bad(name, format!("it expired {days} days ago"))
+    } else if ends - now < RENEWAL_DAYS * DAY {
+        doubtful(name, format!("it expires in {days} days"))
+    } else {
+        good(name, format!("it is good for {days} days"))
+    })
 }
 
 /// The store, if it is there.
@@ -261,7 +282,7 @@ fn show(findings: &[Finding], json: bool) -> Result<(), StartError> {
         if json {
             return serde_json::json!({ "name": name, "verdict": verdict, "sentence": sentence }).to_string();
         }
-        format!("{verdict:<9} {name:<10} {sentence}")
+        format!("{verdict:<9} {name:<11} {sentence}")
     };
     let written = findings.iter().try_for_each(|finding| writeln!(stdout, "{}", line(finding)));
     written.and_then(|()| stdout.flush()).map_err(|error| StartError::Stdout { kind: error.kind() })
@@ -271,5 +292,8 @@ fn show(findings: &[Finding], json: bool) -> Result<(), StartError> {
 const CLOCK_SECONDS: u64 = 30;
 /// How long a wake-up may be due.
 const LATE_SECONDS: u64 = 300;
+/// How long before its end a certificate must have been renewed.
+const RENEWAL_DAYS: u64 = 14;
+const DAY: u64 = 24 * 60 * 60;
 const FREE_BYTES_BAD: u64 = 256 << 20;
 const FREE_BYTES_DOUBTFUL: u64 = 2 << 30;

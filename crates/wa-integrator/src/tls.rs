@@ -48,6 +48,7 @@ struct Current {
     certified: Arc<CertifiedKey>,
     /// What the files held, as a hash, so that a change of either is seen.
     seen: [u8; 32],
+    valid_from: u64,
     expires_at: u64,
 }
 
@@ -107,6 +108,12 @@ impl Tls {
         }
     }
 
+    /// Since when the certificate in use is good, in Unix seconds.
+    #[must_use]
+    pub fn valid_from(&self) -> u64 {
+        self.shared.current().valid_from
+    }
+
     /// Until when the certificate in use is good, in Unix seconds.
     #[must_use]
     pub fn expires_at(&self) -> u64 {
@@ -143,13 +150,13 @@ impl Current {
             CertificateDer::pem_slice_iter(&certificates).collect();
         let chain = chain.map_err(|_| not_pem(&files.certificate))?;
         let own = chain.first().ok_or_else(|| not_pem(&files.certificate))?;
-        let expires_at = expiry(own).ok_or_else(|| not_pem(&files.certificate))?;
+        let (valid_from, expires_at) = validity(own).ok_or_else(|| not_pem(&files.certificate))?;
         let key = PrivateKeyDer::from_pem_slice(&private).map_err(|_| not_pem(&files.key))?;
         let certified = CertifiedKey::from_der(chain, key, provider).map_err(|error| match error {
             rustls::Error::InconsistentKeys(_) => TlsError::OtherKey,
             _ => not_pem(&files.key),
         })?;
-        Ok(Self { certified: Arc::new(certified), seen: seen.finalize().into(), expires_at })
+        Ok(Self { certified: Arc::new(certified), seen: seen.finalize().into(), valid_from, expires_at })
     }
 }
 
@@ -180,7 +187,11 @@ fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
         .map_err(|error| TlsError::File { path: path.to_owned(), kind: error.kind() })
 }
 
-fn expiry(certificate: &CertificateDer<'_>) -> Option<u64> {
+/// Since when and until when a certificate is good.
+fn validity(certificate: &CertificateDer<'_>) -> Option<(u64, u64)> {
     let (_, parsed) = x509_parser::parse_x509_certificate(certificate).ok()?;
-    u64::try_from(parsed.validity().not_after.timestamp()).ok()
+    let validity = parsed.validity();
+    // What begins before 1970 has begun.
+    let valid_from = u64::try_from(validity.not_before.timestamp()).unwrap_or(0);
+    Some((valid_from, u64::try_from(validity.not_after.timestamp()).ok()?))
 }

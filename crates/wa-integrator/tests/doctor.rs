@@ -14,7 +14,14 @@ mod fixture {
     pub(crate) mod whatsapp;
 }
 
-use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{
+    collections::BTreeMap,
+    fs,
+    ops::Range,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use fixture::{
     callers::publish,
@@ -95,4 +102,59 @@ async fn a_sealed_key_and_a_wrong_setting_are_named() {
     assert_eq!(found["settings"], "bad: the token must live between 1 and 3600 seconds");
     assert_eq!(found["published"], "doubtful: there is no base url, so nobody else can fetch the keys");
     assert_eq!(code, Some(1));
+}
+
+#[tokio::test]
+async fn the_certificate_is_looked_at() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    let (certificate, key) = (directory.path().join("certificate"), directory.path().join("key"));
+    let with = ["--whatsapp-jwks-url", "http://127.0.0.1:9/", "--allow-private"];
+    let (found, _) = examined(&data, &with).await;
+    assert!(!found.contains_key("certificate"), "there is none: {found:?}");
+    let (certificate_path, key_path) = (certificate.to_str().unwrap(), key.to_str().unwrap());
+    let mut with = with.to_vec();
+    with.extend(["--tls-certificate", certificate_path]);
+    let (found, code) = examined(&data, &with).await;
+    assert_eq!((&*found["settings"], code), ("bad: --tls-key is needed as well", Some(1)));
+
+    with.extend(["--tls-key", key_path]);
+    let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    for (days, expected) in [
+        (-1..60, "good: it is good for 60 days"),
+        (-1..14, "good: it is good for 14 days"),
+        (-1..13, "doubtful: it expires in 13 days"),
+        (-9..-4, "bad: it expired 3 days ago"),
+        (2..60, "bad: it is not good yet, but in 2 days"),
+    ] {
+        let (public, private) = pair(days);
+        fs::write(&certificate, &public).unwrap();
+        fs::write(&key, private).unwrap();
+        assert_eq!(examined(&data, &with).await.0["certificate"], expected);
+        fs::write(&key, &other).unwrap();
+        let (found, code) = examined(&data, &with).await;
+        assert_eq!(found["certificate"], "bad: the private key is not that of the certificate");
+        assert_eq!(code, Some(1));
+    }
+    fs::write(&key, "no key").unwrap();
+    let (found, _) = examined(&data, &with).await;
+    let no_key = format!("bad: {key_path} does not hold a certificate, or a private key, in pem");
+    assert_eq!(found["certificate"], no_key);
+    fs::remove_file(&certificate).unwrap();
+    let (found, _) = examined(&data, &with).await;
+    assert_eq!(found["certificate"], format!("bad: {certificate_path} cannot be read: entity not found"));
+}
+
+/// A certificate and its key in PEM, good from so many days and a half until so many days and a half from now.
+#[expect(clippy::disallowed_methods, reason = "the program under test reads the system's clock")]
+fn pair(days: Range<i64>) -> (String, String) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let date = |days: i64| {
+        let seconds = now.checked_add_signed(days * 86_400 + 43_200).unwrap();
+        rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(seconds)
+    };
+    let key = rcgen::KeyPair::generate().unwrap();
+    let mut parameters = rcgen::CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    (parameters.not_before, parameters.not_after) = (date(days.start), date(days.end));
+    (parameters.self_signed(&key).unwrap().pem(), key.serialize_pem())
 }

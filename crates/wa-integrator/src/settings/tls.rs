@@ -44,15 +44,15 @@ impl TlsSettings {
     /// The files, if there are any.
     ///
     /// # Errors
-    /// [`StartError::Missing`] for one without the other.
+    /// [`StartError::Needed`] for one without the other.
     pub(crate) fn files(&self) -> Result<Option<TlsFiles>, StartError> {
         match (&self.certificate, &self.key) {
             (None, None) => Ok(None),
             (Some(certificate), Some(key)) => {
                 Ok(Some(TlsFiles { certificate: certificate.clone(), key: key.clone() }))
             }
-            (None, Some(_)) => Err(StartError::Missing { name: "tls-certificate" }),
-            (Some(_), None) => Err(StartError::Missing { name: "tls-key" }),
+            (None, Some(_)) => Err(StartError::Needed { name: "tls-certificate" }),
+            (Some(_), None) => Err(StartError::Needed { name: "tls-key" }),
         }
     }
 
