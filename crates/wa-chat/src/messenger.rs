@@ -11,24 +11,26 @@ use std::time::Duration;
 use rand_core::CryptoRng;
 use wa_binary::Jid;
 use wa_profile::Profile;
-use wa_stanza::{Ib, IbItem, Stanza};
+use wa_stanza::Stanza;
 
 use crate::account::Account;
 use crate::key::Key;
 use crate::messenger::batch::{Batch, Released};
 use crate::messenger::input::{Context, Input};
+use crate::messenger::link::Link;
 use crate::messenger::log::{Cursor, PAGE, Page};
 use crate::messenger::requests::{Request, Requests};
 use crate::messenger::view::{Draft, Stop, View, Wanted};
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
-use crate::{Command, Event, NoAnswer, Now, Ticket};
+use crate::{Command, Event, Now, Ticket};
 
 mod asking;
 mod batch;
 mod commit;
 mod conversation;
 mod input;
+mod link;
 mod log;
 mod prekeys;
 mod receive;
@@ -74,12 +76,6 @@ pub struct Messenger {
     erased: bool,
 }
 
-#[derive(Debug)]
-struct Link {
-    /// Stanzas of the mailbox since the last pull; none once it is empty.
-    pulled: Option<u32>,
-}
-
 /// A transaction under way, and what its commit releases.
 #[derive(Debug)]
 struct Sealed {
@@ -123,37 +119,6 @@ impl Messenger {
     /// The account, once it is loaded.
     pub fn account(&self) -> Option<&Account> {
         self.account.as_ref()
-    }
-
-    /// The login of a channel stands.
-    pub fn handle_link_up(&mut self, now: Now, rng: &mut impl CryptoRng) {
-        self.generation += 1;
-        self.link = Some(Link { pulled: Some(0) });
-        self.outbox.restart();
-        self.queue.push_back(Input::LinkUp);
-        self.process(now, rng);
-    }
-
-    /// The channel has ended. What is stored will be sent by the next one.
-    pub fn handle_link_down(&mut self) {
-        self.generation += 1;
-        self.link = None;
-        self.outbox.stop();
-        self.fetching.clear();
-        self.transmits.clear();
-        let lost = |ticket| Event::Answered { ticket, answer: Err(NoAnswer::Lost) };
-        self.notices.extend(self.requests.clear().map(lost));
-        for input in std::mem::take(&mut self.queue) {
-            match input {
-                // An answer that was not looked at yet is none.
-                Input::Answer(Request::Ask(ticket, _), _) | Input::Unanswered(Request::Ask(ticket, _)) => {
-                    self.notices.push_back(lost(ticket));
-                }
-                input if input.dies_with_link() => {}
-                input => self.queue.push_back(input),
-            }
-        }
-        self.forget_if_idle();
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due because of a request, by [`Now::tick`].
@@ -322,23 +287,6 @@ impl Messenger {
         self.transmits.clear();
         self.view.clear();
         (self.inbox, self.outbox) = (Cursor::default(), Cursor::default());
-    }
-
-    fn handle_ib(&mut self, ib: &Ib) {
-        let is_end = |item: &IbItem| matches!(item, IbItem::Offline { .. });
-        if let (Some(link), true) = (&mut self.link, ib.items.iter().any(is_end)) {
-            link.pulled = None;
-        }
-    }
-
-    /// After a whole batch the next one is pulled.
-    fn count_offline(&mut self, is_offline: bool) {
-        let Some(pulled) = self.link.as_mut().and_then(|link| link.pulled.as_mut()) else { return };
-        *pulled += u32::from(is_offline);
-        if *pulled >= self.profile.chat.offline_batch {
-            *pulled = 0;
-            self.queue.push_back(Input::Pull);
-        }
     }
 
     /// Runs the steps that can run. One that misses rows holds up its own lane only.

@@ -136,132 +136,109 @@ impl Media {
         }
         message
     }
+}
 
-    fn context(&self) -> Option<Box<content::ContextInfo>> {
-        context(self.reply.as_ref(), &self.mentions)
-    }
+/// A message of this type with what every file has, and the fields that are its own. The types share no trait.
+macro_rules! written {
+    ($media:expr, $message:ident { $($field:ident: $value:expr),* $(,)? }) => {
+        content::$message {
+            mimetype: Some($media.file.mime.clone()),
+            file_sha256: Some($media.file.sha256.to_vec().into()),
+            file_length: Some($media.file.length),
+            media_key: Some($media.file.key.as_bytes().to_vec().into()),
+            file_enc_sha256: Some($media.file.enc_sha256.to_vec().into()),
+            direct_path: Some($media.file.direct_path.clone()),
+            context_info: context($media.reply.as_ref(), &$media.mentions),
+            $($field: $value,)*
+            ..Default::default()
+        }
+    };
+}
+
+/// What every file has, of a message of any type.
+macro_rules! read {
+    ($kind:expr, $message:ident) => {{
+        let (reply, mentions) = of_context($message.context_info);
+        let file = MediaFile {
+            direct_path: $message.direct_path?,
+            key: MediaKey::from_bytes(array(&$message.media_key?)?),
+            sha256: array(&$message.file_sha256?)?,
+            enc_sha256: array(&$message.file_enc_sha256?)?,
+            length: $message.file_length?,
+            mime: $message.mimetype.unwrap_or_default(),
+        };
+        Self { reply, mentions, ..Self::new($kind, file) }
+    }};
 }
 
 impl Media {
     fn image(&self) -> content::ImageMessage {
-        content::ImageMessage {
-            mimetype: Some(self.file.mime.clone()),
-            file_sha256: Some(self.file.sha256.to_vec().into()),
-            file_length: Some(self.file.length),
-            media_key: Some(self.file.key.as_bytes().to_vec().into()),
-            file_enc_sha256: Some(self.file.enc_sha256.to_vec().into()),
-            direct_path: Some(self.file.direct_path.clone()),
-            context_info: self.context(),
-            caption: self.caption.clone(),
-            width: self.width,
-            height: self.height,
-            jpeg_thumbnail: self.thumbnail.clone(),
-            ..Default::default()
-        }
+        written!(
+            self,
+            ImageMessage {
+                caption: self.caption.clone(),
+                width: self.width,
+                height: self.height,
+                jpeg_thumbnail: self.thumbnail.clone(),
+            }
+        )
     }
 
     fn video(&self) -> content::VideoMessage {
-        content::VideoMessage {
-            mimetype: Some(self.file.mime.clone()),
-            file_sha256: Some(self.file.sha256.to_vec().into()),
-            file_length: Some(self.file.length),
-            media_key: Some(self.file.key.as_bytes().to_vec().into()),
-            file_enc_sha256: Some(self.file.enc_sha256.to_vec().into()),
-            direct_path: Some(self.file.direct_path.clone()),
-            context_info: self.context(),
-            caption: self.caption.clone(),
-            width: self.width,
-            height: self.height,
-            seconds: self.seconds,
-            jpeg_thumbnail: self.thumbnail.clone(),
-            streaming_sidecar: self.sidecar.clone(),
-            gif_playback: (self.kind == MediaKind::Gif).then_some(true),
-            ..Default::default()
-        }
+        written!(
+            self,
+            VideoMessage {
+                caption: self.caption.clone(),
+                width: self.width,
+                height: self.height,
+                seconds: self.seconds,
+                jpeg_thumbnail: self.thumbnail.clone(),
+                streaming_sidecar: self.sidecar.clone(),
+                gif_playback: (self.kind == MediaKind::Gif).then_some(true),
+            }
+        )
     }
 
     fn audio(&self) -> content::AudioMessage {
-        content::AudioMessage {
-            mimetype: Some(self.file.mime.clone()),
-            file_sha256: Some(self.file.sha256.to_vec().into()),
-            file_length: Some(self.file.length),
-            media_key: Some(self.file.key.as_bytes().to_vec().into()),
-            file_enc_sha256: Some(self.file.enc_sha256.to_vec().into()),
-            direct_path: Some(self.file.direct_path.clone()),
-            context_info: self.context(),
-            seconds: self.seconds,
-            streaming_sidecar: self.sidecar.clone(),
-            waveform: self.waveform.clone(),
-            ptt: Some(self.kind == MediaKind::Voice),
-            ..Default::default()
-        }
+        written!(
+            self,
+            AudioMessage {
+                seconds: self.seconds,
+                streaming_sidecar: self.sidecar.clone(),
+                waveform: self.waveform.clone(),
+                ptt: Some(self.kind == MediaKind::Voice),
+            }
+        )
     }
 
     fn document(&self) -> content::DocumentMessage {
-        content::DocumentMessage {
-            mimetype: Some(self.file.mime.clone()),
-            file_sha256: Some(self.file.sha256.to_vec().into()),
-            file_length: Some(self.file.length),
-            media_key: Some(self.file.key.as_bytes().to_vec().into()),
-            file_enc_sha256: Some(self.file.enc_sha256.to_vec().into()),
-            direct_path: Some(self.file.direct_path.clone()),
-            context_info: self.context(),
-            caption: self.caption.clone(),
-            file_name: self.file_name.clone(),
-            jpeg_thumbnail: self.thumbnail.clone(),
-            ..Default::default()
-        }
+        written!(
+            self,
+            DocumentMessage {
+                caption: self.caption.clone(),
+                file_name: self.file_name.clone(),
+                jpeg_thumbnail: self.thumbnail.clone(),
+            }
+        )
     }
 
     fn sticker(&self) -> content::StickerMessage {
-        content::StickerMessage {
-            mimetype: Some(self.file.mime.clone()),
-            file_sha256: Some(self.file.sha256.to_vec().into()),
-            file_length: Some(self.file.length),
-            media_key: Some(self.file.key.as_bytes().to_vec().into()),
-            file_enc_sha256: Some(self.file.enc_sha256.to_vec().into()),
-            direct_path: Some(self.file.direct_path.clone()),
-            context_info: self.context(),
-            width: self.width,
-            height: self.height,
-            ..Default::default()
-        }
+        written!(self, StickerMessage { width: self.width, height: self.height })
     }
 
     pub(super) fn of_image(message: content::ImageMessage) -> Option<Self> {
-        let kind = MediaKind::Image;
-        let (reply, mentions) = of_context(message.context_info);
-        let file = MediaFile {
-            direct_path: message.direct_path?,
-            key: MediaKey::from_bytes(array(message.media_key?.as_ref())?),
-            sha256: array(message.file_sha256?.as_ref())?,
-            enc_sha256: array(message.file_enc_sha256?.as_ref())?,
-            length: message.file_length?,
-            mime: message.mimetype.unwrap_or_default(),
-        };
         Some(Self {
             caption: message.caption,
             width: message.width,
             height: message.height,
             thumbnail: message.jpeg_thumbnail,
-            reply,
-            mentions,
-            ..Self::new(kind, file)
+            ..read!(MediaKind::Image, message)
         })
     }
 
     pub(super) fn of_video(message: content::VideoMessage) -> Option<Self> {
         let is_gif = message.gif_playback.unwrap_or_default();
         let kind = if is_gif { MediaKind::Gif } else { MediaKind::Video };
-        let (reply, mentions) = of_context(message.context_info);
-        let file = MediaFile {
-            direct_path: message.direct_path?,
-            key: MediaKey::from_bytes(array(message.media_key?.as_ref())?),
-            sha256: array(message.file_sha256?.as_ref())?,
-            enc_sha256: array(message.file_enc_sha256?.as_ref())?,
-            length: message.file_length?,
-            mime: message.mimetype.unwrap_or_default(),
-        };
         Some(Self {
             caption: message.caption,
             width: message.width,
@@ -269,67 +246,32 @@ impl Media {
             seconds: message.seconds,
             thumbnail: message.jpeg_thumbnail,
             sidecar: message.streaming_sidecar,
-            reply,
-            mentions,
-            ..Self::new(kind, file)
+            ..read!(kind, message)
         })
     }
 
     pub(super) fn of_audio(message: content::AudioMessage) -> Option<Self> {
         let is_voice = message.ptt.unwrap_or_default();
         let kind = if is_voice { MediaKind::Voice } else { MediaKind::Audio };
-        let (reply, mentions) = of_context(message.context_info);
-        let file = MediaFile {
-            direct_path: message.direct_path?,
-            key: MediaKey::from_bytes(array(message.media_key?.as_ref())?),
-            sha256: array(message.file_sha256?.as_ref())?,
-            enc_sha256: array(message.file_enc_sha256?.as_ref())?,
-            length: message.file_length?,
-            mime: message.mimetype.unwrap_or_default(),
-        };
         Some(Self {
             seconds: message.seconds,
             sidecar: message.streaming_sidecar,
             waveform: message.waveform,
-            reply,
-            mentions,
-            ..Self::new(kind, file)
+            ..read!(kind, message)
         })
     }
 
     pub(super) fn of_document(message: content::DocumentMessage) -> Option<Self> {
-        let kind = MediaKind::Document;
-        let (reply, mentions) = of_context(message.context_info);
-        let file = MediaFile {
-            direct_path: message.direct_path?,
-            key: MediaKey::from_bytes(array(message.media_key?.as_ref())?),
-            sha256: array(message.file_sha256?.as_ref())?,
-            enc_sha256: array(message.file_enc_sha256?.as_ref())?,
-            length: message.file_length?,
-            mime: message.mimetype.unwrap_or_default(),
-        };
         Some(Self {
             caption: message.caption,
             file_name: message.file_name.or(message.title),
             thumbnail: message.jpeg_thumbnail,
-            reply,
-            mentions,
-            ..Self::new(kind, file)
+            ..read!(MediaKind::Document, message)
         })
     }
 
     pub(super) fn of_sticker(message: content::StickerMessage) -> Option<Self> {
-        let kind = MediaKind::Sticker;
-        let (reply, mentions) = of_context(message.context_info);
-        let file = MediaFile {
-            direct_path: message.direct_path?,
-            key: MediaKey::from_bytes(array(message.media_key?.as_ref())?),
-            sha256: array(message.file_sha256?.as_ref())?,
-            enc_sha256: array(message.file_enc_sha256?.as_ref())?,
-            length: message.file_length?,
-            mime: message.mimetype.unwrap_or_default(),
-        };
-        Some(Self { width: message.width, height: message.height, reply, mentions, ..Self::new(kind, file) })
+        Some(Self { width: message.width, height: message.height, ..read!(MediaKind::Sticker, message) })
     }
 }
 
