@@ -332,3 +332,23 @@ pub(crate) fn put_inbox(draft: &mut Draft, counters: &mut Counters, entry: Inbox
     draft.put(Key::inbox(number), Row::Inbox(entry.clone()));
     draft.inbox.push((number, entry));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addressed(user: &str, devices: Vec<u16>) -> Vec<String> {
+        let devices = Devices { devices, since: 0 };
+        let user: Jid = user.parse().unwrap();
+        addresses(&user, Some(&devices)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_device_has_one_address() {
+        let user = "1415@s.whatsapp.net";
+        assert_eq!(addressed(user, vec![0, 3]), [user, "1415:3@s.whatsapp.net"]);
+        // This server has no addresses of devices: nobody is written to twice.
+        let user = "2-77@interop";
+        assert_eq!(addressed(user, vec![0, 3]), [user]);
+    }
+}
