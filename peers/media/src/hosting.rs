@@ -96,10 +96,10 @@ impl Both {
     }
 }
 
-/// A user's credential for the next ten minutes.
+/// A user's credential for the next minutes.
 pub(crate) fn credential() -> String {
     let user = UserIdentifier::new("alice", 40).expect("a user");
-    SharedSecret::new(SECRET, 40).credential(&user, Clock::system().now() + 600)
+    SharedSecret::new(SECRET, 40).credential(&user, Clock::system().now() + 240)
 }
 
 pub(crate) async fn integrator(directory: &Path, secret: [u8; 32]) -> String {
