@@ -1,5 +1,8 @@
 //! The server's routes as a `tower::Service`: published keys, tokens, pushes (seed §1.3, §3.2.2).
 
+mod issuing;
+mod route;
+
 use std::{
     convert::Infallible,
     fmt,
@@ -19,12 +22,12 @@ use tokio::{sync::Semaphore, time::Instant};
 use tower::Service;
 use wa_http::HttpClient;
 
+use self::route::Route;
 pub(crate) use crate::answer::{empty, not_allowed, retry_later};
 use crate::{
-    AnswerBody, AuthenticationError, Authenticator, Clock, Health, KeyringError, Keys, MediaHost, Principal,
-    Push, SigningKey, StorageReference, Token, TokenError, TokenIssuer,
-    answer::{explained, is_longer},
-    host,
+    AnswerBody, AuthenticationError, Authenticator, Clock, Health, Keys, MediaHost, Principal, Push,
+    StorageReference, TokenIssuer,
+    answer::explained,
     push::{BodyBroken, PushRoute, RequestBody},
     rate::PerUser,
     store::Store,
@@ -262,49 +265,7 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// Where a request goes.
-enum Route {
-    /// Nowhere: this is the answer, and the name of what was asked for.
-    Answered(&'static str, Response<Full<Bytes>>),
-    Token,
-    Push,
-    Upload,
-    Hosted(StorageReference),
-}
-
-impl Route {
-    /// The label of metrics.
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Answered(name, _) => name,
-            Self::Token => "token",
-            Self::Push => "push",
-            Self::Upload => "media_upload",
-            Self::Hosted(_) => "media",
-        }
-    }
-}
-
 impl<A: Authenticator> Shared<A> {
-    fn route(&self, request: &Parts) -> Route {
-        if !host::is_single(request) {
-            return Route::Answered("none", empty(StatusCode::BAD_REQUEST));
-        }
-        match request.uri.path().strip_prefix(self.issuer.base_url().path()) {
-            Some(path) if path == self.issuer.jwks_path() => {
-                Route::Answered("jwks", self.serve_keys(request))
-            }
-            Some(TOKEN_PATH) => Route::Token,
-            Some(path) if self.push.as_ref().is_some_and(|push| push.path() == path) => Route::Push,
-            Some(MEDIA_PATH) if self.media.is_some() => Route::Upload,
-            Some(path) if self.media.is_some() => match hosted(path) {
-                Some(reference) => Route::Hosted(reference),
-                None => Route::Answered("none", empty(StatusCode::NOT_FOUND)),
-            },
-            _ => Route::Answered("none", empty(StatusCode::NOT_FOUND)),
-        }
-    }
-
     fn serve_keys(&self, request: &Parts) -> Response<Full<Bytes>> {
         if request.method != Method::GET && request.method != Method::HEAD {
             return not_allowed("GET, HEAD");
@@ -370,64 +331,6 @@ impl<A: Authenticator> Shared<A> {
         let now = self.clock.steady().map_err(|error| unavailable(&error))?;
         self.authenticator.authenticate(request, now).await.map_err(unauthenticated)
     }
-
-    async fn serve_token(&self, request: &Parts) -> Response<Full<Bytes>> {
-        if request.method != Method::POST {
-            return not_allowed("POST");
-        }
-        if is_longer(request, TOKEN_BODY_BYTES_MAX) {
-            return empty(StatusCode::PAYLOAD_TOO_LARGE);
-        }
-        let mut response = match self.issue(request).await {
-            Ok(token) => {
-                metrics::counter!("wa_integrator_tokens_issued_total").increment(1);
-                granted(&token)
-            }
-            Err(response) => response,
-        };
-        response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        response
-    }
-
-    /// Recognises the user, and only then spends anything on the request.
-    async fn issue(&self, request: &Parts) -> Result<Token, Response<Full<Bytes>>> {
-        let now = self.clock.steady().map_err(|error| unavailable(&error))?;
-        let principal = self.authenticator.authenticate(request, now).await.map_err(unauthenticated)?;
-        let too_often = |seconds| retry_later(StatusCode::TOO_MANY_REQUESTS, seconds);
-        self.limit.check(principal.user_identifier().as_str()).map_err(too_often)?;
-        let key = self.keys.signer(now).map_err(|error: KeyringError| unavailable(&error))?;
-        if let Some(users) = &self.users {
-            let noted = users.note(principal.user_identifier(), now).await;
-            noted.map_err(|error| unavailable(&error))?;
-        }
-        self.sign(key, principal, now).await
-    }
-
-    /// Signs off the async threads: a bounded number waits, and no more sign at a time than can at once.
-    async fn sign(
-        &self,
-        key: Arc<SigningKey>,
-        principal: Principal,
-        now: u64,
-    ) -> Result<Token, Response<Full<Bytes>>> {
-        let later = || retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS);
-        let _room = self.room.try_acquire().map_err(|_| later())?;
-        let permit = Arc::clone(&self.signing).acquire_owned().await.map_err(|_| later())?;
-        let issuer = Arc::clone(&self.issuer);
-        let signing = tokio::task::spawn_blocking(move || {
-            let _permit = permit;
-            issuer.issue(&key, &principal, now, &mut rand::rng())
-        });
-        match signing.await {
-            Ok(Ok(token)) => Ok(token),
-            Ok(Err(TokenError::Clock)) => Err(later()),
-            Ok(Err(error)) => {
-                tracing::error!(%error, "no token issued");
-                Err(empty(StatusCode::INTERNAL_SERVER_ERROR))
-            }
-            Err(_) => Err(empty(StatusCode::INTERNAL_SERVER_ERROR)),
-        }
-    }
 }
 
 impl<A> Clone for Integrator<A> {
@@ -452,27 +355,11 @@ const WAITING_MAX: usize = 256;
 const RETRY_SECONDS: u64 = 1;
 const TOKENS_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 
-/// The longest body of a request for a token, which is not read.
-const TOKEN_BODY_BYTES_MAX: u64 = 4096;
-
 /// Counts an answer. Routes and statuses are few, whoever asks for whatever.
 fn note(route: &'static str, status: StatusCode, asked_at: Instant) {
     let labels = [("route", route.to_owned()), ("status", status.as_str().to_owned())];
     metrics::counter!("wa_integrator_requests_total", &labels).increment(1);
     metrics::histogram!("wa_integrator_request_seconds", "route" => route).record(asked_at.elapsed());
-}
-
-/// What a path below the base URL names, with or without a slash at its end.
-fn hosted(path: &str) -> Option<StorageReference> {
-    let name = path.strip_prefix('/')?;
-    StorageReference::parse(name.strip_suffix('/').unwrap_or(name))
-}
-
-fn granted(token: &Token) -> Response<Full<Bytes>> {
-    let body = serde_json::json!({"token": token.as_str(), "expires_at": token.expires_at()});
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(JSON));
-    response
 }
 
 /// One answer for every refused credential; which check it failed is only in the log.
