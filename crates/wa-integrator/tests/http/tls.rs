@@ -1,6 +1,6 @@
 //! TLS: versions, protocols, and certificates that change while serving.
 
-use std::{net::SocketAddr, path::Path, process::Command, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use rustls::{
     ClientConfig, RootCertStore,
@@ -174,32 +174,4 @@ async fn files_that_change_are_seen_without_being_told() {
     };
     tokio::time::timeout(PATIENCE, seen).await.unwrap();
     looking.abort();
-}
-
-/// The seed's own way to ask, where curl is installed.
-#[tokio::test]
-async fn curl_is_served_by_tls_1_3_over_both_versions() {
-    if Command::new("curl").arg("--version").output().is_err() {
-        return;
-    }
-    let directory = tempfile::tempdir().unwrap();
-    let certificate = certificate();
-    write(directory.path(), &certificate.pem, &certificate.key);
-    let (server, _) = serving(directory.path(), ConnectionLimits::default()).await;
-    let ca = directory.path().join("certificate.pem");
-    let url = format!("https://localhost:{}/", server.address.port());
-    for (version, expected) in [("--http1.1", "1.1 200"), ("--http2", "2 200")] {
-        let mut curl = Command::new("curl");
-        curl.args(["--silent", "--show-error", "--noproxy", "*", "--max-time", "15", "--tlsv1.3", version]);
-        curl.args(["--write-out", "%{http_version} %{http_code}", "--output"])
-            .arg(directory.path().join("answer"));
-        curl.arg("--cacert").arg(&ca).args(["--data", "x=y", &url]);
-        let ended = tokio::task::spawn_blocking(move || curl.output()).await.unwrap().unwrap();
-        assert_eq!(
-            String::from_utf8_lossy(&ended.stdout),
-            expected,
-            "{}",
-            String::from_utf8_lossy(&ended.stderr)
-        );
-    }
 }
