@@ -1,11 +1,15 @@
 //! Attacks on a server's connections, bounded in number and time: peers that stall, and floods of HTTP/2 frames.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinSet;
+
+use crate::server::credential;
 
 /// One kind of attack.
 #[derive(Debug, Clone, Copy)]
@@ -22,21 +26,17 @@ pub struct Attack {
 #[derive(Debug, Clone, Copy)]
 enum Kind {
     /// Sends this, and then a byte now and then if there is one to send.
-    Stall(&'static str, Option<&'static str>),
+    Stall(fn() -> String, Option<&'static str>),
     /// Opens HTTP/2, sends this once, and then that so often.
     Flood(fn() -> Vec<u8>, fn(u32) -> Vec<u8>),
 }
 
 /// All of them.
 pub const ATTACKS: [Attack; 9] = [
-    stalling("slow header", "GET / HTTP/1.1\r\nhost: a\r\nx: ", Some("y")),
-    stalling(
-        "slow body",
-        "POST /token HTTP/1.1\r\nhost: a\r\ncontent-length: 4000\r\nauthorization: Bearer x\r\n\r\n",
-        Some("y"),
-    ),
-    stalling("silent", "", None),
-    stalling("half preface", "PRI * HTTP/2.0\r\n\r\nSM", None),
+    stalling("slow header", || "GET / HTTP/1.1\r\nhost: a\r\nx: ".to_owned(), Some("y")),
+    stalling("slow body", upload, Some("y")),
+    stalling("silent", String::new, None),
+    stalling("half preface", || "PRI * HTTP/2.0\r\n\r\nSM".to_owned(), None),
     flooding("rapid reset", Vec::new, rapid_reset),
     flooding("continuation", || frame(1, 1, 1, HEAD), |_| frame(9, 0, 1, b"\x00\x01x\x01y")),
     flooding("empty data", || frame(1, 4, 1, HEAD), |_| frame(0, 0, 1, b"")),
@@ -44,8 +44,8 @@ pub const ATTACKS: [Attack; 9] = [
     flooding("settings", Vec::new, |_| frame(4, 0, 0, &[0, 4, 0, 0, 255, 255])),
 ];
 
-const fn stalling(name: &'static str, begin: &'static str, more: Option<&'static str>) -> Attack {
-    Attack { name, connections: 400, rest: Duration::from_millis(10), kind: Kind::Stall(begin, more) }
+const fn stalling(name: &'static str, begin: fn() -> String, more: Option<&'static str>) -> Attack {
+    Attack { name, connections: 400, rest: Duration::from_secs(1), kind: Kind::Stall(begin, more) }
 }
 
 const fn flooding(name: &'static str, begin: fn() -> Vec<u8>, each: fn(u32) -> Vec<u8>) -> Attack {
@@ -63,15 +63,27 @@ const ADDRESSES: usize = 8;
 /// `GET /`, with an authority, from HPACK's static table.
 const HEAD: &[u8] = b"\x82\x86\x84\x41\x01a";
 
+/// A user's upload, which is read for as long as it goes on.
+fn upload() -> String {
+    let digest = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
+    let credential = credential();
+    format!(
+        "POST /media HTTP/1.1\r\nhost: a\r\ncontent-length: 40000\r\ncontent-digest: {digest}\r\nauthorization: \
+         {credential}\r\n\r\n"
+    )
+}
+
 impl Attack {
-    /// Begins; it ends when the set is dropped.
-    pub fn begin(self, target: SocketAddr) -> JoinSet<()> {
+    /// Begins; it ends when the set is dropped. `sent` counts frames of floods, and connections of peers that stall.
+    pub fn begin(self, target: SocketAddr, sent: &Arc<AtomicU64>) -> JoinSet<()> {
         let mut attackers = JoinSet::new();
+        let batches: Arc<[Vec<u8>]> = self.batches().into();
         for number in 0..self.connections {
+            let (sent, batches) = (Arc::clone(sent), Arc::clone(&batches));
             attackers.spawn(async move {
                 loop {
                     if let Ok(stream) = connect(number, target).await {
-                        let _ = self.once(stream).await;
+                        let _ = self.once(stream, &batches, &sent).await;
                     }
                     tokio::time::sleep(self.rest).await;
                 }
@@ -80,11 +92,19 @@ impl Attack {
         attackers
     }
 
+    /// The frames of a flood, made once.
+    fn batches(self) -> Vec<Vec<u8>> {
+        let Kind::Flood(_, each) = self.kind else { return Vec::new() };
+        let batch = |batch: u32| (batch * BATCH..(batch + 1) * BATCH).flat_map(each).collect();
+        (0..FRAMES / BATCH).map(batch).collect()
+    }
+
     /// Attacks until the server has had enough.
-    async fn once(self, mut stream: TcpStream) -> std::io::Result<()> {
+    async fn once(self, mut stream: TcpStream, batches: &[Vec<u8>], sent: &AtomicU64) -> std::io::Result<()> {
         match self.kind {
             Kind::Stall(begin, more) => {
-                stream.write_all(begin.as_bytes()).await?;
+                sent.fetch_add(1, Ordering::Relaxed);
+                stream.write_all(begin().as_bytes()).await?;
                 let mut piece = [0; 512];
                 loop {
                     tokio::select! {
@@ -97,15 +117,15 @@ impl Attack {
                     }
                 }
             }
-            Kind::Flood(begin, each) => {
+            Kind::Flood(begin, _) => {
                 stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
                 stream.write_all(&[frame(4, 0, 0, b""), begin()].concat()).await?;
                 let (mut reading, mut writing) = stream.split();
                 let reader = async { tokio::io::copy(&mut reading, &mut tokio::io::sink()).await };
                 let writer = async {
-                    for batch in 0..FRAMES / BATCH {
-                        let frames: Vec<u8> = (batch * BATCH..(batch + 1) * BATCH).flat_map(each).collect();
-                        writing.write_all(&frames).await?;
+                    for frames in batches {
+                        writing.write_all(frames).await?;
+                        sent.fetch_add(u64::from(BATCH), Ordering::Relaxed);
                     }
                     Ok::<_, std::io::Error>(())
                 };

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 
 /// Connections to one server, each with one request under way.
 #[derive(Debug)]
@@ -56,6 +57,38 @@ impl Load {
             answered += f64::from(count);
         }
         Ok(answered / start.elapsed().as_secs_f64())
+    }
+}
+
+impl Load {
+    /// How many requests a second are answered where each connection asks every `pace` and never sooner: one that has
+    /// no answer by then asks that much less. With it, how long the slowest hundredth of answers took at least.
+    pub async fn paced(&mut self, pace: Duration, time: Duration) -> std::io::Result<(f64, Duration)> {
+        let start = Instant::now();
+        let mut asking = JoinSet::new();
+        for mut connection in self.connections.drain(..) {
+            asking.spawn(async move {
+                let mut ticks = tokio::time::interval(pace);
+                ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+                let mut waited = Vec::new();
+                while start.elapsed() < time {
+                    ticks.tick().await;
+                    let asked_at = Instant::now();
+                    connection.ask().await?;
+                    waited.push(asked_at.elapsed());
+                }
+                Ok::<_, std::io::Error>((connection, waited))
+            });
+        }
+        let mut all = Vec::new();
+        while let Some(ended) = asking.join_next().await {
+            let (connection, waited) = ended.map_err(std::io::Error::other)??;
+            self.connections.push(connection);
+            all.extend(waited);
+        }
+        let rate = all.len() as f64 / start.elapsed().as_secs_f64();
+        all.sort_unstable();
+        Ok((rate, all.get(all.len() * 99 / 100).copied().unwrap_or_default()))
     }
 }
 
