@@ -6,6 +6,7 @@
 use crate::bench::{MANIFEST, areas, listed};
 use crate::failure::Failure;
 use crate::program::Program;
+use crate::servers;
 
 /// Runs the agreement program of one area in release mode; ARGS go to it.
 pub(crate) fn peers(args: &[String]) -> Result<(), Failure> {
@@ -15,6 +16,9 @@ pub(crate) fn peers(args: &[String]) -> Result<(), Failure> {
     };
     if !areas.contains(area) {
         return Err(Failure::usage(format!("there is no area `{area}`, only: {}", listed(&areas))));
+    }
+    if area == "http" {
+        servers::ensure_load()?;
     }
     let program = format!("{PREFIX}{area}");
     Program::cargo()
@@ -33,6 +37,6 @@ mod tests {
     fn an_unknown_area_is_a_usage_error() {
         let failure = peers(&["nothing".to_owned()]).unwrap_err();
         assert_eq!(failure.code(), 2);
-        assert_eq!(failure.message(), Some("there is no area `nothing`, only: identity, signal"));
+        assert_eq!(failure.message(), Some("there is no area `nothing`, only: http, identity, signal"));
     }
 }

@@ -1,15 +1,28 @@
-//! The servers that tests of `wa-integrator` start for themselves: PostgreSQL's and NATS's programs.
+//! The programs that tests of `wa-integrator` start for themselves: PostgreSQL's and NATS's servers, and `curl`.
 
 use std::path::PathBuf;
 
 use crate::failure::Failure;
 use crate::system;
 
-/// Makes sure that the programs are there; installs them where that is possible.
+/// Makes sure that what tests start is there; installs it where that is possible.
 pub(crate) fn ensure() -> Result<(), Failure> {
+    ensure_programs(&TESTS)
+}
+
+/// The same for what `cargo xtask peers http` starts.
+pub(crate) fn ensure_load() -> Result<(), Failure> {
+    ensure_programs(&LOAD)
+}
+
+/// Programs, each with the Debian package that has it.
+const TESTS: [(&str, &str); 3] = [("initdb", "postgresql"), ("nats-server", "nats-server"), ("curl", "curl")];
+const LOAD: [(&str, &str); 2] = [("h2load", "nghttp2-client"), ("npm", "npm")];
+
+fn ensure_programs(programs: &[(&str, &'static str)]) -> Result<(), Failure> {
     let directories = directories();
     let there = |name: &str| directories.iter().any(|directory| directory.join(name).is_file());
-    let missing = missing_packages(there);
+    let missing = missing_packages(programs, there);
     if missing.is_empty() || !cfg!(unix) {
         return Ok(());
     }
@@ -30,17 +43,16 @@ fn directories() -> Vec<PathBuf> {
 }
 
 /// The Debian packages to install.
-fn missing_packages(there: impl Fn(&str) -> bool) -> Vec<&'static str> {
-    let programs = [("initdb", "postgresql"), ("nats-server", "nats-server")];
-    programs.into_iter().filter(|(program, _)| !there(program)).map(|(_, package)| package).collect()
+fn missing_packages(programs: &[(&str, &'static str)], there: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    programs.iter().filter(|(program, _)| !there(program)).map(|(_, package)| *package).collect()
 }
 
 fn advice(missing: &[&str], apt: bool) -> String {
     let missing = missing.join(" ");
     if apt {
-        return format!("tests start servers of their own, please run: sudo apt-get install -y {missing}");
+        return format!("other programs are started, please run: sudo apt-get install -y {missing}");
     }
-    format!("tests start servers of their own, please install: {missing}")
+    format!("other programs are started, please install: {missing}")
 }
 
 #[cfg(test)]
@@ -49,14 +61,15 @@ mod tests {
 
     #[test]
     fn only_what_is_missing_is_named() {
-        assert_eq!(missing_packages(|_| true), [""; 0]);
-        assert_eq!(missing_packages(|name| name == "initdb"), ["nats-server"]);
-        assert_eq!(missing_packages(|_| false), ["postgresql", "nats-server"]);
+        assert_eq!(missing_packages(&TESTS, |_| true), [""; 0]);
+        assert_eq!(missing_packages(&TESTS, |name| name == "initdb"), ["nats-server", "curl"]);
+        assert_eq!(missing_packages(&TESTS, |_| false), ["postgresql", "nats-server", "curl"]);
+        assert_eq!(missing_packages(&LOAD, |name| name == "npm"), ["nghttp2-client"]);
     }
 
     #[test]
     fn the_advice_is_one_sentence() {
-        let expected = "tests start servers of their own, please run: sudo apt-get install -y nats-server";
+        let expected = "other programs are started, please run: sudo apt-get install -y nats-server";
         assert_eq!(advice(&["nats-server"], true), expected);
         assert!(advice(&["nats-server"], false).ends_with("please install: nats-server"));
     }

@@ -4,14 +4,12 @@
 //! whose keys are rotated and revoked in between, and verify what it issues; they must refuse a changed token, and one
 //! of a revoked key.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, header};
-use peers_integrator::{USER, credential};
+use peers_integrator::{Client, USER, WHATSAPP, credential};
 use serde_json::Value;
 use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
 use wa_integrator::{
@@ -22,12 +20,9 @@ use wa_profile::Profile;
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// The version of PyJWT; that of `jose` is in `clients/package.json`.
-const PYJWT: &str = "PyJWT[crypto]==2.15.1";
-
 #[tokio::main]
 async fn main() -> Result<(), Fault> {
-    let clients = install()?;
+    let clients = [Client::jose()?, Client::pyjwt()?];
     let (server, keeper) = serve().await?;
     let now = Clock::system().now();
     let mut agreed = 0;
@@ -43,13 +38,6 @@ async fn main() -> Result<(), Fault> {
     agreed += server.refused(&clients, &changed(&first))?;
     println!("{agreed} verdicts of {} clients, all as they should be", clients.len());
     Ok(())
-}
-
-/// A client: its name, its program and its script.
-struct Client {
-    name: &'static str,
-    program: PathBuf,
-    script: PathBuf,
 }
 
 /// A server of ours on a loopback port.
@@ -87,9 +75,9 @@ impl Running {
     fn accepted(&self, clients: &[Client], token: &str) -> Result<usize, Fault> {
         for client in clients {
             let read =
-                self.verify(client, token)?.ok_or_else(|| format!("{} refuses our token", client.name))?;
+                self.verify(client, token)?.ok_or_else(|| format!("{} refuses our token", client.name()))?;
             if read["claims"]["sub"] != USER || read["header"]["alg"] != "RS256" {
-                return Err(format!("{} reads another token: {read}", client.name).into());
+                return Err(format!("{} reads another token: {read}", client.name()).into());
             }
         }
         Ok(clients.len())
@@ -99,41 +87,15 @@ impl Running {
     fn refused(&self, clients: &[Client], token: &str) -> Result<usize, Fault> {
         for client in clients {
             if self.verify(client, token)?.is_some() {
-                return Err(format!("{} accepts what it must not", client.name).into());
+                return Err(format!("{} accepts what it must not", client.name()).into());
             }
         }
         Ok(clients.len())
     }
 
     fn verify(&self, client: &Client, token: &str) -> Result<Option<Value>, Fault> {
-        let arguments = [self.jwks.as_str(), token, &self.base, "https://whatsapp.com"];
-        let output = Command::new(&client.program).arg(&client.script).args(arguments).output()?;
-        if !output.status.success() {
-            return Ok(None);
-        }
-        Ok(Some(serde_json::from_slice(&output.stdout)?))
+        Ok(client.verify([&self.jwks, token, &self.base, WHATSAPP], None)?)
     }
-}
-
-fn install() -> Result<Vec<Client>, Fault> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("clients");
-    if !directory.join("node_modules").is_dir() {
-        run(Command::new("npm")
-            .args(["install", "--silent", "--no-audit", "--no-fund"])
-            .current_dir(&directory))?;
-    }
-    let python = directory.join("venv/bin/python");
-    if !python.exists() {
-        run(Command::new("python3").args(["-m", "venv", "venv"]).current_dir(&directory))?;
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet", PYJWT]))?;
-    }
-    let client = |name, program, script: &str| Client { name, program, script: directory.join(script) };
-    Ok(vec![client("jose", PathBuf::from("node"), "verify.mjs"), client("PyJWT", python, "verify.py")])
-}
-
-fn run(command: &mut Command) -> Result<(), Fault> {
-    let status = command.status()?;
-    if status.success() { Ok(()) } else { Err(format!("{command:?}: {status}").into()) }
 }
 
 /// The name of a token's key.
