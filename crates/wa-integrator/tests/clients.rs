@@ -2,7 +2,7 @@
 //! one process follows another: no request fails.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers fail the test")]
 
 mod fixture {
     #[expect(dead_code, reason = "what other tests do with the program")]
