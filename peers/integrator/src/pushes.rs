@@ -98,6 +98,21 @@ impl Pushes {
             .expect("a request")
     }
 
+    /// One of them as HTTP/1.1 says it.
+    ///
+    /// # Panics
+    /// If there is no such push.
+    pub fn bytes(&self, number: usize) -> Vec<u8> {
+        let Signed { message, signature } = &self.tokens[number];
+        let (signature, body) = (URL_SAFE_NO_PAD.encode(signature), format!("{{\"to\":\"user {number}\"}}"));
+        let length = body.len();
+        format!(
+            "POST /push HTTP/1.1\r\nhost: integrator.example\r\nauthorization: Bearer {message}.{signature}\r\n\
+             content-type: application/json\r\ncontent-length: {length}\r\n\r\n{body}"
+        )
+        .into_bytes()
+    }
+
     /// Nothing but the RSA verification of one of them.
     ///
     /// # Panics
