@@ -124,12 +124,13 @@ async fn succession(program: &Path, directory: &Path) -> Result<(), Fault> {
     let asked = load.end().await;
     current.stop()?;
     println!(
-        "{successors} restarts in {:.0} s: HTTP/1.1 {} requests on connections that stay, {} on one each, HTTP/2 {}; \
-         {} failed",
+        "{successors} restarts in {:.0} s: HTTP/1.1 {} requests on connections that stay, {} on one each, HTTP/2 {}, \
+         {} of them asked again after GOAWAY; {} failed",
         begun.elapsed().as_secs_f64(),
         asked.keeping,
         asked.opening,
         asked.http2,
+        asked.again,
         asked.failed
     );
     match asked.failure {
