@@ -29,8 +29,8 @@ pub struct Asked {
     pub opening: u64,
     /// Over HTTP/2.
     pub http2: u64,
-    /// Over HTTP/2, asked once more on another connection: the server's GOAWAY had crossed them, and requests after the
-    /// one that it names were not taken (RFC 9113 §6.8). Browsers do so by themselves; hyper leaves it to its caller.
+    /// Over HTTP/2, ended without an answer and asked once more: GOAWAY may cross a request, and those after the one that
+    /// it names may be repeated (RFC 9113 §6.8). Browsers do so by themselves; hyper leaves it to its caller.
     pub again: u64,
     /// Not answered, or with another answer.
     pub failed: u64,

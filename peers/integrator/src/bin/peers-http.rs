@@ -125,7 +125,7 @@ async fn succession(program: &Path, directory: &Path) -> Result<(), Fault> {
     current.stop()?;
     println!(
         "{successors} restarts in {:.0} s: HTTP/1.1 {} requests on connections that stay, {} on one each, HTTP/2 {}, \
-         {} of them asked again after GOAWAY; {} failed",
+         {} of them asked twice; {} failed",
         begun.elapsed().as_secs_f64(),
         asked.keeping,
         asked.opening,
