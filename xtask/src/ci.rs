@@ -55,6 +55,15 @@ const FULL: &[Step] = &[
         name: "fuzz targets compile",
         run: || cargo(&["check", "--all-features", "--manifest-path", "fuzz/Cargo.toml"]),
     },
+    Step {
+        name: "traces",
+        run: || {
+            test::test(
+                &["--", "-p", "wa-integrator", "--features", "otel", "--test", "telemetry"]
+                    .map(str::to_owned),
+            )
+        },
+    },
     Step { name: "leaf crates build from their packages", run: packages },
 ];
 

@@ -127,12 +127,15 @@ pub(crate) enum StartError {
     Unshared { name: &'static str },
     #[error("--{name} is needed as well")]
     Needed { name: &'static str },
-    #[cfg(not(all(feature = "nats", feature = "postgres", feature = "s3")))]
+    #[cfg(not(all(feature = "nats", feature = "otel", feature = "postgres", feature = "s3")))]
     #[error("this program was built without {name}")]
     NotBuilt { name: &'static str },
     #[cfg(feature = "postgres")]
     #[error("there is no store at {path}", path = .path.display())]
     NoStore { path: PathBuf },
+    #[cfg(feature = "otel")]
+    #[error("traces cannot be sent there")]
+    Collector,
     #[error("something is wrong")]
     Unwell,
     #[error("hosted media is not as it should be")]

@@ -12,6 +12,7 @@ mod serving;
 mod settings;
 mod signals;
 mod store_commands;
+mod telemetry;
 
 use std::{
     io::{self, Write as _},
@@ -19,13 +20,12 @@ use std::{
 };
 
 use clap::Parser as _;
-use cli::{Arguments, Command, ConfigCommand, LOG, StartError, StoreCommand};
-use tracing_subscriber::EnvFilter;
+use cli::{Arguments, Command, ConfigCommand, StartError, StoreCommand};
+use settings::Settings;
+use telemetry::Telemetry;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let filter = EnvFilter::try_from_env(LOG).unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).init();
     match start(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -40,12 +40,19 @@ fn main() -> ExitCode {
 async fn start(arguments: Arguments) -> Result<(), StartError> {
     let Arguments { command, file, settings } = arguments;
     let settings = settings.over_file(&file)?;
+    let telemetry = Telemetry::begin(&settings.telemetry)?;
+    let result = run(command, &settings).await;
+    telemetry.end().await;
+    result
+}
+
+async fn run(command: Option<Command>, settings: &Settings) -> Result<(), StartError> {
     match command {
-        Some(Command::Keys { command }) => key_commands::run(&command, &settings).await,
-        Some(Command::Media { command }) => media_commands::run(&command, &settings).await,
-        Some(Command::Config { command: ConfigCommand::Check }) => config_commands::check(&settings),
-        Some(Command::Store { command: StoreCommand::Migrate }) => store_commands::migrate(&settings).await,
-        Some(Command::Doctor { json }) => doctor::examine(&settings, json).await,
-        None => serving::serve(&settings).await,
+        Some(Command::Keys { command }) => key_commands::run(&command, settings).await,
+        Some(Command::Media { command }) => media_commands::run(&command, settings).await,
+        Some(Command::Config { command: ConfigCommand::Check }) => config_commands::check(settings),
+        Some(Command::Store { command: StoreCommand::Migrate }) => store_commands::migrate(settings).await,
+        Some(Command::Doctor { json }) => doctor::examine(settings, json).await,
+        None => serving::serve(settings).await,
     }
 }

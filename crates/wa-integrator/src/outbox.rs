@@ -4,6 +4,7 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use rand::Rng as _;
 use tokio::{sync::Notify, task::JoinSet};
+use tracing::Instrument as _;
 
 use crate::{Clock, Outcome, PushSink, StoreError, WakeUp, store::Store};
 
@@ -143,10 +144,12 @@ impl<S: Store + Clone> Shared<S> {
         let mut deliveries = JoinSet::new();
         for wake_up in due {
             let (sink, store, rules) = (Arc::clone(sink), self.store.clone(), self.rules);
-            deliveries.spawn(async move {
+            let span = tracing::info_span!("deliver", sink = sink.name());
+            let delivery = async move {
                 let outcome = rules.attempt(sink.as_ref(), &wake_up, now).await;
                 store.settle(wake_up, outcome).await.map(|()| outcome)
-            });
+            };
+            deliveries.spawn(delivery.instrument(span));
         }
         let (mut settled, mut retried, mut dead) = (Ok(tried), 0, 0);
         while let Some(delivery) = deliveries.join_next().await {

@@ -357,6 +357,7 @@ const TOKENS_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 
 /// Counts an answer. Routes and statuses are few, whoever asks for whatever.
 fn note(route: &'static str, status: StatusCode, asked_at: Instant) {
+    tracing::Span::current().record("route", route).record("status", i64::from(status.as_u16()));
     let labels = [("route", route.to_owned()), ("status", status.as_str().to_owned())];
     metrics::counter!("wa_integrator_requests_total", &labels).increment(1);
     metrics::histogram!("wa_integrator_request_seconds", "route" => route).record(asked_at.elapsed());

@@ -11,6 +11,7 @@ mod listen;
 mod media;
 mod push;
 mod store;
+mod telemetry;
 mod tls;
 mod tokens;
 mod value;
@@ -28,6 +29,7 @@ pub(crate) use listen::ListenSettings;
 pub(crate) use media::MediaSettings;
 pub(crate) use push::PushSettings;
 pub(crate) use store::StoreSettings;
+pub(crate) use telemetry::TelemetrySettings;
 pub(crate) use tls::TlsSettings;
 pub(crate) use tokens::{Recognition, TokenSettings};
 
@@ -62,6 +64,9 @@ pub(crate) struct Settings {
     /// `[media]`
     #[command(flatten)]
     pub(crate) media: MediaSettings,
+    /// `[telemetry]`
+    #[command(flatten)]
+    pub(crate) telemetry: TelemetrySettings,
 }
 
 /// Where the file is.
@@ -95,6 +100,7 @@ impl Settings {
             tokens: self.tokens.over(below.tokens),
             push: self.push.over(below.push),
             media: self.media.over(below.media),
+            telemetry: self.telemetry.over(below.telemetry),
         }
     }
 }

@@ -77,6 +77,14 @@ fn a_check_says_what_a_start_would() {
     ] {
         assert_eq!(refusal(content, &[], &[]), format!("wa-integrator: {sentence}\n"), "{content}");
     }
+    let traces = "[telemetry]\notlp_endpoint = \"http://collector.example\"\n";
+    let error = refusal(traces, &[], &[]);
+    assert!(error.contains("telemetry.otlp_endpoint: must be https, or http on a loopback host"), "{error}");
+    #[cfg(not(feature = "otel"))]
+    {
+        let error = refusal(&traces.replace("http:", "https:"), &[], &[]);
+        assert_eq!(error, "wa-integrator: this program was built without opentelemetry\n");
+    }
     let overridden = check("[tokens]\nlifetime = 0\n", &[], &["--token-lifetime", "60"]);
     assert!(overridden.status.success());
 }

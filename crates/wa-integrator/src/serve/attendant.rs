@@ -17,7 +17,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::Service;
-use tracing::Instrument as _;
+use tracing::{Instrument as _, field};
 
 use super::{
     ConnectionLimits,
@@ -132,7 +132,9 @@ impl<S: Answers> Service<Request<Incoming>> for Attendant<S> {
         head.extensions.insert(PeerAddress(this.peer));
         head.extensions.insert(ClientAddress(client));
         head.extensions.insert(id.clone());
-        let span = tracing::info_span!("request", id = id.as_str(), client = %client);
+        // Route and status are told by whoever answers.
+        let (route, status) = (field::Empty, field::Empty);
+        let span = tracing::info_span!("request", id = id.as_str(), client = %client, route, status);
         Box::pin(async move {
             let is_http_1 = head.version < Version::HTTP_2;
             let watch = this.watch.clone();
