@@ -3,7 +3,7 @@
 //! The benchmarks live in `peers/`, a workspace of its own that is never published, since it holds the other
 //! implementations. What they print is described in `docs/BENCHMARKS.md`.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::failure::{Failure, no_more};
 use crate::program::{Program, root};
@@ -17,9 +17,9 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
     let Some((area, rest)) = args.split_first() else {
         return Err(Failure::usage(format!("name an area: {}", listed(&areas))));
     };
-    if !areas.contains(area) {
+    let Some(manifest) = areas.get(area) else {
         return Err(Failure::usage(format!("there is no area `{area}`, only: {}", listed(&areas))));
-    }
+    };
     let (json, rest) = match rest.split_first() {
         Some((first, rest)) if first == "--json" => (Some("--json"), rest),
         _ => (None, rest),
@@ -27,23 +27,26 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
     no_more("bench", rest)?;
     let program = format!("{PREFIX}{area}");
     Program::cargo()
-        .with_args(["run", "--release", "--quiet", "--manifest-path", MANIFEST, "--bin", &program, "--"])
+        .with_args(["run", "--release", "--quiet", "--manifest-path", manifest, "--bin", &program, "--"])
         .with_args(json)
         .run()
 }
 
-/// The workspace of the other implementations.
-pub(crate) const MANIFEST: &str = "peers/Cargo.toml";
-
 const PREFIX: &str = "bench-";
 
-/// The areas that have a program of this kind: `peers/*/src/bin/PREFIX-AREA.rs`.
-pub(crate) fn areas(prefix: &str) -> BTreeSet<String> {
-    let packages = std::fs::read_dir(root().join("peers")).into_iter().flatten().flatten();
-    let programs = packages.filter_map(|package| std::fs::read_dir(package.path().join("src/bin")).ok());
-    let names =
-        programs.flatten().flatten().map(|program| program.file_name().to_string_lossy().into_owned());
-    names.filter_map(|name| area(&name, prefix).map(str::to_owned)).collect()
+/// The areas that have a program of this kind, `peers/PACKAGE/src/bin/PREFIX-AREA.rs`, each with its package's manifest:
+/// built by that, a program needs nothing of the other packages.
+pub(crate) fn areas(prefix: &str) -> BTreeMap<String, String> {
+    let mut areas = BTreeMap::new();
+    for package in std::fs::read_dir(root().join("peers")).into_iter().flatten().flatten() {
+        let manifest = format!("peers/{}/Cargo.toml", package.file_name().to_string_lossy());
+        for program in std::fs::read_dir(package.path().join("src/bin")).into_iter().flatten().flatten() {
+            if let Some(area) = area(&program.file_name().to_string_lossy(), prefix) {
+                areas.insert(area.to_owned(), manifest.clone());
+            }
+        }
+    }
+    areas
 }
 
 fn area<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
@@ -51,8 +54,8 @@ fn area<'n>(name: &'n str, prefix: &str) -> Option<&'n str> {
 }
 
 /// The areas in one line.
-pub(crate) fn listed(areas: &BTreeSet<String>) -> String {
-    areas.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+pub(crate) fn listed(areas: &BTreeMap<String, String>) -> String {
+    areas.keys().map(String::as_str).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

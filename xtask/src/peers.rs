@@ -3,7 +3,7 @@
 //! The programs, one `peers-AREA` for each area, live in the workspace `peers/` beside the benchmarks. What they need
 //! of other package managers they install themselves.
 
-use crate::bench::{MANIFEST, areas, listed};
+use crate::bench::{areas, listed};
 use crate::failure::Failure;
 use crate::program::Program;
 use crate::servers;
@@ -14,15 +14,15 @@ pub(crate) fn peers(args: &[String]) -> Result<(), Failure> {
     let Some((area, rest)) = args.split_first() else {
         return Err(Failure::usage(format!("name an area: {}", listed(&areas))));
     };
-    if !areas.contains(area) {
+    let Some(manifest) = areas.get(area) else {
         return Err(Failure::usage(format!("there is no area `{area}`, only: {}", listed(&areas))));
-    }
+    };
     if area == "http" {
         servers::ensure_load()?;
     }
     let program = format!("{PREFIX}{area}");
     Program::cargo()
-        .with_args(["run", "--release", "--quiet", "--manifest-path", MANIFEST, "--bin", &program, "--"])
+        .with_args(["run", "--release", "--quiet", "--manifest-path", manifest, "--bin", &program, "--"])
         .with_args(rest)
         .run()
 }
