@@ -38,7 +38,7 @@ use crate::{
 ///
 /// Only the bodies of pushes and uploads are read, and only once it is known whose they are. Refusals of
 /// WhatsApp's requests have none, those of our own clients are problems (RFC 9457). Signing runs on tokio's
-/// blocking threads, as many at a time as there are processors, so the service is called inside a tokio runtime.
+/// blocking threads, four for each processor at most, so the service is called inside a tokio runtime.
 ///
 /// | request | answer |
 /// |---|---|
@@ -89,7 +89,7 @@ impl<A: Authenticator> Integrator<A> {
             limit: PerUser::new(TOKENS_A_MINUTE, clock.clone()),
             clock,
             room: Arc::new(Semaphore::new(WAITING_MAX)),
-            signing: Arc::new(Semaphore::new(processors)),
+            signing: Arc::new(Semaphore::new(SIGNING_OF_A_PROCESSOR * processors)),
             push: None,
             media: None,
             users: None,
@@ -352,6 +352,8 @@ const CHALLENGE_MISSING: &str = "Bearer realm=\"wa-integrator\"";
 const CHALLENGE_REFUSED: &str = "Bearer realm=\"wa-integrator\", error=\"invalid_token\"";
 /// How many tokens are being signed or wait to be; beyond that the answer is 503.
 const WAITING_MAX: usize = 256;
+/// While one ends and the next is being handed over, a processor has others.
+const SIGNING_OF_A_PROCESSOR: usize = 4;
 const RETRY_SECONDS: u64 = 1;
 const TOKENS_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
 

@@ -42,7 +42,7 @@ impl<A: Authenticator> Shared<A> {
         self.sign(key, principal, now).await
     }
 
-    /// Signs off the async threads: a bounded number waits, and no more sign at a time than can at once.
+    /// Signs off the async threads: a bounded number waits, and few sign at a time.
     async fn sign(
         &self,
         key: Arc<SigningKey>,
