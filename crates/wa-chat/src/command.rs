@@ -96,7 +96,7 @@ pub enum NoAnswer {
     #[error("the connection ended first")]
     Lost,
     /// The server did not answer within a minute; whether it did what was asked is not known.
-    #[error("no answer")]
+    #[error("the server did not answer in time")]
     Late,
     /// The profile has no such request.
     #[error("not part of this profile")]

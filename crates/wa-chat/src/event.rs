@@ -186,6 +186,6 @@ pub enum NoSession {
     #[error("the answer cannot be read")]
     Unreadable,
     /// The server did not answer within a minute; it is asked again with the next message, or connection.
-    #[error("no answer")]
+    #[error("the server did not answer in time")]
     Unanswered,
 }

@@ -51,16 +51,16 @@ pub async fn measured() -> Vec<Row> {
     let idle = peak(&host);
     let (sent, hosted) = tokio::task::spawn_blocking({
         let (base, source) = (line.trim().to_owned(), shown(&source));
-        move || (end(start(&["--send", &base, &source])), host)
+        move || (measured_by(start(&["--send", &base, &source])), host)
     })
     .await
     .expect("the sender");
     let hosting = peak(&hosted);
-    let _ = end(hosted);
+    end(hosted);
     let said = [hex(&facts.sha256), hex(&facts.enc_sha256)].concat();
     let fetched = tokio::task::spawn_blocking({
         let target = shown(&target);
-        move || end(start(&["--fetch", &origin, &said, &target]))
+        move || measured_by(start(&["--fetch", &origin, &said, &target]))
     })
     .await
     .expect("the fetcher");
@@ -112,13 +112,18 @@ fn start(arguments: &[&str]) -> Child {
     command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a process")
 }
 
-/// Waits for its end; what it said last.
-fn end(mut child: Child) -> f64 {
+/// Waits for its end; the peak that it said last.
+fn measured_by(child: Child) -> f64 {
+    let said = end(child);
+    said.lines().last().and_then(|line| line.parse().ok()).expect("its peak")
+}
+
+/// Waits for its end; what it said.
+fn end(mut child: Child) -> String {
     drop(child.stdin.take());
     let output = child.wait_with_output().expect("its end");
     assert!(output.status.success());
-    let said = String::from_utf8_lossy(&output.stdout);
-    said.lines().last().and_then(|line| line.parse().ok()).unwrap_or_default()
+    String::from_utf8(output.stdout).expect("text")
 }
 
 fn peak(child: &Child) -> f64 {

@@ -15,7 +15,7 @@ use crate::{Ask, NoAnswer, Ticket};
 /// What the ids of requests begin with.
 const PREFIX: &str = "req-";
 
-/// How long the server may take to answer; public clients wait as long.
+/// How long the server may take to answer: our choice, no document names a time.
 const ANSWER: Duration = Duration::from_secs(60);
 
 /// A request and what its answer needs.

@@ -1,7 +1,7 @@
 //! `cargo xtask peers http`: the running program before other clients, and before load while it is restarted.
 //!
 //! `h2load` and npm `jose` ask it over HTTP/1.1 and HTTP/2, with TLS and without; then processes follow one another on
-//! one socket under load. No request may fail.
+//! one socket under load. No request may fail; one over HTTP/2 that the last GOAWAY crossed is asked once more and counted.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::{SocketAddr, TcpListener};
