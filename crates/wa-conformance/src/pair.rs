@@ -175,7 +175,7 @@ impl Pair {
             70..110 => self.phone_writes()?,
             110..230 => self.deliver_to_server(),
             230..360 => self.deliver_to_client(),
-            360..510 => self.take_transaction(),
+            360..510 => self.take_transaction()?,
             510..660 => self.run_transaction()?,
             660..810 => self.tell()?,
             810..890 => self.transmit(),
@@ -273,11 +273,18 @@ impl Pair {
         done.ok_or_else(|| Failure(format!("the phone could not {what}")))
     }
 
-    fn take_transaction(&mut self) {
+    fn take_transaction(&mut self) -> Result<(), Failure> {
         if self.transaction.is_none() {
             self.transaction = self.client.poll_transaction().map(|transaction| (transaction, false));
         }
         self.take_accepted();
+        self.nothing_stalls()
+    }
+
+    /// Without a transaction under way every input has been dealt with.
+    fn nothing_stalls(&self) -> Result<(), Failure> {
+        let is_stalled = self.transaction.is_none() && self.client.queued() > 0;
+        ensure("inputs wait and nothing will run them", !is_stalled)
     }
 
     /// The store runs it, perhaps twice.
@@ -369,11 +376,11 @@ impl Pair {
 
     /// Runs the client's transactions until it has none.
     fn settle(&mut self) -> Result<(), Failure> {
-        self.take_transaction();
+        self.take_transaction()?;
         while self.transaction.is_some() {
             self.run_transaction()?;
             self.tell()?;
-            self.take_transaction();
+            self.take_transaction()?;
         }
         Ok(())
     }
