@@ -6,6 +6,7 @@
 
 mod backend;
 mod checks;
+mod drain;
 mod endurance;
 mod environment;
 mod exchange;
@@ -20,6 +21,7 @@ mod user;
 mod wire;
 
 pub use crate::checks::{Check, all};
+pub use crate::drain::drain;
 pub use crate::endurance::{serve, survive, watch};
 pub use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
 pub use crate::failure::Failure;

@@ -40,6 +40,12 @@ enum What {
         #[arg(long, default_value_t = 1)]
         every: u64,
     },
+    /// Empty full mailboxes with the loop of the README, on busy processors
+    Drain {
+        /// How many
+        #[arg(long, default_value_t = 100)]
+        runs: u32,
+    },
     /// Kill a running client again and again
     Kill {
         /// How often
@@ -75,6 +81,7 @@ enum Rows {
 
 fn main() -> ExitCode {
     let (what, outcome) = match Arguments::parse().what {
+        What::Drain { runs } => return done(wa_conformance::drain(runs)),
         What::Kill { times } => return live(async |program| wa_conformance::survive(program, times).await),
         What::Sync { texts } => return live(async |program| wa_conformance::watch(program, texts).await),
         What::Client { orders } => {
@@ -99,12 +106,16 @@ fn main() -> ExitCode {
 }
 
 /// Runs something that needs sockets; it is told where this program lies.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 fn live(run: impl AsyncFnOnce(&Path) -> Result<String, Failure>) -> ExitCode {
     let outcome = std::env::current_exe().map_err(Failure::from).and_then(|program| {
         let runtime = tokio::runtime::Runtime::new()?;
         runtime.block_on(run(&program))
     });
+    done(outcome)
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+fn done(outcome: Result<String, Failure>) -> ExitCode {
     match outcome {
         Ok(done) => {
             println!("{done}");
