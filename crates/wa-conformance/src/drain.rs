@@ -31,8 +31,8 @@ const USER: &str = "drain";
 pub fn drain(runs: u32) -> Result<String, Failure> {
     let servers = Runtime::new()?;
     let environment = servers.block_on(Environment::in_process(Document::ReferenceOffer))?;
-    let silent = environment.control(&format!("phones/{PHONE}"), json!({ "answers": false }));
-    servers.block_on(silent)?;
+    let phone = format!("phones/{PHONE}");
+    servers.block_on(environment.control(&phone, json!({ "answers": false })))?;
     let is_over = AtomicBool::new(false);
     let processors = std::thread::available_parallelism()?.get();
     std::thread::scope(|scope| {

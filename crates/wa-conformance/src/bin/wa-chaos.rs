@@ -1,5 +1,6 @@
 //! `wa-chaos`: many runs of client and WhatsApp under faults, each of which replays from its number.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
 use std::path::Path;
 use std::process::ExitCode;
@@ -7,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use sha2::{Digest, Sha256};
 use wa_conformance::{Failure, Faults, Pair, Schedule, StorageKind, Tally};
 
 /// Runs client and WhatsApp under faults. A run that fails is named by its seed, and replays.
@@ -46,6 +48,12 @@ enum What {
         #[arg(long, default_value_t = 100)]
         runs: u32,
     },
+    /// One SHA-256 over all that the client lets out in many schedules; a change that only moves code keeps it
+    Digest {
+        /// How many schedules
+        #[arg(long, default_value_t = 1_000)]
+        seeds: u64,
+    },
     /// Kill a running client again and again
     Kill {
         /// How often
@@ -82,6 +90,7 @@ enum Rows {
 fn main() -> ExitCode {
     let (what, outcome) = match Arguments::parse().what {
         What::Drain { runs } => return done(wa_conformance::drain(runs)),
+        What::Digest { seeds } => return done(digest(seeds)),
         What::Kill { times } => return live(async |program| wa_conformance::survive(program, times).await),
         What::Sync { texts } => return live(async |program| wa_conformance::watch(program, texts).await),
         What::Client { orders } => {
@@ -126,6 +135,20 @@ fn done(outcome: Result<String, Failure>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The digest of the digests of schedules, in their order.
+fn digest(seeds: u64) -> Result<String, Failure> {
+    let digests = Mutex::new(BTreeMap::new());
+    let run = |seed| {
+        let digest = Schedule { seed, faults: Faults::All, storage: StorageKind::Memory }.digest()?;
+        digests.lock().unwrap_or_else(PoisonError::into_inner).insert(seed, digest);
+        Ok(Tally::default())
+    };
+    many(seeds, "seed", 0, run).map_err(Failure)?;
+    let digests = digests.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let whole = digests.values().fold(Sha256::new(), |whole, digest| whole.chain_update(digest));
+    Ok(hex::encode(whole.finalize()))
 }
 
 /// Each edge alone, and every so many-th pair, under both documents.
