@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -54,6 +54,11 @@ enum What {
         #[arg(long, default_value_t = 1_000)]
         seeds: u64,
     },
+    /// Write a store file of this version, for the tests of later ones
+    Fixture {
+        /// Into which directory
+        directory: PathBuf,
+    },
     /// Kill a running client again and again
     Kill {
         /// How often
@@ -91,6 +96,11 @@ fn main() -> ExitCode {
     let (what, outcome) = match Arguments::parse().what {
         What::Drain { runs } => return done(wa_conformance::drain(runs)),
         What::Digest { seeds } => return done(digest(seeds)),
+        What::Fixture { directory } => {
+            let written = wa_conformance::write_fixture(&directory)
+                .and_then(|()| wa_conformance::open_fixture(&directory));
+            return done(written.map(|()| format!("written and opened: {}", directory.display())));
+        }
         What::Kill { times } => return live(async |program| wa_conformance::survive(program, times).await),
         What::Sync { texts } => return live(async |program| wa_conformance::watch(program, texts).await),
         What::Client { orders } => {
