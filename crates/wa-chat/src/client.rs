@@ -210,6 +210,13 @@ impl Client {
         self.messenger.wants_input()
     }
 
+    /// How many inputs were put in and have not been dealt with.
+    ///
+    /// Nothing stalls: there are none once every `poll_*` has given nothing and no transaction is under way.
+    pub fn queued(&self) -> usize {
+        self.messenger.queued()
+    }
+
     /// Whether there is a connection, logged in or on the way.
     pub fn is_connected(&self) -> bool {
         self.channel.is_some()

@@ -37,6 +37,8 @@ mod receive;
 mod requests;
 mod retry;
 mod send;
+#[cfg(test)]
+mod tests;
 mod view;
 
 /// Inputs that may wait before [`Messenger::wants_input`] says no.
@@ -219,7 +221,6 @@ impl Messenger {
         let (writes, released) = self.batch.seal();
         let erase = released.erased;
         if !erase && writes.is_empty() && wanted.is_empty() && inbox.is_none() && outbox.is_none() {
-            self.release(released, self.generation);
             return None;
         }
         let page = |table: fn(u64) -> Key, page: Page| Read::Page {
@@ -270,6 +271,13 @@ impl Messenger {
         self.queue.len() < MAX_QUEUED && self.transmits.len() < MAX_READY
     }
 
+    /// How many inputs were put in and have not been dealt with.
+    ///
+    /// Nothing stalls: there are none once every `poll_*` has given nothing and no transaction is under way.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
     /// Answers first: whoever waits for one may be the one who should take the rest.
     fn tell(&mut self, events: Vec<Event>) {
         for event in events {
@@ -283,6 +291,8 @@ impl Messenger {
     fn erase(&mut self) {
         self.erased = true;
         self.account = None;
+        self.batch = Batch::default();
+        self.wanted.clear();
         self.queue.clear();
         self.transmits.clear();
         self.view.clear();
@@ -292,9 +302,12 @@ impl Messenger {
     /// Runs the steps that can run. One that misses rows holds up its own lane only.
     fn process(&mut self, now: Now, rng: &mut impl CryptoRng) {
         self.requests.tell_time(now.tick);
+        if self.erased {
+            return self.queue.clear();
+        }
         let mut blocked = BTreeSet::new();
         let mut position = 0;
-        while self.batch.steps() < MAX_STEPS && !self.erased {
+        while self.batch.steps() < MAX_STEPS || self.release_unwritten() {
             let Some(input) = self.queue.get(position) else { break };
             let lane = input.lane();
             if blocked.contains(&lane) {
@@ -318,9 +331,21 @@ impl Messenger {
                 }
             }
         }
+        self.release_unwritten();
         if self.link.is_none() {
             self.forget_if_idle();
         }
+    }
+
+    /// Lets out what a batch without writes has caused: no transaction will come whose commit could do it, nor one that
+    /// would run the queue on. Says whether there was such a batch.
+    fn release_unwritten(&mut self) -> bool {
+        let is_unwritten = self.in_flight.is_none() && !self.batch.is_empty() && self.batch.is_unwritten();
+        if is_unwritten {
+            let (_, released) = self.batch.seal();
+            self.release(released, self.generation);
+        }
+        is_unwritten
     }
 
     /// Thousands of clients with nothing to do keep no rows. While there is a connection they do so only from its next

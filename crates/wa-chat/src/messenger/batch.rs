@@ -51,6 +51,11 @@ impl Batch {
         self.steps == 0
     }
 
+    /// Whether a commit of it would change nothing.
+    pub(crate) fn is_unwritten(&self) -> bool {
+        self.writes.is_empty() && !self.released.erased
+    }
+
     /// Whether a draft of this batch has written the row.
     pub(crate) fn writes_to(&self, key: &Key) -> bool {
         self.writes.contains_key(key)
