@@ -32,6 +32,7 @@ mod event;
 mod key;
 mod memory;
 mod messenger;
+mod prekey_ids;
 mod restoration;
 mod row;
 mod store;

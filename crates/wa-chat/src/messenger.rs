@@ -15,31 +15,29 @@ use wa_stanza::Stanza;
 
 use crate::account::Account;
 use crate::key::Key;
-use crate::messenger::batch::{Batch, Released};
-use crate::messenger::input::{Context, Input};
+use crate::messenger::input::Input;
 use crate::messenger::link::Link;
-use crate::messenger::log::{Cursor, PAGE, Page};
-use crate::messenger::requests::{Request, Requests};
-use crate::messenger::view::{Draft, Stop, View, Wanted};
+use crate::messenger::state::batch::Batch;
+use crate::messenger::state::cursor::{Cursor, PAGE, Page};
+use crate::messenger::state::draft::{Draft, Effects};
+use crate::messenger::state::requests::{Request, Requests};
+use crate::messenger::state::view::{Stop, View, Wanted};
+use crate::messenger::steps::Step;
+use crate::prekey_ids::PrekeyIds;
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
 use crate::{Command, Event, Now, Ticket};
 
-mod asking;
-mod batch;
+mod bundle;
 mod commit;
 mod conversation;
+mod fan_out;
 mod input;
 mod link;
-mod log;
-mod prekeys;
-mod receive;
-mod requests;
-mod retry;
-mod send;
+mod state;
+mod steps;
 #[cfg(test)]
 mod tests;
-mod view;
 
 /// Inputs that may wait before [`Messenger::wants_input`] says no.
 const MAX_QUEUED: usize = 256;
@@ -66,8 +64,8 @@ pub struct Messenger {
     /// Users whose devices or bundles are on their way.
     fetching: BTreeSet<Jid>,
     link: Option<Link>,
-    /// Rises with each connection.
-    generation: u64,
+    /// Which connection this is; rises with each one, and with its end.
+    link_number: u64,
     events: VecDeque<Event>,
     /// Answers, which wait behind no other event.
     notices: VecDeque<Event>,
@@ -81,12 +79,14 @@ pub struct Messenger {
 /// A transaction under way, and what its commit releases.
 #[derive(Debug)]
 struct Sealed {
-    released: Released,
+    effects: Effects,
+    /// The account's row, if the transaction changes it.
+    account: Option<Arc<Row>>,
     wanted: BTreeSet<Wanted>,
-    view_generation: u64,
+    view_version: u64,
     inbox: Option<Page>,
     outbox: Option<Page>,
-    link_generation: u64,
+    link_number: u64,
 }
 
 impl Messenger {
@@ -108,7 +108,7 @@ impl Messenger {
             requests: Requests::default(),
             fetching: BTreeSet::new(),
             link: None,
-            generation: 0,
+            link_number: 0,
             events: VecDeque::new(),
             notices: VecDeque::new(),
             accepted: VecDeque::new(),
@@ -196,15 +196,15 @@ impl Messenger {
         let sealed = self.in_flight.take().ok_or(StateError::NoTransaction)?;
         // Reads may overlap: a row counts once.
         let rows: BTreeMap<Key, Value> = rows.0.into_iter().collect();
-        if sealed.released.erased {
+        if sealed.effects.erase {
             self.erase();
-            self.tell(sealed.released.events);
+            self.tell(sealed.effects.events);
             return Ok(());
         }
         self.forget_rows(&sealed);
         self.take_rows(&sealed, &rows)?;
         self.take_logs(&sealed, &rows)?;
-        self.release(sealed.released, sealed.link_generation);
+        self.release(sealed.effects, sealed.link_number);
         self.process(now, rng);
         self.failed.map_or(Ok(()), Err)
     }
@@ -218,9 +218,9 @@ impl Messenger {
         let inbox = self.inbox.wanted().filter(|_| self.events.len() < MAX_READY);
         let outbox = self.outbox.wanted().filter(|_| self.transmits.len() < MAX_READY);
         let wanted = std::mem::take(&mut self.wanted);
-        let (writes, released) = self.batch.seal();
-        let erase = released.erased;
-        if !erase && writes.is_empty() && wanted.is_empty() && inbox.is_none() && outbox.is_none() {
+        let batch = self.batch.seal();
+        let erase = batch.effects.erase;
+        if !erase && batch.writes.is_empty() && wanted.is_empty() && inbox.is_none() && outbox.is_none() {
             return None;
         }
         let page = |table: fn(u64) -> Key, page: Page| Read::Page {
@@ -232,14 +232,15 @@ impl Messenger {
         reads.extend(inbox.map(|it| page(Key::inbox, it)));
         reads.extend(outbox.map(|it| page(Key::outbox, it)));
         self.in_flight = Some(Sealed {
-            released,
+            effects: batch.effects,
+            account: batch.account,
             wanted,
-            view_generation: self.view.generation,
+            view_version: self.view.version,
             inbox,
             outbox,
-            link_generation: self.generation,
+            link_number: self.link_number,
         });
-        Some(Transaction { erase, writes, reads })
+        Some(Transaction { erase, writes: batch.writes, reads })
     }
 
     /// The next stanza for the channel.
@@ -314,8 +315,8 @@ impl Messenger {
                 position += 1;
                 continue;
             }
-            let context = Context { profile: &self.profile, fetching: &self.fetching, now };
-            match context.step(&self.view, input, rng) {
+            let (profile, fetching, view) = (&*self.profile, &self.fetching, &self.view);
+            match (Step { profile, fetching, now, view, rng }).run(input) {
                 Ok(draft) => {
                     self.queue.remove(position);
                     self.join(draft);
@@ -342,8 +343,8 @@ impl Messenger {
     fn release_unwritten(&mut self) -> bool {
         let is_unwritten = self.in_flight.is_none() && !self.batch.is_empty() && self.batch.is_unwritten();
         if is_unwritten {
-            let (_, released) = self.batch.seal();
-            self.release(released, self.generation);
+            let effects = self.batch.seal().effects;
+            self.release(effects, self.link_number);
         }
         is_unwritten
     }
@@ -361,7 +362,7 @@ impl Messenger {
         self.view.apply(&draft);
         self.fetching.retain(|user| draft.fetched.as_ref() != Some(user));
         if self.link.is_some() {
-            self.fetching.extend(draft.requests.iter().filter_map(Request::fetched_user).cloned());
+            self.fetching.extend(draft.effects.requests.iter().filter_map(Request::fetched_user).cloned());
         }
         self.queue.extend(draft.wake.iter().cloned().map(Input::Wake));
         self.batch.join(draft);
@@ -378,12 +379,7 @@ pub(crate) fn first_rows(keys: &crate::AccountKeys) -> BTreeMap<Key, Row> {
         signed_pending: false,
         login: None,
     };
-    let counters = Counters {
-        next_inbox: 0,
-        next_outbox: 0,
-        next_prekey: crate::account::FIRST_PREKEY,
-        next_upload: crate::account::FIRST_PREKEY,
-    };
+    let counters = Counters { next_inbox: 0, next_outbox: 0, prekeys: PrekeyIds::default() };
     BTreeMap::from([
         (Key::account(), Row::Account(Box::new(account))),
         (Key::counters(), Row::Counters(counters)),

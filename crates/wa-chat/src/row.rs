@@ -9,6 +9,7 @@ use zeroize::Zeroize;
 
 use crate::account::Account;
 use crate::key::{Key, Table};
+use crate::prekey_ids::PrekeyIds;
 use crate::store::{StateError, Value};
 
 mod inbox;
@@ -39,9 +40,7 @@ pub(crate) enum Row {
 pub(crate) struct Counters {
     pub(crate) next_inbox: u64,
     pub(crate) next_outbox: u64,
-    pub(crate) next_prekey: u32,
-    /// The first one-time prekey that the server has not confirmed.
-    pub(crate) next_upload: u32,
+    pub(crate) prekeys: PrekeyIds,
 }
 
 /// A message that was accepted.
@@ -85,8 +84,8 @@ impl Row {
                 version: VERSION,
                 next_inbox: counters.next_inbox,
                 next_outbox: counters.next_outbox,
-                next_prekey: counters.next_prekey,
-                next_upload: counters.next_upload,
+                next_prekey: counters.prekeys.next,
+                next_upload: counters.prekeys.next_upload,
             }),
             Self::Peer(session) => Value::new(session.encode().to_vec()),
             Self::Prekey(key) => {
@@ -183,8 +182,7 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
             Row::Counters(Counters {
                 next_inbox: form.next_inbox,
                 next_outbox: form.next_outbox,
-                next_prekey: form.next_prekey,
-                next_upload: form.next_upload,
+                prekeys: PrekeyIds { next: form.next_prekey, next_upload: form.next_upload },
             })
         }
         Table::Peer => Row::Peer(Box::new(SessionRecord::decode(bytes).ok()?)),

@@ -122,19 +122,6 @@ impl Schedule {
         pair.rest()?;
         Ok(Tally { amid_faults, ..pair.balance()? })
     }
-
-    /// Runs it and gives the SHA-256 over every transaction, every byte sent and every event of the client, in their order.
-    ///
-    /// # Errors
-    /// What did not balance.
-    pub fn digest(self) -> Result<[u8; 32], Failure> {
-        let mut pair = Pair::new(self)?;
-        for _ in 0..STEPS {
-            pair.step()?;
-        }
-        pair.rest()?;
-        Ok(pair.trace.finish())
-    }
 }
 
 impl Pair {

@@ -7,9 +7,9 @@ use wa_binary::Limits;
 use wa_stanza::Stanza;
 
 use crate::key::{Key, Table};
-use crate::messenger::batch::Released;
-use crate::messenger::requests::Request;
-use crate::messenger::view::Wanted;
+use crate::messenger::state::draft::Effects;
+use crate::messenger::state::requests::Request;
+use crate::messenger::state::view::Wanted;
 use crate::messenger::{MAX_READY, Messenger, Sealed};
 use crate::row::Row;
 use crate::store::{StateError, Value};
@@ -43,7 +43,7 @@ impl Messenger {
                     self.view.load(key.clone(), row);
                 }
                 // A draft since then may have changed what the page would show.
-                _ if sealed.view_generation != self.view.generation => {}
+                _ if sealed.view_version != self.view.version => {}
                 wanted => {
                     let (from, to) = wanted.range();
                     let found = rows.range(from..to).map(decoded).collect::<Result<Vec<_>, _>>()?;
@@ -51,7 +51,7 @@ impl Messenger {
                 }
             }
         }
-        if let Some(Row::Account(account)) = sealed.released.account() {
+        if let Some(Row::Account(account)) = sealed.account.as_deref() {
             self.account = Some((**account).clone());
         }
         Ok(())
@@ -97,29 +97,29 @@ impl Messenger {
     }
 
     /// What a batch caused may now be seen.
-    pub(super) fn release(&mut self, released: Released, link_generation: u64) {
-        if let Some((last, _)) = released.outbox.last() {
+    pub(super) fn release(&mut self, effects: Effects, link_number: u64) {
+        if let Some((last, _)) = effects.outbox.last() {
             // Where many wait already, the cursor falls behind and reads pages later.
             if self.transmits.len() >= MAX_READY {
                 self.outbox.set_end(last + 1);
             } else if self.outbox.take_live(*last) {
-                self.transmits.extend(released.outbox.into_iter().map(|(_, stanza)| stanza));
+                self.transmits.extend(effects.outbox.into_iter().map(|(_, stanza)| stanza));
             }
         }
-        if let Some((last, _)) = released.inbox.last() {
+        if let Some((last, _)) = effects.inbox.last() {
             if self.events.len() >= MAX_READY {
                 self.inbox.set_end(last + 1);
             } else if self.inbox.take_live(*last) {
-                self.events.extend(released.inbox.into_iter().map(|(number, entry)| entry.event(number)));
+                self.events.extend(effects.inbox.into_iter().map(|(number, entry)| entry.event(number)));
             }
         }
-        self.tell(released.events);
-        self.accepted.extend(released.accepted);
-        let has_link = link_generation == self.generation && self.link.is_some();
+        self.tell(effects.events);
+        self.accepted.extend(effects.accepted);
+        let has_link = link_number == self.link_number && self.link.is_some();
         if has_link {
-            self.transmits.extend(released.transmits);
+            self.transmits.extend(effects.transmits);
         }
-        for request in released.requests {
+        for request in effects.requests {
             self.request(request, has_link);
         }
     }

@@ -57,7 +57,7 @@ impl Bench {
 /// The ack of a delivery receipt: a step that writes nothing.
 fn receipt_ack(id: usize) -> Node {
     let ack = Node::new("ack").with_attr("class", "receipt").with_attr("id", format!("id-{id}"));
-    ack.with_attr("from", &Jid::phone("14155551001").unwrap())
+    ack.with_attr("from", Jid::phone("14155551001").unwrap())
 }
 
 #[test]

@@ -3,9 +3,27 @@
 use sha2::{Digest, Sha256};
 use wa_interop::chat::{Event, Read, Transaction};
 
+use crate::failure::Failure;
+use crate::pair::{Pair, STEPS, Schedule};
+
 /// Everything that came out of a client so far.
 #[derive(Default)]
 pub(super) struct Trace(Sha256);
+
+impl Schedule {
+    /// Runs it and gives the SHA-256 over every transaction, every byte sent and every event of the client, in their order.
+    ///
+    /// # Errors
+    /// What did not balance.
+    pub fn digest(self) -> Result<[u8; 32], Failure> {
+        let mut pair = Pair::new(self)?;
+        for _ in 0..STEPS {
+            pair.step()?;
+        }
+        pair.rest()?;
+        Ok(pair.trace.finish())
+    }
+}
 
 impl Trace {
     /// Rows written and asked for.
