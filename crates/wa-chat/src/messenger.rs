@@ -15,7 +15,7 @@ use wa_stanza::Stanza;
 
 use crate::account::Account;
 use crate::key::Key;
-use crate::messenger::input::Input;
+use crate::messenger::input::{Input, Lane};
 use crate::messenger::link::Link;
 use crate::messenger::state::batch::Batch;
 use crate::messenger::state::cursor::{Cursor, PAGE, Page};
@@ -45,6 +45,10 @@ const MAX_QUEUED: usize = 256;
 /// Steps that one batch takes.
 const MAX_STEPS: usize = 64;
 
+/// Rows and pages that one transaction reads for steps; the lanes behind wait for the next. Far fewer than a client keeps
+/// loaded, so that what one step needs is never put out by what another one does.
+const MAX_WANTED: usize = 128;
+
 /// Events or stanzas that may wait to be taken before logs are read on.
 const MAX_READY: usize = 256;
 
@@ -57,6 +61,8 @@ pub struct Messenger {
     view: View,
     batch: Batch,
     wanted: BTreeSet<Wanted>,
+    /// Lanes whose first step waits for rows.
+    blocked: BTreeSet<Lane>,
     in_flight: Option<Sealed>,
     inbox: Cursor,
     outbox: Cursor,
@@ -82,8 +88,8 @@ struct Sealed {
     effects: Effects,
     /// The account's row, if the transaction changes it.
     account: Option<Arc<Row>>,
+    /// What it reads for steps, except pages that a later draft has overtaken.
     wanted: BTreeSet<Wanted>,
-    view_version: u64,
     inbox: Option<Page>,
     outbox: Option<Page>,
     link_number: u64,
@@ -102,6 +108,7 @@ impl Messenger {
             view: View::default(),
             batch: Batch::default(),
             wanted: BTreeSet::from(wanted),
+            blocked: BTreeSet::new(),
             in_flight: None,
             inbox,
             outbox: Cursor::default(),
@@ -235,7 +242,6 @@ impl Messenger {
             effects: batch.effects,
             account: batch.account,
             wanted,
-            view_version: self.view.version,
             inbox,
             outbox,
             link_number: self.link_number,
@@ -330,6 +336,9 @@ impl Messenger {
                     self.wanted.extend(missing);
                     blocked.insert(lane);
                     position += 1;
+                    if self.wanted.len() >= MAX_WANTED {
+                        break;
+                    }
                 }
                 Err(Stop::Corrupt(error)) => {
                     self.failed = Some(error);
@@ -337,6 +346,7 @@ impl Messenger {
                 }
             }
         }
+        self.blocked = blocked;
         self.release_unwritten();
         if self.link.is_none() {
             self.forget_if_idle();
@@ -365,6 +375,9 @@ impl Messenger {
 
     fn join(&mut self, draft: Draft) {
         self.view.apply(&draft);
+        if let Some(sealed) = &mut self.in_flight {
+            sealed.wanted.retain(|wanted| !wanted.is_overtaken(&draft));
+        }
         self.fetching.retain(|user| draft.fetched.as_ref() != Some(user));
         if self.link.is_some() {
             self.fetching.extend(draft.effects.requests.iter().filter_map(Request::fetched_user).cloned());

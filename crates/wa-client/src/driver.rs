@@ -46,7 +46,6 @@ pub(crate) struct Driver<S, C: Connector> {
 }
 
 impl<S: Store + 'static, C: Connector> Driver<S, C> {
-    #[expect(clippy::disallowed_methods, reason = "the client's clocks are read here and nowhere else")]
     pub(crate) fn new(store: S, connector: C, client: wa_chat::Client) -> Self {
         Self {
             store: Arc::new(store),

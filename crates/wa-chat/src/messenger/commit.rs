@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use wa_stanza::Stanza;
 
 use crate::key::{Key, Table};
+use crate::messenger::input::Lane;
 use crate::messenger::state::draft::Effects;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Wanted;
@@ -25,6 +26,7 @@ impl Messenger {
             let asked = |key: &Key| sealed.wanted.contains(&Wanted::Row(key.clone()));
             let stays = |key: &Key| !are_many && key.table().is_some_and(is_of_every_text);
             self.view.retain(|key| stays(key) || self.batch.writes_to(key) || asked(key));
+            self.view.retain_waiting(|peer| self.blocked.contains(&Lane::Peer(peer.clone())));
         }
     }
 
@@ -40,8 +42,6 @@ impl Messenger {
                     self.take_own(key, row.as_ref())?;
                     self.view.load(key.clone(), row);
                 }
-                // A draft since then may have changed what the page would show.
-                _ if sealed.view_version != self.view.version => {}
                 wanted => {
                     let (from, to) = wanted.range();
                     let found = rows.range(from..to).map(decoded).collect::<Result<Vec<_>, _>>()?;

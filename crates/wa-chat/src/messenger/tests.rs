@@ -102,3 +102,32 @@ fn an_erased_account_takes_nothing_more() {
     assert_eq!(bench.messenger.queued(), 0);
     assert!(bench.messenger.poll_transaction().is_none());
 }
+
+/// Texts for many users wait, and a connection comes.
+fn many_waiting(users: usize) -> (usize, usize) {
+    let mut bench = Bench::connected();
+    bench.messenger.handle_link_down();
+    for user in 0..users {
+        let to = Jid::phone(&format!("1415{user:07}")).unwrap();
+        let id = MessageId("1".into());
+        bench.command(0, Command::Send { to, id, content: Content::text("text") });
+        bench.settle();
+    }
+    bench.messenger.handle_link_up(NOW, &mut bench.rng);
+    let (mut transactions, mut reads) = (0, 0);
+    while let Some(transaction) = bench.messenger.poll_transaction() {
+        transactions += 1;
+        reads += transaction.reads.len();
+        bench.commit(&transaction);
+        while bench.messenger.poll_stanza().is_some() {}
+    }
+    assert_eq!(bench.messenger.queued(), 0);
+    (transactions, reads)
+}
+
+#[test]
+fn the_work_of_a_login_grows_with_the_users_that_wait_and_not_with_their_square() {
+    let (_, few) = many_waiting(400);
+    let (_, many) = many_waiting(1600);
+    assert!(many < 6 * few, "400 users: {few} reads, 1600 users: {many}");
+}

@@ -18,12 +18,10 @@ use crate::store::{Read, StateError};
 #[derive(Debug, Default)]
 pub(crate) struct View {
     rows: BTreeMap<Key, Option<Arc<Row>>>,
-    /// Contents that wait for a peer's bundle, and prekeys to upload: pages, loaded for one step.
+    /// Contents that wait for a peer's bundle, and prekeys to upload: pages, until a draft changes what is in them.
     waiting: BTreeMap<Jid, Vec<(Key, Waiting)>>,
     uploads: Option<Vec<(u32, PrivateKey)>>,
     peers_waiting: Option<BTreeSet<String>>,
-    /// Rises with each draft: a page read before the last one is out of date.
-    pub(crate) version: u64,
 }
 
 /// Why a step did not give a draft.
@@ -182,14 +180,19 @@ impl View {
         }
     }
 
-    /// Shows a draft's writes to the steps that follow. Pages are loaded anew by whoever needs them next.
+    /// Shows a draft's writes to the steps that follow. A page with a row that changed is loaded anew by the next step
+    /// that needs it.
     pub(crate) fn apply(&mut self, draft: &Draft) {
         for (key, (row, _)) in &draft.writes {
             self.rows.insert(key.clone(), row.clone());
-        }
-        if !draft.writes.is_empty() {
-            self.version += 1;
-            self.forget_pages();
+            match key.table() {
+                Some(Table::Waiting) => {
+                    self.peers_waiting = None;
+                    key.waiting_peer().map(|peer| self.waiting.remove(&peer));
+                }
+                Some(Table::Prekey) => self.uploads = None,
+                _ => {}
+            }
         }
     }
 
@@ -203,16 +206,14 @@ impl View {
         self.rows.retain(|key, _| keep(key));
     }
 
-    /// Forgets everything: an idle client keeps no rows.
-    pub(crate) fn clear(&mut self) {
-        self.rows.clear();
-        self.forget_pages();
+    /// Forgets what waits for peers that are not to be kept.
+    pub(crate) fn retain_waiting(&mut self, keep: impl Fn(&Jid) -> bool) {
+        self.waiting.retain(|peer, _| keep(peer));
     }
 
-    fn forget_pages(&mut self) {
-        self.waiting.clear();
-        self.uploads = None;
-        self.peers_waiting = None;
+    /// Forgets everything: an idle client keeps no rows.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
     }
 }
 
@@ -223,6 +224,12 @@ impl Wanted {
             return Read::Page { from, to, limit: u16::MAX };
         };
         Read::One(key.clone())
+    }
+
+    /// Whether a draft has changed what a page would show: one that is being read is out of date.
+    pub(crate) fn is_overtaken(&self, draft: &Draft) -> bool {
+        let (from, to) = self.range();
+        !matches!(self, Self::Row(_)) && draft.writes.range(from..to).next().is_some()
     }
 
     /// Where its rows stand: from here, to before there.
