@@ -248,7 +248,7 @@ impl Client {
             while channel.wants_stanzas()
                 && let Some(stanza) = self.messenger.poll_stanza()
             {
-                channel.send(stanza);
+                channel.send_encoded(stanza);
             }
         }
     }

@@ -26,7 +26,7 @@ use crate::messenger::steps::Step;
 use crate::prekey_ids::PrekeyIds;
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
-use crate::{Command, Event, Now, Ticket};
+use crate::{Command, EncodedStanza, Event, Now, Ticket};
 
 mod bundle;
 mod commit;
@@ -70,7 +70,7 @@ pub struct Messenger {
     /// Answers, which wait behind no other event.
     notices: VecDeque<Event>,
     accepted: VecDeque<Ticket>,
-    transmits: VecDeque<Stanza>,
+    transmits: VecDeque<EncodedStanza>,
     failed: Option<StateError>,
     /// The account was deleted, and its rows with it.
     erased: bool,
@@ -245,7 +245,7 @@ impl Messenger {
 
     /// The next stanza for the channel.
     #[must_use]
-    pub fn poll_stanza(&mut self) -> Option<Stanza> {
+    pub fn poll_stanza(&mut self) -> Option<EncodedStanza> {
         self.transmits.pop_front()
     }
 

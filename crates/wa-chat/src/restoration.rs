@@ -61,7 +61,7 @@ impl Restoration {
                 // Ciphertext that may have been sent, in a chain that went on.
                 Row::Outbox(stanza) => {
                     write(key.clone(), None);
-                    if let Some((user, waiting)) = waiting(&rows, stanza) {
+                    if let Some((user, waiting)) = waiting(&rows, stanza.as_bytes()) {
                         write(Key::waiting(&user, counters.next_outbox), Some(Row::Waiting(waiting)));
                         counters.next_outbox += 1;
                     }

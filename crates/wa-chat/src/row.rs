@@ -7,6 +7,7 @@ use wa_proto::record;
 use wa_signal::{LocalIdentity, SessionRecord, SignedPrekey};
 use zeroize::Zeroize;
 
+use crate::EncodedStanza;
 use crate::account::Account;
 use crate::key::{Key, Table};
 use crate::prekey_ids::PrekeyIds;
@@ -25,7 +26,7 @@ pub(crate) enum Row {
     /// One-time and signed prekeys alike.
     Prekey(PrivateKey),
     Inbox(InboxEntry),
-    Outbox(Bytes),
+    Outbox(EncodedStanza),
     Seen,
     Sent(Sent),
     Waiting(Waiting),
@@ -96,7 +97,7 @@ impl Row {
             }
             Self::Inbox(entry) => stored(&entry.form()),
             Self::Outbox(stanza) => {
-                stored(&record::OutboxEntry { version: VERSION, stanza: stanza.to_vec() })
+                stored(&record::OutboxEntry { version: VERSION, stanza: stanza.as_bytes().to_vec() })
             }
             Self::Seen => Value::new(Vec::new()),
             Self::Sent(Sent { number, content, resent }) => stored(&record::Sent {
@@ -193,7 +194,7 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
             Row::Prekey(key?)
         }
         Table::Inbox => Row::Inbox(InboxEntry::of(record::InboxEntry::read(bytes)?)?),
-        Table::Outbox => Row::Outbox(record::OutboxEntry::read(bytes)?.stanza.into()),
+        Table::Outbox => Row::Outbox(EncodedStanza::stored(record::OutboxEntry::read(bytes)?.stanza.into())),
         Table::Seen => Row::Seen,
         Table::Sent => {
             let record::Sent { number, content, resent, .. } = record::Sent::read(bytes)?;

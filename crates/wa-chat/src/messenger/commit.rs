@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use wa_binary::Limits;
 use wa_stanza::Stanza;
 
 use crate::key::{Key, Table};
@@ -13,7 +11,7 @@ use crate::messenger::state::view::Wanted;
 use crate::messenger::{MAX_READY, Messenger, Sealed};
 use crate::row::Row;
 use crate::store::{StateError, Value};
-use crate::{Event, NoAnswer};
+use crate::{EncodedStanza, Event, NoAnswer};
 
 /// Rows that an active client keeps loaded.
 const MAX_ROWS: usize = 1024;
@@ -88,7 +86,7 @@ impl Messenger {
             for (number, (_, row)) in numbers.into_iter().zip(found) {
                 match row {
                     Row::Inbox(entry) => self.events.push_back(entry.event(number)),
-                    Row::Outbox(stanza) => self.transmits.push_back(read_stanza(stanza)?),
+                    Row::Outbox(stanza) => self.transmits.push_back(stanza),
                     _ => return Err(StateError::Corrupt(Some(table))),
                 }
             }
@@ -117,11 +115,16 @@ impl Messenger {
         self.accepted.extend(effects.accepted);
         let has_link = link_number == self.link_number && self.link.is_some();
         if has_link {
-            self.transmits.extend(effects.transmits);
+            effects.transmits.into_iter().for_each(|stanza| self.transmit(stanza));
         }
         for request in effects.requests {
             self.request(request, has_link);
         }
+    }
+
+    /// A stanza that is not stored. What this crate makes is within the format; were it not, it would be dropped here.
+    fn transmit(&mut self, stanza: Stanza) {
+        self.transmits.extend(EncodedStanza::new(stanza, &self.profile));
     }
 
     /// Sends a request, or tells that it cannot be sent.
@@ -129,7 +132,7 @@ impl Messenger {
         let ticket = if let Request::Ask(ticket, _) = request { Some(ticket) } else { None };
         let asked = if has_link { self.requests.ask(request, &self.profile) } else { Err(NoAnswer::Lost) };
         match (asked, ticket) {
-            (Ok(iq), _) => self.transmits.push_back(iq.into()),
+            (Ok(iq), _) => self.transmit(iq.into()),
             (Err(why), Some(ticket)) => {
                 self.notices.push_back(Event::Answered { ticket, answer: Err(why) });
             }
@@ -145,11 +148,4 @@ fn is_of_every_text(table: Table) -> bool {
 
 fn decoded((key, value): (&Key, &Value)) -> Result<(Key, Row), StateError> {
     Ok((key.clone(), Row::decode(key, value)?))
-}
-
-/// A stanza of the outbox, as it was written.
-fn read_stanza(bytes: Bytes) -> Result<Stanza, StateError> {
-    let corrupt = StateError::Corrupt(Some(Table::Outbox));
-    let node = wa_binary::decode(&bytes, &Limits::new()).map_err(|_| corrupt)?;
-    Stanza::try_from(node).map_err(|_| corrupt)
 }

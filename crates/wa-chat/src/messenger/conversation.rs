@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use wa_binary::{EncodeOptions, Jid, Node};
+use wa_binary::Jid;
 use wa_keys::PublicKey;
 use wa_profile::RecipientDevices;
 use wa_signal::{Ciphertext, Kind, SessionRecord};
-use wa_stanza::{Enc, EncKind, Stanza};
+use wa_stanza::{Enc, EncKind};
 
-use crate::Content;
-use crate::content::pad;
+use crate::content::{Envelope, pad};
 use crate::key::Key;
 use crate::messenger::fan_out::write_message;
 use crate::messenger::state::draft::Draft;
@@ -17,6 +16,7 @@ use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
 use crate::row::{Counters, Devices, InboxEntry, InboxItem, Row, Sent, Waiting};
+use crate::{Content, EncodedStanza};
 
 /// Seconds for which a message's id is remembered, and its content kept.
 pub(crate) const REMEMBER: u64 = 30 * 24 * 60 * 60;
@@ -166,8 +166,12 @@ impl Conversation {
     }
 
     /// Encrypts one message into the outbox. The ciphertexts stand there until the server has acked them.
-    pub(crate) fn send(&mut self, step: &mut Step<'_>, message: &Waiting) -> Result<(), Stop> {
-        let envelope = Content::decode(message.content.clone()).envelope();
+    pub(crate) fn send(
+        &mut self,
+        step: &mut Step<'_>,
+        message: &Waiting,
+        envelope: &Envelope,
+    ) -> Result<(), Stop> {
         let addresses = match message.device {
             Some(device) => vec![address(&self.user, device)],
             None => addresses(&self.user, self.devices.as_ref()),
@@ -179,8 +183,10 @@ impl Conversation {
             enc.hide_failure = envelope.hide_failure;
             encs.push((address, enc));
         }
-        let stanza = write_message(&self.user, message, &envelope, encs);
-        if let Some(number) = self.put_outbox(stanza.into()) {
+        let stanza = write_message(&self.user, message, envelope, encs);
+        // What this crate writes is within the format; were it not, it would be dropped here.
+        if let Ok(stanza) = EncodedStanza::new(stanza.into(), step.profile) {
+            let number = put_outbox(&mut self.draft, &mut self.counters, stanza);
             let sent = Sent { number, content: message.kept, resent: message.resent };
             self.remember_sent(step, &message.id, sent);
         }
@@ -204,11 +210,6 @@ impl Conversation {
         Ok(Some(enc))
     }
 
-    /// Appends a stanza to the outbox.
-    pub(crate) fn put_outbox(&mut self, stanza: Stanza) -> Option<u64> {
-        put_outbox(&mut self.draft, &mut self.counters, stanza)
-    }
-
     /// Encrypts everything that waited for a session, in its order, as far as there is one now.
     pub(crate) fn send_waiting(&mut self, step: &mut Step<'_>) -> Result<(), Stop> {
         let view = step.view;
@@ -218,7 +219,8 @@ impl Conversation {
                 Some(device) => self.is_ready_for(step, &address(&self.user, device)),
             };
             if is_ready {
-                self.send(step, message)?;
+                let envelope = Content::decode(message.content.clone()).envelope();
+                self.send(step, message, &envelope)?;
                 self.draft.delete(key.clone());
             }
         }
@@ -283,14 +285,12 @@ fn addresses(user: &Jid, devices: Option<&Devices>) -> Vec<Jid> {
 }
 
 /// Appends to the outbox; the counters are the caller's to put.
-pub(crate) fn put_outbox(draft: &mut Draft, counters: &mut Counters, stanza: Stanza) -> Option<u64> {
-    // What this crate writes is within the format; were it not, it would be dropped here.
-    let encoded = wa_binary::encode(&Node::from(stanza.clone()), &EncodeOptions::new()).ok()?;
+pub(crate) fn put_outbox(draft: &mut Draft, counters: &mut Counters, stanza: EncodedStanza) -> u64 {
     let number = counters.next_outbox;
     counters.next_outbox += 1;
-    draft.put(Key::outbox(number), Row::Outbox(encoded.into()));
+    draft.put(Key::outbox(number), Row::Outbox(stanza.clone()));
     draft.effects.outbox.push((number, stanza));
-    Some(number)
+    number
 }
 
 /// Appends to the inbox; the counters are the caller's to put.

@@ -11,7 +11,7 @@ use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
 use crate::row::Row;
-use crate::{Command, Content, Mark, MessageId, Ticket};
+use crate::{Command, Content, EncodedStanza, Mark, MessageId, Ticket};
 
 impl Step<'_> {
     pub(super) fn command(&mut self, ticket: Ticket, command: &Command) -> Result<Draft, Stop> {
@@ -54,7 +54,7 @@ impl Step<'_> {
         let mut conversation = Conversation::load(self, &primary, Draft::default())?;
         let message = conversation.accept(self, &id.0, content);
         if conversation.is_ready(self) {
-            conversation.send(self, &message)?;
+            conversation.send(self, &message, &content.envelope())?;
             conversation.refresh_devices(self);
         } else {
             conversation.wait(self, message);
@@ -86,7 +86,8 @@ impl Step<'_> {
             .with_more_ids(more.iter().map(|id| id.0.as_str().into()))
             .with_t(self.now.unix);
         let mut counters = self.view.counters()?;
-        if let Some(number) = put_outbox(&mut draft, &mut counters, receipt.into()) {
+        if let Ok(receipt) = EncodedStanza::new(receipt.into(), self.profile) {
+            let number = put_outbox(&mut draft, &mut counters, receipt);
             let until = self.now.unix + REMEMBER;
             draft.put_until(marked(first), Row::Number(number), until);
             draft.expire(&Key::outbox(number), until);

@@ -6,7 +6,6 @@ use wa_keys::PrivateKey;
 use wa_signal::{DecryptError, Trust};
 use wa_stanza::{Ack, Message, OneTimePrekey, PrekeyId, Receipt, ReceiptKind, Retry, RetryKeys};
 
-use crate::Undecryptable;
 use crate::key::Key;
 use crate::messenger::bundle::{signal_bundle, signed_prekey};
 use crate::messenger::conversation::{Conversation, NOT_NUMBERED, REMEMBER, address};
@@ -15,6 +14,7 @@ use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
 use crate::messenger::steps::message::undecryptable;
 use crate::row::{Row, Sent, Waiting};
+use crate::{Content, Undecryptable};
 
 /// How often a sender is asked for one message.
 const MAX_ASKED: u64 = 5;
@@ -116,7 +116,8 @@ impl Step<'_> {
             kept: sent.content,
         };
         if conversation.is_ready_for(self, &address(&user, from.device())) {
-            conversation.send(self, &message)?;
+            let envelope = Content::decode(message.content.clone()).envelope();
+            conversation.send(self, &message, &envelope)?;
         } else {
             conversation.wait(self, message);
             conversation.learn_device(from.device());
