@@ -217,6 +217,11 @@ impl Client {
         self.messenger.queued()
     }
 
+    /// Whether the account was deleted, and every row of it: the client does nothing more.
+    pub fn is_erased(&self) -> bool {
+        self.messenger.is_erased()
+    }
+
     /// Whether there is a connection, logged in or on the way.
     pub fn is_connected(&self) -> bool {
         self.channel.is_some()

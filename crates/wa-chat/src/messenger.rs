@@ -279,6 +279,11 @@ impl Messenger {
         self.queue.len()
     }
 
+    /// Whether the account was deleted, and every row of it.
+    pub fn is_erased(&self) -> bool {
+        self.erased
+    }
+
     /// Answers first: whoever waits for one may be the one who should take the rest.
     fn tell(&mut self, events: Vec<Event>) {
         for event in events {

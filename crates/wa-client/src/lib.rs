@@ -5,17 +5,20 @@
 //! tokens; with the feature `http` an account is enlisted, with `media` files are sent and fetched.
 
 mod client;
+mod connector;
 mod driver;
 #[cfg(feature = "http")]
 mod enlistment;
+mod line;
 #[cfg(feature = "metadata")]
 mod metadata;
+mod pending;
 mod reconnect;
 #[cfg(feature = "media")]
 mod transfer;
 
 pub use crate::client::{Client, ClientError};
-pub use crate::driver::{Connector, TcpConnector};
+pub use crate::connector::{Connector, TcpConnector};
 #[cfg(feature = "http")]
 pub use crate::enlistment::{EnlistmentError, enlist};
 #[cfg(feature = "metadata")]

@@ -7,6 +7,8 @@
 mod backend;
 mod checks;
 mod drain;
+#[cfg(test)]
+mod driven;
 mod endurance;
 mod environment;
 mod exchange;

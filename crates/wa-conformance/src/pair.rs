@@ -20,7 +20,7 @@ use wa_sandbox::{Clock, Integrator, World, WorldConfig};
 
 use crate::environment::{INTEGRATOR, PHONE};
 use crate::failure::{Failure, ensure, expect};
-use crate::pair::enlisting::{enlist, token_and_jwks};
+use crate::pair::enlisting::{BASE, enlist, token_and_jwks};
 use crate::pair::ledger::Ledger;
 use crate::pair::link::Link;
 use crate::pair::storage::Storage;
@@ -29,7 +29,7 @@ use crate::pair::trace::Trace;
 mod balance;
 mod chain;
 mod edges;
-mod enlisting;
+pub(crate) mod enlisting;
 mod ledger;
 mod link;
 mod storage;
@@ -40,9 +40,6 @@ mod trace;
 pub use self::chain::Chain;
 pub use self::ledger::Tally;
 pub use self::storage::StorageKind;
-
-const BASE: &str = "https://integrator.example";
-const USER: &str = "alice";
 
 /// When a run begins, in Unix seconds.
 const START: u64 = 1_800_000_000;

@@ -11,13 +11,16 @@ use wa_sandbox::{Enlisted, World};
 
 use crate::environment::INTEGRATOR;
 use crate::failure::Failure;
-use crate::pair::{BASE, USER};
+
+/// The integrator's base URL, and its user.
+pub(crate) const BASE: &str = "https://integrator.example";
+const USER: &str = "alice";
 
 /// The integrator's key in these runs: made for them, and the same each time, so that a run can be repeated to the byte.
 const SIGNING_KEY: &[u8] = include_bytes!("signing-key.pem");
 
 /// A token, and the keys that it verifies with.
-pub(super) fn token_and_jwks(now: u64, rng: &mut impl CryptoRng) -> Result<(String, Bytes), Failure> {
+pub(crate) fn token_and_jwks(now: u64, rng: &mut impl CryptoRng) -> Result<(String, Bytes), Failure> {
     let rules = Profile::overview().token;
     let key = SigningKey::from_pem(SIGNING_KEY)?;
     let issuer = TokenIssuer::new(BASE.parse()?, &rules, rules.lifetime_max)?;
@@ -27,7 +30,7 @@ pub(super) fn token_and_jwks(now: u64, rng: &mut impl CryptoRng) -> Result<(Stri
 }
 
 /// Enlists an account's keys, without a socket.
-pub(super) fn enlist(
+pub(crate) fn enlist(
     world: &mut World,
     keys: &AccountKeys,
     token: &str,
