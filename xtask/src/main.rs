@@ -64,8 +64,9 @@ cargo xtask COMMAND
 
 To begin:
   conformance [--json] [ARGS]  build the integrator and the sandbox, start both, and run every check against them
-                               over real sockets; one line a check, exit code 0 only if all pass
-  chat                         chat in the terminal with a phone of a local WhatsApp that this starts
+                               over real sockets; one line a check, exit code 0 only if all pass; --profile FILE puts a
+                               profile in TOML in place of the documents'
+  chat [--profile FILE]        chat in the terminal with a phone of a local WhatsApp that this starts
   test [-- ARGS]               run all tests and the examples in the documentation; ARGS go to the test runner
                                (for example `-- -p wa-binary`) and leave the examples out
 

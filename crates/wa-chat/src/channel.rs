@@ -15,7 +15,7 @@ use wa_noise::{
     Resumption, SendFinish, Setup, Transport, TrustRoot,
 };
 use wa_profile::{NoiseDialect, Profile};
-use wa_stanza::{Ack, IqError, Stanza, StanzaError};
+use wa_stanza::{Ack, Iq, IqError, IqKind, Stanza, StanzaError};
 
 use crate::channel::keepalive::Keepalive;
 use crate::{DisconnectReason, EncodedStanza, Now};
@@ -335,7 +335,7 @@ impl Channel {
             }
             Stanza::StreamError(error) => return Err(DisconnectReason::stream_error(&error)),
             Stanza::StreamEnd => return Err(DisconnectReason::StreamError(None)),
-            Stanza::Iq(iq) if iq.is_ping() => self.send(iq.result().into()),
+            Stanza::Iq(iq) if iq.is_ping() || self.is_servers_ping(&iq) => self.send(iq.result().into()),
             Stanza::Iq(iq) if iq.is_request() => self.send(iq.refusal(IqError::not_implemented()).into()),
             Stanza::Iq(iq) if self.keepalive.is_answer(&iq) => {}
             Stanza::Other(node) => {
@@ -352,6 +352,11 @@ impl Channel {
             _ => return self.malformed(now, StanzaError::WrongTag { expected: "success" }.into()),
         }
         Ok(())
+    }
+
+    /// Whether it is a ping in the profile's namespace, beside those that are known.
+    fn is_servers_ping(&self, iq: &Iq) -> bool {
+        iq.kind == IqKind::Get && iq.xmlns.as_deref() == Some(&*self.profile.chat.ping.server_xmlns)
     }
 
     fn handle_success(&mut self) {

@@ -28,15 +28,16 @@ pub(crate) struct Settings<'a> {
     pub(crate) base_url: &'a str,
     pub(crate) whatsapp_jwks: &'a str,
     pub(crate) webhook: &'a str,
+    pub(crate) profile: &'a Profile,
 }
 
 /// Starts it; it ends with the runtime.
 pub(crate) async fn start(settings: Settings<'_>) -> Result<Running, Failure> {
-    let (profile, clock) = (Profile::overview(), Clock::system());
+    let (profile, clock) = (settings.profile, Clock::system());
     let directory = DataDirectory::open(settings.data)?;
     let store = Arc::new(SqliteStore::open(&DataDirectory::store_path(settings.data))?);
     let secret = directory.shared_secret(None, &mut rand::rng())?;
-    let keeper = keeper(settings.data)?;
+    let keeper = keeper(settings.data, profile)?;
     if let Some(key) = directory.signing_key()? {
         keeper.adopt(key, clock.now()).await?;
     }
@@ -77,8 +78,8 @@ pub(crate) async fn start(settings: Settings<'_>) -> Result<Running, Failure> {
 }
 
 /// A keeper of the keys in this data directory, as the command line has one.
-pub(crate) fn keeper(data: &Path) -> Result<KeyKeeper<SqliteStore>, Failure> {
-    let rules = Profile::overview().token;
+pub(crate) fn keeper(data: &Path, profile: &Profile) -> Result<KeyKeeper<SqliteStore>, Failure> {
+    let rules = &profile.token;
     let store = SqliteStore::open(&DataDirectory::store_path(data))?;
     Ok(KeyKeeper::new(store, KeyRules::new(rules.peer_refresh_max, rules.lifetime_max)))
 }

@@ -26,7 +26,7 @@ mod wire;
 pub use crate::checks::{Check, all};
 pub use crate::drain::drain;
 pub use crate::endurance::{serve, survive, watch};
-pub use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
+pub use crate::environment::{Document, Environment, INTEGRATOR, PHONE, Rules};
 pub use crate::failure::Failure;
 pub use crate::fixture::{open as open_fixture, write as write_fixture};
 pub use crate::pair::{Chain, Faults, Pair, Schedule, StorageKind, Tally};

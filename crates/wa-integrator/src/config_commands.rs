@@ -3,7 +3,6 @@
 use std::io::{self, Write as _};
 
 use wa_integrator::{BaseUrl, Clock, TokenIssuer, Webhook};
-use wa_profile::Profile;
 
 use crate::{
     background::{backend, key_client},
@@ -25,7 +24,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
 
 /// What would keep the server from starting with these settings.
 pub(crate) fn examine(settings: &Settings) -> Result<(), StartError> {
-    let profile = Profile::default();
+    let profile = settings.profile();
     settings.keys.master_key()?;
     settings.tls.files()?;
     if let Recognition::Oidc { jwks_url, .. } = settings.tokens.recognition()? {
@@ -43,6 +42,6 @@ pub(crate) fn examine(settings: &Settings) -> Result<(), StartError> {
         Some(base_url) => base_url.clone(),
         None => BaseUrl::of_loopback(address).map_err(|_| StartError::BaseUrlMissing { address })?,
     };
-    TokenIssuer::new(base_url, &profile.token, settings.tokens.lifetime())?;
+    TokenIssuer::new(base_url, &profile.token, settings.tokens.lifetime(&profile.token))?;
     Ok(())
 }

@@ -3,7 +3,6 @@
 use std::io::{self, Write as _};
 
 use wa_integrator::{Clock, DataDirectory, KeyEntry, KeyKeeper, KeySet, SigningKey};
-use wa_profile::Profile;
 
 use crate::{
     cli::{KeyCommand, StartError},
@@ -13,7 +12,7 @@ use crate::{
 
 /// Does one command. A running server sees the change when it reads the keys next.
 pub(crate) async fn run(command: &KeyCommand, settings: &Settings) -> Result<(), StartError> {
-    let rules = Profile::default().token;
+    let rules = settings.profile().token;
     let store = engines::store(&settings.store).await?;
     let mut keeper = KeyKeeper::new(store, settings.keys.rules(&rules));
     if let Some(master_key) = settings.keys.master_key()? {

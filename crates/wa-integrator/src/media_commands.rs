@@ -4,7 +4,6 @@ use std::io::{self, Write as _};
 
 use clap::Subcommand;
 use wa_integrator::{Clock, Findings};
-use wa_profile::Profile;
 
 use crate::{cli::StartError, engines, settings::Settings};
 
@@ -29,7 +28,7 @@ pub(crate) enum MediaCommand {
 pub(crate) async fn run(command: &MediaCommand, settings: &Settings) -> Result<(), StartError> {
     let MediaCommand::Fsck { verify, remove, json } = command;
     let store = engines::store(&settings.store).await?;
-    let host = engines::media(settings, &store, &Profile::default(), Clock::system())?;
+    let host = engines::media(settings, &store, &settings.profile(), Clock::system())?;
     let findings = host.check(*verify, *remove).await?;
     let shown = if *json { as_json(&findings) } else { as_text(&findings) };
     let mut stdout = io::stdout().lock();

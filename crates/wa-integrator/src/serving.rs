@@ -24,7 +24,7 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), StartError> {
     for name in cli::unknown_variables() {
         tracing::warn!(name, "a variable of the environment is no setting");
     }
-    let (profile, clock) = (Profile::default(), Clock::system());
+    let (profile, clock) = (settings.profile(), Clock::system());
     let directory = DataDirectory::open(settings.store.data_dir())?;
     engines::check(settings)?;
     let store = Arc::new(engines::store(&settings.store).await?);
@@ -37,7 +37,8 @@ pub(crate) async fn serve(settings: &Settings) -> Result<(), StartError> {
         None => listening.base_url()?,
     };
     let mut background = Background(JoinSet::new(), Vec::new());
-    let issuer = TokenIssuer::new(base_url.clone(), &profile.token, settings.tokens.lifetime())?;
+    let issuer =
+        TokenIssuer::new(base_url.clone(), &profile.token, settings.tokens.lifetime(&profile.token))?;
     let authenticator = background.authenticator(settings, &profile, *secret, &clock)?;
     let mut integrator = Integrator::new(issuer, keeper.keys(), authenticator, clock.clone())
         .with_tokens_a_minute(settings.tokens.a_minute())

@@ -20,6 +20,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Deserialize;
+use wa_profile::Profile;
 
 pub(crate) use admin::AdminSettings;
 pub(crate) use file::SettingsFileError;
@@ -37,6 +38,10 @@ pub(crate) use tokens::{Recognition, TokenSettings};
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Settings {
+    /// The rules that apply: a document, overview or 1.0.3, or a TOML file as `wa profile show` prints one (default 1.0.3)
+    #[arg(long, global = true, value_name = "NAME|FILE", env = "WA_INTEGRATOR_PROFILE", value_parser = Profile::open)]
+    #[serde(skip)]
+    profile: Option<Profile>,
     /// `[store]`
     #[command(flatten)]
     pub(crate) store: StoreSettings,
@@ -89,8 +94,14 @@ impl Settings {
         }
     }
 
+    /// The profile that was named, or the reference offer's.
+    pub(crate) fn profile(&self) -> Profile {
+        self.profile.clone().unwrap_or_default()
+    }
+
     fn over(self, below: Self) -> Self {
         Self {
+            profile: self.profile.or(below.profile),
             store: self.store.over(below.store),
             keys: self.keys.over(below.keys),
             listen: self.listen.over(below.listen),

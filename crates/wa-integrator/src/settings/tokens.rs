@@ -10,6 +10,7 @@ use std::{
 use clap::{Args, ValueEnum};
 use http::{HeaderName, Uri};
 use serde::Deserialize;
+use wa_profile::TokenRules;
 
 use super::{over, value};
 use crate::cli::StartError;
@@ -53,7 +54,7 @@ pub(crate) struct TokenSettings {
     #[arg(long, value_name = "CLAIM", env = "WA_INTEGRATOR_OIDC_CLAIM")]
     oidc_claim: Option<String>,
 
-    /// How many seconds a token lives [default: 3600].
+    /// How many seconds a token lives [default: as many as the profile allows, 3600].
     #[arg(
         id = "token_lifetime",
         long = "token-lifetime",
@@ -157,9 +158,9 @@ impl TokenSettings {
         self.shared_secret_file.as_deref()
     }
 
-    /// How long a token lives.
-    pub(crate) fn lifetime(&self) -> Duration {
-        Duration::from_secs(self.lifetime.unwrap_or(3600))
+    /// How long a token lives: as long as the rules allow, if nothing else is said.
+    pub(crate) fn lifetime(&self, rules: &TokenRules) -> Duration {
+        self.lifetime.map_or(rules.lifetime_max, Duration::from_secs)
     }
 
     /// How many tokens a user gets a minute.
