@@ -113,5 +113,6 @@ impl World {
             self.run();
             self.take();
         }
+        assert_eq!(self.messenger.queued(), 0, "inputs wait and nothing will run them");
     }
 }

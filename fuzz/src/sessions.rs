@@ -64,7 +64,7 @@ fn mac(receiver: &SessionRecord, body: &[u8]) -> Option<[u8; 8]> {
 
 /// The seed of a message of that number under that ratchet key.
 fn seed(session: &record::Session, ratchet: &PublicKey, counter: u32) -> Option<[u8; 32]> {
-    let known = session.receivers.iter().find(|it| it.ratchet_public == ratchet.as_bytes());
+    let known = session.receivers.iter().find(|it| it.ratchet_public[..] == ratchet.as_bytes()[..]);
     let (index, mut key) = match known {
         Some(chain) => (chain.chain.index, chain.chain.key[..].try_into().ok()?),
         None => {

@@ -1,4 +1,4 @@
-//! `cargo xtask bench AREA [--json]`: side by side with other implementations.
+//! `cargo xtask bench AREA [--features NAME] [--json]`: side by side with other implementations.
 //!
 //! The benchmarks live in `peers/`, a workspace of its own that is never published, since it holds the other
 //! implementations. What they print is described in `docs/BENCHMARKS.md`.
@@ -20,6 +20,10 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
     let Some(manifest) = areas.get(area) else {
         return Err(Failure::usage(format!("there is no area `{area}`, only: {}", listed(&areas))));
     };
+    let (features, rest) = match rest {
+        [flag, name, rest @ ..] if flag == FEATURES => (vec![flag, name], rest),
+        _ => (Vec::new(), rest),
+    };
     let (json, rest) = match rest.split_first() {
         Some((first, rest)) if first == "--json" => (Some("--json"), rest),
         _ => (None, rest),
@@ -27,10 +31,15 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
     no_more("bench", rest)?;
     let program = format!("{PREFIX}{area}");
     Program::cargo()
-        .with_args(["run", "--release", "--quiet", "--manifest-path", manifest, "--bin", &program, "--"])
+        .with_args(["run", "--release", "--quiet", "--manifest-path", manifest, "--bin", &program])
+        .with_args(features)
+        .with_args(["--"])
         .with_args(json)
         .run()
 }
+
+/// What follows is a feature of the area's package, such as `ladder-only` of `signal`.
+const FEATURES: &str = "--features";
 
 const PREFIX: &str = "bench-";
 

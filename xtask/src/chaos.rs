@@ -13,7 +13,9 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), Failure> {
     };
     system::ensure()?;
     match series {
-        "seeds" | "edges" | "kill" | "sync" => run(series, rest.iter().map(String::as_str)),
+        "digest" | "drain" | "edges" | "fixture" | "kill" | "seeds" | "sync" => {
+            run(series, rest.iter().map(String::as_str))
+        }
         "crash" => {
             let (seeds, rest) = seeds(rest)?;
             crate::failure::no_more("chaos crash", rest)?;
@@ -24,7 +26,7 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), Failure> {
         }
         "replicas" => replicas(rest),
         other => Err(Failure::usage(format!(
-            "there is no series `{other}`, only: crash, edges, kill, replicas, seeds, sync"
+            "there is no series `{other}`, only: crash, digest, drain, edges, fixture, kill, replicas, seeds, sync"
         ))),
     }
 }

@@ -56,6 +56,10 @@ const FULL: &[Step] = &[
         run: || cargo(&["check", "--all-features", "--manifest-path", "fuzz/Cargo.toml"]),
     },
     Step {
+        name: "agreement by the ladder alone",
+        run: || test::test(&["--", "-p", "wa-keys", "--features", "ladder-only"].map(str::to_owned)),
+    },
+    Step {
         name: "traces",
         run: || {
             test::test(

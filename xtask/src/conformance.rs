@@ -16,11 +16,10 @@ pub(crate) fn conformance(args: &[String]) -> Result<(), Failure> {
         .run()
 }
 
-/// Builds a local WhatsApp, a service and the program `wa`, and chats.
+/// Builds a local WhatsApp, a service and the program `wa`, and chats; `args` (`--profile FILE`) are passed on.
 pub(crate) fn chat(args: &[String]) -> Result<(), Failure> {
-    crate::failure::no_more("chat", args)?;
     let [playground, wa] = built(["wa-playground", "wa"])?;
-    Program::new(playground).with_args(["chat", "--wa"]).with_args([wa]).run()
+    Program::new(playground).with_args(["chat", "--wa"]).with_args([wa]).with_args(args).run()
 }
 
 /// Builds programs of the workspace and says where they are.

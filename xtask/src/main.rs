@@ -64,8 +64,9 @@ cargo xtask COMMAND
 
 To begin:
   conformance [--json] [ARGS]  build the integrator and the sandbox, start both, and run every check against them
-                               over real sockets; one line a check, exit code 0 only if all pass
-  chat                         chat in the terminal with a phone of a local WhatsApp that this starts
+                               over real sockets; one line a check, exit code 0 only if all pass; --profile FILE puts a
+                               profile in TOML in place of the documents'
+  chat [--profile FILE]        chat in the terminal with a phone of a local WhatsApp that this starts
   test [-- ARGS]               run all tests and the examples in the documentation; ARGS go to the test runner
                                (for example `-- -p wa-binary`) and leave the examples out
 
@@ -76,7 +77,9 @@ To work on the project:
   bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
   peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`)
   chaos [--seeds N]            client and WhatsApp under crashes and a bad line, N times (10,000); `chaos crash` adds a
-                               death at every edge and SQLite, `chaos kill` kills a real process, `chaos sync` watches it;
+                               death at every edge and SQLite, `chaos kill` kills a real process, `chaos sync` watches it,
+                               `chaos drain` empties full mailboxes on busy processors, `chaos digest` is one SHA-256 over
+                               what the client lets out, equal as long as code only moves;
                                `chaos replicas` kills two third party's servers on one database by turns
   fuzz TARGET [SECONDS]        run a fuzz target (nightly Rust and cargo-fuzz); without SECONDS until stopped
 

@@ -4,6 +4,7 @@
 //! name the words they look for in pieces, so that this source does not trip them.
 
 mod crypto;
+mod documents;
 mod files;
 mod layers;
 mod manifest;
@@ -44,8 +45,8 @@ pub(crate) fn tidy(args: &[String]) -> Result<(), Failure> {
 
 /// The rules that need nothing but the files.
 fn static_rules(tree: &Tree) -> Vec<Violation> {
-    let rules: [fn(&Tree) -> Vec<Violation>; 5] =
-        [sockets::check, layers::check, words::check, files::check, manifest::check];
+    let rules: [fn(&Tree) -> Vec<Violation>; 6] =
+        [sockets::check, layers::check, words::check, files::check, manifest::check, documents::check];
     rules.iter().flat_map(|rule| rule(tree)).collect()
 }
 

@@ -77,5 +77,5 @@ pub use error::{DecodeError, DecodeErrorKind, EncodeError, JidError, UnpackError
 pub use jid::{Domain, Jid};
 pub use limits::Limits;
 pub use node::Node;
-pub use pack::{pack, unpack};
+pub use pack::{pack, pack_encoded, unpack};
 pub use text::Str;

@@ -5,7 +5,7 @@
 
 use std::io::{Read, Write};
 
-use bytes::{Buf, Bytes};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use flate2::Compression;
 use flate2::bufread::ZlibDecoder;
 use flate2::write::ZlibEncoder;
@@ -26,6 +26,15 @@ pub fn pack(node: &Node, options: &EncodeOptions) -> Result<Vec<u8>, EncodeError
         Some(limit) if out.len() - 1 > limit => Ok(compressed(&out).unwrap_or(out)),
         _ => Ok(out),
     }
+}
+
+/// Writes the body of a frame for a node that is encoded already, uncompressed; `after` bytes more have room behind it.
+#[must_use]
+pub fn pack_encoded(node: &[u8], after: usize) -> BytesMut {
+    let mut out = BytesMut::with_capacity(1 + node.len() + after);
+    out.put_u8(FLAG_NONE);
+    out.extend_from_slice(node);
+    out
 }
 
 /// Opens the body of a frame: checks the flags, inflates what is compressed, and returns an encoded node.

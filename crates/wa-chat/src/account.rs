@@ -5,6 +5,8 @@ use wa_binary::Jid;
 use wa_keys::{PrivateKey, PublicKey};
 use wa_signal::{LocalIdentity, SignedPrekey};
 
+use crate::prekey_ids::FIRST_PREKEY;
+
 /// Everything secret that an enlistment's public values come from.
 #[derive(Clone, Debug)]
 pub struct AccountKeys {
@@ -30,9 +32,6 @@ pub struct PublicKeys {
     /// `e_skey_id`, `e_skey_val` and the signature.
     pub signed: SignedPrekey,
 }
-
-/// Ids begin at 1: some implementations take 0 for absent.
-pub(crate) const FIRST_PREKEY: u32 = 1;
 
 /// Registration ids that every implementation accepts: 14 bits, not 0.
 const REGISTRATION_IDS: u32 = 16_380;

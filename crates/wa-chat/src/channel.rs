@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use rand_core::CryptoRng;
-use wa_binary::{DecodeError, EncodeOptions, InteropSuffix, Limits, Node};
+use wa_binary::{DecodeError, Limits, Node};
 use wa_keys::PrivateKey;
 use wa_noise::{
     Dialect, ExpectResumption, ExpectServerHello, FrameDecoder, Intro, KnownServer, MAX_FRAME, MAX_MESSAGES,
     Resumption, SendFinish, Setup, Transport, TrustRoot,
 };
 use wa_profile::{NoiseDialect, Profile};
-use wa_stanza::{Ack, IqError, Stanza, StanzaError};
+use wa_stanza::{Ack, Iq, IqError, IqKind, Stanza, StanzaError};
 
 use crate::channel::keepalive::Keepalive;
-use crate::{DisconnectReason, Now};
+use crate::{DisconnectReason, EncodedStanza, Now};
 
 mod keepalive;
 mod login;
@@ -32,6 +32,9 @@ const MAX_MALFORMED: usize = 5;
 /// Stanzas that wait for a slow connection before [`Channel::wants_stanzas`] says no.
 const MAX_QUEUED: usize = 64;
 
+/// Bytes that sealing adds: the tag of AES-GCM.
+const TAG: usize = 16;
+
 /// One connection to chatd.
 #[derive(Debug)]
 pub struct Channel {
@@ -40,7 +43,6 @@ pub struct Channel {
     root: TrustRoot,
     profile: Arc<Profile>,
     keepalive: Keepalive,
-    options: EncodeOptions,
     message_limit: u64,
     /// Unix seconds of recent malformed stanzas.
     malformed: VecDeque<u64>,
@@ -69,7 +71,7 @@ enum Hello {
 #[derive(Debug)]
 enum Transmit {
     Raw(Bytes),
-    Stanza(Node),
+    Stanza(EncodedStanza),
 }
 
 /// What a channel has to tell.
@@ -121,15 +123,12 @@ impl Channel {
         };
         let prologue = Bytes::copy_from_slice(&profile.chat.prologue);
         let setup = Setup { prologue, dialect, static_key: key };
-        let suffix =
-            if profile.interop_suffix.client_writes { InteropSuffix::Write } else { InteropSuffix::Omit };
         let mut channel = Self {
             state: State::Closed,
             frames: FrameDecoder::new(MAX_FRAME),
             root,
             profile,
             keepalive: Keepalive::handshake(now),
-            options: EncodeOptions::new().with_interop_suffix(suffix),
             message_limit: MAX_MESSAGES,
             malformed: VecDeque::new(),
             transmits: VecDeque::new(),
@@ -206,10 +205,18 @@ impl Channel {
         self.close(DisconnectReason::Lost);
     }
 
-    /// Queues a stanza. After the end it is dropped.
+    /// Queues a stanza. After the end it is dropped; one that cannot be encoded ends the channel.
     pub fn send(&mut self, stanza: Stanza) {
+        match EncodedStanza::new(stanza, &self.profile) {
+            Ok(stanza) => self.send_encoded(stanza),
+            Err(_) => self.close(DisconnectReason::Closed),
+        }
+    }
+
+    /// Queues a stanza that was encoded before. After the end it is dropped.
+    pub fn send_encoded(&mut self, stanza: EncodedStanza) {
         if !self.is_closed() {
-            self.transmits.push_back(Transmit::Stanza(stanza.into()));
+            self.transmits.push_back(Transmit::Stanza(stanza));
         }
     }
 
@@ -226,7 +233,7 @@ impl Channel {
     pub fn poll_transmit(&mut self) -> Option<Bytes> {
         match self.transmits.pop_front()? {
             Transmit::Raw(bytes) => Some(bytes),
-            Transmit::Stanza(node) => match self.seal(&node) {
+            Transmit::Stanza(stanza) => match self.seal(&stanza) {
                 Ok(bytes) => Some(bytes),
                 Err(reason) => {
                     self.close(reason);
@@ -328,7 +335,7 @@ impl Channel {
             }
             Stanza::StreamError(error) => return Err(DisconnectReason::stream_error(&error)),
             Stanza::StreamEnd => return Err(DisconnectReason::StreamError(None)),
-            Stanza::Iq(iq) if iq.is_ping() => self.send(iq.result().into()),
+            Stanza::Iq(iq) if iq.is_ping() || self.is_servers_ping(&iq) => self.send(iq.result().into()),
             Stanza::Iq(iq) if iq.is_request() => self.send(iq.refusal(IqError::not_implemented()).into()),
             Stanza::Iq(iq) if self.keepalive.is_answer(&iq) => {}
             Stanza::Other(node) => {
@@ -345,6 +352,11 @@ impl Channel {
             _ => return self.malformed(now, StanzaError::WrongTag { expected: "success" }.into()),
         }
         Ok(())
+    }
+
+    /// Whether it is a ping in the profile's namespace, beside those that are known.
+    fn is_servers_ping(&self, iq: &Iq) -> bool {
+        iq.kind == IqKind::Get && iq.xmlns.as_deref() == Some(&*self.profile.chat.ping.server_xmlns)
     }
 
     fn handle_success(&mut self) {
@@ -367,13 +379,11 @@ impl Channel {
         Ok(())
     }
 
-    fn seal(&mut self, node: &Node) -> Result<Bytes, DisconnectReason> {
+    fn seal(&mut self, stanza: &EncodedStanza) -> Result<Bytes, DisconnectReason> {
         let (State::Open(transport) | State::Login(transport)) = &mut self.state else {
             return Err(DisconnectReason::Closed);
         };
-        // Stanzas are built by this crate and always within the format; were one not, it must not be half sent.
-        let body = wa_binary::pack(node, &self.options).map_err(|_| DisconnectReason::Closed)?;
-        let mut body = BytesMut::from(Bytes::from(body));
+        let mut body = wa_binary::pack_encoded(stanza.as_bytes(), TAG);
         transport.sealer.seal(&mut body)?;
         Ok(wa_noise::frame(&body)?)
     }

@@ -210,6 +210,18 @@ impl Client {
         self.messenger.wants_input()
     }
 
+    /// How many inputs were put in and have not been dealt with.
+    ///
+    /// Nothing stalls: there are none once every `poll_*` has given nothing and no transaction is under way.
+    pub fn queued(&self) -> usize {
+        self.messenger.queued()
+    }
+
+    /// Whether the account was deleted, and every row of it: the client does nothing more.
+    pub fn is_erased(&self) -> bool {
+        self.messenger.is_erased()
+    }
+
     /// Whether there is a connection, logged in or on the way.
     pub fn is_connected(&self) -> bool {
         self.channel.is_some()
@@ -241,7 +253,7 @@ impl Client {
             while channel.wants_stanzas()
                 && let Some(stanza) = self.messenger.poll_stanza()
             {
-                channel.send(stanza);
+                channel.send_encoded(stanza);
             }
         }
     }

@@ -194,7 +194,14 @@ impl Content {
         }
     }
 
+    /// What the stanza around it says in the clear. Bytes that the application made itself are looked into.
     pub(crate) fn envelope(&self) -> Envelope {
+        if let Self::Unknown(bytes) = self
+            && let known = Self::decode(bytes.clone())
+            && !matches!(known, Self::Unknown(_))
+        {
+            return known.envelope();
+        }
         let (kind, edit, hide_failure) = match self {
             Self::Text(_) => (MessageKind::Text, None, false),
             Self::Reaction { .. } => (MessageKind::Reaction, None, true),

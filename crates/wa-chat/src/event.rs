@@ -6,7 +6,7 @@ use wa_signal::EstablishError;
 use wa_stanza::Typing;
 
 use crate::channel::Malformed;
-use crate::{Answer, Content, DisconnectReason, NoAnswer, Ticket};
+use crate::{Answer, Content, DisconnectReason, NoAnswer, StoreError, Ticket};
 
 /// Names an inbox event: it rises, is never used again, and one message has one for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -114,6 +114,9 @@ pub enum Event {
     },
     /// An authentic frame was no stanza; it was passed over.
     Malformed(Malformed),
+    /// The store cannot run a transaction now; it gets it again until it can. Nothing becomes durable, and nothing that
+    /// depends on it leaves or is shown. Told once for each time, by whoever runs the transactions.
+    StoreStalled(StoreError),
 }
 
 impl Event {

@@ -1,8 +1,8 @@
 //! The chat client of a third party, as a value (seed §2, §3): bytes in, events out, no I/O, no clock, no store.
 //!
 //! [`Channel`] speaks with chatd (frames, handshake, login, keepalive) and knows no Signal key; [`Messenger`] keeps
-//! sessions, inbox and outbox and knows no Noise. They are joined by [`Stanza`](wa_stanza::Stanza) and run together
-//! as a [`Client`].
+//! sessions, inbox and outbox and knows no Noise. What comes in joins them as a [`Stanza`](wa_stanza::Stanza), what goes
+//! out as an [`EncodedStanza`]; they run together as a [`Client`].
 //!
 //! # State
 //! The client never touches a store. It hands out one [`Transaction`] at a time, and whatever depends on it (bytes
@@ -28,10 +28,12 @@ mod client;
 mod command;
 mod content;
 mod disconnect;
+mod encoded;
 mod event;
 mod key;
 mod memory;
 mod messenger;
+mod prekey_ids;
 mod restoration;
 mod row;
 mod store;
@@ -44,6 +46,7 @@ pub use crate::client::{Client, ConnectError};
 pub use crate::command::{Answer, Ask, Command, Mark, NoAnswer, Ticket};
 pub use crate::content::{Content, Media, MediaFile, MediaKey, MediaKind, Reply, Target, Text};
 pub use crate::disconnect::{DisconnectReason, Refusal};
+pub use crate::encoded::EncodedStanza;
 pub use crate::event::{Event, EventId, MessageId, NoSession, Status, Undecryptable};
 pub use crate::key::{Key, Table};
 pub use crate::memory::MemoryStore;

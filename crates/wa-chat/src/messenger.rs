@@ -15,35 +15,39 @@ use wa_stanza::Stanza;
 
 use crate::account::Account;
 use crate::key::Key;
-use crate::messenger::batch::{Batch, Released};
-use crate::messenger::input::{Context, Input};
+use crate::messenger::input::{Input, Lane};
 use crate::messenger::link::Link;
-use crate::messenger::log::{Cursor, PAGE, Page};
-use crate::messenger::requests::{Request, Requests};
-use crate::messenger::view::{Draft, Stop, View, Wanted};
+use crate::messenger::state::batch::Batch;
+use crate::messenger::state::cursor::{Cursor, PAGE, Page};
+use crate::messenger::state::draft::{Draft, Effects};
+use crate::messenger::state::requests::{Request, Requests};
+use crate::messenger::state::view::{Stop, View, Wanted};
+use crate::messenger::steps::Step;
+use crate::prekey_ids::PrekeyIds;
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
-use crate::{Command, Event, Now, Ticket};
+use crate::{Command, EncodedStanza, Event, Now, Ticket};
 
-mod asking;
-mod batch;
+mod bundle;
 mod commit;
 mod conversation;
+mod fan_out;
 mod input;
 mod link;
-mod log;
-mod prekeys;
-mod receive;
-mod requests;
-mod retry;
-mod send;
-mod view;
+mod state;
+mod steps;
+#[cfg(test)]
+mod tests;
 
 /// Inputs that may wait before [`Messenger::wants_input`] says no.
 const MAX_QUEUED: usize = 256;
 
 /// Steps that one batch takes.
 const MAX_STEPS: usize = 64;
+
+/// Rows and pages that one transaction reads for steps; the lanes behind wait for the next. Far fewer than a client keeps
+/// loaded, so that what one step needs is never put out by what another one does.
+const MAX_WANTED: usize = 128;
 
 /// Events or stanzas that may wait to be taken before logs are read on.
 const MAX_READY: usize = 256;
@@ -57,6 +61,8 @@ pub struct Messenger {
     view: View,
     batch: Batch,
     wanted: BTreeSet<Wanted>,
+    /// Lanes whose first step waits for rows.
+    blocked: BTreeSet<Lane>,
     in_flight: Option<Sealed>,
     inbox: Cursor,
     outbox: Cursor,
@@ -64,13 +70,13 @@ pub struct Messenger {
     /// Users whose devices or bundles are on their way.
     fetching: BTreeSet<Jid>,
     link: Option<Link>,
-    /// Rises with each connection.
-    generation: u64,
+    /// Which connection this is; rises with each one, and with its end.
+    link_number: u64,
     events: VecDeque<Event>,
     /// Answers, which wait behind no other event.
     notices: VecDeque<Event>,
     accepted: VecDeque<Ticket>,
-    transmits: VecDeque<Stanza>,
+    transmits: VecDeque<EncodedStanza>,
     failed: Option<StateError>,
     /// The account was deleted, and its rows with it.
     erased: bool,
@@ -79,12 +85,14 @@ pub struct Messenger {
 /// A transaction under way, and what its commit releases.
 #[derive(Debug)]
 struct Sealed {
-    released: Released,
+    effects: Effects,
+    /// The account's row, if the transaction changes it.
+    account: Option<Arc<Row>>,
+    /// What it reads for steps, except pages that a later draft has overtaken.
     wanted: BTreeSet<Wanted>,
-    view_generation: u64,
     inbox: Option<Page>,
     outbox: Option<Page>,
-    link_generation: u64,
+    link_number: u64,
 }
 
 impl Messenger {
@@ -100,13 +108,14 @@ impl Messenger {
             view: View::default(),
             batch: Batch::default(),
             wanted: BTreeSet::from(wanted),
+            blocked: BTreeSet::new(),
             in_flight: None,
             inbox,
             outbox: Cursor::default(),
             requests: Requests::default(),
             fetching: BTreeSet::new(),
             link: None,
-            generation: 0,
+            link_number: 0,
             events: VecDeque::new(),
             notices: VecDeque::new(),
             accepted: VecDeque::new(),
@@ -194,15 +203,15 @@ impl Messenger {
         let sealed = self.in_flight.take().ok_or(StateError::NoTransaction)?;
         // Reads may overlap: a row counts once.
         let rows: BTreeMap<Key, Value> = rows.0.into_iter().collect();
-        if sealed.released.erased {
+        if sealed.effects.erase {
             self.erase();
-            self.tell(sealed.released.events);
+            self.tell(sealed.effects.events);
             return Ok(());
         }
         self.forget_rows(&sealed);
         self.take_rows(&sealed, &rows)?;
         self.take_logs(&sealed, &rows)?;
-        self.release(sealed.released, sealed.link_generation);
+        self.release(sealed.effects, sealed.link_number);
         self.process(now, rng);
         self.failed.map_or(Ok(()), Err)
     }
@@ -216,10 +225,9 @@ impl Messenger {
         let inbox = self.inbox.wanted().filter(|_| self.events.len() < MAX_READY);
         let outbox = self.outbox.wanted().filter(|_| self.transmits.len() < MAX_READY);
         let wanted = std::mem::take(&mut self.wanted);
-        let (writes, released) = self.batch.seal();
-        let erase = released.erased;
-        if !erase && writes.is_empty() && wanted.is_empty() && inbox.is_none() && outbox.is_none() {
-            self.release(released, self.generation);
+        let batch = self.batch.seal();
+        let erase = batch.effects.erase;
+        if !erase && batch.writes.is_empty() && wanted.is_empty() && inbox.is_none() && outbox.is_none() {
             return None;
         }
         let page = |table: fn(u64) -> Key, page: Page| Read::Page {
@@ -231,19 +239,19 @@ impl Messenger {
         reads.extend(inbox.map(|it| page(Key::inbox, it)));
         reads.extend(outbox.map(|it| page(Key::outbox, it)));
         self.in_flight = Some(Sealed {
-            released,
+            effects: batch.effects,
+            account: batch.account,
             wanted,
-            view_generation: self.view.generation,
             inbox,
             outbox,
-            link_generation: self.generation,
+            link_number: self.link_number,
         });
-        Some(Transaction { erase, writes, reads })
+        Some(Transaction { erase, writes: batch.writes, reads })
     }
 
     /// The next stanza for the channel.
     #[must_use]
-    pub fn poll_stanza(&mut self) -> Option<Stanza> {
+    pub fn poll_stanza(&mut self) -> Option<EncodedStanza> {
         self.transmits.pop_front()
     }
 
@@ -270,6 +278,18 @@ impl Messenger {
         self.queue.len() < MAX_QUEUED && self.transmits.len() < MAX_READY
     }
 
+    /// How many inputs were put in and have not been dealt with.
+    ///
+    /// Nothing stalls: there are none once every `poll_*` has given nothing and no transaction is under way.
+    pub fn queued(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Whether the account was deleted, and every row of it.
+    pub fn is_erased(&self) -> bool {
+        self.erased
+    }
+
     /// Answers first: whoever waits for one may be the one who should take the rest.
     fn tell(&mut self, events: Vec<Event>) {
         for event in events {
@@ -283,6 +303,8 @@ impl Messenger {
     fn erase(&mut self) {
         self.erased = true;
         self.account = None;
+        self.batch = Batch::default();
+        self.wanted.clear();
         self.queue.clear();
         self.transmits.clear();
         self.view.clear();
@@ -292,17 +314,20 @@ impl Messenger {
     /// Runs the steps that can run. One that misses rows holds up its own lane only.
     fn process(&mut self, now: Now, rng: &mut impl CryptoRng) {
         self.requests.tell_time(now.tick);
+        if self.erased {
+            return self.queue.clear();
+        }
         let mut blocked = BTreeSet::new();
         let mut position = 0;
-        while self.batch.steps() < MAX_STEPS && !self.erased {
+        while self.batch.steps() < MAX_STEPS || self.release_unwritten() {
             let Some(input) = self.queue.get(position) else { break };
             let lane = input.lane();
             if blocked.contains(&lane) {
                 position += 1;
                 continue;
             }
-            let context = Context { profile: &self.profile, fetching: &self.fetching, now };
-            match context.step(&self.view, input, rng) {
+            let (profile, fetching, view) = (&*self.profile, &self.fetching, &self.view);
+            match (Step { profile, fetching, now, view, rng }).run(input) {
                 Ok(draft) => {
                     self.queue.remove(position);
                     self.join(draft);
@@ -311,6 +336,9 @@ impl Messenger {
                     self.wanted.extend(missing);
                     blocked.insert(lane);
                     position += 1;
+                    if self.wanted.len() >= MAX_WANTED {
+                        break;
+                    }
                 }
                 Err(Stop::Corrupt(error)) => {
                     self.failed = Some(error);
@@ -318,9 +346,22 @@ impl Messenger {
                 }
             }
         }
+        self.blocked = blocked;
+        self.release_unwritten();
         if self.link.is_none() {
             self.forget_if_idle();
         }
+    }
+
+    /// Lets out what a batch without writes has caused: no transaction will come whose commit could do it, nor one that
+    /// would run the queue on. Says whether there was such a batch.
+    fn release_unwritten(&mut self) -> bool {
+        let is_unwritten = self.in_flight.is_none() && !self.batch.is_empty() && self.batch.is_unwritten();
+        if is_unwritten {
+            let effects = self.batch.seal().effects;
+            self.release(effects, self.link_number);
+        }
+        is_unwritten
     }
 
     /// Thousands of clients with nothing to do keep no rows. While there is a connection they do so only from its next
@@ -334,9 +375,12 @@ impl Messenger {
 
     fn join(&mut self, draft: Draft) {
         self.view.apply(&draft);
+        if let Some(sealed) = &mut self.in_flight {
+            sealed.wanted.retain(|wanted| !wanted.is_overtaken(&draft));
+        }
         self.fetching.retain(|user| draft.fetched.as_ref() != Some(user));
         if self.link.is_some() {
-            self.fetching.extend(draft.requests.iter().filter_map(Request::fetched_user).cloned());
+            self.fetching.extend(draft.effects.requests.iter().filter_map(Request::fetched_user).cloned());
         }
         self.queue.extend(draft.wake.iter().cloned().map(Input::Wake));
         self.batch.join(draft);
@@ -353,12 +397,7 @@ pub(crate) fn first_rows(keys: &crate::AccountKeys) -> BTreeMap<Key, Row> {
         signed_pending: false,
         login: None,
     };
-    let counters = Counters {
-        next_inbox: 0,
-        next_outbox: 0,
-        next_prekey: crate::account::FIRST_PREKEY,
-        next_upload: crate::account::FIRST_PREKEY,
-    };
+    let counters = Counters { next_inbox: 0, next_outbox: 0, prekeys: PrekeyIds::default() };
     BTreeMap::from([
         (Key::account(), Row::Account(Box::new(account))),
         (Key::counters(), Row::Counters(counters)),

@@ -46,8 +46,7 @@ impl Restoration {
         };
         counters.next_inbox += LEAP;
         counters.next_outbox += LEAP;
-        counters.next_prekey = counters.next_prekey.saturating_add(PREKEY_LEAP);
-        counters.next_upload = counters.next_prekey;
+        counters.prekeys.leap(PREKEY_LEAP);
         let mut writes = Vec::new();
         let mut write = |key: Key, row: Option<Row>| {
             writes.push(Write { key, value: row.map(|row| row.encode()), expires: None });
@@ -62,7 +61,7 @@ impl Restoration {
                 // Ciphertext that may have been sent, in a chain that went on.
                 Row::Outbox(stanza) => {
                     write(key.clone(), None);
-                    if let Some((user, waiting)) = waiting(&rows, stanza) {
+                    if let Some((user, waiting)) = waiting(&rows, stanza.as_bytes()) {
                         write(Key::waiting(&user, counters.next_outbox), Some(Row::Waiting(waiting)));
                         counters.next_outbox += 1;
                     }

@@ -7,8 +7,10 @@ use wa_proto::record;
 use wa_signal::{LocalIdentity, SessionRecord, SignedPrekey};
 use zeroize::Zeroize;
 
+use crate::EncodedStanza;
 use crate::account::Account;
 use crate::key::{Key, Table};
+use crate::prekey_ids::PrekeyIds;
 use crate::store::{StateError, Value};
 
 mod inbox;
@@ -24,7 +26,7 @@ pub(crate) enum Row {
     /// One-time and signed prekeys alike.
     Prekey(PrivateKey),
     Inbox(InboxEntry),
-    Outbox(Bytes),
+    Outbox(EncodedStanza),
     Seen,
     Sent(Sent),
     Waiting(Waiting),
@@ -39,9 +41,7 @@ pub(crate) enum Row {
 pub(crate) struct Counters {
     pub(crate) next_inbox: u64,
     pub(crate) next_outbox: u64,
-    pub(crate) next_prekey: u32,
-    /// The first one-time prekey that the server has not confirmed.
-    pub(crate) next_upload: u32,
+    pub(crate) prekeys: PrekeyIds,
 }
 
 /// A message that was accepted.
@@ -85,8 +85,8 @@ impl Row {
                 version: VERSION,
                 next_inbox: counters.next_inbox,
                 next_outbox: counters.next_outbox,
-                next_prekey: counters.next_prekey,
-                next_upload: counters.next_upload,
+                next_prekey: counters.prekeys.next,
+                next_upload: counters.prekeys.next_upload,
             }),
             Self::Peer(session) => Value::new(session.encode().to_vec()),
             Self::Prekey(key) => {
@@ -97,7 +97,7 @@ impl Row {
             }
             Self::Inbox(entry) => stored(&entry.form()),
             Self::Outbox(stanza) => {
-                stored(&record::OutboxEntry { version: VERSION, stanza: stanza.to_vec() })
+                stored(&record::OutboxEntry { version: VERSION, stanza: stanza.as_bytes().to_vec() })
             }
             Self::Seen => Value::new(Vec::new()),
             Self::Sent(Sent { number, content, resent }) => stored(&record::Sent {
@@ -183,8 +183,7 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
             Row::Counters(Counters {
                 next_inbox: form.next_inbox,
                 next_outbox: form.next_outbox,
-                next_prekey: form.next_prekey,
-                next_upload: form.next_upload,
+                prekeys: PrekeyIds { next: form.next_prekey, next_upload: form.next_upload },
             })
         }
         Table::Peer => Row::Peer(Box::new(SessionRecord::decode(bytes).ok()?)),
@@ -195,7 +194,7 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
             Row::Prekey(key?)
         }
         Table::Inbox => Row::Inbox(InboxEntry::of(record::InboxEntry::read(bytes)?)?),
-        Table::Outbox => Row::Outbox(record::OutboxEntry::read(bytes)?.stanza.into()),
+        Table::Outbox => Row::Outbox(EncodedStanza::stored(record::OutboxEntry::read(bytes)?.stanza.into())),
         Table::Seen => Row::Seen,
         Table::Sent => {
             let record::Sent { number, content, resent, .. } = record::Sent::read(bytes)?;

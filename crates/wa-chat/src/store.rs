@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use crate::key::{Key, Table};
 
 /// A row's content: a versioned record, secret.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Value(Zeroizing<Vec<u8>>);
 
 impl Value {
@@ -22,6 +23,12 @@ impl Value {
     }
 }
 
+impl ConstantTimeEq for Value {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.as_bytes().ct_eq(other.as_bytes())
+    }
+}
+
 impl fmt::Debug for Value {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Value(..)")
@@ -29,7 +36,7 @@ impl fmt::Debug for Value {
 }
 
 /// One row written: its new content, or nothing to delete it. Absolute, so writing twice is writing once.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Write {
     /// Which row.
     pub key: Key,
@@ -56,7 +63,7 @@ pub enum Read {
 }
 
 /// All writes at once and durably (fsynced), then the reads, which see the writes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Transaction {
     /// First, every row of the account goes: the user has deleted it.
     pub erase: bool,
@@ -73,7 +80,7 @@ pub fn rows_of(table: Table) -> Transaction {
 }
 
 /// The rows that a transaction's reads found. Absent rows are not here; where reads overlap, a row may be here twice.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Rows(pub Vec<(Key, Value)>);
 
 /// The rows of one account, owned by one process at a time.

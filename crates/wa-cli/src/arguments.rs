@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use wa_profile::{Profile, ProfileFileError};
 
 /// WhatsApp's chat protocol on the command line.
 #[derive(Debug, Parser)]
@@ -24,6 +25,12 @@ pub(crate) enum Command {
     #[cfg(feature = "chat")]
     #[command(after_help = CHAT_EXAMPLES)]
     Chat(Box<ChatArguments>),
+    /// Show what a document leaves open, as a file to change
+    #[command(after_help = PROFILE_EXAMPLES)]
+    Profile {
+        #[command(subcommand)]
+        command: ProfileCommand,
+    },
     /// Encrypt, decrypt and fetch files
     #[cfg(feature = "media")]
     Media {
@@ -78,6 +85,21 @@ pub(crate) struct EncodeArguments {
     pub(crate) compress_above: Option<usize>,
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum ProfileCommand {
+    /// Print the whole profile as TOML
+    Show {
+        /// A document, overview or 1.0.3, or a TOML file
+        #[arg(value_name = "NAME|FILE", value_parser = open_profile)]
+        profile: Box<Profile>,
+    },
+}
+
+/// Boxed, because the other commands are small.
+pub(crate) fn open_profile(name_or_path: &str) -> Result<Box<Profile>, ProfileFileError> {
+    Profile::open(name_or_path).map(Box::new)
+}
+
 #[cfg(feature = "chat")]
 #[derive(Debug, Args)]
 pub(crate) struct ChatArguments {
@@ -99,9 +121,9 @@ pub(crate) struct ChatArguments {
     /// Your integrator id, 1 to 999
     #[arg(long, default_value_t = 1)]
     pub(crate) integrator: u16,
-    /// The document version whose rules apply
-    #[arg(long, value_enum, default_value_t = Document::ReferenceOffer)]
-    pub(crate) profile: Document,
+    /// The rules that apply: a document, overview or 1.0.3, or a TOML file as `wa profile show` prints one
+    #[arg(long, value_name = "NAME|FILE", default_value = "1.0.3", value_parser = Profile::open)]
+    pub(crate) profile: Profile,
     /// Host and port of chatd, if not WhatsApp's
     #[arg(long, value_name = "HOST:PORT", requires = "root")]
     pub(crate) chat: Option<String>,
@@ -120,16 +142,6 @@ pub(crate) struct ChatArguments {
     /// Where WhatsApp users' files lie, if not at WhatsApp's media host
     #[arg(long, value_name = "URL")]
     pub(crate) media_origin: Option<String>,
-}
-
-#[cfg(feature = "chat")]
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Document {
-    /// The published overview
-    Overview,
-    /// The reference offer, version 1.0.3
-    #[value(name = "1.0.3")]
-    ReferenceOffer,
 }
 
 /// Where the input comes from; standard input if nothing is said.
@@ -192,6 +204,13 @@ Example:
   wa chat 14155551001 --user alice --store alice.db --key-file alice.key --token-command './token alice'
 
 Against a WhatsApp of your own, in one command, from a checkout: cargo xtask chat";
+
+const PROFILE_EXAMPLES: &str = "\
+Examples:
+  wa profile show 1.0.3 > partner.toml
+  wa chat 14155551001 --profile partner.toml ...
+
+A file need hold only what differs from 1.0.3.";
 
 const ENCODE_EXAMPLES: &str = "\
 Examples:

@@ -16,7 +16,7 @@ use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, OpenError, SqliteStore, StoreKey};
 use wa_interop::{Client, ClientError, EnlistmentError, NoToken, TcpConnector, TokenSource, enlist};
 
-use crate::arguments::{ChatArguments, Document};
+use crate::arguments::ChatArguments;
 use crate::chat::conversation::Conversation;
 use crate::chat::files::Files;
 
@@ -89,12 +89,9 @@ async fn chat(arguments: ChatArguments) -> Result<(), ChatFailure> {
     }
 }
 
-/// The document's rules, with what the user has put in WhatsApp's place.
+/// The profile's rules, with what the user has put in WhatsApp's place.
 fn profile(arguments: &ChatArguments) -> Profile {
-    let mut profile = match arguments.profile {
-        Document::Overview => Profile::overview(),
-        Document::ReferenceOffer => Profile::reference_offer_1_0_3(),
-    };
+    let mut profile = arguments.profile.clone();
     if let Some(url) = &arguments.enlist {
         profile.enlistment.url.clone_from(url);
     }

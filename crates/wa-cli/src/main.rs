@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::arguments::{Arguments, Command};
+use crate::arguments::{Arguments, Command, ProfileCommand};
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -28,6 +28,9 @@ fn main() -> ExitCode {
         Command::Encode(arguments) => encode::run(&arguments),
         #[cfg(feature = "chat")]
         Command::Chat(arguments) => chat::run(*arguments).map_err(Into::into),
+        Command::Profile { command: ProfileCommand::Show { profile } } => {
+            output::line(profile.to_toml().trim_end())
+        }
         #[cfg(feature = "media")]
         Command::Media { command } => media::run(&command).map_err(Into::into).and_then(|said| match said {
             Some(said) => output::line(&said),

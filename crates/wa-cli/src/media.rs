@@ -19,6 +19,8 @@ use wa_interop::{
     profile::Profile,
 };
 
+use crate::arguments::open_profile;
+
 /// What to do with a file.
 #[derive(Debug, Subcommand)]
 pub(crate) enum MediaCommand {
@@ -45,9 +47,12 @@ pub(crate) enum MediaCommand {
     Fetch {
         #[command(flatten)]
         facts: Facts,
-        /// The media host, if it is not WhatsApp's
+        /// The media host, if it is not the profile's
         #[arg(long, value_name = "URL")]
         origin: Option<String>,
+        /// The rules that apply: a document, overview or 1.0.3, or a TOML file as `wa profile show` prints one
+        #[arg(long, value_name = "NAME|FILE", default_value = "1.0.3", value_parser = open_profile)]
+        profile: Box<Profile>,
         /// The direct path of the message
         direct_path: String,
         /// Where the file goes
@@ -107,8 +112,17 @@ pub(crate) fn run(command: &MediaCommand) -> Result<Option<String>, MediaFailure
     match command {
         MediaCommand::Encrypt { kind, file, output } => encrypt(*kind, file, output).map(Some),
         MediaCommand::Decrypt { facts, file, output } => decrypt(facts, file, output).map(|()| None),
-        MediaCommand::Fetch { facts, origin, direct_path, output } => {
-            fetch(facts, origin.as_deref(), direct_path, output).map(|()| None)
+        MediaCommand::Fetch { facts, origin, profile, direct_path, output } => {
+            let mut profile = Profile::clone(profile);
+            let mut http = HyperClient::new(Limits::default());
+            if let Some(origin) = origin {
+                profile.media.whatsapp_origin.clone_from(origin);
+            }
+            if profile.media.whatsapp_origin.starts_with("http://127.0.0.1:") {
+                http = http.with_plain_http(PlainHttp::Http1);
+            }
+            let transfer = MediaTransfer::new(http, &profile);
+            fetch(facts, &transfer, direct_path, output).map(|()| None)
         }
     }
 }
@@ -148,17 +162,14 @@ fn decrypt(facts: &Facts, file: &Path, output: &Path) -> Result<(), MediaFailure
     Ok(opened?)
 }
 
-fn fetch(facts: &Facts, origin: Option<&str>, path: &str, output: &Path) -> Result<(), MediaFailure> {
+fn fetch(
+    facts: &Facts,
+    transfer: &MediaTransfer<HyperClient>,
+    path: &str,
+    output: &Path,
+) -> Result<(), MediaFailure> {
     let (kind, mut said) = facts.read()?;
     path.clone_into(&mut said.direct_path);
-    let mut profile = Profile::default();
-    let mut http = HyperClient::new(Limits::default());
-    if let Some(origin) = origin {
-        origin.clone_into(&mut profile.media.whatsapp_origin);
-        if origin.starts_with("http://127.0.0.1:") {
-            http = http.with_plain_http(PlainHttp::Http1);
-        }
-    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|_| MediaFailure::System)?;
     runtime.block_on(async {
@@ -170,7 +181,7 @@ fn fetch(facts: &Facts, origin: Option<&str>, path: &str, output: &Path) -> Resu
                 shown.set_position(*counts.borrow());
             }
         });
-        let fetched = MediaTransfer::new(http, &profile).fetch(kind, &said, output, &progress).await;
+        let fetched = transfer.fetch(kind, &said, output, &progress).await;
         showing.abort();
         bar.finish();
         Ok(fetched?)

@@ -179,3 +179,33 @@ fn the_examples_of_the_help_work() {
     let example = help.lines().find_map(|line| line.trim().strip_prefix("wa decode f8")).unwrap();
     assert_eq!(good(&["decode", &format!("f8{example}")], b""), PING);
 }
+
+#[test]
+fn a_profile_that_is_shown_can_be_given_back() {
+    for document in ["overview", "1.0.3"] {
+        let shown = good(&["profile", "show", document], b"");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("partner.toml");
+        fs::write(&path, &shown).unwrap();
+        assert_eq!(good(&["profile", "show", path.to_str().unwrap()], b""), shown, "{document}");
+        // A change is taken, and nothing else is changed.
+        fs::write(&path, shown.replace("port = 443\n", "port = 5222\n")).unwrap();
+        let changed = good(&["profile", "show", path.to_str().unwrap()], b"");
+        let differing: Vec<_> = shown.lines().zip(changed.lines()).filter(|(one, two)| one != two).collect();
+        assert_eq!(differing, [("port = 443", "port = 5222")]);
+    }
+}
+
+#[test]
+fn what_is_wrong_with_a_profile_is_said_with_file_and_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("partner.toml");
+    fs::write(&path, "[chat]\nhost = \"chat.example\"\nprot = 443\n").unwrap();
+    let (stderr, code) = bad(&["profile", "show", path.to_str().unwrap()], b"");
+    assert_eq!(code, Some(2));
+    let expected = format!("{}, line 3, chat.prot: unknown field `prot`, expected one of ", path.display());
+    assert!(stderr.contains(&expected), "{stderr}");
+    let (stderr, code) = bad(&["profile", "show", "1.0.4"], b"");
+    assert_eq!(code, Some(2));
+    assert!(stderr.contains("1.0.4 is neither a document (overview, 1.0.3) nor a file"), "{stderr}");
+}

@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 use wa_interop::integrator::{KeyKeeper, SigningKey};
 use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
+use wa_profile::ProfileFileError;
 use wa_sandbox::{Addresses, Sandbox, WorldConfig};
 
 use crate::backend::Backend;
@@ -61,6 +62,40 @@ impl Document {
     }
 }
 
+/// The rules under which checks run: a document's, or a profile's from a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rules {
+    name: String,
+    profile: Profile,
+}
+
+impl Rules {
+    /// A document's by its name, or those of the TOML file at this path.
+    ///
+    /// # Errors
+    /// [`ProfileFileError`].
+    pub fn open(name_or_path: &str) -> Result<Self, ProfileFileError> {
+        Ok(Self { name: name_or_path.to_owned(), profile: Profile::open(name_or_path)? })
+    }
+
+    /// Their profile, as it is.
+    pub(crate) fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
+    /// What `--profile` calls them.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+impl From<Document> for Rules {
+    fn from(document: Document) -> Self {
+        Self { name: document.name().to_owned(), profile: document.profile() }
+    }
+}
+
 /// Both servers, running, and the service's backend behind the integrator's webhook.
 #[derive(Debug)]
 pub struct Environment {
@@ -76,7 +111,7 @@ pub struct Environment {
     pub(crate) backend: Backend,
     /// The integrator's store and secrets.
     pub(crate) data: TempDir,
-    document: Document,
+    rules: Rules,
     /// The key that the integrator began with, in PEM: a check may sign what the integrator never would.
     pub(crate) first_key: Vec<u8>,
     _processes: Vec<Child>,
@@ -96,7 +131,12 @@ impl Environment {
     ///
     /// # Errors
     /// A program does not start, or does not say where it listens.
-    pub async fn processes(integrator: &Path, sandbox: &Path, document: Document) -> Result<Self, Failure> {
+    pub async fn processes(
+        integrator: &Path,
+        sandbox: &Path,
+        rules: impl Into<Rules>,
+    ) -> Result<Self, Failure> {
+        let rules = rules.into();
         let (data, first_key) = data_directory()?;
         let (front, backend) = (Proxy::waiting().await?, Backend::start().await?);
         let base = format!("http://{}", front.address);
@@ -109,7 +149,7 @@ impl Environment {
             "--phone",
             SILENT_PHONE,
         ]);
-        sandbox.args(["--profile", document.name()]);
+        sandbox.args(["--profile", rules.name()]);
         let (sandbox, addresses) = start(sandbox).await?;
         let addresses: Addresses = serde_json::from_str(&addresses)?;
         let mut integrator = Command::new(integrator);
@@ -117,6 +157,7 @@ impl Environment {
             .env("WA_INTEGRATOR_LOG", "warn,wa_integrator::push=error")
             // A check may ask for its user's tokens as fast as it can.
             .env("WA_INTEGRATOR_TOKENS_A_MINUTE", "100000")
+            .args(["--profile", rules.name()])
             .args(["--listen", "127.0.0.1:0", "--base-url", &base, "--webhook", &backend.url])
             .args(["--whatsapp-jwks-url", &addresses.jwks, "--allow-private"])
             .args(["--key-refresh", "1", "--key-cooldown", "1", "--data-dir"])
@@ -132,7 +173,7 @@ impl Environment {
             sandbox: addresses,
             backend,
             data,
-            document,
+            rules,
             first_key,
             _processes: vec![integrator, sandbox],
         })
@@ -142,13 +183,14 @@ impl Environment {
     ///
     /// # Errors
     /// A server does not start.
-    pub async fn in_process(document: Document) -> Result<Self, Failure> {
+    pub async fn in_process(rules: impl Into<Rules>) -> Result<Self, Failure> {
+        let rules = rules.into();
         let (data, first_key) = data_directory()?;
         let (front, backend) = (Proxy::waiting().await?, Backend::start().await?);
         let base = format!("http://{}", front.address);
         let integrators = vec![wa_sandbox::Integrator { id: INTEGRATOR, base_url: base.clone() }];
         let config = WorldConfig {
-            profile: document.profile(),
+            profile: rules.profile.clone(),
             integrators,
             phones: vec![PHONE.to_owned(), SILENT_PHONE.to_owned()],
         };
@@ -156,7 +198,8 @@ impl Environment {
         let addresses = sandbox.addresses().clone();
         tokio::spawn(sandbox.run(std::future::pending()));
         let (data_path, whatsapp_jwks) = (data.path(), addresses.jwks.as_str());
-        let settings = Settings { data: data_path, base_url: &base, whatsapp_jwks, webhook: &backend.url };
+        let (base_url, webhook, profile) = (&*base, &*backend.url, &rules.profile);
+        let settings = Settings { data: data_path, base_url, whatsapp_jwks, webhook, profile };
         let running = in_process::start(settings).await?;
         front.forward_to(&running.address);
         Ok(Self {
@@ -167,7 +210,7 @@ impl Environment {
             sandbox: addresses,
             backend,
             data,
-            document,
+            rules,
             first_key,
             _processes: Vec::new(),
         })
@@ -175,7 +218,7 @@ impl Environment {
 
     /// The integrator's keys, changed behind its back as the command line does it.
     pub(crate) fn keeper(&self) -> Result<KeyKeeper, Failure> {
-        in_process::keeper(self.data.path())
+        in_process::keeper(self.data.path(), &self.rules.profile)
     }
 
     /// The secret that the integrator shares with the backend.
@@ -184,14 +227,14 @@ impl Environment {
         Ok(hex::decode(secret.trim())?)
     }
 
-    /// The version of the document under which everything runs.
-    pub fn document(&self) -> Document {
-        self.document
+    /// The rules under which everything runs.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
     }
 
-    /// The document's profile, with the local WhatsApp in place of the real one.
+    /// The rules' profile, with the local WhatsApp in place of the real one.
     pub(crate) fn profile(&self) -> Profile {
-        let mut profile = self.document.profile();
+        let mut profile = self.rules.profile.clone();
         profile.enlistment.url.clone_from(&self.sandbox.enlist);
         profile.media.whatsapp_origin.clone_from(&self.sandbox.media);
         profile

@@ -22,6 +22,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) base_url: &'a str,
     pub(crate) whatsapp_jwks: &'a str,
     pub(crate) webhook: &'a str,
+    pub(crate) profile: &'a Profile,
 }
 
 /// Starts it; it ends with the runtime.
@@ -30,7 +31,7 @@ pub(crate) async fn start(settings: Settings<'_>) -> Result<Running, Failure> {
     use wa_http_server::{ConnectionLimits, Server};
     use wa_integrator_server::run::Assembly;
 
-    let Settings { data, base_url, whatsapp_jwks, webhook } = settings;
+    let Settings { data, base_url, whatsapp_jwks, webhook, profile } = settings;
     // A check may ask for its user's tokens as fast as it can.
     let file = format!(
         "[store]\ndata_dir = {}\n[keys]\nrefresh = 1\n[tokens]\na_minute = {}\n\
@@ -41,6 +42,7 @@ pub(crate) async fn start(settings: Settings<'_>) -> Result<Running, Failure> {
         quoted(whatsapp_jwks),
     );
     let settings = wa_integrator_server::Settings::from_toml(&file, "conformance.toml".as_ref())?;
+    let settings = settings.with_profile(profile.clone());
     let server = Server::bind(([127, 0, 0, 1], 0).into(), ConnectionLimits::default()).await?;
     let assembly = Assembly::open(&settings, base_url.parse()?).await?;
     let integrator = assembly.integrator();
@@ -68,8 +70,8 @@ fn quoted(text: &str) -> String {
 }
 
 /// A keeper of the keys in this data directory, as the command line has one.
-pub(crate) fn keeper(data: &Path) -> Result<KeyKeeper, Failure> {
-    let rules = Profile::overview().token;
+pub(crate) fn keeper(data: &Path, profile: &Profile) -> Result<KeyKeeper, Failure> {
+    let rules = &profile.token;
     let store = SqliteStore::open(&data.join("store.sqlite"))?;
     Ok(KeyKeeper::new(Arc::new(store), KeyRules::new(rules.peer_refresh_max, rules.lifetime_max)))
 }

@@ -6,10 +6,14 @@
 
 mod backend;
 mod checks;
+mod drain;
+#[cfg(test)]
+mod driven;
 mod endurance;
 mod environment;
 mod exchange;
 mod failure;
+mod fixture;
 mod in_process;
 mod pair;
 mod playground;
@@ -20,9 +24,11 @@ mod user;
 mod wire;
 
 pub use crate::checks::{Check, all};
+pub use crate::drain::drain;
 pub use crate::endurance::{serve, survive, watch};
-pub use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
+pub use crate::environment::{Document, Environment, INTEGRATOR, PHONE, Rules};
 pub use crate::failure::Failure;
+pub use crate::fixture::{open as open_fixture, write as write_fixture};
 pub use crate::pair::{Chain, Faults, Pair, Schedule, StorageKind, Tally};
 pub use crate::playground::{Playground, World};
 pub use crate::report::{Form, Report};

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Parser;
-use wa_conformance::{Document, Environment, Failure, Form, Report, all};
+use wa_conformance::{Document, Environment, Failure, Form, Report, Rules, all};
 
 /// Checks the whole path, from enlistment to the hundredth message, over loopback sockets.
 #[derive(Parser)]
@@ -22,6 +22,10 @@ struct Arguments {
     /// Only under this version of the document
     #[arg(long, value_name = "VERSION", value_parser = Document::ALL.map(Document::name))]
     document: Option<String>,
+
+    /// Under the rules of this TOML file instead of the documents', for the client, the integrator and WhatsApp alike
+    #[arg(long, value_name = "FILE", conflicts_with = "document", value_parser = Rules::open)]
+    profile: Option<Rules>,
 
     /// One JSON object a line instead of text
     #[arg(long)]
@@ -42,12 +46,16 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<Report, Failure> {
+    let is_wanted =
+        |document: &Document| arguments.document.as_ref().is_none_or(|name| name == document.name());
+    let rules: Vec<Rules> = match arguments.profile {
+        Some(profile) => vec![profile],
+        None => Document::ALL.into_iter().filter(is_wanted).map(Rules::from).collect(),
+    };
     let mut environments = Vec::new();
-    for document in Document::ALL {
-        if arguments.document.as_ref().is_none_or(|name| name == document.name()) {
-            let (integrator, sandbox) = (&arguments.integrator, &arguments.sandbox);
-            environments.push(Arc::new(Environment::processes(integrator, sandbox, document).await?));
-        }
+    for rules in rules {
+        let (integrator, sandbox) = (&arguments.integrator, &arguments.sandbox);
+        environments.push(Arc::new(Environment::processes(integrator, sandbox, rules).await?));
     }
     let mut checks = all();
     if !arguments.only.is_empty() {

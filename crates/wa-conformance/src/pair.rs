@@ -20,27 +20,29 @@ use wa_sandbox::{Clock, Integrator, World, WorldConfig};
 
 use crate::environment::{INTEGRATOR, PHONE};
 use crate::failure::{Failure, ensure, expect};
-use crate::pair::enlisting::{enlist, token_and_jwks};
+use crate::pair::enlisting::{BASE, enlist, token_and_jwks};
 use crate::pair::ledger::Ledger;
 use crate::pair::link::Link;
 use crate::pair::storage::Storage;
+use crate::pair::trace::Trace;
 
 mod balance;
 mod chain;
 mod edges;
-mod enlisting;
+pub(crate) mod enlisting;
 mod ledger;
 mod link;
 mod storage;
 #[cfg(test)]
 mod tests;
+mod trace;
 
 pub use self::chain::Chain;
 pub use self::ledger::Tally;
 pub use self::storage::StorageKind;
 
-const BASE: &str = "https://integrator.example";
-const USER: &str = "alice";
+/// When a run begins, in Unix seconds.
+const START: u64 = 1_800_000_000;
 
 /// Steps of one schedule before everything is brought to rest.
 const STEPS: usize = 1200;
@@ -100,6 +102,7 @@ pub struct Pair {
     next_ticket: u64,
     waits_for_prekeys: bool,
     ledger: Ledger,
+    trace: Trace,
 }
 
 impl Schedule {
@@ -124,12 +127,12 @@ impl Pair {
         let mut rng = StdRng::seed_from_u64(seed);
         let profile =
             if seed.is_multiple_of(2) { Profile::overview() } else { Profile::reference_offer_1_0_3() };
-        let clock = Clock::default();
+        let clock = Clock::still(START);
         let integrators = vec![Integrator { id: INTEGRATOR, base_url: BASE.to_owned() }];
         let config = WorldConfig { profile: profile.clone(), integrators, phones: vec![PHONE.to_owned()] };
         let mut world = World::new(config, Box::new(StdRng::seed_from_u64(seed + 1)));
         let now = Now { unix: clock.now(), tick: Duration::ZERO };
-        let (token, jwks) = token_and_jwks(now.unix)?;
+        let (token, jwks) = token_and_jwks(now.unix, &mut rng)?;
         world.handle_keys(INTEGRATOR, Some(&jwks), now.unix);
         let keys = AccountKeys::generate(&mut rng);
         let login = enlist(&mut world, &keys, &token, &profile, now.unix)?;
@@ -160,6 +163,7 @@ impl Pair {
             next_ticket: 0,
             waits_for_prekeys: (seed / 8).is_multiple_of(2),
             ledger,
+            trace: Trace::default(),
         };
         pair.settle()?;
         let login = pair.login.clone();
@@ -175,7 +179,7 @@ impl Pair {
             70..110 => self.phone_writes()?,
             110..230 => self.deliver_to_server(),
             230..360 => self.deliver_to_client(),
-            360..510 => self.take_transaction(),
+            360..510 => self.take_transaction()?,
             510..660 => self.run_transaction()?,
             660..810 => self.tell()?,
             810..890 => self.transmit(),
@@ -273,11 +277,21 @@ impl Pair {
         done.ok_or_else(|| Failure(format!("the phone could not {what}")))
     }
 
-    fn take_transaction(&mut self) {
+    fn take_transaction(&mut self) -> Result<(), Failure> {
         if self.transaction.is_none() {
             self.transaction = self.client.poll_transaction().map(|transaction| (transaction, false));
+            if let Some((transaction, _)) = &self.transaction {
+                self.trace.transaction(transaction);
+            }
         }
         self.take_accepted();
+        self.nothing_stalls()
+    }
+
+    /// Without a transaction under way every input has been dealt with.
+    fn nothing_stalls(&self) -> Result<(), Failure> {
+        let is_stalled = self.transaction.is_none() && self.client.queued() > 0;
+        ensure("inputs wait and nothing will run them", !is_stalled)
     }
 
     /// The store runs it, perhaps twice.
@@ -314,6 +328,7 @@ impl Pair {
     /// The application sees an event, and perhaps confirms it.
     fn show(&mut self) -> Result<(), Failure> {
         let Some(event) = self.client.poll_event() else { return Ok(()) };
+        self.trace.event(&event);
         let (event, text) = match event {
             Event::Message { event, id, content: Content::Text(text), .. } => (event, Some((text.body, id))),
             Event::Receipt { event, .. } => (event, None),
@@ -343,6 +358,7 @@ impl Pair {
     fn wait(&mut self, time: Duration) {
         self.now.tick += time;
         self.now.unix += time.as_secs();
+        self.clock.set_offset(self.now.unix.saturating_sub(START).try_into().unwrap_or(i64::MAX));
         self.client.handle_timeout(self.now, &mut self.rng);
         if !self.client.is_connected() {
             self.drop_link();
@@ -369,11 +385,11 @@ impl Pair {
 
     /// Runs the client's transactions until it has none.
     fn settle(&mut self) -> Result<(), Failure> {
-        self.take_transaction();
+        self.take_transaction()?;
         while self.transaction.is_some() {
             self.run_transaction()?;
             self.tell()?;
-            self.take_transaction();
+            self.take_transaction()?;
         }
         Ok(())
     }

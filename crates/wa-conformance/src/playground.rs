@@ -11,7 +11,7 @@ use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
 
 use crate::checks::eventually;
-use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
+use crate::environment::{Environment, INTEGRATOR, PHONE, Rules};
 use crate::failure::Failure;
 use crate::tokens::{ask_for_token, credential};
 
@@ -75,8 +75,8 @@ impl Playground {
     ///
     /// # Errors
     /// A server does not start.
-    pub async fn start(document: Document) -> Result<Self, Failure> {
-        let environment = Environment::in_process(document).await?;
+    pub async fn start(rules: impl Into<Rules>) -> Result<Self, Failure> {
+        let environment = Environment::in_process(rules).await?;
         environment.control(&format!("phones/{PHONE}"), json!({ "lively": true })).await?;
         Ok(Self { environment })
     }
@@ -89,7 +89,7 @@ impl Playground {
         let service = self.service().unwrap_or_default();
         let mut command = Command::new(wa);
         command
-            .args(["chat", PHONE, "--user", USER, "--profile", environment.document().name()])
+            .args(["chat", PHONE, "--user", USER, "--profile", environment.rules().name()])
             .args(["--integrator", &INTEGRATOR.to_string(), "--enlist", &sandbox.enlist])
             .args(["--chat", &sandbox.chat, "--root", &sandbox.noise_root])
             .arg("--store")

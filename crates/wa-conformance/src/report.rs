@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::checks::Check;
-use crate::environment::{Document, Environment};
+use crate::environment::Environment;
 use crate::failure::Failure;
 
 /// How results are shown.
@@ -54,7 +54,7 @@ impl Report {
                 Ok(()) => report.passed += 1,
                 Err(_) => report.failed += 1,
             }
-            show(environment.document(), check, &outcome, start.elapsed(), form, out)?;
+            show(environment.rules().name(), check, &outcome, start.elapsed(), form, out)?;
         }
         report.total(form, out)?;
         Ok(report)
@@ -69,7 +69,7 @@ impl Report {
 }
 
 fn show(
-    document: Document,
+    rules: &str,
     check: &Check,
     outcome: &Result<(), Failure>,
     took: Duration,
@@ -80,8 +80,7 @@ fn show(
     match form {
         Form::Text => {
             let Check { id, milestone, section, title, .. } = check;
-            let document = document.name();
-            writeln!(out, "{id} · {document} · M{milestone} · seed {section} · {title} · {result}")?;
+            writeln!(out, "{id} · {rules} · M{milestone} · seed {section} · {title} · {result}")?;
             if let Err(failure) = outcome {
                 writeln!(out, "    {failure}")?;
             }
@@ -89,7 +88,7 @@ fn show(
         Form::Json => {
             let mut line = json!({
                 "id": check.id,
-                "document": document.name(),
+                "document": rules,
                 "milestone": check.milestone,
                 "section": check.section,
                 "title": check.title,

@@ -64,7 +64,7 @@ impl Environment {
         let claims = json!({
             "iss": issuer,
             "sub": user,
-            "aud": "https://whatsapp.com",
+            "aud": self.rules().profile().token.audience,
             "iat": iat,
             "exp": iat.saturating_add_signed(lifetime),
         });

@@ -13,7 +13,7 @@ use crate::{EnlistError, SignedPrekey, form::Form};
 /// What a client says when it enlists: its public keys, its registration id and its identity token.
 ///
 /// Everything has its exact size by its type. `Debug` shows none of it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct EnlistRequest {
     auth_key: PublicKey,
     registration_id: u32,
@@ -24,7 +24,7 @@ pub struct EnlistRequest {
 }
 
 /// The overview's two arguments that the token made superfluous.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 struct Identity {
     integrator_id: u16,
     user_identifier: String,

@@ -21,6 +21,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Deserialize;
+use wa_profile::Profile;
 
 pub(crate) use admin::AdminSettings;
 pub use file::SettingsFileError;
@@ -39,6 +40,10 @@ pub(crate) use trust::TrustSettings;
 #[derive(Debug, Default, Args, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
+    /// The rules that apply: a document, overview or 1.0.3, or a TOML file as `wa profile show` prints one (default 1.0.3)
+    #[arg(long, global = true, value_name = "NAME|FILE", env = "WA_INTEGRATOR_PROFILE", value_parser = Profile::open)]
+    #[serde(skip)]
+    profile: Option<Profile>,
     /// `[store]`
     #[command(flatten)]
     pub(crate) store: StoreSettings,
@@ -102,8 +107,21 @@ impl Settings {
         }
     }
 
+    /// These settings under these rules.
+    #[must_use]
+    pub fn with_profile(mut self, profile: Profile) -> Self {
+        self.profile = Some(profile);
+        self
+    }
+
+    /// The profile that was named, or the reference offer's.
+    pub(crate) fn profile(&self) -> Profile {
+        self.profile.clone().unwrap_or_default()
+    }
+
     fn over(self, below: Self) -> Self {
         Self {
+            profile: self.profile.or(below.profile),
             store: self.store.over(below.store),
             keys: self.keys.over(below.keys),
             listen: self.listen.over(below.listen),

@@ -29,41 +29,27 @@
 //! ```
 
 #[cfg(feature = "client")]
-mod client;
-#[cfg(feature = "client")]
-mod driver;
-#[cfg(feature = "client")]
-mod enlistment;
+pub use wa_client::{Client, ClientError, Connector, NoToken, TcpConnector, TokenSource};
+#[cfg(feature = "http")]
+pub use wa_client::{EnlistmentError, enlist};
 #[cfg(feature = "media")]
-mod media;
+pub use wa_client::{MediaServer, MediaTransfer, MediaTransferError, SentFile, class};
 #[cfg(feature = "metadata")]
-mod metadata;
-#[cfg(feature = "client")]
-mod reconnect;
-
-#[cfg(feature = "client")]
-pub use crate::client::{Client, ClientError};
-#[cfg(feature = "client")]
-pub use crate::driver::{Connector, TcpConnector};
-#[cfg(feature = "client")]
-pub use crate::enlistment::{EnlistmentError, enlist};
-#[cfg(feature = "media")]
-pub use crate::media::{MediaServer, MediaTransfer, MediaTransferError, SentFile, class};
-#[cfg(feature = "metadata")]
-pub use crate::metadata::{describe, kind_of};
-#[cfg(feature = "client")]
-pub use crate::reconnect::{NoToken, TokenSource};
+pub use wa_client::{describe, kind_of};
 
 /// The binary token codec.
 pub use wa_binary as binary;
 /// The chat client as a value.
 #[cfg(feature = "client")]
 pub use wa_chat as chat;
-/// The enlistment request and its answer.
+/// The chat client on tokio.
 #[cfg(feature = "client")]
+pub use wa_client as client;
+/// The enlistment request and its answer.
+#[cfg(feature = "http")]
 pub use wa_enlist as enlistment_api;
 /// The HTTP client.
-#[cfg(feature = "client")]
+#[cfg(feature = "http")]
 pub use wa_http as http;
 /// The third party's server.
 #[cfg(feature = "integrator")]

@@ -27,6 +27,8 @@ struct Point {
 impl Verifier {
     /// Makes `key` ready.
     pub fn new(key: &PublicKey) -> Self {
+        // y = (u − 1) / (u + 1), with the sign 0 (RFC 7748 §4.1). For a key of small order anybody can make signatures that
+        // verify, so under such a key none does.
         let point = MontgomeryPoint(*key.as_bytes())
             .to_edwards(0)
             .map(|point| Point { encoded: point.compress().to_bytes(), point });
@@ -41,10 +43,15 @@ impl Verifier {
     /// Verifies as [`PublicKey::verify`] does.
     pub fn verify(&self, message: &[u8], signature: &Signature) -> Result<(), BadSignature> {
         let (commitment, response, sign) = signature.split();
+        // s below q. XEdDSA §3 asks only for fewer than 253 bits, under which s + q is a second signature of the same
+        // message (RFC 8032 §5.1.7).
         let response = Option::<Scalar>::from(Scalar::from_canonical_bytes(response)).ok_or(BadSignature)?;
         let Point { point, mut encoded } = self.point.ok_or(BadSignature)?;
+        // A with the sign that travelled with the signature (observed).
         encoded[31] |= sign << 7;
         let negative = if sign == 0 { -point } else { point };
+        // R = sB − hA, compared as bytes, so that only the canonical encoding of R passes. All of it is public: time may
+        // vary (XEdDSA §3).
         let challenge = hash_to_scalar(&[&commitment, &encoded, message]);
         let expected = EdwardsPoint::vartime_double_scalar_mul_basepoint(&challenge, &negative, &response);
         if expected.compress().as_bytes() == &commitment { Ok(()) } else { Err(BadSignature) }

@@ -6,12 +6,13 @@ use hkdf::Hkdf;
 use hmac::{Hmac, KeyInit as _};
 use rand_core::CryptoRng;
 use sha2::Sha256;
+use subtle::{Choice, ConstantTimeEq};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::MediaClass;
 
 /// The 32 bytes that a message carries for one file; never shown.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct MediaKey(Zeroizing<[u8; 32]>);
 
 impl MediaKey {
@@ -36,6 +37,12 @@ impl MediaKey {
     }
 }
 
+impl ConstantTimeEq for MediaKey {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.0.ct_eq(other.0.as_slice())
+    }
+}
+
 impl fmt::Debug for MediaKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MediaKey(..)")
@@ -43,7 +50,7 @@ impl fmt::Debug for MediaKey {
 }
 
 /// What a file is encrypted and authenticated with; wiped when dropped.
-#[derive(Clone, PartialEq, Eq, ZeroizeOnDrop)]
+#[derive(Clone, ZeroizeOnDrop)]
 pub struct MediaKeys {
     pub(crate) iv: [u8; 16],
     pub(crate) cipher: [u8; 32],
@@ -119,7 +126,7 @@ mod tests {
         let key = MediaKey::generate(&mut rand::rng());
         let all = MediaClass::ALL.map(|class| MediaKeys::derive(&key, class));
         for (index, keys) in all.iter().enumerate() {
-            assert!(all.iter().skip(index + 1).all(|other| other != keys));
+            assert!(all.iter().skip(index + 1).all(|other| other.cipher != keys.cipher));
         }
     }
 }

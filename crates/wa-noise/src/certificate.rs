@@ -34,14 +34,18 @@ impl TrustRoot {
         server: &PublicKey,
         now: u64,
     ) -> Result<KnownServer, CertificateError> {
+        // From the root down: a key is used only once the certificate that holds it was verified (observed).
         let chain = CertChain::decode(chain).map_err(|_| CertificateError::Decode)?;
         let intermediate = Signed::read(chain.intermediate, Link::Intermediate)?;
         let intermediate = intermediate.verify(&self.0, ROOT_SERIAL, now)?;
         let leaf =
             Signed::read(chain.leaf, Link::Leaf)?.verify(&intermediate.key, intermediate.serial, now)?;
+        // The handshake has proved that the server holds `server`; this binds that key to the chain. Without it any chain
+        // of WhatsApp's, which everybody can fetch, would do for any server.
         if leaf.key != *server {
             return Err(CertificateError::Key);
         }
+        // A chain is valid while all of it is.
         Ok(KnownServer { key: leaf.key, not_after: leaf.not_after.min(intermediate.not_after) })
     }
 }
@@ -104,9 +108,11 @@ impl Signed {
 
     fn verify(self, issuer: &PublicKey, serial: u32, now: u64) -> Result<Details, CertificateError> {
         let link = self.link;
+        // The issuer's serial number is among what is signed: a certificate belongs to one place in one chain.
         if self.issuer != serial {
             return Err(CertificateError::Issuer(link));
         }
+        // Over the bytes that were received, not over what they were decoded to: protobuf has many forms of one message.
         issuer.verify(&self.signed, &self.signature).map_err(|_| CertificateError::Signature(link))?;
         if now < self.details.not_before {
             return Err(CertificateError::NotYetValid(link));

@@ -54,6 +54,8 @@ impl SendFinish {
         let ephemeral = exact("server ephemeral", hello.ephemeral, KEY)?;
         let identity = exact("server static", hello.r#static, SEALED_KEY)?;
         let chain = sealed("server payload", hello.payload)?;
+        // e, ee, s, es, then the payload: once it opens, the server has shown that it holds `identity`. Whose key that is
+        // the certificates in the payload say, and nothing of ours is sent before they do (seed §2).
         let chain = noise.read(&[&ephemeral, &identity, &chain])?;
         let server = root.verify(&chain, &noise.remote_static()?, now)?;
         Ok(Self { noise, server })
@@ -120,6 +122,8 @@ impl ExpectResumption {
         now: u64,
     ) -> Result<Resumption, HandshakeError> {
         let hello = server_hello(message)?;
+        // A static key in the answer means that the server could not read the IK message. Its new key is verified as a first
+        // one is: an attacker who forces the fallback gains nothing.
         if hello.r#static.is_some() {
             let mut noise = Noise::new(&self.setup, Pattern::Fallback, Role::Client, None, self.ephemeral)?;
             // The ephemeral went out with the first message already; here it only enters the hash.

@@ -58,6 +58,9 @@ impl Noise {
         remote: Option<&PublicKey>,
         ephemeral: Zeroizing<[u8; KEY]>,
     ) -> Result<Self, HandshakeError> {
+        // The protocol's name is the first thing hashed, so that both sides must mean the same pattern and ciphers
+        // (Noise §5.2, Initialize). snow knows no XXfallback: it is XX in which the client's ephemeral came with the message
+        // before, and only its name differs (Noise §10.2; observed).
         let name = if pattern == Pattern::Ik { IK } else { XX };
         let mut params: NoiseParams = name.parse().map_err(|_| HandshakeError::OutOfStep)?;
         let dialect = if pattern == Pattern::Fallback { Dialect::WhatsApp } else { setup.dialect };
@@ -116,6 +119,8 @@ impl Noise {
         if !self.state.is_handshake_finished() {
             return Err(HandshakeError::OutOfStep);
         }
+        // Split: the first key is the initiator's, the second the responder's (Noise §5.2). snow's own transport ends at
+        // 65,535 bytes a message, WhatsApp's at 2^24 - 1, so that the keys go to ours.
         let (to_server, to_client) = self.state.dangerously_get_raw_split();
         let (to_server, to_client) = (Zeroizing::new(to_server), Zeroizing::new(to_client));
         Ok(match self.role {

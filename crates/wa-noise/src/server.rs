@@ -31,6 +31,7 @@ impl Hello {
         }
         match Resume::read(setup, hello, client.clone(), rng) {
             Ok(resume) => Ok(Self::Resume(resume)),
+            // Sealed for another static key than ours: both go on as if the ephemeral alone had come (Noise §10.2).
             Err(HandshakeError::Decrypt) => {
                 Ok(Self::Full(SendServerHello::new(setup, Pattern::Fallback, &client, rng)?))
             }

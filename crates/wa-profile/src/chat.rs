@@ -1,9 +1,15 @@
 //! The chat channel: endpoint, handshake, login, keepalive and account stanzas (seed part 2).
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// How a client reaches chatd and what it says there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Chat {
     /// The host of the chat service. Observed in ordinary clients; the partner endpoint is not public.
@@ -28,27 +34,31 @@ pub struct Chat {
     /// How a user deletes the account.
     pub deletion: Deletion,
     /// How a user pings a WhatsApp user, or `None` where the document has no reachability.
+    #[cfg_attr(feature = "file", serde(with = "crate::file::optional"))]
     pub reachability: Option<Reachability>,
     /// The `xmlns` of a report (observed).
     pub report_xmlns: String,
-    /// The attribute that carries a proxied client's IP address, or `None` without proxies.
-    ///
-    /// That a proxy must pass it on is RO 1.0.3; the attribute's name and place are assumed.
-    pub client_ip_attribute: Option<String>,
 }
 
 /// The handshake's variant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum NoiseDialect {
     /// WhatsApp's: the first message's empty payload is not hashed (observed).
+    #[cfg_attr(feature = "file", serde(rename = "whatsapp"))]
     WhatsApp,
     /// The Noise specification to the letter.
     Strict,
 }
 
 /// What the login's client payload says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Login {
     /// The `product` number: 2, interop (observed field and value; its use here assumed).
@@ -66,7 +76,8 @@ pub struct Login {
 /// Where the login carries the protocol version.
 ///
 /// Assumed: RO 1.0.3 requires a client to state it when connecting and does not say where.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum VersionAtLogin {
     /// In `userAgent.appVersion` {primary, secondary, tertiary}.
@@ -76,7 +87,12 @@ pub enum VersionAtLogin {
 }
 
 /// The `reason` numbers of `<failure/>` that have a meaning here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Failures {
     /// The token was refused: fetch one new token, retry once, then give up (assumed).
@@ -88,19 +104,26 @@ pub struct Failures {
 }
 
 /// Keepalive in both directions (observed).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Ping {
     /// The `xmlns` of the client's ping.
     pub client_xmlns: String,
     /// Between which pauses a client draws the next one.
+    #[cfg_attr(feature = "file", serde(with = "crate::file::durations"))]
     pub interval: RangeInclusive<Duration>,
     /// The `xmlns` of the server's ping.
     pub server_xmlns: String,
 }
 
 /// The receipts a client must send.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum Receipts {
     /// Delivery receipts (overview).
@@ -112,7 +135,12 @@ pub enum Receipts {
 /// The iq that deletes the account: `set` to `s.whatsapp.net`, answered by a result and the stream's end.
 ///
 /// Observed as a legacy form of ordinary clients, assumed for interoperability.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Deletion {
     /// The iq's `xmlns`.
@@ -124,7 +152,12 @@ pub struct Deletion {
 /// The iq of user reachability: `set`, one child with one `<user jid="…"/>` per user.
 ///
 /// Assumed: only its existence is public (RO 1.0.3).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Reachability {
     /// The iq's `xmlns`.
@@ -133,40 +166,62 @@ pub struct Reachability {
     pub child: String,
 }
 
-impl Chat {
-    pub(crate) fn reference_offer_1_0_3() -> Self {
+impl Default for Chat {
+    fn default() -> Self {
         Self {
             host: "g.whatsapp.net".to_owned(),
             port: 443,
             prologue: [0x57, 0x41, 6, 3],
             dialect: NoiseDialect::WhatsApp,
-            login: Login {
-                product: 2,
-                username: false,
-                passive: false,
-                enable_read_receipts: true,
-                version: VersionAtLogin::AppVersion,
-            },
-            failures: Failures { token_refused: 401, unenlisted: 415, version_too_old: 405 },
-            ping: Ping {
-                client_xmlns: "w:p".to_owned(),
-                interval: Duration::from_secs(20)..=Duration::from_secs(30),
-                server_xmlns: "urn:xmpp:ping".to_owned(),
-            },
+            login: Login::default(),
+            failures: Failures::default(),
+            ping: Ping::default(),
             offline_batch: 200,
             receipts: Receipts::DeliveryAndRead,
-            deletion: Deletion { xmlns: "urn:xmpp:whatsapp:account".to_owned(), child: "remove".to_owned() },
-            reachability: Some(Reachability::assumed()),
+            deletion: Deletion::default(),
+            reachability: Some(Reachability::default()),
             report_xmlns: "spam".to_owned(),
-            client_ip_attribute: Some("client_ip".to_owned()),
         }
     }
 }
 
-impl Reachability {
+impl Default for Login {
+    fn default() -> Self {
+        Self {
+            product: 2,
+            username: false,
+            passive: false,
+            enable_read_receipts: true,
+            version: VersionAtLogin::AppVersion,
+        }
+    }
+}
+
+impl Default for Failures {
+    fn default() -> Self {
+        Self { token_refused: 401, unenlisted: 415, version_too_old: 405 }
+    }
+}
+
+impl Default for Ping {
+    fn default() -> Self {
+        Self {
+            client_xmlns: "w:p".to_owned(),
+            interval: Duration::from_secs(20)..=Duration::from_secs(30),
+            server_xmlns: "urn:xmpp:ping".to_owned(),
+        }
+    }
+}
+
+impl Default for Deletion {
+    fn default() -> Self {
+        Self { xmlns: "urn:xmpp:whatsapp:account".to_owned(), child: "remove".to_owned() }
+    }
+}
+
+impl Default for Reachability {
     /// The form assumed for RO 1.0.3: xmlns `w:interop`, child `<reachability>`.
-    #[must_use]
-    pub fn assumed() -> Self {
+    fn default() -> Self {
         Self { xmlns: "w:interop".to_owned(), child: "reachability".to_owned() }
     }
 }
@@ -177,12 +232,12 @@ mod tests {
 
     #[test]
     fn the_prologue_spells_the_wire_and_dictionary_versions() {
-        assert_eq!(&Chat::reference_offer_1_0_3().prologue, b"WA\x06\x03");
+        assert_eq!(&Chat::default().prologue, b"WA\x06\x03");
     }
 
     #[test]
     fn failure_reasons_are_distinct() {
-        let failures = Chat::reference_offer_1_0_3().failures;
+        let failures = Chat::default().failures;
         assert_ne!(failures.token_refused, failures.unenlisted);
         assert_ne!(failures.token_refused, failures.version_too_old);
         assert_ne!(failures.unenlisted, failures.version_too_old);

@@ -1,9 +1,18 @@
 //! End-to-end encryption: prekeys, padding and whom to encrypt to (seed part 3).
 
-use std::{ops::RangeInclusive, time::Duration};
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+/// Seconds.
+const DAY: u64 = 24 * 60 * 60;
 
 /// The numbers and choices around Signal sessions that the documents leave open.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Encryption {
     /// How many one-time prekeys lie at the server.
@@ -13,18 +22,22 @@ pub struct Encryption {
     /// How many bytes of padding a sender adds, each of that value.
     ///
     /// Observed: one client pads 1 to 15, another 1 to 16. A receiver accepts 1 to 255.
+    #[cfg_attr(feature = "file", serde(with = "crate::file::numbers"))]
     pub padding: RangeInclusive<u8>,
     /// Which of a WhatsApp user's devices a message is encrypted to.
     pub recipient_devices: RecipientDevices,
-    /// How a WhatsApp user is addressed.
-    pub user_address: UserAddress,
 }
 
 /// One-time prekey counts.
 ///
 /// Assumed: WhatsApp's own clients upload 812 first and 50 more when 5 are left, but nothing is said about a
 /// third party's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct OneTimePrekeys {
     /// How many are uploaded first.
@@ -36,17 +49,25 @@ pub struct OneTimePrekeys {
 }
 
 /// Signed prekey times. Assumed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct SignedPrekey {
     /// How old the current one may become.
+    #[cfg_attr(feature = "file", serde(with = "crate::file::duration"))]
     pub rotate_after: Duration,
     /// How long an old one is kept; assumed equal to the offline mailbox's 30 days (seed §3.2.1).
+    #[cfg_attr(feature = "file", serde(with = "crate::file::duration"))]
     pub keep: Duration,
 }
 
 /// Which of a WhatsApp user's devices a third party encrypts to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum RecipientDevices {
     /// Device 0 only (overview; assumed).
@@ -55,27 +76,26 @@ pub enum RecipientDevices {
     PrimaryAndListed,
 }
 
-/// How a WhatsApp user is addressed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum UserAddress {
-    /// By the phone-number JID; a LID alias maps to it once learned (observed).
-    PhoneNumber,
-}
-
-impl Encryption {
-    pub(crate) fn reference_offer_1_0_3() -> Self {
-        const DAY: u64 = 24 * 60 * 60;
+impl Default for Encryption {
+    fn default() -> Self {
         Self {
-            one_time_prekeys: OneTimePrekeys { first_upload: 100, refill_to: 100, refill_at: 20 },
-            signed_prekey: SignedPrekey {
-                rotate_after: Duration::from_secs(7 * DAY),
-                keep: Duration::from_secs(30 * DAY),
-            },
+            one_time_prekeys: OneTimePrekeys::default(),
+            signed_prekey: SignedPrekey::default(),
             padding: 1..=15,
             recipient_devices: RecipientDevices::PrimaryAndListed,
-            user_address: UserAddress::PhoneNumber,
         }
+    }
+}
+
+impl Default for OneTimePrekeys {
+    fn default() -> Self {
+        Self { first_upload: 100, refill_to: 100, refill_at: 20 }
+    }
+}
+
+impl Default for SignedPrekey {
+    fn default() -> Self {
+        Self { rotate_after: Duration::from_secs(7 * DAY), keep: Duration::from_secs(30 * DAY) }
     }
 }
 
@@ -85,7 +105,7 @@ mod tests {
 
     #[test]
     fn the_counts_are_consistent() {
-        let encryption = Encryption::reference_offer_1_0_3();
+        let encryption = Encryption::default();
         let prekeys = encryption.one_time_prekeys;
         assert!(prekeys.refill_at < prekeys.refill_to);
         assert!(encryption.signed_prekey.rotate_after < encryption.signed_prekey.keep);

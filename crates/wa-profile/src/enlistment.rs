@@ -1,7 +1,12 @@
 //! Enlistment: where it is sent and how its arguments are spelled (seed §1.2; RO 1.0.3).
 
 /// The enlistment endpoint and its arguments.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Enlistment {
     /// The URL the form is posted to (seed §1.2.1; RO 1.0.3).
@@ -14,6 +19,7 @@ pub struct Enlistment {
     /// The argument that carries the protocol version, or `None` to send none.
     ///
     /// Assumed: the API checks the version number (seed §1.2), but no public document says where it travels.
+    #[cfg_attr(feature = "file", serde(with = "crate::file::optional"))]
     pub version_argument: Option<String>,
     /// How the server learns which integrator a login belongs to (seed §1.2.2; RO 1.0.3).
     pub integrator_of_login: IntegratorOfLogin,
@@ -23,7 +29,8 @@ pub struct Enlistment {
 ///
 /// The overview uses two: its table and its example differ. A server accepts every spelling and refuses a
 /// request that gives one value twice, differently.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum EnlistmentSpelling {
     /// `e_skey_id`, `e_skey_val`, `e_key_sig`: the overview's table (seed §1.2.2).
@@ -35,7 +42,8 @@ pub enum EnlistmentSpelling {
 }
 
 /// What decides the integrator part of a login.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum IntegratorOfLogin {
     /// The `integrator_id` argument (seed §1.2.2).
@@ -46,8 +54,8 @@ pub enum IntegratorOfLogin {
     TokenIssuer,
 }
 
-impl Enlistment {
-    pub(crate) fn reference_offer_1_0_3() -> Self {
+impl Default for Enlistment {
+    fn default() -> Self {
         Self {
             url: "https://v.whatsapp.net/3p/interop_reg".to_owned(),
             spelling: EnlistmentSpelling::ReferenceOffer,

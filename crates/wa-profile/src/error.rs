@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 /// A text that is not an interoperability protocol version; the caller's fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum VersionError {
     /// There are not exactly three parts separated by dots.

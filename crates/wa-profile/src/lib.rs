@@ -24,18 +24,24 @@ mod chat;
 mod encryption;
 mod enlistment;
 mod error;
+#[cfg(feature = "file")]
+mod file;
 mod media;
 mod profile;
 mod push;
 mod token;
 mod version;
 
-pub use chat::{Chat, Deletion, Failures, Login, NoiseDialect, Ping, Reachability, Receipts, VersionAtLogin};
-pub use encryption::{Encryption, OneTimePrekeys, RecipientDevices, SignedPrekey, UserAddress};
-pub use enlistment::{Enlistment, EnlistmentSpelling, IntegratorOfLogin};
-pub use error::VersionError;
-pub use media::{Media, MediaFetchAuth, SidecarCoverage};
-pub use profile::{InteropSuffix, Profile};
-pub use push::Push;
-pub use token::TokenRules;
-pub use version::ProtocolVersion;
+pub use crate::chat::{
+    Chat, Deletion, Failures, Login, NoiseDialect, Ping, Reachability, Receipts, VersionAtLogin,
+};
+pub use crate::encryption::{Encryption, OneTimePrekeys, RecipientDevices, SignedPrekey};
+pub use crate::enlistment::{Enlistment, EnlistmentSpelling, IntegratorOfLogin};
+pub use crate::error::VersionError;
+#[cfg(feature = "file")]
+pub use crate::file::{ProfileFileError, ProfileTextError};
+pub use crate::media::{Media, MediaFetchAuth, SidecarCoverage};
+pub use crate::profile::{InteropSuffix, Profile};
+pub use crate::push::Push;
+pub use crate::token::TokenRules;
+pub use crate::version::ProtocolVersion;

@@ -1,7 +1,12 @@
 //! Media: hosts, paths and who may fetch (seed §4.1; RO 1.0.3).
 
 /// Where media lies in each direction and how it is checked.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Media {
     /// The origin that serves WhatsApp users' media to the third party.
@@ -22,7 +27,8 @@ pub struct Media {
 /// Authentication of WhatsApp's fetch of media the third party hosts.
 ///
 /// Assumed: no public document names any.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum MediaFetchAuth {
     /// None is required; a WhatsApp token is checked when it is present.
@@ -32,7 +38,8 @@ pub enum MediaFetchAuth {
 }
 
 /// The bytes a streaming sidecar's windows run over; the sources disagree.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum SidecarCoverage {
     /// Ciphertext and MAC (observed in one independent client).
@@ -41,8 +48,8 @@ pub enum SidecarCoverage {
     WithIv,
 }
 
-impl Media {
-    pub(crate) fn reference_offer_1_0_3() -> Self {
+impl Default for Media {
+    fn default() -> Self {
         Self {
             whatsapp_origin: "https://mmg.whatsapp.net".to_owned(),
             whatsapp_path_prefix: "/v/t".to_owned(),

@@ -7,8 +7,14 @@ use crate::{
 
 /// Everything that is assumed, or that differs between the document versions.
 ///
-/// Start from a named constructor and assign the fields that the partner documentation settles.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Start from a named constructor and assign the fields that the partner documentation settles, or read them from a file:
+/// with the feature `file` there are `from_toml`, `to_toml` and `open`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Profile {
     /// The protocol version a client states (RO 1.0.3 lists them; the overview is 1.0.0).
@@ -33,7 +39,12 @@ pub struct Profile {
 }
 
 /// Which side writes the trailing server string of a binary interop JID.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct InteropSuffix {
     /// Whether a client writes it.
@@ -57,7 +68,6 @@ impl Profile {
         profile.chat.login.enable_read_receipts = false;
         profile.chat.receipts = Receipts::Delivery;
         profile.chat.reachability = None;
-        profile.chat.client_ip_attribute = None;
         profile.encryption.recipient_devices = RecipientDevices::PrimaryOnly;
         profile
     }
@@ -67,13 +77,23 @@ impl Profile {
     pub fn reference_offer_1_0_3() -> Self {
         Self {
             version: ProtocolVersion::new(1, 0, 3),
-            enlistment: Enlistment::reference_offer_1_0_3(),
-            token: TokenRules::assumed(),
-            chat: Chat::reference_offer_1_0_3(),
-            encryption: Encryption::reference_offer_1_0_3(),
-            media: Media::reference_offer_1_0_3(),
-            push: Push::published(),
-            interop_suffix: InteropSuffix { client_writes: false, server_writes: true },
+            enlistment: Enlistment::default(),
+            token: TokenRules::default(),
+            chat: Chat::default(),
+            encryption: Encryption::default(),
+            media: Media::default(),
+            push: Push::default(),
+            interop_suffix: InteropSuffix::default(),
+        }
+    }
+
+    /// The profile of a document by its name, `overview` or `1.0.3`.
+    #[must_use]
+    pub fn of_document(name: &str) -> Option<Self> {
+        match name {
+            "overview" => Some(Self::overview()),
+            "1.0.3" => Some(Self::reference_offer_1_0_3()),
+            _ => None,
         }
     }
 
@@ -89,6 +109,12 @@ impl Profile {
     pub fn with_reachability(mut self, reachability: Option<Reachability>) -> Self {
         self.chat.reachability = reachability;
         self
+    }
+}
+
+impl Default for InteropSuffix {
+    fn default() -> Self {
+        Self { client_writes: false, server_writes: true }
     }
 }
 
@@ -115,7 +141,6 @@ mod tests {
         assert_eq!(offer.version.to_string(), "1.0.3");
         assert_eq!(overview.chat.receipts, Receipts::Delivery);
         assert_eq!(overview.chat.reachability, None);
-        assert_eq!(overview.chat.client_ip_attribute, None);
         assert!(overview.enlistment.identity_arguments && !offer.enlistment.identity_arguments);
 
         overview.version = offer.version;
@@ -123,7 +148,6 @@ mod tests {
         overview.chat.login.enable_read_receipts = offer.chat.login.enable_read_receipts;
         overview.chat.receipts = offer.chat.receipts;
         overview.chat.reachability.clone_from(&offer.chat.reachability);
-        overview.chat.client_ip_attribute.clone_from(&offer.chat.client_ip_attribute);
         overview.encryption.recipient_devices = offer.encryption.recipient_devices;
         assert_eq!(overview, offer);
     }

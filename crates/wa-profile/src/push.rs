@@ -7,12 +7,18 @@ use std::time::Duration;
 /// The body is `{"to": user identifier}`; the token is an RS256 JWT in `Authorization: Bearer`. The
 /// overview's sample header reads HS256, but its signature has the 256 bytes of an RSA-2048 key, so only
 /// RS256 is right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Push {
     /// The `iss` claim of WhatsApp's tokens (seed §3.2.2; RO 1.0.3).
     pub issuer: String,
     /// The longest `exp - iat` of such a token (seed §3.2.2; RO 1.0.3: exactly 3600 s in the sample).
+    #[cfg_attr(feature = "file", serde(with = "crate::file::duration"))]
     pub lifetime_max: Duration,
     /// The path below the integrator's base URL (seed §3.2.2; RO 1.0.3).
     pub path: String,
@@ -24,8 +30,8 @@ pub struct Push {
     pub audience_without_trailing_slash: bool,
 }
 
-impl Push {
-    pub(crate) fn published() -> Self {
+impl Default for Push {
+    fn default() -> Self {
         Self {
             issuer: "WHATSAPP".to_owned(),
             lifetime_max: Duration::from_secs(60 * 60),
@@ -34,7 +40,9 @@ impl Push {
             audience_without_trailing_slash: true,
         }
     }
+}
 
+impl Push {
     /// The `aud` claim a push to the integrator at `base_url` carries.
     #[must_use]
     pub fn audience<'a>(&self, base_url: &'a str) -> &'a str {
@@ -51,7 +59,7 @@ mod tests {
 
     #[test]
     fn audience_follows_the_switch() {
-        let mut push = Push::published();
+        let mut push = Push::default();
         assert_eq!(push.audience("https://integrator.com"), "https://integrator.com");
         assert_eq!(push.audience("https://foobar.com/whatsapp/"), "https://foobar.com/whatsapp");
         push.audience_without_trailing_slash = false;

@@ -7,12 +7,18 @@ use std::time::Duration;
 /// Assumed as a whole: the documents promise standard OpenID with minor modifications and name no claim.
 /// The token is an RS256 JWT with `kid` first in its header, `iss` the integrator's base URL, `sub` the user
 /// identifier, and integer `iat` and `exp`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct TokenRules {
     /// The `aud` claim. Assumed: the origin that publishes WhatsApp's own keys.
     pub audience: String,
     /// The longest `exp - iat`. Assumed: WhatsApp's own push tokens live exactly this long (seed §3.2.2).
+    #[cfg_attr(feature = "file", serde(with = "crate::file::duration"))]
     pub lifetime_max: Duration,
     /// How many bytes the whole token may have (seed §1.2.2: four kilobytes).
     pub bytes_max: usize,
@@ -24,11 +30,12 @@ pub struct TokenRules {
     pub jwks_path: String,
     /// How old WhatsApp's copy of the published keys may be at most. Assumed: the documents say
     /// "periodically". A new key is published at least this long before it signs.
+    #[cfg_attr(feature = "file", serde(with = "crate::file::duration"))]
     pub peer_refresh_max: Duration,
 }
 
-impl TokenRules {
-    pub(crate) fn assumed() -> Self {
+impl Default for TokenRules {
+    fn default() -> Self {
         Self {
             audience: "https://whatsapp.com".to_owned(),
             lifetime_max: Duration::from_secs(60 * 60),

@@ -1,13 +1,19 @@
 //! The interoperability protocol version (seed §1.2, §6.3; RO 1.0.3 "versions").
 
-use std::{fmt, str::FromStr};
+use std::fmt;
+use std::str::FromStr;
 
 use crate::VersionError;
 
 /// The version of the interoperability protocol a client states when it enlists and when it connects.
 ///
 /// Text form `primary.secondary.tertiary`, for example `1.0.3`. Ordered part by part.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(
+    feature = "file",
+    derive(serde::Deserialize, serde::Serialize),
+    serde(try_from = "String", into = "String")
+)]
 pub struct ProtocolVersion {
     /// The first number.
     pub primary: u32,
@@ -46,6 +52,20 @@ impl FromStr for ProtocolVersion {
             }
             _ => Err(VersionError::Parts { found: text.split('.').count() }),
         }
+    }
+}
+
+impl TryFrom<String> for ProtocolVersion {
+    type Error = VersionError;
+
+    fn try_from(text: String) -> Result<Self, VersionError> {
+        text.parse()
+    }
+}
+
+impl From<ProtocolVersion> for String {
+    fn from(version: ProtocolVersion) -> Self {
+        version.to_string()
     }
 }
 

@@ -115,6 +115,13 @@ fn spoil_signature(mut chain: CertChain, fault: Option<CertificateFault>) -> Cer
     chain
 }
 
+/// How WhatsApp writes stanzas; whether it ends interop addresses in their server's name is the profile's.
+pub(crate) fn encode_options(profile: &Profile) -> EncodeOptions {
+    let suffix =
+        if profile.interop_suffix.server_writes { InteropSuffix::Write } else { InteropSuffix::Omit };
+    EncodeOptions::new().with_interop_suffix(suffix).with_compress_above(1024)
+}
+
 /// One client's connection.
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -246,16 +253,30 @@ impl Connection {
     }
 
     /// The bytes that carry a stanza to the client; none once the connection is closed.
-    pub(crate) fn seal(&mut self, node: &Node) -> Option<Bytes> {
+    pub(crate) fn seal(&mut self, node: &Node, options: &EncodeOptions) -> Option<Bytes> {
         let Stage::Open(transport) = &mut self.stage else { return None };
-        let options =
-            EncodeOptions::new().with_interop_suffix(InteropSuffix::Write).with_compress_above(1024);
-        let mut body = bytes::BytesMut::from(wa_binary::pack(node, &options).ok()?.as_slice());
+        let mut body = bytes::BytesMut::from(wa_binary::pack(node, options).ok()?.as_slice());
         transport.sealer.seal(&mut body).ok()?;
         wa_noise::frame(&body).ok()
     }
 
     pub(crate) fn close(&mut self) {
         self.stage = Stage::Closed;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_profile_says_who_writes_the_suffix() {
+        let to = wa_binary::Jid::interop(7, 25).expect("a login");
+        let node = Node::new("message").with_attr("to", &to);
+        let mut profile = Profile::overview();
+        let written = wa_binary::pack(&node, &encode_options(&profile)).expect("packs");
+        profile.interop_suffix.server_writes = false;
+        let omitted = wa_binary::pack(&node, &encode_options(&profile)).expect("packs");
+        assert!(written.len() > omitted.len(), "{} {}", written.len(), omitted.len());
     }
 }

@@ -1,6 +1,7 @@
 //! What the server answers to each request of a client (seed §3, §5; observed, or assumed by the profile).
 
 use wa_binary::{Jid, Node};
+use wa_profile::Reachability;
 
 use crate::account::MAX_PREKEYS;
 use crate::phone::{read_prekey, read_signed_prekey, write_bundle};
@@ -36,12 +37,15 @@ impl World {
             }
             (Some(xmlns), _) if xmlns == self.profile.chat.deletion.xmlns => {
                 rules::DELETION.check(node)?;
+                named(node, &self.profile.chat.deletion.child)?;
                 self.send(id, &iq_answer(&stanza, "result"));
                 self.unenlist(number);
                 return Ok(());
             }
-            (Some(xmlns), _) if self.is_reachability(xmlns) => {
+            (Some(xmlns), _) if self.reachability(xmlns).is_some() => {
                 rules::REACH.check(node)?;
+                let child = self.reachability(xmlns).map(|form| form.child.as_str());
+                named(node, child.unwrap_or_default())?;
                 self.reach(id, number, &stanza, node);
                 return Ok(());
             }
@@ -133,13 +137,13 @@ impl World {
         Ok(vec![Node::new("list").with_children(items.collect::<Vec<_>>())])
     }
 
-    fn is_reachability(&self, xmlns: &str) -> bool {
-        self.profile.chat.reachability.as_ref().is_some_and(|form| form.xmlns == xmlns)
+    fn reachability(&self, xmlns: &str) -> Option<&Reachability> {
+        self.profile.chat.reachability.as_ref().filter(|form| form.xmlns == xmlns)
     }
 
     /// A user pings a WhatsApp user, who is told.
     fn reach(&mut self, id: ConnectionId, number: u64, stanza: &str, node: &Node) {
-        let user = node.child("reachability").and_then(|it| it.child("user")?.attr("jid")?.to_jid());
+        let user = node.children().first().and_then(|it| it.child("user")?.attr("jid")?.to_jid());
         let phone = user.and_then(|jid| self.phones.get_mut(&*jid.user()?));
         let (Some(phone), Some(account)) = (phone, self.accounts.get(&number)) else {
             let error = Node::new("error").with_attr("code", "404").with_attr("text", "item-not-found");
@@ -192,4 +196,12 @@ impl World {
 
 pub(crate) fn iq_answer(id: &str, kind: &str) -> Node {
     Node::new("iq").with_attr("from", Jid::whatsapp()).with_attr("id", id).with_attr("type", kind)
+}
+
+/// The one child of a request is the one that the profile names.
+fn named(node: &Node, child: &str) -> Result<(), Violation> {
+    match node.child(child) {
+        Some(_) => Ok(()),
+        None => Err(Violation { tag: node.tag().to_owned(), what: format!("holds no {child}") }),
+    }
 }

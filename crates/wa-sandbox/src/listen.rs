@@ -141,8 +141,11 @@ impl Shared {
 
     /// A phone opens a third party's file, which the proxy fetches from its integrator (RO 1.0.3).
     pub(crate) async fn open_media(self: &Arc<Self>, opening: &Opening) -> Option<serde_json::Value> {
-        let (integrator, reference) = opening.hosted()?;
-        let base = self.with_world(|world, _| Some(world.integrators.get(&integrator)?.base_url.clone()))?;
+        let hosted = self.with_world(|world, _| {
+            let (integrator, reference) = opening.hosted(&world.profile.media.interop_direct_path)?;
+            Some((world.integrators.get(&integrator)?.base_url.clone(), reference.to_owned()))
+        });
+        let (base, reference) = hosted?;
         let url = format!("{base}/{reference}").parse().ok()?;
         let fetch = async {
             let (head, body) = self.client.get(url).await.ok()?.into_parts();

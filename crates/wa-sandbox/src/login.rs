@@ -3,7 +3,7 @@
 use prost::Message;
 use wa_keys::PublicKey;
 use wa_noise::ClientIdentity;
-use wa_profile::ProtocolVersion;
+use wa_profile::{ProtocolVersion, VersionAtLogin};
 use wa_proto::handshake::ClientPayload;
 
 use crate::account::{Account, KEPT};
@@ -82,7 +82,8 @@ impl PendingLogin {
         if !is_theirs || self.product != world.profile.chat.login.product {
             return Err(Refusal::Reason(failures.token_refused));
         }
-        if self.version.is_none_or(|version| !is_supported(version)) {
+        let may_be_silent = world.profile.chat.login.version == VersionAtLogin::Omitted;
+        if !self.version.map_or(may_be_silent, is_supported) {
             return Err(Refusal::Reason(failures.version_too_old));
         }
         Ok(self.account)

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
 use wa_profile::Profile;
 use wa_sandbox::{Clock, Integrator, Sandbox, WorldConfig};
 
@@ -18,22 +18,13 @@ struct Arguments {
     #[arg(long, value_name = "NUMBER", value_parser = parse_phone)]
     phone: Vec<String>,
 
-    /// The document version whose rules apply
-    #[arg(long, value_enum, default_value_t = Document::Overview)]
-    profile: Document,
+    /// The rules that apply: a document, overview or 1.0.3, or a TOML file as `wa profile show` prints one
+    #[arg(long, value_name = "NAME|FILE", default_value = "overview", value_parser = Profile::open)]
+    profile: Profile,
 
     /// Seconds by which the sandbox's clock is ahead of the machine's
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     clock_offset: i64,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Document {
-    /// The published overview
-    Overview,
-    /// The reference offer, version 1.0.3
-    #[value(name = "1.0.3")]
-    ReferenceOffer,
 }
 
 #[tokio::main]
@@ -43,12 +34,9 @@ async fn main() -> ExitCode {
         .with_env_filter(tracing_subscriber::EnvFilter::from_default_env())
         .with_writer(std::io::stderr)
         .init();
-    let profile = match arguments.profile {
-        Document::Overview => Profile::overview(),
-        Document::ReferenceOffer => Profile::reference_offer_1_0_3(),
-    };
-    let config = WorldConfig { profile, integrators: arguments.integrator, phones: arguments.phone };
-    match Sandbox::bind(config, Clock::new(arguments.clock_offset)).await {
+    let Arguments { integrator, phone, profile, clock_offset } = arguments;
+    let config = WorldConfig { profile, integrators: integrator, phones: phone };
+    match Sandbox::bind(config, Clock::new(clock_offset)).await {
         Ok(sandbox) => serve(sandbox).await,
         Err(error) => fail(&format!("could not listen on loopback: {error}")),
     }

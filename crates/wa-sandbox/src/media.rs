@@ -179,10 +179,12 @@ impl Opening {
         serde_json::from_slice(body).ok()
     }
 
-    /// The integrator and the storage reference in a path of the form that RO 1.0.3 prints.
-    pub(crate) fn hosted(&self) -> Option<(u16, &str)> {
-        let path = self.direct_path.strip_prefix("/interop/whatsapp/download/")?.strip_suffix('/')?;
-        let (integrator, reference) = path.split_once('/')?;
+    /// The integrator and the storage reference in a path of the profile's form (RO 1.0.3).
+    pub(crate) fn hosted(&self, form: &str) -> Option<(u16, &str)> {
+        let (before, rest) = form.split_once("{integrator}")?;
+        let (between, behind) = rest.split_once("{storage_reference}")?;
+        let path = self.direct_path.strip_prefix(before)?.strip_suffix(behind)?;
+        let (integrator, reference) = path.split_once(between)?;
         let is_one = !reference.is_empty() && !reference.contains(['/', '?', '#', '%', '.']);
         is_one.then_some((integrator.parse().ok()?, reference))
     }

@@ -61,6 +61,8 @@ pub enum Inside {
     Parts(&'static [(&'static str, &'static Rule)], &'static [(&'static str, &'static Rule)]),
     /// One of these.
     OneOf(&'static [Inside]),
+    /// One child whose tag the profile names: the caller compares it.
+    Named(&'static Rule),
 }
 
 /// Why a stanza was not accepted.
@@ -117,6 +119,9 @@ impl Inside {
                     let child = node.child(tag).ok_or_else(|| violation(format!("holds no {tag}")))?;
                     rule.check(child)
                 })
+            }
+            Self::Named(rule) if children.len() == 1 => {
+                children.iter().try_for_each(|child| rule.check(child))
             }
             Self::Many(tag, rule, most) if (1..=most).contains(&children.len()) => {
                 children.iter().try_for_each(|child| match child.is(tag) {

@@ -10,7 +10,7 @@ use wa_profile::Profile;
 
 use crate::account::{Account, Mail};
 use crate::claims::KeySet;
-use crate::connection::{CertificateFault, Connection, Handshake, Incoming, Server};
+use crate::connection::{CertificateFault, Connection, Handshake, Incoming, Server, encode_options};
 use crate::login::PendingLogin;
 use crate::phone::Phone;
 use crate::push::Wanted;
@@ -295,7 +295,9 @@ impl World {
 
     /// Sends a stanza on a connection.
     pub(crate) fn send(&mut self, id: ConnectionId, node: &Node) {
-        if let Some(bytes) = self.connections.get_mut(&id).and_then(|peer| peer.connection.seal(node)) {
+        let options = encode_options(&self.profile);
+        let connection = self.connections.get_mut(&id).map(|peer| &mut peer.connection);
+        if let Some(bytes) = connection.and_then(|connection| connection.seal(node, &options)) {
             self.outputs.push_back((id, Output::Bytes(bytes)));
         }
     }

@@ -111,6 +111,9 @@ pub enum RecordError {
     /// Written by a newer program.
     #[error("record version {0} is unknown")]
     Version(u32),
+    /// A session of another protocol than version 3 (X3DH): begun by a newer program.
+    #[error("session speaks protocol version {0}, which is unknown")]
+    Protocol(u32),
     /// A field is absent, has the wrong length or breaks a limit.
     #[error("record has a bad {0}")]
     Field(&'static str),

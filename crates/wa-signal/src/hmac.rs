@@ -2,6 +2,11 @@
 //!
 //! A message costs some ten of these over a block or two each. What a general implementation adds to each, copies of its
 //! state above all, costs as much as the compression itself; here one value serves for all of them and is wiped once.
+//!
+//! Why it is not the `hmac` crate: with that and `hkdf` in its place, `cargo xtask bench signal` has 1.53 µs for encryption
+//! instead of 1.11, 1.48 for decryption instead of 1.07, and 0.67 ms for a message before which 2,000 are missing instead of
+//! 0.46 (medians of three interleaved runs, 2026-11-28). The last is what a stranger can make a message cost. The compression
+//! itself is sha2's; the tests compare with the `hmac` crate at every length and split, and with Wycheproof.
 
 use std::slice;
 

@@ -10,7 +10,7 @@ use crate::message_keys::{MAC, padded};
 use crate::varint;
 
 /// What we write: version 3 of the message, version 3 of the session. Of what is read only the high half counts.
-const VERSION_BYTE: u8 = 0x33;
+pub(crate) const VERSION_BYTE: u8 = 0x33;
 const VERSION: u8 = 3;
 
 /// An encrypted message and its kind, ready for `<enc>`.

@@ -52,7 +52,7 @@ impl MessageChain {
         while chain.index() < counter {
             let index = chain.index();
             let seed = chain.advance(hmac).ok_or(DecryptError::Invalid)?;
-            skipped.push(SkippedKey { index, seed });
+            skipped.push(SkippedKey::new(index, &seed));
         }
         let seed = chain.advance(hmac).ok_or(DecryptError::Invalid)?;
         Ok((seed, Step::Ahead { chain, skipped }))
@@ -69,11 +69,20 @@ impl MessageChain {
     }
 }
 
-/// The seed of a message that has not arrived yet.
+/// The seed of a message that has not arrived yet; on the heap, so that lists of keys that grow and shift move a pointer
+/// and leave no copy behind.
 #[derive(Clone)]
 pub(crate) struct SkippedKey {
     pub(crate) index: u32,
-    pub(crate) seed: Zeroizing<[u8; 32]>,
+    pub(crate) seed: Box<Zeroizing<[u8; 32]>>,
+}
+
+impl SkippedKey {
+    pub(crate) fn new(index: u32, seed: &[u8; 32]) -> Self {
+        let mut boxed = Box::<Zeroizing<[u8; 32]>>::default();
+        boxed.copy_from_slice(seed);
+        Self { index, seed: boxed }
+    }
 }
 
 /// Skipped keys of one chain, in rising order: found by bisection, dropped from the front.
@@ -105,7 +114,7 @@ impl SkippedKeys {
 
     fn seed(&self, index: u32) -> Option<&[u8; 32]> {
         let position = self.position(index)?;
-        self.0.get(position).map(|key| &*key.seed)
+        self.0.get(position).map(|key| &**key.seed)
     }
 
     fn remove(&mut self, index: u32) {

@@ -62,6 +62,8 @@ impl SessionRecord {
         if !trust.accepts(&bundle.identity) {
             return Err(EstablishError::Untrusted);
         }
+        // Without this the server could put a prekey of its own there and read what is sent until the peer answers
+        // (X3DH §4.5).
         bundle.signed_prekey.verify(&bundle.identity)?;
         let session = Session::initiate(identity, bundle, now, rng)?;
         self.promote(session);
@@ -90,6 +92,9 @@ impl SessionRecord {
         trust: &Trust,
         rng: &mut impl CryptoRng,
     ) -> Result<Decrypted, DecryptError> {
+        // The current session first, then those it replaced, newest first: both sides may have begun one at the same time,
+        // or a message may have been under way while a new one began (Sesame). What is decrypted in an old session
+        // makes it the current one, so that both sides come to send in the same.
         let verdict = match &mut self.current {
             Some(session) => match decrypt_trusted(session, message, trust, rng) {
                 Err(error) if !is_final(error) => error,
@@ -98,6 +103,8 @@ impl SessionRecord {
             None if self.archived.is_empty() => DecryptError::NoSession,
             None => DecryptError::Invalid,
         };
+        // A duplicate ends the search: the session that knows the message's ratchet key has answered, and another session's
+        // "does not authenticate" must not make a message that comes twice look like one that was lost.
         for position in 0..self.archived.len() {
             let Some(session) = self.archived.get_mut(position) else { break };
             match decrypt_trusted(session, message, trust, rng) {
@@ -127,6 +134,8 @@ impl SessionRecord {
         if !trust.accepts(&message.identity) {
             return Err(DecryptError::Untrusted);
         }
+        // The base key names the session. X3DH is not run again for a known one: its one-time prekey is gone, and a repeated
+        // first message must not begin the session anew with keys that were used (X3DH §4.2).
         let is_named = |session: &Session| session.base_key == message.base_key;
         if let Some(session) = self.current.as_mut().filter(|session| is_named(session)) {
             let decrypted = decrypt_named(session, message, trust, rng);

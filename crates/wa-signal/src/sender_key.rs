@@ -10,18 +10,21 @@ use prost::Message as _;
 use rand_core::CryptoRng;
 use wa_keys::{PrivateKey, PublicKey, Signature};
 use wa_proto::signal;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use self::group_keys::GroupKeys;
 pub use self::record::{MAX_SENDER_KEY_STATES, SenderKeyRecord};
 use crate::chain_key::ChainKey;
 use crate::hmac::Hmac;
-use crate::message::{encode_versioned, key, versioned};
+use crate::message::{VERSION_BYTE, encode_versioned, key, versioned};
 use crate::record::{form, writer};
 use crate::{EncryptError, MessageError, RecordError};
 
 const VERSION: u32 = 1;
 const SIGNATURE: usize = 64;
+
+/// Bytes that no distribution message exceeds: version, two numbers of up to five bytes, two keys, four tags, two lengths.
+const DISTRIBUTION: usize = 1 + 2 * 5 + 32 + 33 + 4 + 2;
 
 /// Our own sender key in one group. Make a new one when a member leaves.
 #[derive(Clone)]
@@ -99,16 +102,14 @@ impl SenderKey {
 
     /// Reads stored bytes.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
-        let mut stored =
-            wa_proto::record::SenderKey::decode(form::checked(bytes)?).map_err(|_| RecordError::Decode)?;
+        let bytes = form::wiped(form::checked(bytes)?);
+        let stored = wa_proto::record::SenderKey::decode(bytes).map_err(|_| RecordError::Decode)?;
         if stored.version != VERSION {
             return Err(RecordError::Version(stored.version));
         }
-        let signing = form::secret("signing key", &stored.signing_private);
-        let chain = form::read_chain(&stored.chain);
-        stored.signing_private.zeroize();
-        stored.chain.key.zeroize();
-        Ok(Self { id: stored.id, chain: chain?, signing: PrivateKey::from_bytes(*signing?) })
+        let signing = form::secret("signing key", &stored.signing_private)?;
+        let chain = form::read_chain(&stored.chain)?;
+        Ok(Self { id: stored.id, chain, signing: PrivateKey::from_bytes(*signing) })
     }
 }
 
@@ -121,13 +122,14 @@ impl fmt::Debug for SenderKey {
 impl Distribution {
     /// The bytes of the distribution message.
     pub fn encode(&self) -> Zeroizing<Vec<u8>> {
-        let message = signal::SenderKeyDistributionMessage {
-            id: Some(self.id),
-            iteration: Some(self.chain.index()),
-            chain_key: Some(Bytes::copy_from_slice(self.chain.as_bytes())),
-            signing_key: Some(Bytes::copy_from_slice(&self.signing.to_prefixed())),
-        };
-        Zeroizing::new(encode_versioned(&message, 0))
+        // Written by hand: prost's form would hold a copy of the chain key that nobody wipes.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(DISTRIBUTION));
+        bytes.push(VERSION_BYTE);
+        writer::number(&mut bytes, 1, self.id.into());
+        writer::number(&mut bytes, 2, self.chain.index().into());
+        writer::key(&mut bytes, 3, self.chain.as_bytes());
+        writer::bytes(&mut bytes, 4, &self.signing.to_prefixed());
+        bytes
     }
 
     /// Parses a distribution message.

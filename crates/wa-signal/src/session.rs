@@ -67,10 +67,13 @@ impl Session {
     ) -> Result<Self, ZeroSecret> {
         let (base, ratchet) = (PrivateKey::generate(rng), PrivateKey::generate(rng));
         let prekey = &bundle.signed_prekey.key;
+        // DH1 = DH(IK_A, SPK_B), DH2 = DH(EK_A, IK_B), DH3 = DH(EK_A, SPK_B), DH4 = DH(EK_A, OPK_B) (X3DH §3.3).
         let (root, receiving) = x3dh::agree(
             [(identity, prekey), (&base, &bundle.identity), (&base, prekey)],
             bundle.one_time_prekey.as_ref().map(|(_, key)| (&base, key)),
         )?;
+        // The signed prekey is the peer's first ratchet key, so that the initiator can turn the ratchet and send at once;
+        // the chain that X3DH gave is what the peer sends on until it turns too (Double Ratchet §5.1; observed).
         let (root, sending) = root.advance(&ratchet, prekey)?;
         Ok(Self {
             local_identity: identity.public_key(),
@@ -100,6 +103,7 @@ impl Session {
             (Some(_), Some(key)) => Some((key, &message.base_key)),
             (Some(id), None) => return Err(DecryptError::NoOneTimePrekey(id)),
         };
+        // The initiator's DH1 to DH4, each from the other side (X3DH §3.4).
         let (signed, base_key) = (prekeys.signed, &message.base_key);
         let (root, chain) =
             x3dh::agree([(signed, &message.identity), (identity, base_key), (signed, base_key)], one_time)?;
@@ -110,6 +114,8 @@ impl Session {
             root,
             base_key: message.base_key,
             previous_counter: 0,
+            // Nothing is sent on it: the message that began the session brings a new ratchet key, and to decrypt it turns
+            // the ratchet with the signed prekey as ours.
             sender: SenderChain::new(signed.clone(), chain),
             receivers: VecDeque::new(),
             unacknowledged: None,
@@ -122,10 +128,13 @@ impl Session {
         local: &LocalIdentity,
         plaintext: &[u8],
     ) -> Result<Ciphertext, EncryptError> {
+        // The chain moves on before anything is encrypted. A message's keys are all there is to its IV, so that two
+        // messages under one counter would share both (Double Ratchet §3.4).
         let counter = self.sender.chain.index();
         let mut hmac = Hmac::unkeyed();
         let seed = self.sender.chain.advance(&mut hmac).ok_or(EncryptError::Exhausted)?;
         let keys = MessageKeys::derive(&mut hmac, &seed);
+        // Encrypt, then MAC: over both identities, in the message's direction, and over all that is sent before the MAC.
         let header = Header { ratchet: &self.sender.public, counter, previous: self.previous_counter };
         let (mut message, start) = header.before(plaintext);
         keys.encrypt(&mut message, start);
@@ -176,6 +185,8 @@ impl Session {
         let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
         let chain = self.receivers.get_mut(position).ok_or(DecryptError::Invalid)?;
         let mut hmac = Hmac::unkeyed();
+        // Found beside the chain, applied once the message has authenticated: a forged one must neither move the chain nor
+        // use up a skipped key (Double Ratchet §3.5).
         let (seed, step) = chain.messages.find(message.counter, &mut hmac)?;
         let plaintext = open(&seed, &mut hmac, parties, message)?;
         chain.messages.apply(step);
@@ -189,15 +200,19 @@ impl Session {
         rng: &mut impl CryptoRng,
     ) -> Result<Vec<u8>, DecryptError> {
         let theirs = message.ratchet_key;
+        // Our present ratchet key with their new one gives the chain that they send on (Double Ratchet §3.5, DHRatchet).
         let (root, receiving) = self.root.advance(&self.sender.ratchet, &theirs)?;
         let mut chain = ReceiverChain::new(theirs, receiving);
         let mut hmac = Hmac::unkeyed();
         let (seed, step) = chain.messages.find(message.counter, &mut hmac)?;
         let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
         let plaintext = open(&seed, &mut hmac, parties, message)?;
+        // A new ratchet key of ours with the same of theirs gives the chain that we send on. The old private key goes with
+        // it: who takes this state later cannot read what came before.
         let ratchet = PrivateKey::generate(rng);
         let (root, sending) = root.advance(&ratchet, &theirs)?;
 
+        // Nothing of the session has changed up to here, and nothing can fail from here on.
         chain.messages.apply(step);
         self.previous_counter = self.sender.chain.index().saturating_sub(1);
         self.root = root;

@@ -25,8 +25,8 @@
 //! # What looks like nothing
 //! A missing, empty, cut or foreign file is an error in [`SqliteStore::open`], never a store without accounts: a new
 //! one is made by [`SqliteStore::create`] alone, and never over anything. An older copy of the file that was put back
-//! is [`OpenError::Restored`] as long as the small file beside it (`….opened`) was not put back with it; see
-//! [`SqliteStore::open_restored`].
+//! is [`OpenError::Restored`] if the store was opened after the copy was made and the small file beside it (`….opened`)
+//! was not put back with it; see [`SqliteStore::open_restored`].
 
 mod error;
 mod schema;

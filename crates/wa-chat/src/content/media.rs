@@ -3,6 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
+use subtle::{Choice, ConstantTimeEq};
 use wa_binary::Jid;
 use wa_proto::content;
 use zeroize::Zeroizing;
@@ -58,8 +59,8 @@ pub enum MediaKind {
     Sticker,
 }
 
-/// An encrypted file and what verifies it.
-#[derive(Clone, PartialEq, Eq)]
+/// An encrypted file and what verifies it. Its key is compared in constant time.
+#[derive(Clone)]
 pub struct MediaFile {
     /// Its path at the media host.
     pub direct_path: String,
@@ -76,7 +77,7 @@ pub struct MediaFile {
 }
 
 /// The secret of one file: whoever has it and the path can read the file.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct MediaKey(Zeroizing<[u8; 32]>);
 
 impl MediaKey {
@@ -90,6 +91,23 @@ impl MediaKey {
         &self.0
     }
 }
+
+impl ConstantTimeEq for MediaKey {
+    fn ct_eq(&self, other: &Self) -> Choice {
+        self.0.ct_eq(other.0.as_slice())
+    }
+}
+
+impl PartialEq for MediaFile {
+    fn eq(&self, other: &Self) -> bool {
+        let Self { direct_path, key, sha256, enc_sha256, length, mime } = self;
+        bool::from(key.ct_eq(&other.key))
+            && (direct_path, sha256, enc_sha256) == (&other.direct_path, &other.sha256, &other.enc_sha256)
+            && (length, mime) == (&other.length, &other.mime)
+    }
+}
+
+impl Eq for MediaFile {}
 
 impl MediaKind {
     /// The word in a stanza's `mediatype`.

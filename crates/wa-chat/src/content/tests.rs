@@ -187,3 +187,26 @@ fn nesting_is_bounded() {
     let bytes = Bytes::from(bytes);
     assert_eq!(Content::decode(bytes.clone()), Content::Unknown(bytes));
 }
+
+#[test]
+fn files_are_equal_in_everything_or_not_at_all() {
+    let file = MediaFile {
+        direct_path: "/v/a".into(),
+        key: MediaKey::from_bytes([1; 32]),
+        sha256: [2; 32],
+        enc_sha256: [3; 32],
+        length: 4,
+        mime: "image/png".into(),
+    };
+    assert_eq!(file, file.clone());
+    for other in [
+        MediaFile { direct_path: "/v/b".into(), ..file.clone() },
+        MediaFile { key: MediaKey::from_bytes([9; 32]), ..file.clone() },
+        MediaFile { sha256: [9; 32], ..file.clone() },
+        MediaFile { enc_sha256: [9; 32], ..file.clone() },
+        MediaFile { length: 9, ..file.clone() },
+        MediaFile { mime: "image/gif".into(), ..file.clone() },
+    ] {
+        assert!(other != file);
+    }
+}

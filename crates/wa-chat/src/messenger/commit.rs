@@ -2,18 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use wa_binary::Limits;
 use wa_stanza::Stanza;
 
 use crate::key::{Key, Table};
-use crate::messenger::batch::Released;
-use crate::messenger::requests::Request;
-use crate::messenger::view::Wanted;
+use crate::messenger::input::Lane;
+use crate::messenger::state::draft::Effects;
+use crate::messenger::state::requests::Request;
+use crate::messenger::state::view::Wanted;
 use crate::messenger::{MAX_READY, Messenger, Sealed};
 use crate::row::Row;
 use crate::store::{StateError, Value};
-use crate::{Event, NoAnswer};
+use crate::{EncodedStanza, Event, NoAnswer};
 
 /// Rows that an active client keeps loaded.
 const MAX_ROWS: usize = 1024;
@@ -27,6 +26,7 @@ impl Messenger {
             let asked = |key: &Key| sealed.wanted.contains(&Wanted::Row(key.clone()));
             let stays = |key: &Key| !are_many && key.table().is_some_and(is_of_every_text);
             self.view.retain(|key| stays(key) || self.batch.writes_to(key) || asked(key));
+            self.view.retain_waiting(|peer| self.blocked.contains(&Lane::Peer(peer.clone())));
         }
     }
 
@@ -42,8 +42,6 @@ impl Messenger {
                     self.take_own(key, row.as_ref())?;
                     self.view.load(key.clone(), row);
                 }
-                // A draft since then may have changed what the page would show.
-                _ if sealed.view_generation != self.view.generation => {}
                 wanted => {
                     let (from, to) = wanted.range();
                     let found = rows.range(from..to).map(decoded).collect::<Result<Vec<_>, _>>()?;
@@ -51,7 +49,7 @@ impl Messenger {
                 }
             }
         }
-        if let Some(Row::Account(account)) = sealed.released.account() {
+        if let Some(Row::Account(account)) = sealed.account.as_deref() {
             self.account = Some((**account).clone());
         }
         Ok(())
@@ -88,7 +86,7 @@ impl Messenger {
             for (number, (_, row)) in numbers.into_iter().zip(found) {
                 match row {
                     Row::Inbox(entry) => self.events.push_back(entry.event(number)),
-                    Row::Outbox(stanza) => self.transmits.push_back(read_stanza(stanza)?),
+                    Row::Outbox(stanza) => self.transmits.push_back(stanza),
                     _ => return Err(StateError::Corrupt(Some(table))),
                 }
             }
@@ -97,31 +95,36 @@ impl Messenger {
     }
 
     /// What a batch caused may now be seen.
-    pub(super) fn release(&mut self, released: Released, link_generation: u64) {
-        if let Some((last, _)) = released.outbox.last() {
+    pub(super) fn release(&mut self, effects: Effects, link_number: u64) {
+        if let Some((last, _)) = effects.outbox.last() {
             // Where many wait already, the cursor falls behind and reads pages later.
             if self.transmits.len() >= MAX_READY {
                 self.outbox.set_end(last + 1);
             } else if self.outbox.take_live(*last) {
-                self.transmits.extend(released.outbox.into_iter().map(|(_, stanza)| stanza));
+                self.transmits.extend(effects.outbox.into_iter().map(|(_, stanza)| stanza));
             }
         }
-        if let Some((last, _)) = released.inbox.last() {
+        if let Some((last, _)) = effects.inbox.last() {
             if self.events.len() >= MAX_READY {
                 self.inbox.set_end(last + 1);
             } else if self.inbox.take_live(*last) {
-                self.events.extend(released.inbox.into_iter().map(|(number, entry)| entry.event(number)));
+                self.events.extend(effects.inbox.into_iter().map(|(number, entry)| entry.event(number)));
             }
         }
-        self.tell(released.events);
-        self.accepted.extend(released.accepted);
-        let has_link = link_generation == self.generation && self.link.is_some();
+        self.tell(effects.events);
+        self.accepted.extend(effects.accepted);
+        let has_link = link_number == self.link_number && self.link.is_some();
         if has_link {
-            self.transmits.extend(released.transmits);
+            effects.transmits.into_iter().for_each(|stanza| self.transmit(stanza));
         }
-        for request in released.requests {
+        for request in effects.requests {
             self.request(request, has_link);
         }
+    }
+
+    /// A stanza that is not stored. What this crate makes is within the format; were it not, it would be dropped here.
+    fn transmit(&mut self, stanza: Stanza) {
+        self.transmits.extend(EncodedStanza::new(stanza, &self.profile));
     }
 
     /// Sends a request, or tells that it cannot be sent.
@@ -129,7 +132,7 @@ impl Messenger {
         let ticket = if let Request::Ask(ticket, _) = request { Some(ticket) } else { None };
         let asked = if has_link { self.requests.ask(request, &self.profile) } else { Err(NoAnswer::Lost) };
         match (asked, ticket) {
-            (Ok(iq), _) => self.transmits.push_back(iq.into()),
+            (Ok(iq), _) => self.transmit(iq.into()),
             (Err(why), Some(ticket)) => {
                 self.notices.push_back(Event::Answered { ticket, answer: Err(why) });
             }
@@ -145,11 +148,4 @@ fn is_of_every_text(table: Table) -> bool {
 
 fn decoded((key, value): (&Key, &Value)) -> Result<(Key, Row), StateError> {
     Ok((key.clone(), Row::decode(key, value)?))
-}
-
-/// A stanza of the outbox, as it was written.
-fn read_stanza(bytes: Bytes) -> Result<Stanza, StateError> {
-    let corrupt = StateError::Corrupt(Some(Table::Outbox));
-    let node = wa_binary::decode(&bytes, &Limits::new()).map_err(|_| corrupt)?;
-    Stanza::try_from(node).map_err(|_| corrupt)
 }

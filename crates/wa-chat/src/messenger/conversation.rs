@@ -2,19 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use rand_core::CryptoRng;
-use wa_binary::{EncodeOptions, Jid, Node};
+use wa_binary::Jid;
+use wa_keys::PublicKey;
 use wa_profile::RecipientDevices;
 use wa_signal::{Ciphertext, Kind, SessionRecord};
-use wa_stanza::{Enc, EncKind, Message, MessageKind, Stanza};
+use wa_stanza::{Enc, EncKind};
 
-use crate::Content;
 use crate::content::{Envelope, pad};
 use crate::key::Key;
-use crate::messenger::input::Context;
-use crate::messenger::requests::Request;
-use crate::messenger::view::{Draft, Stop, View};
-use crate::row::{Counters, Devices, InboxEntry, Row, Sent, Waiting};
+use crate::messenger::fan_out::write_message;
+use crate::messenger::state::draft::Draft;
+use crate::messenger::state::requests::Request;
+use crate::messenger::state::view::Stop;
+use crate::messenger::steps::Step;
+use crate::row::{Counters, Devices, InboxEntry, InboxItem, Row, Sent, Waiting};
+use crate::{Content, EncodedStanza};
 
 /// Seconds for which a message's id is remembered, and its content kept.
 pub(crate) const REMEMBER: u64 = 30 * 24 * 60 * 60;
@@ -43,19 +45,15 @@ pub(crate) struct Conversation {
 
 impl Conversation {
     /// With the rows as they are; the sessions are those of all devices that messages go to, and of `address`.
-    pub(crate) fn load(
-        context: &Context<'_>,
-        view: &View,
-        address: &Jid,
-        draft: Draft,
-    ) -> Result<Self, Stop> {
+    pub(crate) fn load(step: &Step<'_>, address: &Jid, draft: Draft) -> Result<Self, Stop> {
+        let view = step.view;
         let user = address.clone().without_device();
-        let devices = match context.profile.encryption.recipient_devices {
+        let devices = match step.profile.encryption.recipient_devices {
             RecipientDevices::PrimaryAndListed => {
                 view.need([Key::account(), Key::counters(), Key::devices(&user), Key::peer(address)])?;
                 view.devices(&user)?
             }
-            _ => Some(Devices { devices: vec![0], since: context.now.unix }),
+            _ => Some(Devices { devices: vec![0], since: step.now.unix }),
         };
         let mut addresses = addresses(&user, devices.as_ref());
         if !addresses.contains(address) {
@@ -81,19 +79,19 @@ impl Conversation {
     }
 
     /// Whether a message can be encrypted to everyone that it goes to.
-    pub(crate) fn is_ready(&self, context: &Context<'_>) -> bool {
-        self.devices.is_some() && self.unready(context).is_empty()
+    pub(crate) fn is_ready(&self, step: &Step<'_>) -> bool {
+        self.devices.is_some() && self.unready(step).is_empty()
     }
 
     /// Whether a message can be encrypted to this device.
-    pub(crate) fn is_ready_for(&self, context: &Context<'_>, address: &Jid) -> bool {
-        self.sessions.get(address).is_some_and(|session| session.can_encrypt(context.now.unix))
+    pub(crate) fn is_ready_for(&self, step: &Step<'_>, address: &Jid) -> bool {
+        self.sessions.get(address).is_some_and(|session| session.can_encrypt(step.now.unix))
     }
 
     /// The devices without a session that can encrypt.
-    fn unready(&self, context: &Context<'_>) -> Vec<Jid> {
+    fn unready(&self, step: &Step<'_>) -> Vec<Jid> {
         let mut unready = addresses(&self.user, self.devices.as_ref());
-        unready.retain(|address| !self.is_ready_for(context, address));
+        unready.retain(|address| !self.is_ready_for(step, address));
         unready
     }
 
@@ -106,30 +104,30 @@ impl Conversation {
     }
 
     /// Asks the server for what is missing, unless that is under way.
-    pub(crate) fn ask(&mut self, context: &Context<'_>) {
-        if context.fetching.contains(&self.user) {
+    pub(crate) fn ask(&mut self, step: &Step<'_>) {
+        if step.fetching.contains(&self.user) {
             return;
         }
         let request = match &self.devices {
             None => Request::Devices(self.user.clone()),
-            Some(_) => Request::Bundles { user: self.user.clone(), devices: self.unready(context) },
+            Some(_) => Request::Bundles { user: self.user.clone(), devices: self.unready(step) },
         };
-        self.draft.requests.push(request);
+        self.draft.request(request);
     }
 
     /// Asks for the devices again if the list is old.
-    pub(crate) fn refresh_devices(&mut self, context: &Context<'_>) {
+    pub(crate) fn refresh_devices(&mut self, step: &Step<'_>) {
         let since = self.devices.as_ref().map(|devices| devices.since);
-        let is_old = since.is_some_and(|since| context.now.unix.saturating_sub(since) > DEVICES_AGE);
-        if is_old && !context.fetching.contains(&self.user) {
-            self.draft.requests.push(Request::Devices(self.user.clone()));
+        let is_old = since.is_some_and(|since| step.now.unix.saturating_sub(since) > DEVICES_AGE);
+        if is_old && !step.fetching.contains(&self.user) {
+            self.draft.request(Request::Devices(self.user.clone()));
         }
     }
 
     /// Messages go to these devices from now on; their sessions must be loaded.
-    pub(crate) fn set_devices(&mut self, view: &View, devices: Devices) -> Result<(), Stop> {
+    pub(crate) fn set_devices(&mut self, step: &Step<'_>, devices: Devices) -> Result<(), Stop> {
         for address in addresses(&self.user, Some(&devices)) {
-            let session = view.session(&address)?;
+            let session = step.view.session(&address)?;
             self.sessions.entry(address).or_insert(session);
         }
         self.draft.put(Key::devices(&self.user), Row::Devices(devices.clone()));
@@ -156,10 +154,10 @@ impl Conversation {
     }
 
     /// Keeps a new message's content for retry receipts, and gives what is to be sent.
-    pub(crate) fn accept(&mut self, context: &Context<'_>, id: &str, content: &Content) -> Waiting {
-        let content = content.encode(&self.user, context.now.unix);
+    pub(crate) fn accept(&mut self, step: &Step<'_>, id: &str, content: &Content) -> Waiting {
+        let content = content.encode(&self.user, step.now.unix);
         let kept = self.counters.next_outbox;
-        let until = context.now.unix + REMEMBER;
+        let until = step.now.unix + REMEMBER;
         self.draft.put_until(Key::content(kept), Row::Content(content.clone()), until);
         if let Some(oldest) = kept.checked_sub(MAX_CONTENTS) {
             self.draft.delete(Key::content(oldest));
@@ -170,70 +168,59 @@ impl Conversation {
     /// Encrypts one message into the outbox. The ciphertexts stand there until the server has acked them.
     pub(crate) fn send(
         &mut self,
-        context: &Context<'_>,
-        view: &View,
+        step: &mut Step<'_>,
         message: &Waiting,
-        rng: &mut impl CryptoRng,
+        envelope: &Envelope,
     ) -> Result<(), Stop> {
-        let envelope = Content::decode(message.content.clone()).envelope();
         let addresses = match message.device {
             Some(device) => vec![address(&self.user, device)],
             None => addresses(&self.user, self.devices.as_ref()),
         };
         let mut encs = Vec::with_capacity(addresses.len());
         for address in addresses {
-            let Some(enc) = self.encrypt(context, view, &address, message, &envelope, rng)? else { continue };
+            let Some(mut enc) = self.encrypt(step, &address, message)? else { continue };
+            enc.media_type = envelope.media_type();
+            enc.hide_failure = envelope.hide_failure;
             encs.push((address, enc));
         }
-        let stanza = write_message(&self.user, message, &envelope, encs);
-        if let Some(number) = self.put_outbox(stanza.into()) {
+        let stanza = write_message(&self.user, message, envelope, encs);
+        // What this crate writes is within the format; were it not, it would be dropped here.
+        if let Ok(stanza) = EncodedStanza::new(stanza.into(), step.profile) {
+            let number = put_outbox(&mut self.draft, &mut self.counters, stanza);
             let sent = Sent { number, content: message.kept, resent: message.resent };
-            self.remember_sent(context, &message.id, sent);
+            self.remember_sent(step, &message.id, sent);
         }
         Ok(())
     }
 
     fn encrypt(
         &mut self,
-        context: &Context<'_>,
-        view: &View,
+        step: &mut Step<'_>,
         address: &Jid,
         message: &Waiting,
-        envelope: &Envelope,
-        rng: &mut impl CryptoRng,
     ) -> Result<Option<Enc>, Stop> {
-        let padded = pad(&message.content, &context.profile.encryption.padding, rng);
-        let local = &view.account()?.identity;
+        let padded = pad(&message.content, &step.profile.encryption.padding, &mut step.rng);
+        let local = &step.view.account()?.identity;
         // That the session can encrypt was asked before.
-        let encrypted = self.session(address).encrypt(local, &padded, context.now.unix);
+        let encrypted = self.session(address).encrypt(local, &padded, step.now.unix);
         let Ok(Ciphertext { kind, bytes }) = encrypted else { return Ok(None) };
         let kind = if kind == Kind::PreKey { EncKind::PkMsg } else { EncKind::Msg };
         let mut enc = Enc::new(kind, bytes);
-        enc.media_type = envelope.media_type();
-        enc.hide_failure = envelope.hide_failure;
         enc.count = (message.resent > 0).then_some(message.resent);
         Ok(Some(enc))
     }
 
-    /// Appends a stanza to the outbox.
-    pub(crate) fn put_outbox(&mut self, stanza: Stanza) -> Option<u64> {
-        put_outbox(&mut self.draft, &mut self.counters, stanza)
-    }
-
     /// Encrypts everything that waited for a session, in its order, as far as there is one now.
-    pub(crate) fn send_waiting(
-        &mut self,
-        context: &Context<'_>,
-        view: &View,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(), Stop> {
+    pub(crate) fn send_waiting(&mut self, step: &mut Step<'_>) -> Result<(), Stop> {
+        let view = step.view;
         for (key, message) in view.waiting(&self.user)? {
             let is_ready = match message.device {
-                None => self.is_ready(context),
-                Some(device) => self.is_ready_for(context, &address(&self.user, device)),
+                None => self.is_ready(step),
+                Some(device) => self.is_ready_for(step, &address(&self.user, device)),
             };
             if is_ready {
-                self.send(context, view, message, rng)?;
+                let envelope = Content::decode(message.content.clone()).envelope();
+                self.send(step, message, &envelope)?;
                 self.draft.delete(key.clone());
             }
         }
@@ -241,21 +228,29 @@ impl Conversation {
     }
 
     /// Keeps a message until there is a session.
-    pub(crate) fn wait(&mut self, context: &Context<'_>, message: Waiting) {
+    pub(crate) fn wait(&mut self, step: &Step<'_>, message: Waiting) {
         let sent = Sent { number: NOT_NUMBERED, content: message.kept, resent: message.resent };
-        self.remember_sent(context, &message.id, sent);
+        self.remember_sent(step, &message.id, sent);
         self.draft.put(Key::waiting(&self.user, self.counters.next_outbox), Row::Waiting(message));
         self.counters.next_outbox += 1;
     }
 
     /// Marks a message of the peer's as decrypted.
-    pub(crate) fn remember_seen(&mut self, context: &Context<'_>, id: &str) {
-        self.draft.put_until(Key::seen(&self.user, id), Row::Seen, context.now.unix + REMEMBER);
+    pub(crate) fn remember_seen(&mut self, step: &Step<'_>, id: &str) {
+        self.draft.put_until(Key::seen(&self.user, id), Row::Seen, step.now.unix + REMEMBER);
     }
 
-    /// Appends to the inbox.
-    pub(crate) fn put_inbox(&mut self, entry: InboxEntry) {
+    /// Appends to the inbox something about this user.
+    pub(crate) fn put_inbox(&mut self, ids: Vec<String>, what: InboxItem) {
+        let entry = InboxEntry { peer: self.user.clone(), ids, what };
         put_inbox(&mut self.draft, &mut self.counters, entry);
+    }
+
+    /// Tells of an identity that is not the one that was known.
+    pub(crate) fn notice_identity(&mut self, known: Option<PublicKey>, identity: PublicKey) {
+        if known.is_some_and(|known| known != identity) {
+            self.put_inbox(Vec::new(), InboxItem::Identity { key: Some(identity) });
+        }
     }
 
     /// The draft with the changed rows in it.
@@ -269,8 +264,8 @@ impl Conversation {
         self.draft
     }
 
-    fn remember_sent(&mut self, context: &Context<'_>, id: &str, sent: Sent) {
-        let until = context.now.unix + REMEMBER;
+    fn remember_sent(&mut self, step: &Step<'_>, id: &str, sent: Sent) {
+        let until = step.now.unix + REMEMBER;
         self.draft.put_until(Key::sent(&self.user, id), Row::Sent(sent), until);
     }
 }
@@ -289,40 +284,13 @@ fn addresses(user: &Jid, devices: Option<&Devices>) -> Vec<Jid> {
     addresses
 }
 
-/// One `<enc>` for one device, `<participants>` for several.
-fn write_message(user: &Jid, message: &Waiting, envelope: &Envelope, mut encs: Vec<(Jid, Enc)>) -> Message {
-    let to = match (message.device, encs.as_slice()) {
-        (Some(_), [(address, _)]) => address.clone(),
-        _ => user.clone(),
-    };
-    let kind = envelope.kind.clone();
-    let mut stanza = match (encs.pop(), encs.is_empty()) {
-        (Some((_, enc)), true) => Message::new(to, &*message.id, kind, enc),
-        (last, _) => {
-            encs.extend(last);
-            fan_out(to, message, kind, encs)
-        }
-    };
-    stanza.edit.clone_from(&envelope.edit);
-    stanza
-}
-
-fn fan_out(to: Jid, message: &Waiting, kind: MessageKind, encs: Vec<(Jid, Enc)>) -> Message {
-    let mut stanza = Message::new(to, &*message.id, kind, Enc::new(EncKind::Msg, ""));
-    stanza.encs.clear();
-    stanza.participants = encs;
-    stanza
-}
-
 /// Appends to the outbox; the counters are the caller's to put.
-pub(crate) fn put_outbox(draft: &mut Draft, counters: &mut Counters, stanza: Stanza) -> Option<u64> {
-    // What this crate writes is within the format; were it not, it would be dropped here.
-    let encoded = wa_binary::encode(&Node::from(stanza.clone()), &EncodeOptions::new()).ok()?;
+pub(crate) fn put_outbox(draft: &mut Draft, counters: &mut Counters, stanza: EncodedStanza) -> u64 {
     let number = counters.next_outbox;
     counters.next_outbox += 1;
-    draft.put(Key::outbox(number), Row::Outbox(encoded.into()));
-    draft.outbox.push((number, stanza));
-    Some(number)
+    draft.put(Key::outbox(number), Row::Outbox(stanza.clone()));
+    draft.effects.outbox.push((number, stanza));
+    number
 }
 
 /// Appends to the inbox; the counters are the caller's to put.
@@ -330,7 +298,7 @@ pub(crate) fn put_inbox(draft: &mut Draft, counters: &mut Counters, entry: Inbox
     let number = counters.next_inbox;
     counters.next_inbox += 1;
     draft.put(Key::inbox(number), Row::Inbox(entry.clone()));
-    draft.inbox.push((number, entry));
+    draft.effects.inbox.push((number, entry));
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use wa_stanza::{Ib, IbItem};
 
 use crate::messenger::Messenger;
 use crate::messenger::input::Input;
-use crate::messenger::requests::Request;
+use crate::messenger::state::requests::Request;
 use crate::{Event, NoAnswer, Now};
 
 /// What lasts as long as a connection.
@@ -18,7 +18,7 @@ pub(super) struct Link {
 impl Messenger {
     /// The login of a channel stands.
     pub fn handle_link_up(&mut self, now: Now, rng: &mut impl CryptoRng) {
-        self.generation += 1;
+        self.link_number += 1;
         self.link = Some(Link { pulled: Some(0) });
         self.outbox.restart();
         self.queue.push_back(Input::LinkUp);
@@ -27,7 +27,7 @@ impl Messenger {
 
     /// The channel has ended. What is stored will be sent by the next one.
     pub fn handle_link_down(&mut self) {
-        self.generation += 1;
+        self.link_number += 1;
         self.link = None;
         self.outbox.stop();
         self.fetching.clear();

@@ -1,12 +1,14 @@
 //! `wa-chaos`: many runs of client and WhatsApp under faults, each of which replays from its number.
 
+use std::collections::BTreeMap;
 use std::num::NonZero;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use clap::{Parser, Subcommand, ValueEnum};
+use sha2::{Digest, Sha256};
 use wa_conformance::{Failure, Faults, Pair, Schedule, StorageKind, Tally};
 
 /// Runs client and WhatsApp under faults. A run that fails is named by its seed, and replays.
@@ -39,6 +41,23 @@ enum What {
         /// Every so many-th pair only
         #[arg(long, default_value_t = 1)]
         every: u64,
+    },
+    /// Empty full mailboxes with the loop of the README, on busy processors
+    Drain {
+        /// How many
+        #[arg(long, default_value_t = 100)]
+        runs: u32,
+    },
+    /// One SHA-256 over all that the client lets out in many schedules; a change that only moves code keeps it
+    Digest {
+        /// How many schedules
+        #[arg(long, default_value_t = 1_000)]
+        seeds: u64,
+    },
+    /// Write a store file of this version, for the tests of later ones
+    Fixture {
+        /// Into which directory
+        directory: PathBuf,
     },
     /// Kill a running client again and again
     Kill {
@@ -75,6 +94,13 @@ enum Rows {
 
 fn main() -> ExitCode {
     let (what, outcome) = match Arguments::parse().what {
+        What::Drain { runs } => return done(wa_conformance::drain(runs)),
+        What::Digest { seeds } => return done(digest(seeds)),
+        What::Fixture { directory } => {
+            let written = wa_conformance::write_fixture(&directory)
+                .and_then(|()| wa_conformance::open_fixture(&directory));
+            return done(written.map(|()| format!("written and opened: {}", directory.display())));
+        }
         What::Kill { times } => return live(async |program| wa_conformance::survive(program, times).await),
         What::Sync { texts } => return live(async |program| wa_conformance::watch(program, texts).await),
         What::Client { orders } => {
@@ -99,12 +125,16 @@ fn main() -> ExitCode {
 }
 
 /// Runs something that needs sockets; it is told where this program lies.
-#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
 fn live(run: impl AsyncFnOnce(&Path) -> Result<String, Failure>) -> ExitCode {
     let outcome = std::env::current_exe().map_err(Failure::from).and_then(|program| {
         let runtime = tokio::runtime::Runtime::new()?;
         runtime.block_on(run(&program))
     });
+    done(outcome)
+}
+
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command-line program")]
+fn done(outcome: Result<String, Failure>) -> ExitCode {
     match outcome {
         Ok(done) => {
             println!("{done}");
@@ -115,6 +145,20 @@ fn live(run: impl AsyncFnOnce(&Path) -> Result<String, Failure>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The digest of the digests of schedules, in their order.
+fn digest(seeds: u64) -> Result<String, Failure> {
+    let digests = Mutex::new(BTreeMap::new());
+    let run = |seed| {
+        let digest = Schedule { seed, faults: Faults::All, storage: StorageKind::Memory }.digest()?;
+        digests.lock().unwrap_or_else(PoisonError::into_inner).insert(seed, digest);
+        Ok(Tally::default())
+    };
+    many(seeds, "seed", 0, run).map_err(Failure)?;
+    let digests = digests.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let whole = digests.values().fold(Sha256::new(), |whole, digest| whole.chain_update(digest));
+    Ok(hex::encode(whole.finalize()))
 }
 
 /// Each edge alone, and every so many-th pair, under both documents.

@@ -9,7 +9,7 @@ use wa_interop::{ClientError, NoToken};
 
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
+use crate::environment::{Environment, INTEGRATOR, PHONE};
 use crate::failure::{Failure, ensure, expect};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -79,18 +79,14 @@ async fn reachability(environment: &Environment) -> Result<(), Failure> {
     let phone = environment.observe(&format!("phones/{PHONE}")).await?;
     let by = phone.get("reached_by").and_then(Value::as_array).cloned().unwrap_or_default();
     let is_known = by.contains(&json!(user.login.to_string()));
-    match environment.document() {
-        Document::Overview => {
-            expect("answer", reached, Err(ClientError::Answer(NoAnswer::Unsupported)))?;
-            ensure("nothing was sent", !is_known)
-        }
-        Document::ReferenceOffer => {
-            expect("answer", reached, Ok(()))?;
-            ensure("the phone knows", is_known)?;
-            let nobody = user.client.reach(Jid::phone("19998887766")?).await;
-            expect("somebody unknown", nobody, Err(ClientError::Answer(NoAnswer::Refused(404))))
-        }
+    if environment.profile().chat.reachability.is_none() {
+        expect("answer", reached, Err(ClientError::Answer(NoAnswer::Unsupported)))?;
+        return ensure("nothing was sent", !is_known);
     }
+    expect("answer", reached, Ok(()))?;
+    ensure("the phone knows", is_known)?;
+    let nobody = user.client.reach(Jid::phone("19998887766")?).await;
+    expect("somebody unknown", nobody, Err(ClientError::Answer(NoAnswer::Refused(404))))
 }
 
 async fn notification(environment: &Environment) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use wa_interop::binary::Jid;
 use wa_interop::chat::{DisconnectReason, Refusal};
 use wa_interop::keys::{PrivateKey, PublicKey, Signature};
 use wa_interop::noise::{CertificateError, HandshakeError, Link};
-use wa_stanza::{IqKind, PrekeyBundles, PrekeyCount, PrekeyFetch, WantedUser};
+use wa_stanza::{Iq, IqKind, PrekeyBundles, PrekeyCount, PrekeyFetch, WantedUser};
 
 use crate::checks::{Check, check};
 use crate::environment::{Environment, PHONE};
@@ -92,7 +92,7 @@ async fn login_refused(user: &User, token: String) -> Result<(), Failure> {
 
 async fn ping(environment: &Environment) -> Result<(), Failure> {
     let mut wire = Wire::connect(environment, "ping").await?;
-    let answer = wire.ask(wa_stanza::ping("a-ping")).await?;
+    let answer = wire.ask(Iq::get("a-ping", environment.profile().chat.ping.client_xmlns)).await?;
     expect("answer", answer.kind, IqKind::Result)
 }
 

@@ -4,11 +4,11 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use wa_interop::chat::{AccountKeys, DisconnectReason, Refusal};
 use wa_interop::enlistment_api::Reason;
-use wa_interop::profile::ProtocolVersion;
+use wa_interop::profile::{IntegratorOfLogin, ProtocolVersion, VersionAtLogin};
 use wa_interop::{ClientError, EnlistmentError};
 
 use crate::checks::{Check, check};
-use crate::environment::{Document, Environment, INTEGRATOR};
+use crate::environment::{Environment, INTEGRATOR};
 use crate::failure::{Failure, ensure, expect};
 
 pub(super) const CHECKS: &[Check] = &[
@@ -56,9 +56,9 @@ async fn accepted(environment: &Environment) -> Result<(), Failure> {
 
 async fn bad_integrator(environment: &Environment) -> Result<(), Failure> {
     // One document names the integrator by an argument, the other by the token's issuer.
-    let token = match environment.document() {
-        Document::Overview => environment.issue("bad-integrator").await?,
-        Document::ReferenceOffer => environment.of_stranger("bad-integrator")?,
+    let token = match environment.profile().enlistment.integrator_of_login {
+        IntegratorOfLogin::Argument => environment.issue("bad-integrator").await?,
+        _ => environment.of_stranger("bad-integrator")?,
     };
     let answer = environment.enlist(999, "bad-integrator", &keys(), &token).await?;
     expect("answer", answer, Err(EnlistmentError::Refused(Reason::BadIntegrator)))
@@ -79,7 +79,7 @@ async fn expired(environment: &Environment) -> Result<(), Failure> {
 
 async fn other_identifier(environment: &Environment) -> Result<(), Failure> {
     let token = environment.issue("mallory").await?;
-    if environment.document() == Document::ReferenceOffer {
+    if !environment.profile().enlistment.identity_arguments {
         // There is no such argument: the token alone names the user.
         return environment
             .enlist(INTEGRATOR, "alice", &keys(), &token)
@@ -110,6 +110,9 @@ async fn old_login(environment: &Environment) -> Result<(), Failure> {
     let profile = environment.profile().with_version(ProtocolVersion::new(0, 9, 0));
     let client = environment.open_with(&user.store, profile).await?;
     let refused = client.connect(environment.issue(&user.name).await?).await;
+    if environment.profile().chat.login.version == VersionAtLogin::Omitted {
+        return expect("login, which says no version", refused, Ok(()));
+    }
     let reason = DisconnectReason::Refused(Refusal::VersionTooOld);
     ensure("that is terminal", reason.is_terminal())?;
     expect("login", refused, Err(ClientError::Disconnected(reason)))

@@ -7,6 +7,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wa_interop::chat::{DisconnectReason, Event};
 use wa_interop::noise::TransportError;
+use wa_stanza::Iq;
 
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
@@ -171,11 +172,12 @@ async fn oversized(environment: &Environment) -> Result<(), Failure> {
 
 async fn exhausted(environment: &Environment) -> Result<(), Failure> {
     const LIMIT: u64 = 6;
+    let xmlns = environment.profile().chat.ping.client_xmlns;
     let user = environment.user("exhausted").await?;
     let mut wire = Wire::login(environment, &user, Some(LIMIT)).await?;
     let mut pings = 0;
     let end = loop {
-        match wire.ask(wa_stanza::ping(format!("ping {pings}"))).await {
+        match wire.ask(Iq::get(format!("ping {pings}"), &*xmlns)).await {
             Ok(_) => pings += 1,
             Err(end) => break end,
         }
@@ -184,6 +186,6 @@ async fn exhausted(environment: &Environment) -> Result<(), Failure> {
     let reason = DisconnectReason::Transport(TransportError::Exhausted);
     expect("reason", end, Failure::from(reason))?;
     let mut wire = Wire::login(environment, &user, None).await?;
-    wire.ask(wa_stanza::ping("again")).await?;
+    wire.ask(Iq::get("again", &*xmlns)).await?;
     Ok(())
 }

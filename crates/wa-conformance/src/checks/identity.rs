@@ -57,7 +57,7 @@ async fn token_verifies(environment: &Environment) -> Result<(), Failure> {
     let key = set.find(&kid).ok_or_else(|| Failure::new("the key is not in the JWKS"))?;
     let AlgorithmParameters::RSA(key) = &key.algorithm else { return Err(Failure::new("no RSA key")) };
     let mut validation = Validation::new(Algorithm::RS256);
-    validation.set_audience(&["https://whatsapp.com"]);
+    validation.set_audience(&[environment.profile().token.audience]);
     validation.set_issuer(&[&environment.base]);
     let key = DecodingKey::from_rsa_components(&key.n, &key.e)?;
     let claims = jsonwebtoken::decode::<Value>(&token, &key, &validation)?.claims;

@@ -205,7 +205,7 @@ async fn expired(environment: &Environment) -> Result<(), Failure> {
     let (kind, mut file) = sent(environment, &mut user, words, upload).await?;
     let gone = || Err(MediaTransferError::Transfer(TransferError::Expired));
     expect("410", fetched(environment, directory.path(), kind, &file).await?, gone())?;
-    file.direct_path = "/v/t62.0000-24/never.enc".to_owned();
+    file.direct_path = format!("{}62.0000-24/never.enc", environment.profile().media.whatsapp_path_prefix);
     expect("404", fetched(environment, directory.path(), kind, &file).await?, gone())?;
     let absent = format!("{}/{}", environment.base, "A".repeat(43));
     expect("ours", get(Http::One, &absent).await?.status().as_u16(), 404)
@@ -216,14 +216,15 @@ async fn path(environment: &Environment) -> Result<(), Failure> {
     let directory = tempfile::tempdir()?;
     let words = ("image", "image", "image/jpeg");
     let (kind, mut file) = sent(environment, &mut user, words, json!({ "length": 100 })).await?;
+    let prefix = environment.profile().media.whatsapp_path_prefix;
     for (path, error) in [
-        ("@evil.example/v/t", DirectPathError::Prefix),
-        ("/v/t/../../control/pushes", DirectPathError::Segment),
-        ("/v/t\\..", DirectPathError::Character { offset: 4 }),
+        (format!("@evil.example{prefix}"), DirectPathError::Prefix),
+        (format!("{prefix}/../../control/pushes"), DirectPathError::Segment),
+        (format!("{prefix}\\.."), DirectPathError::Character { offset: prefix.len() }),
     ] {
         path.clone_into(&mut file.direct_path);
         let got = fetched(environment, directory.path(), kind, &file).await?;
-        expect(path, got, Err(MediaTransferError::Path(error)))?;
+        expect(&path, got, Err(MediaTransferError::Path(error)))?;
     }
     Ok(())
 }

@@ -168,8 +168,9 @@ async fn revocation(environment: &Environment) -> Result<(), Failure> {
 
 /// What a push that WhatsApp sends now would claim.
 fn claims(environment: &Environment) -> Value {
-    let now = unix_now();
-    json!({ "iss": "WHATSAPP", "aud": environment.base, "iat": now - 60, "exp": now + 3540 })
+    let (now, rules) = (unix_now(), environment.profile().push);
+    let (iat, lifetime) = (now - 60, rules.lifetime_max.as_secs());
+    json!({ "iss": rules.issuer, "aud": rules.audience(&environment.base), "iat": iat, "exp": iat + lifetime })
 }
 
 /// The name of a token's key.

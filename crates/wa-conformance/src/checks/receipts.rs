@@ -3,10 +3,11 @@
 use serde_json::json;
 use wa_interop::binary::Jid;
 use wa_interop::chat::{Event, Mark, MessageId, Status, Typing};
+use wa_interop::profile::Receipts;
 
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::environment::{Document, Environment, PHONE};
+use crate::environment::{Environment, PHONE};
 use crate::failure::{Failure, ensure, expect};
 use crate::user::User;
 
@@ -52,9 +53,9 @@ async fn read_out(environment: &Environment) -> Result<(), Failure> {
     user.write("behind", "behind").await?;
     expect("answer", user.read().await?, "echo: behind".to_owned())?;
     let read = marks(environment, &user, "read").await?;
-    match environment.document() {
-        Document::ReferenceOffer => expect("read receipts", read, expected),
-        Document::Overview => expect("read receipts, which this document does not have", read, vec![]),
+    match environment.profile().chat.receipts {
+        Receipts::DeliveryAndRead => expect("read receipts", read, expected),
+        _ => expect("read receipts, which the profile does not have", read, vec![]),
     }
 }
 
@@ -92,7 +93,7 @@ async fn read_offline(environment: &Environment) -> Result<(), Failure> {
     user.connect(environment).await?;
     user.write("behind", "behind").await?;
     expect("answer", user.read().await?, "echo: behind".to_owned())?;
-    let expected = if environment.document() == Document::ReferenceOffer { 3 } else { 0 };
+    let expected = if environment.profile().chat.receipts == Receipts::DeliveryAndRead { 3 } else { 0 };
     expect("read receipts", marks(environment, &user, "read").await?.len(), expected)
 }
 

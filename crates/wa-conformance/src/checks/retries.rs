@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{Event, Table};
+use wa_interop::profile::RecipientDevices;
 
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::environment::{Document, Environment, PHONE};
+use crate::environment::{Environment, PHONE};
 use crate::failure::{Failure, ensure, expect};
 use crate::user::User;
 
@@ -192,8 +193,8 @@ async fn several_devices(environment: &Environment) -> Result<(), Failure> {
     };
     let texts: Vec<String> = (0..3).map(|number| format!("to all {number}")).collect();
     expect("at the phone", at(0), [vec!["hello".to_owned()], texts.clone()].concat())?;
-    match environment.document() {
-        Document::ReferenceOffer => expect("at the other device", at(3), texts),
-        Document::Overview => expect("at the other device, to which nothing goes", at(3), vec![]),
+    match environment.profile().encryption.recipient_devices {
+        RecipientDevices::PrimaryAndListed => expect("at the other device", at(3), texts),
+        _ => expect("at the other device, to which nothing goes", at(3), vec![]),
     }
 }

@@ -68,7 +68,7 @@ type Act = fn(&mut Pair) -> Result<bool, Failure>;
 const ACTS: [Act; 7] = [
     |pair| {
         let had = pair.transaction.is_some();
-        pair.take_transaction();
+        pair.take_transaction()?;
         Ok(!had && pair.transaction.is_some())
     },
     |pair| {

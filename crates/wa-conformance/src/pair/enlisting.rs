@@ -1,8 +1,7 @@
 //! What comes before the first connection: a token, and a login for an account's keys.
 
-use std::sync::OnceLock;
-
 use bytes::Bytes;
+use rand_core::CryptoRng;
 use wa_interop::binary::Jid;
 use wa_interop::chat::AccountKeys;
 use wa_interop::enlistment_api::{EnlistRequest, SignedPrekey};
@@ -12,28 +11,26 @@ use wa_sandbox::{Enlisted, World};
 
 use crate::environment::INTEGRATOR;
 use crate::failure::Failure;
-use crate::pair::{BASE, USER};
 
-/// A token and the keys it verifies with; the RSA key is made once for all schedules.
-pub(super) fn token_and_jwks(now: u64) -> Result<(String, Bytes), Failure> {
-    static PEM: OnceLock<Vec<u8>> = OnceLock::new();
-    let pem = match PEM.get() {
-        Some(pem) => pem,
-        None => {
-            let made = SigningKey::generate()?.to_pem().to_vec();
-            PEM.get_or_init(|| made)
-        }
-    };
+/// The integrator's base URL, and its user.
+pub(crate) const BASE: &str = "https://integrator.example";
+const USER: &str = "alice";
+
+/// The integrator's key in these runs: made for them, and the same each time, so that a run can be repeated to the byte.
+const SIGNING_KEY: &[u8] = include_bytes!("signing-key.pem");
+
+/// A token, and the keys that it verifies with.
+pub(crate) fn token_and_jwks(now: u64, rng: &mut impl CryptoRng) -> Result<(String, Bytes), Failure> {
     let rules = Profile::overview().token;
-    let key = SigningKey::from_pem(pem)?;
+    let key = SigningKey::from_pem(SIGNING_KEY)?;
     let issuer = TokenIssuer::new(BASE.parse()?, &rules, rules.lifetime_max)?;
     let principal = Principal::new(UserIdentifier::new(USER, rules.user_identifier_chars_max)?);
-    let token = issuer.issue(&key, &principal, now, &mut rand::rng())?;
+    let token = issuer.issue(&key, &principal, now, rng)?;
     Ok((token.as_str().to_owned(), KeySet::new(std::slice::from_ref(key.public_key())).body()))
 }
 
 /// Enlists an account's keys, without a socket.
-pub(super) fn enlist(
+pub(crate) fn enlist(
     world: &mut World,
     keys: &AccountKeys,
     token: &str,

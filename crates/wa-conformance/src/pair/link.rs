@@ -46,6 +46,7 @@ impl Pair {
     pub(super) fn transmit(&mut self) {
         let Some(link) = &mut self.link else { return };
         while let Some(bytes) = self.client.poll_transmit() {
+            self.trace.transmit(&bytes);
             link.to_server.push_back(bytes);
             if self.dice.random_bool(0.3) {
                 break;

@@ -128,7 +128,7 @@ fn nothing_leaves_before_its_commit() {
     // The rows that the text needs, then the text itself: handed out, run, and not told of.
     while pair.client.poll_accepted().is_none() {
         assert_eq!(pair.client.poll_transmit(), None);
-        pair.take_transaction();
+        pair.take_transaction().unwrap();
         assert_eq!(pair.client.poll_transmit(), None, "left while its commit was under way");
         pair.run_transaction().unwrap();
         assert_eq!(pair.client.poll_transmit(), None, "left before the commit was told of");

@@ -1,7 +1,6 @@
 //! `wa-integrator config`: the settings themselves.
 
 use wa_integrator::{BaseUrl, Clock, TokenIssuer, Webhook};
-use wa_profile::Profile;
 
 use super::print;
 use crate::cli;
@@ -20,7 +19,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
 
 /// What would keep the server from starting with these settings.
 pub(crate) fn examine(settings: &Settings) -> Result<(), StartError> {
-    let (profile, trust) = (Profile::default(), settings.trust.trust()?);
+    let (profile, trust) = (settings.profile(), settings.trust.trust()?);
     settings.keys.master_key()?;
     settings.keys.other_master_key()?;
     settings.tokens.other_secret()?;
@@ -41,6 +40,6 @@ pub(crate) fn examine(settings: &Settings) -> Result<(), StartError> {
         None => BaseUrl::of_loopback(address).map_err(|_| StartError::BaseUrlMissing { address })?,
     };
     settings.push.rules(&profile, &base_url)?;
-    TokenIssuer::new(base_url, &profile.token, settings.tokens.lifetime())?;
+    TokenIssuer::new(base_url, &profile.token, settings.tokens.lifetime(&profile.token))?;
     Ok(())
 }

@@ -42,7 +42,7 @@ enum Verdict {
 /// # Errors
 /// [`StartError::Unwell`] if anything is bad.
 pub(crate) async fn examine(settings: &Settings, json: bool) -> Result<(), StartError> {
-    let (profile, clock) = (Profile::default(), Clock::system());
+    let (profile, clock) = (settings.profile(), Clock::system());
     let mut findings = vec![of_settings(settings), of_disk("data", settings.store.data_dir())];
     findings.extend(of_certificate(settings, clock.now()));
     match store(settings).await {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use wa_integrator::{Clock, KeyEntry, KeyKeeper, KeySet, Opening, SigningKey, date, private_file};
-use wa_profile::Profile;
 
 use super::print;
 use crate::cli::KeyCommand;
@@ -17,7 +16,7 @@ use crate::settings::Settings;
 /// [`StartError`].
 pub async fn key_keeper(settings: &Settings) -> Result<KeyKeeper, StartError> {
     let store = run::store(settings, Opening::Existing).await?;
-    settings.keys.keeper(store as Arc<_>, &Profile::default().token)
+    settings.keys.keeper(store as Arc<_>, &settings.profile().token)
 }
 
 /// Does one command. A running server sees the change when it reads the keys next.

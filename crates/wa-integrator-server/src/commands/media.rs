@@ -1,7 +1,6 @@
 //! Hosted media from the command line: `wa-integrator media`.
 
 use wa_integrator::{Clock, Findings, Opening, Removal};
-use wa_profile::Profile;
 
 use super::print;
 use crate::cli::MediaCommand;
@@ -13,7 +12,7 @@ use crate::settings::Settings;
 pub(super) async fn run(command: &MediaCommand, settings: &Settings) -> Result<(), StartError> {
     let MediaCommand::Fsck { verify, remove, yes_remove, json } = command;
     let engines = run::stored_media(settings, Opening::Existing).await?;
-    let (profile, clock) = (Profile::default(), Clock::system());
+    let (profile, clock) = (settings.profile(), Clock::system());
     let host = run::media_host(settings, engines.media, &profile, clock, Opening::Existing)?;
     let removal = match (yes_remove, remove) {
         (Some(number), _) => Removal::Exactly(*number),

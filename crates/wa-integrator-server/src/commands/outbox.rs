@@ -1,7 +1,6 @@
 //! `wa-integrator outbox`: wake-ups that wait and that were given up, also while a server delivers them.
 
 use wa_integrator::{Clock, DeadLetter, Opening, Selection, UserIdentifier, date};
-use wa_profile::Profile;
 
 use super::print;
 use crate::cli::{OutboxCommand, WhichWakeUps};
@@ -18,39 +17,42 @@ pub(super) async fn run(command: &OutboxCommand, settings: &Settings) -> Result<
     let now = Clock::system().now();
     match command {
         OutboxCommand::List { which, limit, json } => {
-            let letters = store.dead_letters(selection(which)?, *limit).await?;
+            let letters = store.dead_letters(selection(settings, which)?, *limit).await?;
             print(letters.iter().map(|letter| line(letter, *json)))
         }
         OutboxCommand::Retry { which, all } => {
-            let revived = store.revive(some(which, *all)?, now, now + KEPT_SECONDS).await?;
+            let revived = store.revive(some(settings, which, *all)?, now, now + KEPT_SECONDS).await?;
             print([serde_json::json!({ "retried": revived }).to_string()])
         }
         OutboxCommand::Drop { which, all, waiting } => {
-            let dropped = store.drop_wake_ups(some(which, *all)?, *waiting).await?;
+            let dropped = store.drop_wake_ups(some(settings, which, *all)?, *waiting).await?;
             print([serde_json::json!({ "dropped": dropped }).to_string()])
         }
     }
 }
 
 /// All of them only if somebody says so.
-fn some(which: &WhichWakeUps, all: bool) -> Result<Selection, StartError> {
+fn some(settings: &Settings, which: &WhichWakeUps, all: bool) -> Result<Selection, StartError> {
     if which.user.is_none() && which.sink.is_none() && !all {
         return Err(StartError::Needed { name: "user, --sink or --all" });
     }
-    selection(which)
+    selection(settings, which)
 }
 
-fn selection(which: &WhichWakeUps) -> Result<Selection, StartError> {
+fn selection(settings: &Settings, which: &WhichWakeUps) -> Result<Selection, StartError> {
     let WhichWakeUps { user, sink } = which;
-    Ok(Selection { sink: sink.clone(), user: user.as_deref().map(user_identifier).transpose()? })
+    Ok(Selection {
+        sink: sink.clone(),
+        user: user.as_deref().map(|user| user_identifier(settings, user)).transpose()?,
+    })
 }
 
 /// A user that somebody named on the command line.
 ///
 /// # Errors
 /// [`StartError::User`].
-pub(super) fn user_identifier(text: &str) -> Result<UserIdentifier, StartError> {
-    let chars_max = Profile::default().token.user_identifier_chars_max;
+pub(super) fn user_identifier(settings: &Settings, text: &str) -> Result<UserIdentifier, StartError> {
+    let chars_max = settings.profile().token.user_identifier_chars_max;
     Ok(UserIdentifier::new(text, chars_max)?)
 }
 

@@ -1,7 +1,6 @@
 //! `wa-integrator users`: forgetting one, also while the server runs.
 
 use wa_integrator::{Clock, Opening};
-use wa_profile::Profile;
 
 use super::outbox::user_identifier;
 use super::print;
@@ -13,9 +12,9 @@ use crate::settings::Settings;
 /// Does one command.
 pub(super) async fn run(command: &UserCommand, settings: &Settings) -> Result<(), StartError> {
     let UserCommand::Forget { user } = command;
-    let user = user_identifier(user)?;
+    let user = user_identifier(settings, user)?;
     let engines = run::stored_media(settings, Opening::Existing).await?;
-    let (profile, clock) = (Profile::default(), Clock::system());
+    let (profile, clock) = (settings.profile(), Clock::system());
     let host = run::media_host(settings, engines.media, &profile, clock, Opening::Existing)?;
     let files = host.forget_user(&user).await?;
     let known = engines.store.forget_user(user).await?;

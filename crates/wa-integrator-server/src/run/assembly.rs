@@ -67,7 +67,7 @@ impl Assembly {
     /// # Errors
     /// [`StartError`].
     pub async fn open(settings: &Settings, base_url: BaseUrl) -> Result<Self, StartError> {
-        let (profile, clock) = (Profile::default(), Clock::system());
+        let (profile, clock) = (settings.profile(), Clock::system());
         let directory = DataDirectory::open(settings.store.data_dir())?;
         engines::check(settings, &settings.trust.trust()?)?;
         let engines = engines::stored_media(settings, Opening::Serve).await?;
@@ -113,7 +113,11 @@ impl Frame<'_> {
     ) -> Result<(Integrator, MediaHost), StartError> {
         let (settings, store) = (self.settings, &engines.store);
         let keeper = self.keeper(directory, store).await?;
-        let issuer = TokenIssuer::new(base_url.clone(), &self.profile.token, settings.tokens.lifetime())?;
+        let issuer = TokenIssuer::new(
+            base_url.clone(),
+            &self.profile.token,
+            settings.tokens.lifetime(&self.profile.token),
+        )?;
         let authenticator = self.authenticator(secrets)?;
         let media = engines::media_host(
             settings,

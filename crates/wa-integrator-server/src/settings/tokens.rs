@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use http::{HeaderName, Uri};
 use ipnet::IpNet;
 use serde::Deserialize;
+use wa_profile::TokenRules;
 
 use wa_integrator::PrivateFileError;
 use zeroize::Zeroizing;
@@ -62,7 +63,7 @@ pub(crate) struct TokenSettings {
     #[arg(long, value_name = "CLAIM", env = "WA_INTEGRATOR_OIDC_CLAIM")]
     oidc_claim: Option<String>,
 
-    /// How many seconds a token lives [default: 3600].
+    /// How many seconds a token lives [default: as many as the profile allows, 3600].
     #[arg(
         id = "token_lifetime",
         long = "token-lifetime",
@@ -175,9 +176,9 @@ impl TokenSettings {
         self.shared_secret_also_file.as_deref().map(DataDirectory::existing_secret).transpose()
     }
 
-    /// How long a token lives.
-    pub(crate) fn lifetime(&self) -> Duration {
-        Duration::from_secs(self.lifetime.unwrap_or(3600))
+    /// How long a token lives: as long as the rules allow, if nothing else is said.
+    pub(crate) fn lifetime(&self, rules: &TokenRules) -> Duration {
+        self.lifetime.map_or(rules.lifetime_max, Duration::from_secs)
     }
 
     /// How many tokens a user gets a minute.

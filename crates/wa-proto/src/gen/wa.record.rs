@@ -13,14 +13,14 @@ pub struct SessionRecord {
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Session {
-    #[prost(bytes = "vec", required, tag = "1")]
-    pub local_identity: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", required, tag = "2")]
-    pub remote_identity: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", required, tag = "3")]
-    pub root_key: ::prost::alloc::vec::Vec<u8>,
-    #[prost(bytes = "vec", required, tag = "4")]
-    pub base_key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", required, tag = "1")]
+    pub local_identity: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", required, tag = "2")]
+    pub remote_identity: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", required, tag = "3")]
+    pub root_key: ::prost::bytes::Bytes,
+    #[prost(bytes = "bytes", required, tag = "4")]
+    pub base_key: ::prost::bytes::Bytes,
     #[prost(uint32, required, tag = "5")]
     pub previous_counter: u32,
     #[prost(message, required, tag = "6")]
@@ -32,31 +32,35 @@ pub struct Session {
     pub unacknowledged: ::core::option::Option<Unacknowledged>,
     #[prost(uint32, required, tag = "9")]
     pub remote_registration_id: u32,
+    /// The protocol that the session was begun with: 3, X3DH. Absent in records of before the field, which have no other. A
+    /// later protocol must not take a session for one of its own, nor be talked down to this one.
+    #[prost(uint32, optional, tag = "10")]
+    pub protocol: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ChainKey {
     #[prost(uint32, required, tag = "1")]
     pub index: u32,
-    #[prost(bytes = "vec", required, tag = "2")]
-    pub key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", required, tag = "2")]
+    pub key: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct SenderChain {
-    #[prost(bytes = "vec", required, tag = "1")]
-    pub ratchet_private: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", required, tag = "1")]
+    pub ratchet_private: ::prost::bytes::Bytes,
     #[prost(message, required, tag = "2")]
     pub chain: ChainKey,
     /// Beside its private half, because to derive it costs more than to read all the rest.
-    #[prost(bytes = "vec", required, tag = "3")]
-    pub ratchet_public: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", required, tag = "3")]
+    pub ratchet_public: ::prost::bytes::Bytes,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct ReceiverChain {
-    #[prost(bytes = "vec", required, tag = "1")]
-    pub ratchet_public: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", required, tag = "1")]
+    pub ratchet_public: ::prost::bytes::Bytes,
     #[prost(message, required, tag = "2")]
     pub chain: ChainKey,
     /// Oldest first.
@@ -69,8 +73,8 @@ pub struct ReceiverChain {
 pub struct SkippedKey {
     #[prost(uint32, required, tag = "1")]
     pub index: u32,
-    #[prost(bytes = "vec", required, tag = "2")]
-    pub seed: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", required, tag = "2")]
+    pub seed: ::prost::bytes::Bytes,
 }
 /// A session that the peer has not answered yet: its bundle's ids go with every message.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -93,8 +97,8 @@ pub struct SenderKey {
     pub id: u32,
     #[prost(message, required, tag = "3")]
     pub chain: ChainKey,
-    #[prost(bytes = "vec", required, tag = "4")]
-    pub signing_private: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", required, tag = "4")]
+    pub signing_private: ::prost::bytes::Bytes,
 }
 /// The sender keys of one device of a peer in one group, newest first.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -110,8 +114,8 @@ pub struct SenderKeyRecord {
 pub struct SenderKeyState {
     #[prost(uint32, required, tag = "1")]
     pub id: u32,
-    #[prost(bytes = "vec", required, tag = "2")]
-    pub signing_public: ::prost::alloc::vec::Vec<u8>,
+    #[prost(bytes = "bytes", required, tag = "2")]
+    pub signing_public: ::prost::bytes::Bytes,
     #[prost(message, required, tag = "3")]
     pub chain: ChainKey,
     /// Oldest first.

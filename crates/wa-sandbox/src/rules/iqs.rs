@@ -82,8 +82,7 @@ const BLOCK_ITEM: Rule = Rule {
 };
 
 /// `<iq type="set"><remove/></iq>` in the profile's namespace and with its child.
-pub const DELETION: Rule =
-    Rule { required: IQ_SET, optional: &[], content: Inside::Children(&[("remove", &EMPTY)]) };
+pub const DELETION: Rule = Rule { required: IQ_SET, optional: &[], content: Inside::Named(&EMPTY) };
 
 /// `<iq type="set" xmlns="spam"><spam_list spam_flow jid>…</spam_list></iq>`.
 pub const REPORT: Rule =
@@ -107,9 +106,8 @@ const SPAM_RAW: Rule = Rule {
     content: Inside::Bytes(1, 1 << 18),
 };
 
-/// `<iq type="set"><reachability><user jid/></reachability></iq>` in the profile's namespace.
-pub const REACH: Rule =
-    Rule { required: IQ_SET, optional: &[], content: Inside::Children(&[("reachability", &REACHED)]) };
+/// `<iq type="set"><reachability><user jid/></reachability></iq>` in the profile's namespace and with its child.
+pub const REACH: Rule = Rule { required: IQ_SET, optional: &[], content: Inside::Named(&REACHED) };
 
 const REACHED: Rule = Rule { required: &[], optional: &[], content: Inside::Children(&[("user", &USER)]) };
 

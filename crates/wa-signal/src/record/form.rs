@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 
+use bytes::Bytes;
 use prost::Message as _;
 use wa_keys::{PrivateKey, PublicKey};
 use wa_proto::record;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::RecordError;
 use crate::chain_key::ChainKey;
@@ -19,18 +20,24 @@ pub const MAX_RECORD_BYTES: usize = 41 * 1024 + 41 * 5 * 128 + MAX_SKIPPED_IN_RE
 
 pub(crate) const VERSION: u32 = 1;
 
+/// The protocol of a session: X3DH and Double Ratchet, version 3 of the messages.
+pub(crate) const PROTOCOL: u32 = 3;
+
 impl SessionRecord {
     /// Reads stored bytes. What is not a whole, valid record is an error, never an empty one.
     pub fn decode(bytes: &[u8]) -> Result<Self, RecordError> {
         if bytes.len() > MAX_RECORD_BYTES {
             return Err(RecordError::TooLong(bytes.len()));
         }
-        let bytes = checked(bytes)?;
-        let mut form = record::SessionRecord::decode(bytes).map_err(|_| RecordError::Decode)?;
-        let read = read_record(&form);
-        form.current.iter_mut().chain(&mut form.archived).for_each(wipe);
-        read
+        let form = record::SessionRecord::decode(wiped(checked(bytes)?)).map_err(|_| RecordError::Decode)?;
+        read_record(&form)
     }
+}
+
+/// A copy that is wiped with its last slice. Decoding slices it, so that no other copy of a key is made, and none is left
+/// if it fails half way.
+pub(crate) fn wiped(bytes: &[u8]) -> Bytes {
+    Bytes::from_owner(Zeroizing::new(bytes.to_vec()))
 }
 
 /// The protobuf in front of a checksum that holds.
@@ -67,6 +74,9 @@ fn read_record(form: &record::SessionRecord) -> Result<SessionRecord, RecordErro
 fn read_session(form: &record::Session) -> Result<Session, RecordError> {
     if form.receivers.len() > MAX_RECEIVER_CHAINS {
         return Err(RecordError::Field("number of receiving chains"));
+    }
+    if let Some(other) = form.protocol.filter(|protocol| *protocol != PROTOCOL) {
+        return Err(RecordError::Protocol(other));
     }
     let ratchet = PrivateKey::from_bytes(*secret("sending ratchet key", &form.sender.ratchet_private)?);
     Ok(Session {
@@ -113,7 +123,7 @@ pub(crate) fn read_messages(
         return Err(RecordError::Field("list of skipped keys"));
     }
     let read = |key: &record::SkippedKey| {
-        Ok(SkippedKey { index: key.index, seed: secret("seed of a skipped key", &key.seed)? })
+        Ok(SkippedKey::new(key.index, &*secret("seed of a skipped key", &key.seed)?))
     };
     let mut messages = MessageChain::new(chain);
     messages.skipped.extend(skipped.iter().map(read).collect::<Result<_, _>>()?);
@@ -128,12 +138,45 @@ pub(crate) fn secret(name: &'static str, bytes: &[u8]) -> Result<Zeroizing<[u8; 
     bytes.try_into().map(Zeroizing::new).map_err(|_| RecordError::Field(name))
 }
 
-fn wipe(form: &mut record::Session) {
-    form.root_key.zeroize();
-    form.sender.ratchet_private.zeroize();
-    form.sender.chain.key.zeroize();
-    for receiver in &mut form.receivers {
-        receiver.chain.key.zeroize();
-        receiver.skipped.iter_mut().for_each(|key| key.seed.zeroize());
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+
+    use super::*;
+    use crate::{Bundle, SignedPrekey, Trust};
+
+    fn form() -> record::SessionRecord {
+        let mut rng = StdRng::seed_from_u64(1);
+        let [ours, theirs, signed] = [(); 3].map(|()| PrivateKey::generate(&mut rng));
+        let bundle = Bundle {
+            registration_id: 1,
+            identity: theirs.public_key(),
+            signed_prekey: SignedPrekey::sign(1, &signed, &theirs, &mut rng),
+            one_time_prekey: None,
+        };
+        let mut record = SessionRecord::default();
+        record.establish(&ours, &bundle, &Trust::Any, 1, &mut rng).unwrap();
+        record::SessionRecord::decode(checked(&record.encode()).unwrap()).unwrap()
+    }
+
+    fn decode(form: &record::SessionRecord) -> Result<SessionRecord, RecordError> {
+        let bytes = form.encode_to_vec();
+        SessionRecord::decode(&[&bytes[..], &checksum(&bytes)].concat())
+    }
+
+    #[test]
+    fn a_session_of_another_protocol_is_refused_and_one_without_is_of_this() {
+        let mut form = form();
+        assert_eq!(form.current.as_ref().unwrap().protocol, Some(PROTOCOL));
+        for (protocol, error) in [
+            (Some(3), None),
+            (None, None),
+            (Some(2), Some(RecordError::Protocol(2))),
+            (Some(4), Some(RecordError::Protocol(4))),
+        ] {
+            form.current.as_mut().unwrap().protocol = protocol;
+            assert_eq!(decode(&form).err(), error, "{protocol:?}");
+        }
     }
 }

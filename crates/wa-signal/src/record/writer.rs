@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 use crate::chain_key::ChainKey;
 use crate::message_chain::MessageChain;
 use crate::record::SessionRecord;
-use crate::record::form::{CHECKSUM, VERSION, checksum};
+use crate::record::form::{CHECKSUM, PROTOCOL, VERSION, checksum};
 use crate::session::{ReceiverChain, SenderChain, Session, Unacknowledged};
 use crate::varint;
 
@@ -75,11 +75,12 @@ fn write_session(out: &mut Vec<u8>, session: &Session) {
         number(out, 3, unacknowledged.since);
     }
     number(out, 9, session.remote_registration_id.into());
+    number(out, 10, PROTOCOL.into());
 }
 
 fn session_length(session: &Session) -> usize {
     let receivers = session.receivers.iter().map(|receiver| nested(receiver_length(receiver)));
-    let numbers = [session.previous_counter, session.remote_registration_id];
+    let numbers = [session.previous_counter, session.remote_registration_id, PROTOCOL];
     4 * KEY
         + numbers.iter().map(|number| number_length((*number).into())).sum::<usize>()
         + nested(sender_length(&session.sender))
@@ -153,8 +154,12 @@ pub(crate) fn number_length(number: u64) -> usize {
 }
 
 pub(crate) fn key(out: &mut Vec<u8>, tag: u8, key: &[u8; 32]) {
-    out.extend_from_slice(&[tag << 3 | LENGTH_DELIMITED, 32]);
-    out.extend_from_slice(key);
+    bytes(out, tag, key);
+}
+
+pub(crate) fn bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
+    message(out, tag, bytes.len());
+    out.extend_from_slice(bytes);
 }
 
 /// The length of a key with its tag and its length.
@@ -183,11 +188,11 @@ mod tests {
         super::messages(&mut ours, 2, &messages);
         let skipped = |key: &crate::message_chain::SkippedKey| record::SkippedKey {
             index: key.index,
-            seed: key.seed.to_vec(),
+            seed: key.seed.to_vec().into(),
         };
         let theirs = record::ReceiverChain {
-            ratchet_public: vec![8; 32],
-            chain: record::ChainKey { index: 301, key: messages.chain.as_bytes().to_vec() },
+            ratchet_public: vec![8; 32].into(),
+            chain: record::ChainKey { index: 301, key: messages.chain.as_bytes().to_vec().into() },
             skipped: messages.skipped.iter().map(skipped).collect(),
         };
         assert_eq!(theirs.skipped.len(), 301 - 120 - 3);

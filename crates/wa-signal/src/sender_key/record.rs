@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use prost::Message as _;
 use wa_keys::{PublicKey, Verifier};
 use wa_proto::record;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 use super::{Distribution, SenderKeyMessage, VERSION, group_keys::GroupKeys};
 use crate::hmac::Hmac;
@@ -92,11 +92,9 @@ impl SenderKeyRecord {
         if bytes.len() > form::MAX_RECORD_BYTES {
             return Err(RecordError::TooLong(bytes.len()));
         }
-        let mut stored =
-            record::SenderKeyRecord::decode(form::checked(bytes)?).map_err(|_| RecordError::Decode)?;
-        let read = read_record(&stored);
-        stored.states.iter_mut().for_each(wipe);
-        read
+        let bytes = form::wiped(form::checked(bytes)?);
+        let stored = record::SenderKeyRecord::decode(bytes).map_err(|_| RecordError::Decode)?;
+        read_record(&stored)
     }
 }
 
@@ -137,11 +135,6 @@ fn read_record(stored: &record::SenderKeyRecord) -> Result<SenderKeyRecord, Reco
         })
     };
     Ok(SenderKeyRecord { states: stored.states.iter().map(read).collect::<Result<_, _>>()? })
-}
-
-fn wipe(state: &mut record::SenderKeyState) {
-    state.chain.key.zeroize();
-    state.skipped.iter_mut().for_each(|key| key.seed.zeroize());
 }
 
 #[cfg(test)]

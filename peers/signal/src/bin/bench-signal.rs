@@ -32,9 +32,11 @@ fn main() {
         set_up,
     ];
     rows.iter().for_each(|row| peer.push(row()));
+    let mut ladder = Report::new("x25519-dalek 3.0.0");
+    ladder.push(agree());
     let mut curve = Report::new("own X25519 + XEdDSA");
     curve.push(set_up_beside_curve());
-    for report in [peer, curve] {
+    for report in [peer, ladder, curve] {
         print!("{}", if json { report.json() } else { report.table() });
     }
 }
@@ -267,6 +269,23 @@ fn used_records() -> (SessionRecord, reference::SessionRecord) {
         carol.decrypt(their_pong);
     }
     (bob.record, dave.record())
+}
+
+/// One agreement, with another peer each time: half of the keys that a stranger might send have no Edwards form, those of
+/// peers all have.
+fn agree() -> Row {
+    let key = PrivateKey::from_bytes([9; 32]);
+    let secret = x25519_dalek::StaticSecret::from([9; 32]);
+    let peers: Vec<_> = (0..64u8).map(|n| PrivateKey::from_bytes([n; 32]).public_key()).collect();
+    let (mut ours, mut theirs) = (peers.iter().cycle(), peers.iter().cycle());
+    let times = interleaved(
+        || key.agree(ours.next().expect("peers")).expect("agrees").as_bytes()[0].into(),
+        || {
+            let theirs = *theirs.next().expect("peers").as_bytes();
+            secret.diffie_hellman(&theirs.into()).as_bytes()[0].into()
+        },
+    );
+    row("agree", times)
 }
 
 /// The initiator's part, from a fetched bundle to a session.

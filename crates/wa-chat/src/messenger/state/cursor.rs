@@ -11,7 +11,7 @@ pub(crate) struct Cursor {
     /// Behind the last committed row.
     end: u64,
     /// Rises whenever the cursor is set anew: a page asked for before is dropped.
-    generation: u64,
+    epoch: u64,
 }
 
 /// A page that was asked for.
@@ -19,7 +19,7 @@ pub(crate) struct Cursor {
 pub(crate) struct Page {
     pub(crate) from: u64,
     pub(crate) to: u64,
-    generation: u64,
+    epoch: u64,
 }
 
 impl Cursor {
@@ -31,24 +31,24 @@ impl Cursor {
     /// Reads the log from its start.
     pub(crate) fn restart(&mut self) {
         self.next = Some(0);
-        self.generation += 1;
+        self.epoch += 1;
     }
 
     /// Reads no more.
     pub(crate) fn stop(&mut self) {
         self.next = None;
-        self.generation += 1;
+        self.epoch += 1;
     }
 
     /// The page to ask for, if committed rows were not handed out yet.
     pub(crate) fn wanted(&self) -> Option<Page> {
         let from = self.next.filter(|&next| next < self.end)?;
-        Some(Page { from, to: self.end, generation: self.generation })
+        Some(Page { from, to: self.end, epoch: self.epoch })
     }
 
     /// Whether the rows of a page are to be handed out; the numbers are those that it has.
     pub(crate) fn take_page(&mut self, page: Page, numbers: &[u64]) -> bool {
-        if page.generation != self.generation || self.next != Some(page.from) {
+        if page.epoch != self.epoch || self.next != Some(page.from) {
             return false;
         }
         let is_full = numbers.len() >= usize::from(PAGE);

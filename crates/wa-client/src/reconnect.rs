@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
+use tokio::sync::futures::OwnedNotified;
 use tokio::sync::mpsc;
 use wa_chat::{Backoff, DisconnectReason, Refusal};
 
@@ -33,10 +34,20 @@ where
     }
 }
 
+/// Connects again and again, until that cannot help or the application disconnects.
 pub(crate) async fn stay_connected(
     requests: mpsc::Sender<Box<Request>>,
-    mut tokens: impl TokenSource,
+    tokens: impl TokenSource,
+    disconnected: OwnedNotified,
 ) -> ClientError {
+    tokio::select! {
+        biased;
+        () = disconnected => DisconnectReason::Closed.into(),
+        error = connect_again(requests, tokens) => error,
+    }
+}
+
+async fn connect_again(requests: mpsc::Sender<Box<Request>>, mut tokens: impl TokenSource) -> ClientError {
     let mut rng = UnwrapErr(SysRng);
     let mut backoff = Backoff::default();
     let mut tokens_refused = 0;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use wa_chat::{Media, MediaKind};
 use wa_media::Metadata;
 
-use crate::media::{MediaTransferError, SentFile, blocking};
+use crate::transfer::{MediaTransferError, SentFile, blocking};
 
 /// Type, size, duration and thumbnail of the file at `path`.
 ///

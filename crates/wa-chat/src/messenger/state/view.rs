@@ -1,4 +1,4 @@
-//! What a step sees and what it leaves behind: loaded rows in, a draft out.
+//! What a step sees: the rows loaded so far.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -7,25 +7,21 @@ use bytes::Bytes;
 use wa_binary::Jid;
 use wa_keys::PrivateKey;
 use wa_signal::SessionRecord;
-use wa_stanza::Stanza;
 
 use crate::account::Account;
 use crate::key::{Key, Table};
-use crate::messenger::requests::Request;
-use crate::row::{Counters, Devices, InboxEntry, Row, Sent, Waiting};
+use crate::messenger::state::draft::Draft;
+use crate::row::{Counters, Devices, Row, Sent, Waiting};
 use crate::store::{Read, StateError};
-use crate::{Event, Ticket};
 
 /// The rows loaded so far. A row is there, known to be absent, or not loaded.
 #[derive(Debug, Default)]
 pub(crate) struct View {
     rows: BTreeMap<Key, Option<Arc<Row>>>,
-    /// Contents that wait for a peer's bundle, and prekeys to upload: pages, loaded for one step.
+    /// Contents that wait for a peer's bundle, and prekeys to upload: pages, until a draft changes what is in them.
     waiting: BTreeMap<Jid, Vec<(Key, Waiting)>>,
     uploads: Option<Vec<(u32, PrivateKey)>>,
     peers_waiting: Option<BTreeSet<String>>,
-    /// Rises with each draft: a page read before the last one is out of date.
-    pub(crate) generation: u64,
 }
 
 /// Why a step did not give a draft.
@@ -47,55 +43,6 @@ pub(crate) enum Wanted {
     PeersWaiting,
     /// One-time prekeys from this id on.
     Uploads(u32),
-}
-
-/// What a step leaves behind: joined to the batch as a whole, or not at all.
-#[derive(Debug, Default)]
-pub(crate) struct Draft {
-    pub(crate) writes: BTreeMap<Key, (Option<Arc<Row>>, Option<u64>)>,
-    /// Stanzas that need not survive a crash: a redelivery makes them again.
-    pub(crate) transmits: Vec<Stanza>,
-    /// New rows of the outbox, with their numbers.
-    pub(crate) outbox: Vec<(u64, Stanza)>,
-    /// New rows of the inbox, with their numbers.
-    pub(crate) inbox: Vec<(u64, InboxEntry)>,
-    /// Events that need not survive a crash.
-    pub(crate) events: Vec<Event>,
-    /// Requests to send; their answers become steps.
-    pub(crate) requests: Vec<Request>,
-    /// The command that this carries out.
-    pub(crate) accepted: Option<Ticket>,
-    /// The user whose devices or bundles are no longer on their way.
-    pub(crate) fetched: Option<Jid>,
-    /// Users for whom messages wait: whatever is missing is asked for in a step of its own.
-    pub(crate) wake: Vec<Jid>,
-    /// Every row of the account goes.
-    pub(crate) erase: bool,
-}
-
-impl Draft {
-    pub(crate) fn put(&mut self, key: Key, row: Row) {
-        self.writes.insert(key, (Some(Arc::new(row)), None));
-    }
-
-    pub(crate) fn put_until(&mut self, key: Key, row: Row, expires: u64) {
-        self.writes.insert(key, (Some(Arc::new(row)), Some(expires)));
-    }
-
-    /// A row of this draft may vanish from then on.
-    pub(crate) fn expire(&mut self, key: &Key, expires: u64) {
-        if let Some((_, until)) = self.writes.get_mut(key) {
-            *until = Some(expires);
-        }
-    }
-
-    pub(crate) fn put_counters(&mut self, counters: Counters) {
-        self.put(Key::counters(), Row::Counters(counters));
-    }
-
-    pub(crate) fn delete(&mut self, key: Key) {
-        self.writes.insert(key, (None, None));
-    }
 }
 
 impl View {
@@ -233,14 +180,19 @@ impl View {
         }
     }
 
-    /// Shows a draft's writes to the steps that follow. Pages are loaded anew by whoever needs them next.
+    /// Shows a draft's writes to the steps that follow. A page with a row that changed is loaded anew by the next step
+    /// that needs it.
     pub(crate) fn apply(&mut self, draft: &Draft) {
         for (key, (row, _)) in &draft.writes {
             self.rows.insert(key.clone(), row.clone());
-        }
-        if !draft.writes.is_empty() {
-            self.generation += 1;
-            self.forget_pages();
+            match key.table() {
+                Some(Table::Waiting) => {
+                    self.peers_waiting = None;
+                    key.waiting_peer().map(|peer| self.waiting.remove(&peer));
+                }
+                Some(Table::Prekey) => self.uploads = None,
+                _ => {}
+            }
         }
     }
 
@@ -254,16 +206,14 @@ impl View {
         self.rows.retain(|key, _| keep(key));
     }
 
-    /// Forgets everything: an idle client keeps no rows.
-    pub(crate) fn clear(&mut self) {
-        self.rows.clear();
-        self.forget_pages();
+    /// Forgets what waits for peers that are not to be kept.
+    pub(crate) fn retain_waiting(&mut self, keep: impl Fn(&Jid) -> bool) {
+        self.waiting.retain(|peer, _| keep(peer));
     }
 
-    fn forget_pages(&mut self) {
-        self.waiting.clear();
-        self.uploads = None;
-        self.peers_waiting = None;
+    /// Forgets everything: an idle client keeps no rows.
+    pub(crate) fn clear(&mut self) {
+        *self = Self::default();
     }
 }
 
@@ -274,6 +224,12 @@ impl Wanted {
             return Read::Page { from, to, limit: u16::MAX };
         };
         Read::One(key.clone())
+    }
+
+    /// Whether a draft has changed what a page would show: one that is being read is out of date.
+    pub(crate) fn is_overtaken(&self, draft: &Draft) -> bool {
+        let (from, to) = self.range();
+        !matches!(self, Self::Row(_)) && draft.writes.range(from..to).next().is_some()
     }
 
     /// Where its rows stand: from here, to before there.

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use wa_binary::Jid;
 use wa_chat::{
     AccountKeys, Answer, Ask, Command, ConnectError, Content, DisconnectReason, Event, EventId, Mark,
@@ -13,11 +13,16 @@ use wa_chat::{
 use wa_noise::TrustRoot;
 use wa_profile::Profile;
 
-use crate::driver::{Connector, Driver};
+use crate::connector::Connector;
+use crate::driver::Driver;
 use crate::reconnect::TokenSource;
 
 /// Commands that wait for the client.
 const MAX_COMMANDS: usize = 64;
+
+/// How long the answer to a request may take: longer than the minute after which the client itself gives up, so that its
+/// word counts.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
 
 /// A running client: one account, one task. Dropping it ends the task; the store keeps everything.
 #[derive(Debug)]
@@ -25,6 +30,8 @@ pub struct Client {
     /// Boxed: a channel keeps room for 32 of what it carries, for each idle client.
     requests: mpsc::Sender<Box<Request>>,
     events: mpsc::Receiver<Box<Event>>,
+    /// Ends every [`stay_connected`](Self::stay_connected).
+    disconnects: Arc<Notify>,
 }
 
 /// Why something was not done.
@@ -99,7 +106,7 @@ impl Client {
         let (requests, inbox) = mpsc::channel(MAX_COMMANDS);
         let (outbox, events) = mpsc::channel(1);
         tokio::spawn(async move { driver.run(inbox, outbox).await });
-        Ok(Self { requests, events })
+        Ok(Self { requests, events, disconnects: Arc::default() })
     }
 
     /// What to enlist the account with, again if WhatsApp has forgotten it.
@@ -150,14 +157,17 @@ impl Client {
         &self,
         tokens: T,
     ) -> impl Future<Output = ClientError> + Send + use<T> {
-        crate::reconnect::stay_connected(self.requests.clone(), tokens)
+        let disconnected = Arc::clone(&self.disconnects).notified_owned();
+        crate::reconnect::stay_connected(self.requests.clone(), tokens, disconnected)
     }
 
-    /// Ends the connection; everything stays as it is. [`stay_connected`](Self::stay_connected) ends with it.
+    /// Ends the connection, or the attempt to make one; everything stays as it is. A
+    /// [`stay_connected`](Self::stay_connected) that is running ends with it, wherever it is.
     ///
     /// # Errors
     /// The client has ended.
     pub async fn disconnect(&self) -> Result<(), ClientError> {
+        self.disconnects.notify_waiters();
         self.requests.send(Box::new(Request::Disconnect)).await.map_err(|_| ClientError::Ended)
     }
 
@@ -253,7 +263,7 @@ impl Client {
         self.events.recv().await.map(|event| *event)
     }
 
-    /// Ends the client after the transaction that is under way.
+    /// Ends the client after the transaction that is under way; one that the store cannot run is given up.
     pub async fn shutdown(self) {
         let (done, waiting) = oneshot::channel();
         if self.requests.send(Box::new(Request::Shutdown { done })).await.is_ok() {
@@ -274,13 +284,10 @@ impl Client {
         self.requests.send(Box::new(Request::Ask { ask, done })).await.map_err(|_| ClientError::Ended)?;
         match tokio::time::timeout(ANSWER_TIMEOUT, waiting).await {
             Ok(answer) => Ok(answer.map_err(|_| ClientError::Ended)??),
-            Err(_) => Err(NoAnswer::Lost.into()),
+            Err(_) => Err(NoAnswer::Late.into()),
         }
     }
 }
-
-/// How long the answer to a request may take; WhatsApp's own clients wait about as long (observed).
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(32);
 
 /// One attempt.
 pub(crate) async fn connect(

@@ -2,16 +2,18 @@
 
 use wa_stanza::{Blocklist, Iq, IqKind};
 
-use crate::messenger::input::Context;
-use crate::messenger::view::Draft;
+use crate::messenger::state::draft::Draft;
+use crate::messenger::steps::Step;
 use crate::{Answer, Ask, Event, NoAnswer, Ticket};
 
-impl Context<'_> {
+impl Step<'_> {
     /// The answer, passed on. A confirmed deletion erases every row here, in the transaction that lets it be known.
     pub(super) fn receive_asked(&self, ticket: Ticket, ask: &Ask, iq: &Iq) -> Draft {
         let answer = read(ask, iq);
-        let erase = matches!((ask, &answer), (Ask::DeleteAccount, Ok(_)));
-        Draft { events: vec![Event::Answered { ticket, answer }], erase, ..Draft::default() }
+        let mut draft = Draft::default();
+        draft.effects.erase = matches!((ask, &answer), (Ask::DeleteAccount, Ok(_)));
+        draft.tell(Event::Answered { ticket, answer });
+        draft
     }
 }
 

@@ -1,0 +1,33 @@
+//! A stanza as bytes, made once: what the outbox keeps is what the channel flags, seals and frames.
+
+use bytes::Bytes;
+use wa_binary::{EncodeError, EncodeOptions, InteropSuffix, Node};
+use wa_profile::Profile;
+use wa_stanza::Stanza;
+
+/// A stanza in the binary token codec (seed §2.1.2), without the flag byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EncodedStanza(Bytes);
+
+impl EncodedStanza {
+    /// Encodes a stanza as the profile wants it.
+    ///
+    /// # Errors
+    /// It is outside the format: the caller's fault.
+    pub fn new(stanza: Stanza, profile: &Profile) -> Result<Self, EncodeError> {
+        let suffix =
+            if profile.interop_suffix.client_writes { InteropSuffix::Write } else { InteropSuffix::Omit };
+        let options = EncodeOptions::new().with_interop_suffix(suffix);
+        Ok(Self(wa_binary::encode(&Node::from(stanza), &options)?.into()))
+    }
+
+    /// A stanza that was encoded before, as a row keeps it.
+    pub(crate) fn stored(bytes: Bytes) -> Self {
+        Self(bytes)
+    }
+
+    /// The encoded node.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+}

@@ -1,0 +1,7 @@
+//! What a messenger holds between two steps: loaded rows, the open batch, cursors, requests under way.
+
+pub(super) mod batch;
+pub(super) mod cursor;
+pub(super) mod draft;
+pub(super) mod requests;
+pub(super) mod view;

@@ -1,0 +1,112 @@
+//! What a step leaves behind: rows to write, and effects that wait for their commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use wa_binary::Jid;
+use wa_stanza::{Ack, Receipt, Stanza};
+
+use crate::key::Key;
+use crate::messenger::state::requests::Request;
+use crate::row::{Counters, InboxEntry, Row};
+use crate::{EncodedStanza, Event, Ticket};
+
+/// Rows by their names, with the date from which they may vanish; `None` deletes one.
+pub(crate) type Writes = BTreeMap<Key, (Option<Arc<Row>>, Option<u64>)>;
+
+/// What a step leaves behind: joined to the batch as a whole, or not at all.
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    pub(crate) writes: Writes,
+    pub(crate) effects: Effects,
+    /// The user whose devices or bundles are no longer on their way.
+    pub(crate) fetched: Option<Jid>,
+    /// Users for whom messages wait: whatever is missing is asked for in a step of its own.
+    pub(crate) wake: Vec<Jid>,
+}
+
+/// What a commit lets out, in order.
+#[derive(Debug, Default)]
+pub(crate) struct Effects {
+    /// Stanzas that need not survive a crash: a redelivery makes them again.
+    pub(crate) transmits: Vec<Stanza>,
+    /// New rows of the outbox, with their numbers.
+    pub(crate) outbox: Vec<(u64, EncodedStanza)>,
+    /// New rows of the inbox, with their numbers.
+    pub(crate) inbox: Vec<(u64, InboxEntry)>,
+    /// Events that need not survive a crash.
+    pub(crate) events: Vec<Event>,
+    /// Requests to send; their answers become steps.
+    pub(crate) requests: Vec<Request>,
+    /// The commands that are carried out.
+    pub(crate) accepted: Vec<Ticket>,
+    /// Every row of the account goes.
+    pub(crate) erase: bool,
+}
+
+impl Draft {
+    /// A draft that puts one row and does nothing else.
+    pub(crate) fn of(key: Key, row: Row) -> Self {
+        let mut draft = Self::default();
+        draft.put(key, row);
+        draft
+    }
+
+    pub(crate) fn put(&mut self, key: Key, row: Row) {
+        self.writes.insert(key, (Some(Arc::new(row)), None));
+    }
+
+    pub(crate) fn put_until(&mut self, key: Key, row: Row, expires: u64) {
+        self.writes.insert(key, (Some(Arc::new(row)), Some(expires)));
+    }
+
+    /// A row of this draft may vanish from then on.
+    pub(crate) fn expire(&mut self, key: &Key, expires: u64) {
+        if let Some((_, until)) = self.writes.get_mut(key) {
+            *until = Some(expires);
+        }
+    }
+
+    pub(crate) fn put_counters(&mut self, counters: Counters) {
+        self.put(Key::counters(), Row::Counters(counters));
+    }
+
+    pub(crate) fn delete(&mut self, key: Key) {
+        self.writes.insert(key, (None, None));
+    }
+
+    /// A stanza that need not survive a crash.
+    pub(crate) fn transmit(&mut self, stanza: impl Into<Stanza>) {
+        self.effects.transmits.push(stanza.into());
+    }
+
+    /// Answers what came in. The receipt goes before the ack: once the server has that, nobody sends the message again by
+    /// itself.
+    pub(crate) fn answer(&mut self, receipt: Option<Receipt>, ack: Ack) {
+        self.effects.transmits.extend(receipt.map(Stanza::from));
+        self.transmit(ack);
+    }
+
+    /// An event that need not survive a crash.
+    pub(crate) fn tell(&mut self, event: Event) {
+        self.effects.events.push(event);
+    }
+
+    pub(crate) fn request(&mut self, request: Request) {
+        self.effects.requests.push(request);
+    }
+}
+
+impl Effects {
+    /// Takes in what comes after these.
+    pub(crate) fn join(&mut self, later: Self) {
+        let Self { transmits, outbox, inbox, events, requests, accepted, erase } = later;
+        self.transmits.extend(transmits);
+        self.outbox.extend(outbox);
+        self.inbox.extend(inbox);
+        self.events.extend(events);
+        self.requests.extend(requests);
+        self.accepted.extend(accepted);
+        self.erase |= erase;
+    }
+}

@@ -1,0 +1,96 @@
+//! One input, one step: a pure function over loaded rows that gives a draft, asks for rows, or finds a corrupt one.
+
+use std::collections::BTreeSet;
+
+use rand_core::CryptoRng;
+use wa_binary::Jid;
+use wa_profile::Profile;
+use wa_stanza::{Ib, Iq};
+
+use crate::messenger::input::Input;
+use crate::messenger::state::draft::Draft;
+use crate::messenger::state::requests::Request;
+use crate::messenger::state::view::{Stop, View};
+use crate::{Event, NoAnswer, NoSession, Now};
+
+mod ack;
+mod ask;
+mod bundles;
+mod command;
+mod devices;
+mod message;
+mod notification;
+mod prekeys;
+mod receipt;
+mod retry;
+
+/// What every step may know, and where its randomness comes from.
+pub(super) struct Step<'a> {
+    pub(super) profile: &'a Profile,
+    /// Users whose devices or bundles are on their way.
+    pub(super) fetching: &'a BTreeSet<Jid>,
+    pub(super) now: Now,
+    pub(super) view: &'a View,
+    pub(super) rng: &'a mut dyn CryptoRng,
+}
+
+impl Step<'_> {
+    pub(super) fn run(&mut self, input: &Input) -> Result<Draft, Stop> {
+        match input {
+            Input::Message(message) => self.receive_message(message),
+            Input::Receipt(receipt) => self.receive_receipt(receipt),
+            Input::Ack(ack) => self.receive_ack(ack),
+            Input::Notification(notification) => self.receive_notification(notification),
+            Input::Chatstate(state) => Ok(self.receive_chatstate(state)),
+            Input::Answer(request, iq) => self.receive_answer(request, iq),
+            Input::Unanswered(request) => Ok(unanswered(request)),
+            Input::Command(ticket, command) => self.command(*ticket, command),
+            Input::LinkUp => self.link_up(),
+            Input::Pull => Ok(self.pull()),
+            Input::Wake(user) => self.wake(user),
+            Input::Rotate => self.rotate(),
+        }
+    }
+
+    fn receive_answer(&mut self, request: &Request, iq: &Iq) -> Result<Draft, Stop> {
+        match request {
+            Request::Devices(user) => self.receive_devices(user, iq),
+            Request::Bundles { user, devices } => self.receive_bundles(user, devices, iq),
+            Request::PrekeyCount => self.receive_prekey_count(iq),
+            Request::PrekeyUpload(_, last) => self.receive_uploaded(iq, *last),
+            Request::Rotation(rotation) => self.receive_rotated(iq, rotation.signed.id),
+            Request::Ask(ticket, ask) => Ok(self.receive_asked(*ticket, ask, iq)),
+        }
+    }
+
+    /// The start of a connection: the mailbox, the prekeys, and the users for whose bundles something waits.
+    fn link_up(&mut self) -> Result<Draft, Stop> {
+        let wake = self.view.peers_waiting()?;
+        let mut draft = self.rotate()?;
+        draft.effects.join(self.pull().effects);
+        draft.request(Request::PrekeyCount);
+        draft.wake = wake;
+        Ok(draft)
+    }
+
+    fn pull(&self) -> Draft {
+        let mut draft = Draft::default();
+        draft.transmit(Ib::offline_batch(self.profile.chat.offline_batch));
+        draft
+    }
+}
+
+/// Tells those who wait for the answer. What asks for prekeys is asked again by the next connection.
+fn unanswered(request: &Request) -> Draft {
+    let mut draft = Draft { fetched: request.fetched_user().cloned(), ..Draft::default() };
+    match request {
+        Request::Devices(user) | Request::Bundles { user, .. } => {
+            draft.tell(Event::NoSession { peer: user.clone(), why: NoSession::Unanswered });
+        }
+        Request::Ask(ticket, _) => {
+            draft.tell(Event::Answered { ticket: *ticket, answer: Err(NoAnswer::Late) });
+        }
+        Request::PrekeyCount | Request::PrekeyUpload(..) | Request::Rotation(_) => {}
+    }
+    draft
+}

@@ -1,0 +1,64 @@
+//! Bundles of a user's devices: sessions begin and what waited goes out (seed §3.1).
+
+use wa_binary::Jid;
+use wa_signal::Trust;
+use wa_stanza::{Iq, IqKind, PrekeyBundles};
+
+use crate::key::Key;
+use crate::messenger::bundle::signal_bundle;
+use crate::messenger::conversation::{Conversation, address};
+use crate::messenger::state::draft::Draft;
+use crate::messenger::state::view::Stop;
+use crate::messenger::steps::Step;
+use crate::{Event, NoSession};
+
+impl Step<'_> {
+    pub(super) fn receive_bundles(&mut self, user: &Jid, devices: &[Jid], iq: &Iq) -> Result<Draft, Stop> {
+        self.view.need(devices.iter().map(Key::peer))?;
+        let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
+        let mut conversation = Conversation::load(self, &address(user, 0), draft)?;
+        for device in devices {
+            if conversation.is_ready_for(self, device) {
+                continue;
+            }
+            let begun =
+                read_bundle(iq, device).and_then(|bundle| self.begin(&mut conversation, device, &bundle));
+            match begun {
+                Ok(()) => {}
+                // A device without keys gets nothing; a user without keys gets nothing at all.
+                Err(NoSession::Refused(_)) if device.device() != 0 => {
+                    conversation.forget_device(device.device());
+                }
+                Err(why) => {
+                    conversation.draft.tell(Event::NoSession { peer: user.clone(), why });
+                    return Ok(conversation.finish());
+                }
+            }
+        }
+        self.go_on(conversation)
+    }
+
+    fn begin(
+        &mut self,
+        conversation: &mut Conversation,
+        device: &Jid,
+        bundle: &wa_signal::Bundle,
+    ) -> Result<(), NoSession> {
+        let Ok(account) = self.view.account() else { return Err(NoSession::Unreadable) };
+        let session = conversation.session(device);
+        let known = session.identity();
+        session.establish(&account.identity.key, bundle, &Trust::Any, self.now.unix, &mut self.rng)?;
+        conversation.notice_identity(known, bundle.identity);
+        Ok(())
+    }
+}
+
+fn read_bundle(iq: &Iq, device: &Jid) -> Result<wa_signal::Bundle, NoSession> {
+    if let IqKind::Error(error) = &iq.kind {
+        return Err(NoSession::Refused(error.code));
+    }
+    let users = PrekeyBundles::try_from(iq).map_err(|_| NoSession::Unreadable)?.users;
+    let user = users.into_iter().find(|user| user.jid == *device).ok_or(NoSession::Unreadable)?;
+    let bundle = user.bundle.map_err(|error| NoSession::Refused(error.code))?;
+    Ok(signal_bundle(&bundle))
+}

@@ -1,0 +1,98 @@
+//! What the application wants: content to ciphertext to outbox; what has no session waits as a row (seed §3.1).
+
+use wa_binary::Jid;
+use wa_profile::Receipts;
+use wa_stanza::{Chatstate, Receipt, ReceiptKind};
+
+use crate::key::Key;
+use crate::messenger::conversation::{Conversation, REMEMBER, address, put_outbox};
+use crate::messenger::state::draft::Draft;
+use crate::messenger::state::requests::Request;
+use crate::messenger::state::view::Stop;
+use crate::messenger::steps::Step;
+use crate::row::Row;
+use crate::{Command, Content, EncodedStanza, Mark, MessageId, Ticket};
+
+impl Step<'_> {
+    pub(super) fn command(&mut self, ticket: Ticket, command: &Command) -> Result<Draft, Stop> {
+        let mut draft = match command {
+            Command::Send { to, id, content } => self.send(to, id, content)?,
+            Command::Confirm(event) => {
+                let mut draft = Draft::default();
+                draft.delete(Key::inbox(event.0));
+                draft
+            }
+            Command::Enlisted(login) => {
+                let mut account = self.view.account()?.clone();
+                account.login = Some(login.clone());
+                Draft::of(Key::account(), Row::Account(Box::new(account)))
+            }
+            Command::Mark { from, ids, mark } => self.mark(from, ids, *mark)?,
+            Command::Typing { to, typing } => {
+                let mut draft = Draft::default();
+                draft.transmit(Chatstate::new(to.clone().without_device(), *typing));
+                draft
+            }
+            Command::Ask(ask) => {
+                let mut draft = Draft::default();
+                draft.request(Request::Ask(ticket, ask.clone()));
+                draft
+            }
+        };
+        draft.effects.accepted.push(ticket);
+        Ok(draft)
+    }
+
+    fn send(&mut self, to: &Jid, id: &MessageId, content: &Content) -> Result<Draft, Stop> {
+        let user = to.clone().without_device();
+        let sent = Key::sent(&user, &id.0);
+        let primary = address(&user, 0);
+        self.view.need([Key::account(), Key::counters(), Key::peer(&primary), sent.clone()])?;
+        if self.view.has(&sent)? {
+            return Ok(Draft::default());
+        }
+        let mut conversation = Conversation::load(self, &primary, Draft::default())?;
+        let message = conversation.accept(self, &id.0, content);
+        if conversation.is_ready(self) {
+            conversation.send(self, &message, &content.envelope())?;
+            conversation.refresh_devices(self);
+        } else {
+            conversation.wait(self, message);
+            conversation.ask(self);
+        }
+        Ok(conversation.finish())
+    }
+
+    /// One receipt for all; it stands in the outbox until the server has acked it. A message whose own receipt stands
+    /// there already is left out.
+    fn mark(&self, from: &Jid, ids: &[MessageId], mark: Mark) -> Result<Draft, Stop> {
+        let mut draft = Draft::default();
+        let user = from.clone().without_device();
+        let marked = |id: &MessageId| Key::marked(&user, &id.0);
+        self.view.need(ids.iter().map(marked).chain([Key::counters()]))?;
+        let mut new = Vec::with_capacity(ids.len());
+        for id in ids {
+            if !self.view.has(&marked(id))? {
+                new.push(id);
+            }
+        }
+        let wants_it = self.profile.chat.receipts == Receipts::DeliveryAndRead;
+        let Some((first, more)) = new.split_first().filter(|_| wants_it) else { return Ok(draft) };
+        let kind = match mark {
+            Mark::Read => ReceiptKind::Read,
+            Mark::Played => ReceiptKind::Played,
+        };
+        let receipt = Receipt::new(user.clone(), &*first.0, kind)
+            .with_more_ids(more.iter().map(|id| id.0.as_str().into()))
+            .with_t(self.now.unix);
+        let mut counters = self.view.counters()?;
+        if let Ok(receipt) = EncodedStanza::new(receipt.into(), self.profile) {
+            let number = put_outbox(&mut draft, &mut counters, receipt);
+            let until = self.now.unix + REMEMBER;
+            draft.put_until(marked(first), Row::Number(number), until);
+            draft.expire(&Key::outbox(number), until);
+        }
+        draft.put_counters(counters);
+        Ok(draft)
+    }
+}

@@ -1,0 +1,58 @@
+//! Notifications and chat states: what changed at the server, and what a peer is doing (seed §3; types observed).
+
+use wa_binary::{Jid, Node};
+use wa_stanza::{Ack, Chatstate, Notification, NotificationContent};
+
+use crate::Event;
+use crate::key::Key;
+use crate::messenger::conversation::{Conversation, put_inbox};
+use crate::messenger::state::draft::Draft;
+use crate::messenger::state::view::Stop;
+use crate::messenger::steps::Step;
+use crate::row::{InboxEntry, InboxItem};
+
+impl Step<'_> {
+    pub(super) fn receive_notification(&mut self, notification: &Notification) -> Result<Draft, Stop> {
+        let mut draft = match &notification.content {
+            NotificationContent::PrekeysLeft { value } => self.look_after_prekeys(*value)?,
+            NotificationContent::IdentityChanged => self.forget_sessions(&notification.from)?,
+            // The list of devices is asked for again with the next message (observed: type `devices`).
+            _ if notification.kind == *"devices" => {
+                let mut draft = Draft::default();
+                draft.delete(Key::devices(&notification.from.clone().without_device()));
+                draft
+            }
+            _ => self.notify(notification)?,
+        };
+        draft.transmit(Ack::from(notification));
+        Ok(draft)
+    }
+
+    /// The peer has another identity: the next message needs its new keys.
+    fn forget_sessions(&self, address: &Jid) -> Result<Draft, Stop> {
+        let mut conversation = Conversation::load(self, address, Draft::default())?;
+        let user = conversation.user.clone();
+        conversation.archive_all();
+        conversation.put_inbox(Vec::new(), InboxItem::Identity { key: None });
+        conversation.draft.delete(Key::devices(&user));
+        Ok(conversation.finish())
+    }
+
+    /// What is not modelled is shown whole.
+    fn notify(&self, notification: &Notification) -> Result<Draft, Stop> {
+        let (mut draft, mut counters) = (Draft::default(), self.view.counters()?);
+        let what = InboxItem::Notification { node: Node::from(notification.clone()) };
+        let entry = InboxEntry { peer: notification.from.clone(), ids: Vec::new(), what };
+        put_inbox(&mut draft, &mut counters, entry);
+        draft.put_counters(counters);
+        Ok(draft)
+    }
+
+    pub(super) fn receive_chatstate(&self, state: &Chatstate) -> Draft {
+        let mut draft = Draft::default();
+        if let Some(from) = state.from.clone() {
+            draft.tell(Event::Typing { from: from.without_device(), typing: state.typing });
+        }
+        draft
+    }
+}

@@ -1,0 +1,125 @@
+//! Prekeys: made before they are uploaded, uploaded until the server confirms (seed §3; numbers assumed).
+
+use wa_keys::PrivateKey;
+use wa_signal::SignedPrekey;
+use wa_stanza::{Iq, IqKind, OneTimePrekey, PrekeyCount, PrekeyId, PrekeyUpload, SignedPrekeyRotation};
+
+use crate::key::Key;
+use crate::messenger::bundle::signed_prekey;
+use crate::messenger::state::draft::Draft;
+use crate::messenger::state::requests::Request;
+use crate::messenger::state::view::Stop;
+use crate::messenger::steps::Step;
+use crate::prekey_ids::LAST_PREKEY;
+use crate::row::Row;
+
+impl Step<'_> {
+    pub(super) fn receive_prekey_count(&mut self, iq: &Iq) -> Result<Draft, Stop> {
+        match PrekeyCount::try_from(iq) {
+            Ok(left) => self.look_after_prekeys(left.value),
+            // Asked again at the next connection.
+            Err(_) => Ok(Draft::default()),
+        }
+    }
+
+    /// So many prekeys are left on the server: makes more if they are few.
+    ///
+    /// Those that the server never confirmed go first, so that none is made for nothing, unless the number shows that
+    /// they arrived.
+    pub(super) fn look_after_prekeys(&mut self, left: u32) -> Result<Draft, Stop> {
+        self.view.need([Key::account(), Key::counters()])?;
+        let mut counters = self.view.counters()?;
+        let rules = self.profile.encryption.one_time_prekeys;
+        let is_enough = left > u32::from(rules.refill_at);
+        let mut draft = Draft::default();
+        if is_enough {
+            // An upload is made only when few are left: so many can only mean that the last one arrived, and giving
+            // a prekey twice could hand it out twice.
+            if counters.prekeys.confirm_all() {
+                draft.put_counters(counters);
+            }
+            return Ok(draft);
+        }
+        if let Some(first) = counters.prekeys.first_unconfirmed() {
+            let unconfirmed = self.view.uploads(first)?;
+            self.upload(&mut draft, unconfirmed, counters.prekeys.last())?;
+            return Ok(draft);
+        }
+        let wanted = u32::from(if counters.prekeys.is_new() { rules.first_upload } else { rules.refill_to });
+        let ids = counters.prekeys.take(wanted, wanted.saturating_sub(left));
+        let made: Vec<(u32, PrivateKey)> = ids.map(|id| (id, PrivateKey::generate(&mut self.rng))).collect();
+        self.upload(&mut draft, &made, counters.prekeys.last())?;
+        draft.put_counters(counters);
+        for (id, key) in made {
+            draft.put(Key::prekey(id), Row::Prekey(key));
+        }
+        Ok(draft)
+    }
+
+    fn upload(&self, draft: &mut Draft, prekeys: &[(u32, PrivateKey)], last: u32) -> Result<(), Stop> {
+        let account = self.view.account()?;
+        let one_time = prekeys.iter().filter_map(|(id, key)| {
+            Some(OneTimePrekey { id: PrekeyId::new(*id)?, value: *key.public_key().as_bytes() })
+        });
+        let Some(signed) = signed_prekey(account) else { return Ok(()) };
+        let upload = PrekeyUpload {
+            registration: account.identity.registration_id,
+            identity: *account.identity.key.public_key().as_bytes(),
+            one_time: one_time.collect(),
+            signed,
+        };
+        draft.request(Request::PrekeyUpload(Box::new(upload), last));
+        Ok(())
+    }
+
+    /// The server has the prekeys up to this one, or not: then they are uploaded again at the next connection.
+    pub(super) fn receive_uploaded(&self, iq: &Iq, last: u32) -> Result<Draft, Stop> {
+        let mut draft = Draft::default();
+        if iq.kind == IqKind::Result {
+            let mut counters = self.view.counters()?;
+            counters.prekeys.confirm(last);
+            draft.put_counters(counters);
+        }
+        Ok(draft)
+    }
+
+    /// Makes a new signed prekey when the current one is old, and gives the server one that it has not confirmed. Old
+    /// ones are kept for messages that wait in mailboxes. The age of the first is counted from the first connection.
+    pub(super) fn rotate(&mut self) -> Result<Draft, Stop> {
+        let view = self.view;
+        let mut account = view.account()?.clone();
+        let rules = self.profile.encryption.signed_prekey;
+        let (now, old) = (self.now.unix, Key::signed_prekey(account.signed.id));
+        let mut draft = Draft::default();
+        if now.saturating_sub(account.signed_since) >= rules.rotate_after.as_secs() {
+            view.need([old.clone()])?;
+            if account.signed_since > 0 {
+                if let Some(key) = view.prekey(&old)? {
+                    draft.put_until(old, Row::Prekey(key.clone()), now + rules.keep.as_secs());
+                }
+                let id = account.signed.id % LAST_PREKEY + 1;
+                let key = PrivateKey::generate(&mut self.rng);
+                account.signed = SignedPrekey::sign(id, &key, &account.identity.key, &mut self.rng);
+                account.signed_pending = true;
+                draft.put(Key::signed_prekey(id), Row::Prekey(key));
+            }
+            account.signed_since = now;
+            draft.put(Key::account(), Row::Account(Box::new(account.clone())));
+        }
+        if let Some(signed) = signed_prekey(&account).filter(|_| account.signed_pending) {
+            draft.request(Request::Rotation(Box::new(SignedPrekeyRotation { signed })));
+        }
+        Ok(draft)
+    }
+
+    /// The server has the new signed prekey, or not: then it gets it again at the next connection.
+    pub(super) fn receive_rotated(&self, iq: &Iq, id: PrekeyId) -> Result<Draft, Stop> {
+        let account = self.view.account()?;
+        if iq.kind != IqKind::Result || account.signed.id != id.value() {
+            return Ok(Draft::default());
+        }
+        let mut account = account.clone();
+        account.signed_pending = false;
+        Ok(Draft::of(Key::account(), Row::Account(Box::new(account))))
+    }
+}

@@ -1,0 +1,133 @@
+//! The messenger alone, over rows in memory.
+
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use wa_binary::Node;
+
+use super::*;
+use crate::store::Write;
+use crate::{AccountKeys, Client, Content, EventId, MemoryStore, MessageId};
+
+/// A messenger and what stands around it.
+struct Bench {
+    messenger: Messenger,
+    store: MemoryStore,
+    rng: StdRng,
+}
+
+const NOW: Now = Now { unix: 1_700_000_000, tick: Duration::ZERO };
+
+impl Bench {
+    /// An account that is loaded and has a connection.
+    fn connected() -> Self {
+        let (store, mut rng) = (MemoryStore::default(), StdRng::seed_from_u64(1));
+        store.apply(&Client::create(&AccountKeys::generate(&mut rng)));
+        let messenger = Messenger::open(Profile::reference_offer_1_0_3());
+        let mut bench = Self { messenger, store, rng };
+        bench.settle();
+        bench.messenger.handle_link_up(NOW, &mut bench.rng);
+        bench.settle();
+        bench
+    }
+
+    /// Runs transactions until there is none, and takes out what there is for the channel.
+    fn settle(&mut self) {
+        while let Some(transaction) = self.messenger.poll_transaction() {
+            self.commit(&transaction);
+        }
+        while self.messenger.poll_stanza().is_some() {}
+    }
+
+    fn commit(&mut self, transaction: &Transaction) {
+        let rows = self.store.apply(transaction);
+        self.messenger.handle_committed(NOW, rows, &mut self.rng).unwrap();
+    }
+
+    fn command(&mut self, ticket: u64, command: Command) {
+        self.messenger.handle_command(NOW, Ticket(ticket), command, &mut self.rng);
+    }
+
+    fn stanza(&mut self, node: Node) {
+        self.messenger.handle_stanza(NOW, node.try_into().unwrap(), &mut self.rng);
+    }
+}
+
+/// The ack of a delivery receipt: a step that writes nothing.
+fn receipt_ack(id: usize) -> Node {
+    let ack = Node::new("ack").with_attr("class", "receipt").with_attr("id", format!("id-{id}"));
+    ack.with_attr("from", Jid::phone("14155551001").unwrap())
+}
+
+#[test]
+fn many_steps_that_write_nothing_hold_up_nothing() {
+    for acks in [1, 63, 64, 65, 200] {
+        let mut bench = Bench::connected();
+        // All of it waits behind one transaction that is under way.
+        bench.command(0, Command::Confirm(EventId(1)));
+        let under_way = bench.messenger.poll_transaction().unwrap();
+        (0..acks).for_each(|id| bench.stanza(receipt_ack(id)));
+        bench.command(1, Command::Confirm(EventId(2)));
+        bench.commit(&under_way);
+        bench.settle();
+        let accepted: Vec<Ticket> = std::iter::from_fn(|| bench.messenger.poll_accepted()).collect();
+        assert_eq!(accepted, [Ticket(0), Ticket(1)], "{acks} acks");
+        assert_eq!(bench.messenger.queued(), 0, "{acks} acks");
+    }
+}
+
+#[test]
+fn steps_that_write_nothing_are_released_after_those_that_write() {
+    let mut bench = Bench::connected();
+    let peer = Jid::phone("14155551001").unwrap();
+    let text = Command::Send { to: peer.clone(), id: MessageId("1".into()), content: Content::text("text") };
+    bench.command(0, text);
+    bench.command(1, Command::Typing { to: peer, typing: crate::Typing::Composing });
+    assert_eq!(bench.messenger.poll_stanza(), None, "the text is not durable");
+    let transaction = bench.messenger.poll_transaction().unwrap();
+    assert_eq!(bench.messenger.poll_stanza(), None);
+    bench.commit(&transaction);
+    bench.settle();
+    assert_eq!(bench.messenger.queued(), 0);
+}
+
+#[test]
+fn an_erased_account_takes_nothing_more() {
+    let mut bench = Bench::connected();
+    let write = Write { key: Key::inbox(0), value: None, expires: None };
+    bench.store.apply(&Transaction { writes: vec![write], ..Transaction::default() });
+    bench.messenger.erase();
+    bench.command(0, Command::Confirm(EventId(1)));
+    assert_eq!(bench.messenger.queued(), 0);
+    assert!(bench.messenger.poll_transaction().is_none());
+}
+
+/// Texts for many users wait, and a connection comes.
+fn many_waiting(users: usize) -> (usize, usize) {
+    let mut bench = Bench::connected();
+    bench.messenger.handle_link_down();
+    for user in 0..users {
+        let to = Jid::phone(&format!("1415{user:07}")).unwrap();
+        let id = MessageId("1".into());
+        bench.command(0, Command::Send { to, id, content: Content::text("text") });
+        bench.settle();
+    }
+    bench.messenger.handle_link_up(NOW, &mut bench.rng);
+    let (mut transactions, mut reads) = (0, 0);
+    while let Some(transaction) = bench.messenger.poll_transaction() {
+        transactions += 1;
+        reads += transaction.reads.len();
+        bench.commit(&transaction);
+        while bench.messenger.poll_stanza().is_some() {}
+    }
+    assert_eq!(bench.messenger.queued(), 0);
+    (transactions, reads)
+}
+
+#[test]
+fn the_work_of_a_login_grows_with_the_users_that_wait_and_not_with_their_square() {
+    let (_, few) = many_waiting(400);
+    let (_, many) = many_waiting(1600);
+    assert!(many < 6 * few, "400 users: {few} reads, 1600 users: {many}");
+}

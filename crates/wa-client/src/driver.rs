@@ -1,0 +1,294 @@
+//! The task behind a client: it carries bytes, runs transactions, asks for the time, and completes calls.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+use wa_chat::{
+    Answer, Command, ConnectError, DisconnectReason, Event, NoAnswer, Now, Rows, StateError, Store,
+    StoreError, Ticket, Transaction,
+};
+
+use crate::client::{ClientError, Request};
+use crate::connector::Connector;
+use crate::line::{Happened, Line, Login, Wire};
+use crate::pending::{Pending, done};
+
+/// Events that wait for a slow application before no more is read for it.
+const MAX_EVENTS: usize = 256;
+
+/// How long making a connection may take.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// How long to wait before a transaction that the store could not run is run again.
+const STORE_RETRY: Duration = Duration::from_millis(200);
+
+/// The task behind a [`Client`](crate::Client).
+pub(crate) struct Driver<S, C: Connector> {
+    store: Arc<S>,
+    connector: Arc<C>,
+    client: wa_chat::Client,
+    rng: UnwrapErr<SysRng>,
+    start: Instant,
+    line: Line<C::Stream>,
+    running: Option<Pending<Result<Rows, StoreError>>>,
+    /// The transaction under way, to run again if the store could not; and whether that has happened.
+    transaction: Arc<Transaction>,
+    stalled: bool,
+    ready: VecDeque<Event>,
+    commands: HashMap<Ticket, oneshot::Sender<()>>,
+    asks: HashMap<Ticket, oneshot::Sender<Result<Answer, NoAnswer>>>,
+    next_ticket: u64,
+}
+
+impl<S: Store + 'static, C: Connector> Driver<S, C> {
+    pub(crate) fn new(store: S, connector: C, client: wa_chat::Client) -> Self {
+        Self {
+            store: Arc::new(store),
+            connector: Arc::new(connector),
+            client,
+            rng: UnwrapErr(SysRng),
+            start: Instant::now(),
+            line: Line::Down,
+            running: None,
+            transaction: Arc::default(),
+            stalled: false,
+            ready: VecDeque::new(),
+            commands: HashMap::new(),
+            asks: HashMap::new(),
+            next_ticket: 0,
+        }
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the client's clocks are read here and nowhere else")]
+    fn now(&self) -> Now {
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Now { unix: unix.as_secs(), tick: self.start.elapsed() }
+    }
+
+    /// Runs transactions until the account is there.
+    pub(crate) async fn load(&mut self) -> Result<(), ClientError> {
+        while self.client.account().is_none() {
+            let transaction = self.client.poll_transaction().ok_or(StateError::NoTransaction)?;
+            let rows = loop {
+                match self.store.run(&transaction).await {
+                    Err(error) if error.is_retryable() => tokio::time::sleep(STORE_RETRY).await,
+                    decided => break decided?,
+                }
+            };
+            self.client.handle_committed(self.now(), rows, &mut self.rng)?;
+        }
+        Ok(())
+    }
+
+    /// Runs until the application has let go of its handle, asks for the end, or nothing can go on.
+    ///
+    /// The arms are chosen among at random when several are ready: a busy application does not keep the line waiting, nor
+    /// the line the timers.
+    pub(crate) async fn run(
+        &mut self,
+        mut requests: mpsc::Receiver<Box<Request>>,
+        events: mpsc::Sender<Box<Event>>,
+    ) {
+        loop {
+            self.take();
+            if self.client.is_erased() {
+                return;
+            }
+            let wants_input = self.client.wants_input();
+            tokio::select! {
+                rows = done(&mut self.running) => if self.committed(rows).is_err() { return },
+                happened = self.line.next(wants_input) => self.handle_line(happened),
+                permit = events.reserve(), if !self.ready.is_empty() => match permit {
+                    Ok(permit) => if let Some(event) = self.ready.pop_front() { permit.send(Box::new(event)) },
+                    Err(_) => return,
+                },
+                () = events.closed() => return,
+                request = requests.recv(), if wants_input => match request.map(|request| *request) {
+                    Some(Request::Shutdown { done }) => return self.shut_down(done).await,
+                    Some(request) => self.handle_request(request),
+                    None => return,
+                },
+                () = until(self.start, self.client.poll_timeout()) => {
+                    self.client.handle_timeout(self.now(), &mut self.rng);
+                }
+            }
+        }
+    }
+
+    /// Takes out of the client whatever it has.
+    fn take(&mut self) {
+        if self.running.is_none()
+            && let Some(transaction) = self.client.poll_transaction()
+        {
+            self.transaction = Arc::new(transaction);
+            self.run_transaction(Duration::ZERO);
+        }
+        if let Some(wire) = self.line.wire().filter(|wire| wire.is_idle())
+            && let Some(bytes) = self.client.poll_transmit()
+        {
+            wire.send(bytes);
+        }
+        while let Some(ticket) = self.client.poll_accepted() {
+            if let Some(done) = self.commands.remove(&ticket) {
+                // Nobody may be waiting any more.
+                let _ = done.send(());
+            }
+        }
+        while let Some(event) = self.next_event() {
+            if let Some(event) = self.notice(event) {
+                self.ready.push_back(event);
+            }
+        }
+    }
+
+    /// Few events wait for a slow application; but a login and an answer are told at once.
+    fn next_event(&mut self) -> Option<Event> {
+        if self.ready.len() < MAX_EVENTS { self.client.poll_event() } else { self.client.poll_notice() }
+    }
+
+    /// Completes the pending login, its end or the pending question; gives what the application should see.
+    fn notice(&mut self, event: Event) -> Option<Event> {
+        match event {
+            Event::Connected => self.line.logged_in(),
+            Event::Disconnected(ref reason) => self.line.hang_up(reason),
+            Event::Answered { ticket, answer } => {
+                let Some(done) = self.asks.remove(&ticket) else {
+                    return Some(Event::Answered { ticket, answer });
+                };
+                // Nobody may be waiting any more.
+                let _ = done.send(answer);
+                return None;
+            }
+            _ => {}
+        }
+        Some(event)
+    }
+
+    /// Hands the transaction under way to the store, after a pause.
+    fn run_transaction(&mut self, pause: Duration) {
+        let (store, transaction) = (Arc::clone(&self.store), Arc::clone(&self.transaction));
+        self.running = Some(Pending::new(async move {
+            if !pause.is_zero() {
+                tokio::time::sleep(pause).await;
+            }
+            store.run(&transaction).await
+        }));
+    }
+
+    /// The store has run the transaction, or could not: then it gets it again, and the application is told once.
+    fn committed(&mut self, rows: Result<Rows, StoreError>) -> Result<(), ClientError> {
+        self.running = None;
+        match rows {
+            Err(error) if error.is_retryable() => {
+                if !std::mem::replace(&mut self.stalled, true) {
+                    self.ready.push_back(Event::StoreStalled(error));
+                }
+                self.run_transaction(STORE_RETRY);
+                Ok(())
+            }
+            rows => {
+                self.stalled = false;
+                Ok(self.client.handle_committed(self.now(), rows?, &mut self.rng)?)
+            }
+        }
+    }
+
+    fn handle_line(&mut self, happened: Happened<C::Stream>) {
+        match happened {
+            Happened::Dialed { stream, token, login } => self.dialed(stream, token, login),
+            Happened::Received => {
+                if let Some(wire) = self.line.wire() {
+                    let received = wire.take_received();
+                    self.client.handle_bytes(self.now(), &received, &mut self.rng);
+                }
+            }
+            Happened::Sent => {}
+            Happened::Lost => self.client.handle_lost(self.now(), &mut self.rng),
+        }
+    }
+
+    /// The stream is there: the handshake begins. Or it is not.
+    fn dialed(&mut self, stream: Result<C::Stream, ClientError>, token: String, login: Login) {
+        let begun = stream.and_then(|stream| {
+            self.client.connect(self.now(), token, &mut self.rng)?;
+            Ok(Wire::new(stream))
+        });
+        match begun {
+            Ok(wire) => self.line = Line::LoggingIn { wire, login },
+            Err(error) => {
+                let _ = login.send(Err(error));
+            }
+        }
+    }
+
+    fn handle_request(&mut self, request: Request) {
+        match request {
+            Request::Command { command, done } => {
+                let ticket = self.ticket();
+                self.commands.insert(ticket, done);
+                self.client.handle_command(self.now(), ticket, command, &mut self.rng);
+            }
+            Request::Ask { ask, done } => {
+                let ticket = self.ticket();
+                self.asks.insert(ticket, done);
+                self.client.handle_command(self.now(), ticket, Command::Ask(ask), &mut self.rng);
+            }
+            Request::Account { done } => {
+                let account = self.client.account();
+                // Nobody may be waiting any more.
+                let _ = done.send(account.map(|account| (account.public(), account.login.clone())));
+            }
+            Request::Disconnect => self.disconnect(),
+            Request::Connect { done, .. } if !self.line.is_down() => {
+                let _ = done.send(Err(ConnectError::Connected.into()));
+            }
+            Request::Connect { token, done } => {
+                let connector = Arc::clone(&self.connector);
+                let stream = Pending::new(async move { dial(&*connector).await });
+                self.line = Line::Dialing { stream, token, login: done };
+            }
+            Request::Shutdown { .. } => {}
+        }
+    }
+
+    /// Ends the connection, or what was to become one.
+    fn disconnect(&mut self) {
+        if let Line::Dialing { .. } = self.line {
+            self.line.hang_up(&DisconnectReason::Closed);
+        }
+        self.client.close(self.now(), DisconnectReason::Closed, &mut self.rng);
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.next_ticket += 1;
+        Ticket(self.next_ticket)
+    }
+
+    /// Waits for the transaction under way, unless the store could not run it before: it may never.
+    async fn shut_down(&mut self, done: oneshot::Sender<()>) {
+        if let Some(running) = self.running.take().filter(|_| !self.stalled) {
+            // Whatever it says, nothing follows from it any more.
+            let _ = running.0.await;
+        }
+        let _ = done.send(());
+    }
+}
+
+async fn dial<C: Connector>(connector: &C) -> Result<C::Stream, ClientError> {
+    match tokio::time::timeout(CONNECT_TIMEOUT, connector.connect()).await {
+        Ok(stream) => stream.map_err(|error| ClientError::Unreachable(error.kind())),
+        Err(_) => Err(ClientError::Unreachable(std::io::ErrorKind::TimedOut)),
+    }
+}
+
+async fn until(start: Instant, due: Option<Duration>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(start + due).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,28 @@
+//! The chat client on tokio (seed §2, §3): commands in, events out.
+//!
+//! A [`Client`] is a handle to one task, which drives a [`wa_chat::Client`] over a byte stream and a store. It is the one
+//! place of the client side that opens sockets and asks for the time. `stay_connected` asks a [`TokenSource`] for fresh
+//! tokens; with the feature `http` an account is enlisted, with `media` files are sent and fetched.
+
+mod client;
+mod connector;
+mod driver;
+#[cfg(feature = "http")]
+mod enlistment;
+mod line;
+#[cfg(feature = "metadata")]
+mod metadata;
+mod pending;
+mod reconnect;
+#[cfg(feature = "media")]
+mod transfer;
+
+pub use crate::client::{Client, ClientError};
+pub use crate::connector::{Connector, TcpConnector};
+#[cfg(feature = "http")]
+pub use crate::enlistment::{EnlistmentError, enlist};
+#[cfg(feature = "metadata")]
+pub use crate::metadata::{describe, kind_of};
+pub use crate::reconnect::{NoToken, TokenSource};
+#[cfg(feature = "media")]
+pub use crate::transfer::{MediaServer, MediaTransfer, MediaTransferError, SentFile, class};

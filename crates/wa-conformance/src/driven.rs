@@ -1,0 +1,254 @@
+//! The driver on virtual time: every call ends, whatever server, store and application do.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::sync::mpsc;
+use wa_interop::binary::Jid;
+use wa_interop::chat::{
+    AccountKeys, Content, DisconnectReason, Event, EventId, Mark, MemoryStore, MessageId, NoAnswer, Rows,
+    Store, StoreError, Transaction, Typing,
+};
+use wa_interop::noise::TrustRoot;
+use wa_interop::profile::Profile;
+use wa_interop::{Client, ClientError, Connector, NoToken};
+use wa_sandbox::{Integrator, Output, World, WorldConfig};
+
+use crate::environment::{INTEGRATOR, PHONE};
+use crate::pair::enlisting::{BASE, enlist, token_and_jwks};
+
+/// Longer than anything that a client waits for.
+const BOUND: Duration = Duration::from_secs(120);
+
+/// How a server and a store behave.
+#[derive(Default)]
+struct Manners {
+    /// The server reads and does nothing.
+    is_mute: AtomicBool,
+    /// The store is full, except for reading.
+    is_full: AtomicBool,
+    /// How long a connection takes to be made.
+    dial: Duration,
+    dials: AtomicUsize,
+}
+
+/// A client, its manners, and what it needs to log in.
+struct Driven {
+    client: Client,
+    manners: Arc<Manners>,
+    store: Weak<Held>,
+    token: String,
+}
+
+/// A store that may be full.
+struct Held(MemoryStore, Arc<Manners>);
+
+impl Store for Held {
+    async fn run(&self, transaction: &Transaction) -> Result<Rows, StoreError> {
+        let writes = !transaction.writes.is_empty() || transaction.erase;
+        if writes && self.1.is_full.load(Ordering::Relaxed) {
+            return Err(StoreError::Full);
+        }
+        Ok(self.0.apply(transaction))
+    }
+}
+
+/// A stream in memory to a local WhatsApp.
+struct Pipe(mpsc::UnboundedSender<DuplexStream>, Arc<Manners>);
+
+impl Connector for Pipe {
+    type Stream = DuplexStream;
+
+    async fn connect(&self) -> io::Result<DuplexStream> {
+        self.1.dials.fetch_add(1, Ordering::Relaxed);
+        tokio::time::sleep(self.1.dial).await;
+        let (ours, theirs) = tokio::io::duplex(1 << 16);
+        self.0.send(theirs).map_err(|_| io::ErrorKind::ConnectionRefused)?;
+        Ok(ours)
+    }
+}
+
+impl Driven {
+    async fn new(manners: Manners) -> Self {
+        let mut rng = StdRng::seed_from_u64(7);
+        let profile = Profile::reference_offer_1_0_3();
+        let integrators = vec![Integrator { id: INTEGRATOR, base_url: BASE.to_owned() }];
+        let config = WorldConfig { profile: profile.clone(), integrators, phones: vec![PHONE.to_owned()] };
+        let mut world = World::new(config, Box::new(StdRng::seed_from_u64(8)));
+        let now = wa_sandbox::Clock::default().now();
+        let (token, jwks) = token_and_jwks(now, &mut rng).unwrap();
+        world.handle_keys(INTEGRATOR, Some(&jwks), now);
+        let keys = AccountKeys::generate(&mut rng);
+        let login = enlist(&mut world, &keys, &token, &profile, now).unwrap();
+        let root = TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(world.noise_root()));
+        let manners = Arc::new(manners);
+        let (streams, accepted) = mpsc::unbounded_channel();
+        tokio::spawn(serve(world, accepted, Arc::clone(&manners)));
+        let store = Arc::new(Held(MemoryStore::default(), Arc::clone(&manners)));
+        Client::create(&store, &keys).await.unwrap();
+        let weak = Arc::downgrade(&store);
+        let pipe = Pipe(streams, Arc::clone(&manners));
+        let client = Client::open(store, pipe, profile, root).await.unwrap();
+        client.enlisted(login).await.unwrap();
+        Self { client, manners, store: weak, token }
+    }
+
+    async fn connected() -> Self {
+        let driven = Self::new(Manners::default()).await;
+        driven.client.connect(driven.token.clone()).await.unwrap();
+        driven
+    }
+}
+
+/// Serves one connection after the other.
+async fn serve(mut world: World, mut accepted: mpsc::UnboundedReceiver<DuplexStream>, manners: Arc<Manners>) {
+    while let Some(mut stream) = accepted.recv().await {
+        let now = wa_sandbox::Clock::default().now();
+        let id = world.connect(now);
+        let mut buffer = vec![0; 1 << 16];
+        while let Ok(length @ 1..) = stream.read(&mut buffer).await {
+            if manners.is_mute.load(Ordering::Relaxed) {
+                continue;
+            }
+            world.handle_bytes(id, now, &buffer[..length]);
+            while let Some((_, output)) = world.poll_output() {
+                let Output::Bytes(bytes) = output else { continue };
+                stream.write_all(&bytes).await.ok();
+            }
+        }
+        world.disconnect(id);
+    }
+}
+
+async fn in_time<T>(what: &str, call: impl Future<Output = T>) -> T {
+    tokio::time::timeout(BOUND, call).await.unwrap_or_else(|_| panic!("`{what}` did not return"))
+}
+
+fn phone() -> Jid {
+    Jid::phone(PHONE).unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_ends_though_the_server_answers_nothing() {
+    let Driven { client, manners, .. } = Driven::connected().await;
+    manners.is_mute.store(true, Ordering::Relaxed);
+    for number in 0..300 {
+        let id = MessageId(number.to_string());
+        in_time("send", client.send(phone(), id, Content::text("text"))).await.unwrap();
+    }
+    in_time("confirm", client.confirm(EventId(0))).await.unwrap();
+    in_time("mark", client.mark(phone(), vec![MessageId("1".into())], Mark::Read)).await.unwrap();
+    in_time("typing", client.typing(phone(), Typing::Composing)).await.unwrap();
+    let answer = in_time("blocklist", client.blocklist()).await;
+    // The line is found dead before the question is a minute old.
+    assert_eq!(answer, Err(ClientError::Answer(NoAnswer::Lost)));
+    in_time("disconnect", client.disconnect()).await.unwrap();
+    in_time("shutdown", client.shutdown()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disconnect_ends_a_dial() {
+    let manners = Manners { dial: Duration::from_secs(10), ..Manners::default() };
+    let Driven { client, manners, token, .. } = Driven::new(manners).await;
+    let connecting = client.connect(token.clone());
+    let disconnecting = async {
+        tokio::time::sleep(Duration::from_secs(5)).await;
+        client.disconnect().await.unwrap();
+    };
+    let (connected, ()) = tokio::join!(connecting, disconnecting);
+    assert_eq!(connected, Err(ClientError::Disconnected(DisconnectReason::Closed)));
+    assert_eq!(manners.dials.load(Ordering::Relaxed), 1);
+    in_time("connect", client.connect(token)).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_disconnect_ends_staying_connected_wherever_it_is() {
+    // While a token is fetched, while it pauses, while it dials, while the login stands.
+    for seconds in [1, 20, 40, 100] {
+        let manners = Manners { dial: Duration::from_secs(30), ..Manners::default() };
+        let Driven { client, token, .. } = Driven::new(manners).await;
+        let mut asked = 0;
+        let staying = client.stay_connected(move || {
+            asked += 1;
+            let token = token.clone();
+            async move {
+                tokio::time::sleep(Duration::from_secs(10)).await;
+                if asked == 1 { Err(NoToken) } else { Ok(token) }
+            }
+        });
+        let disconnecting = async {
+            tokio::time::sleep(Duration::from_secs(seconds)).await;
+            client.disconnect().await.unwrap();
+        };
+        let (ended, ()) = in_time("stay_connected", async { tokio::join!(staying, disconnecting) }).await;
+        assert_eq!(ended, ClientError::Disconnected(DisconnectReason::Closed), "after {seconds} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_store_is_told_and_holds_up_no_end() {
+    let Driven { mut client, manners, .. } = Driven::new(Manners::default()).await;
+    manners.is_full.store(true, Ordering::Relaxed);
+    let waiting = tokio::time::timeout(BOUND, client.confirm(EventId(0))).await;
+    assert!(waiting.is_err(), "it is not durable");
+    assert_eq!(client.next_event().await, Some(Event::StoreStalled(StoreError::Full)));
+    // It goes on when there is room.
+    manners.is_full.store(false, Ordering::Relaxed);
+    in_time("confirm", client.confirm(EventId(0))).await.unwrap();
+    manners.is_full.store(true, Ordering::Relaxed);
+    assert!(tokio::time::timeout(BOUND, client.confirm(EventId(0))).await.is_err());
+    in_time("shutdown", client.shutdown()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_dropped_ends_though_its_store_is_full() {
+    let Driven { client, manners, store, .. } = Driven::new(Manners::default()).await;
+    manners.is_full.store(true, Ordering::Relaxed);
+    // More than the client takes in.
+    let client = Arc::new(client);
+    let mut calls = tokio::task::JoinSet::new();
+    for number in 0..400 {
+        let client = Arc::clone(&client);
+        calls.spawn(async move { client.confirm(EventId(number)).await });
+    }
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    calls.shutdown().await;
+    drop(client);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(store.upgrade().is_none(), "the task still holds its store");
+}
+
+#[tokio::test(start_paused = true)]
+async fn calls_after_a_deletion_end() {
+    let Driven { client, .. } = Driven::connected().await;
+    in_time("delete_account", client.delete_account()).await.unwrap();
+    assert_eq!(in_time("confirm", client.confirm(EventId(0))).await, Err(ClientError::Ended));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_application_does_not_keep_the_line_waiting() {
+    let Driven { client, .. } = Driven::connected().await;
+    let (client, calls) = (Arc::new(client), Arc::new(Mutex::new(0_u32)));
+    let mut callers = tokio::task::JoinSet::new();
+    for _ in 0..64 {
+        let (client, calls) = (Arc::clone(&client), Arc::clone(&calls));
+        callers.spawn(async move {
+            loop {
+                client.typing(phone(), Typing::Composing).await.unwrap();
+                *calls.lock().unwrap() += 1;
+                if *calls.lock().unwrap() > 100_000 {
+                    return;
+                }
+            }
+        });
+    }
+    let before = *calls.lock().unwrap();
+    in_time("blocklist", client.blocklist()).await.unwrap();
+    let during = *calls.lock().unwrap() - before;
+    assert!(during < 5_000, "{during} calls were done before one answer was read");
+}
