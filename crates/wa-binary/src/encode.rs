@@ -3,7 +3,7 @@
 mod bound;
 mod writer;
 
-use self::bound::node_bound;
+use self::bound::{Left, node_bound};
 pub(crate) use self::writer::put_bytes;
 use self::writer::{SLACK, Writer, put_slice};
 use crate::error::EncodeError;
@@ -90,7 +90,7 @@ pub(crate) fn encode_after(
     node: &Node,
     options: &EncodeOptions,
 ) -> Result<Vec<u8>, EncodeError> {
-    let bound = head.len() + node_bound(node, 1)? + SLACK;
+    let bound = head.len() + node_bound(node, 1, &mut Left::new())? + SLACK;
     let mut out = Vec::with_capacity(bound);
     out.resize(bound, 0);
     let room = put_slice(&mut out, head);
@@ -194,7 +194,7 @@ mod tests {
         let many = (0..32_768).fold(Node::new("a"), |node, _| node.with_attr("b", "c"));
         assert_eq!(error(&many), EncodeError::TooManyAttrs);
         let wide = Node::new("a").with_children(vec![Node::new("b"); 65_536]);
-        assert_eq!(error(&wide), EncodeError::TooManyChildren);
+        assert_eq!(error(&wide), EncodeError::TooManyNodes);
         let deep = (0..64).fold(Node::new("a"), |node, _| Node::new("a").with_child(node));
         assert_eq!(error(&deep), EncodeError::TooDeep);
         assert!(encode(&deep.children()[0], &EncodeOptions::new()).is_ok());
@@ -207,7 +207,9 @@ mod tests {
         for packing in [Packing::Everything, Packing::JidsOnly, Packing::Nothing] {
             let options =
                 EncodeOptions::new().with_packing(packing).with_interop_suffix(InteropSuffix::Write);
-            assert!(encode(&node, &options).unwrap().len() <= node_bound(&node, 1).unwrap());
+            assert!(
+                encode(&node, &options).unwrap().len() <= node_bound(&node, 1, &mut Left::new()).unwrap()
+            );
         }
     }
 }

@@ -102,12 +102,13 @@ pub enum EncodeError {
     /// A tag or an attribute name is empty.
     #[error("a tag or attribute name is empty")]
     EmptyName,
-    /// A node has more than 32,767 attributes.
-    #[error("a node has too many attributes for a list")]
+    /// A node has more than [`Limits::MAX_ATTRS`](crate::Limits::MAX_ATTRS) attributes, or all nodes together have more
+    /// than a reader with the default limits takes.
+    #[error("too many attributes")]
     TooManyAttrs,
-    /// A node has more than 65,535 children.
-    #[error("a node has too many children for a list")]
-    TooManyChildren,
+    /// There are more nodes than a reader with the default limits takes.
+    #[error("too many nodes")]
+    TooManyNodes,
     /// Nodes are nested deeper than [`Limits::MAX_DEPTH`](crate::Limits::MAX_DEPTH).
     #[error("nodes nested too deep")]
     TooDeep,

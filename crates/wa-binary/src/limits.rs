@@ -23,6 +23,10 @@ impl Limits {
     /// The deepest nesting that is ever read or written. Real stanzas stay below ten.
     pub const MAX_DEPTH: usize = 64;
 
+    /// The most attributes that one node may have when it is read or written: a list holds twice as many strings, beside
+    /// the node's name and its content.
+    pub const MAX_ATTRS: usize = (0xffff - 2) / 2;
+
     /// The default bounds.
     #[must_use]
     pub const fn new() -> Self {

@@ -32,6 +32,8 @@ struct Manners {
     is_mute: AtomicBool,
     /// The store is full, except for reading.
     is_full: AtomicBool,
+    /// Another process has taken the account over.
+    is_fenced: AtomicBool,
     /// How long a connection takes to be made.
     dial: Duration,
     dials: AtomicUsize,
@@ -50,6 +52,9 @@ struct Held(MemoryStore, Arc<Manners>);
 
 impl Store for Held {
     async fn run(&self, transaction: &Transaction) -> Result<Rows, StoreError> {
+        if self.1.is_fenced.load(Ordering::Relaxed) {
+            return Err(StoreError::Fenced);
+        }
         let writes = !transaction.writes.is_empty() || transaction.erase;
         if writes && self.1.is_full.load(Ordering::Relaxed) {
             return Err(StoreError::Full);
@@ -220,6 +225,15 @@ async fn a_client_that_is_dropped_ends_though_its_store_is_full() {
     calls.shutdown().await;
     drop(client);
     tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(store.upgrade().is_none(), "the task still holds its store");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fenced_client_ends_and_so_do_its_calls() {
+    let Driven { mut client, manners, store, .. } = Driven::connected().await;
+    manners.is_fenced.store(true, Ordering::Relaxed);
+    assert_eq!(in_time("confirm", client.confirm(EventId(0))).await, Err(ClientError::Ended));
+    in_time("next_event", async { while client.next_event().await.is_some() {} }).await;
     assert!(store.upgrade().is_none(), "the task still holds its store");
 }
 

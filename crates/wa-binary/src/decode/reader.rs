@@ -96,7 +96,7 @@ impl<'a> Reader<'a> {
         at: &'a [u8],
         out: &mut Vec<(Str, Value)>,
     ) -> Result<&'a [u8], Failed> {
-        let Some(attrs) = self.attrs.checked_sub(count) else {
+        let Some(attrs) = self.attrs.checked_sub(count).filter(|_| count <= Limits::MAX_ATTRS) else {
             return Err(self.error(DecodeErrorKind::TooManyAttrs, at));
         };
         self.attrs = attrs;

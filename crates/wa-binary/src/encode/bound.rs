@@ -7,16 +7,30 @@ use crate::limits::Limits;
 use crate::node::Node;
 use crate::text::Str;
 
+/// What may still be written. A node that a reader with the default [`Limits`] would refuse is not written.
+pub(super) struct Left {
+    nodes: usize,
+    attrs: usize,
+}
+
+impl Left {
+    /// For a whole frame, whose root is one node.
+    pub(super) const fn new() -> Self {
+        let limits = Limits::new();
+        Self { nodes: limits.nodes - 1, attrs: limits.attrs }
+    }
+}
+
 /// Checks a node at this depth, the root's being 1, and bounds its encoded length.
-pub(super) fn node_bound(node: &Node, depth: usize) -> Result<usize, EncodeError> {
+pub(super) fn node_bound(node: &Node, depth: usize, left: &mut Left) -> Result<usize, EncodeError> {
     if depth > Limits::MAX_DEPTH {
         return Err(EncodeError::TooDeep);
     }
     let name = LIST + name_bound(&node.tag)?;
-    let attrs = if node.attrs.is_empty() { 0 } else { attrs_bound(&node.attrs)? };
+    let attrs = if node.attrs.is_empty() { 0 } else { attrs_bound(&node.attrs, left)? };
     let content = match &node.content {
         Content::Bytes(data) => checked(BINARY + data.len())?,
-        Content::Nodes(nodes) => nodes_bound(nodes, depth + 1)?,
+        Content::Nodes(nodes) => nodes_bound(nodes, depth + 1, left)?,
         Content::Empty => 0,
         Content::Text(text) => checked(text.bound())?,
         Content::Jid(jid) => jid_bound(jid)?,
@@ -32,17 +46,14 @@ const BINARY: usize = 5;
 const TOKEN: usize = 2;
 /// Most bytes of a JID without its user and the text of its server.
 const JID: usize = 32;
-const MAX_LIST: usize = 0xffff;
 
-fn nodes_bound(nodes: &[Node], depth: usize) -> Result<usize, EncodeError> {
-    if nodes.len() > MAX_LIST {
-        return Err(EncodeError::TooManyChildren);
-    }
+fn nodes_bound(nodes: &[Node], depth: usize, left: &mut Left) -> Result<usize, EncodeError> {
+    left.nodes = left.nodes.checked_sub(nodes.len()).ok_or(EncodeError::TooManyNodes)?;
     let mut bound = LIST;
     for node in nodes {
         bound += match leaf_bound(node) {
             Some(leaf) if depth <= Limits::MAX_DEPTH => leaf,
-            _ => node_bound(node, depth)?,
+            _ => node_bound(node, depth, left)?,
         };
     }
     Ok(bound)
@@ -60,10 +71,11 @@ fn leaf_bound(node: &Node) -> Option<usize> {
 }
 
 #[inline(never)]
-fn attrs_bound(attrs: &[(Str, Value)]) -> Result<usize, EncodeError> {
-    if attrs.len() > (MAX_LIST - 2) / 2 {
+fn attrs_bound(attrs: &[(Str, Value)], left: &mut Left) -> Result<usize, EncodeError> {
+    if attrs.len() > Limits::MAX_ATTRS {
         return Err(EncodeError::TooManyAttrs);
     }
+    left.attrs = left.attrs.checked_sub(attrs.len()).ok_or(EncodeError::TooManyAttrs)?;
     let mut bound = 0;
     for (name, value) in attrs {
         bound += name_bound(name)?;
