@@ -34,6 +34,8 @@ pub(crate) enum Row {
     /// A number or a time, by the table.
     Number(u64),
     Devices(Devices),
+    /// As `wa-signal` has it, which reads it when a message needs it: a block that is not whole is its messages' loss alone.
+    KeyBlock(Value),
 }
 
 /// Numbers that only rise.
@@ -99,6 +101,7 @@ impl Row {
             Self::Outbox(stanza) => {
                 stored(&record::OutboxEntry { version: VERSION, stanza: stanza.as_bytes().to_vec() })
             }
+            Self::KeyBlock(block) => block.clone(),
             Self::Seen => Value::new(Vec::new()),
             Self::Sent(Sent { number, content, resent }) => stored(&record::Sent {
                 version: VERSION,
@@ -195,6 +198,7 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
         }
         Table::Inbox => Row::Inbox(InboxEntry::of(record::InboxEntry::read(bytes)?)?),
         Table::Outbox => Row::Outbox(EncodedStanza::stored(record::OutboxEntry::read(bytes)?.stanza.into())),
+        Table::KeyBlock => Row::KeyBlock(Value::new(bytes.to_vec())),
         Table::Seen => Row::Seen,
         Table::Sent => {
             let record::Sent { number, content, resent, .. } = record::Sent::read(bytes)?;
