@@ -1,4 +1,4 @@
-//! A token is refused, or says what WhatsApp's tokens say and was signed (wa-integrator).
+//! A token is refused, or says what WhatsApp's tokens say and was signed (wa-jwt).
 //!
 //! An input that begins with a line break is a header and a payload, separated by the next one: they are signed with
 //! a key that is made at start, so that what lies behind the signature is reached too. Any other input is a token.
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use libfuzzer_sys::fuzz_target;
-use wa_integrator::{ForeignKeySet, SigningKey, TokenVerifier};
+use wa_integrator::{SigningKey, rs256};
+use wa_jwt::{ForeignKeySet, TokenVerifier};
 
 /// When the seeds are valid.
 const NOW: u64 = 1_688_670_000;
@@ -45,6 +46,6 @@ fn key() -> (SigningKey, ForeignKeySet) {
     let key = SigningKey::generate().expect("a key");
     let (n, e) = (key.public_key().n(), key.public_key().e());
     let set = format!(r#"{{"keys":[{{"kty":"RSA","kid":"1aXf8","n":"{n}","e":"{e}"}}]}}"#);
-    let keys = ForeignKeySet::parse(set.as_bytes()).expect("a key set");
+    let keys = ForeignKeySet::parse(set.as_bytes(), rs256).expect("a key set");
     (key, keys)
 }

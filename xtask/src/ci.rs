@@ -63,7 +63,7 @@ const FULL: &[Step] = &[
         name: "traces",
         run: || {
             test::test(
-                &["--", "-p", "wa-integrator", "--features", "otel", "--test", "telemetry"]
+                &["--", "-p", "wa-integrator-server", "--features", "otel", "--test", "telemetry"]
                     .map(str::to_owned),
             )
         },

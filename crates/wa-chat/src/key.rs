@@ -46,6 +46,10 @@ pub enum Table {
     Rebuilt = 15,
     /// Keys of messages that were overtaken, by device and block.
     KeyBlock = 16,
+    /// The newest identity keys of peers, by device.
+    Identity = 17,
+    /// The chat server's key, to resume with: one row.
+    Server = 18,
 }
 
 impl Key {
@@ -116,6 +120,14 @@ impl Key {
         Self::new(Table::KeyBlock, &[&length, device, &id.to_bytes()])
     }
 
+    pub(crate) fn identity(device: &Jid) -> Self {
+        Self::new(Table::Identity, &[text(device).as_bytes()])
+    }
+
+    pub(crate) fn server() -> Self {
+        Self::new(Table::Server, &[])
+    }
+
     /// The rows that wait for a peer's bundle: from the first, to behind the last.
     pub(crate) fn waiting_range(peer: &str) -> (Self, Self) {
         let numbered = |number: &[u8]| Self::with_peer(Table::Waiting, peer, number);
@@ -173,6 +185,8 @@ impl Key {
             Table::Devices,
             Table::Rebuilt,
             Table::KeyBlock,
+            Table::Identity,
+            Table::Server,
         ];
         let first = *self.0.first()?;
         tables.into_iter().find(|&table| table as u8 == first)

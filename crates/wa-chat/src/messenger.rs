@@ -10,17 +10,19 @@ use std::time::Duration;
 
 use rand_core::CryptoRng;
 use wa_binary::Jid;
+use wa_noise::KnownServer;
 use wa_profile::Profile;
 use wa_stanza::Stanza;
 
 use crate::account::Account;
-use crate::key::Key;
+use crate::key::{Key, Table};
 use crate::messenger::input::{Input, Lane};
 use crate::messenger::link::Link;
 use crate::messenger::state::batch::Batch;
 use crate::messenger::state::cursor::{Cursor, PAGE, Page};
 use crate::messenger::state::draft::{Draft, Effects};
 use crate::messenger::state::requests::{Request, Requests};
+use crate::messenger::state::unacked::Unacked;
 use crate::messenger::state::view::{Stop, View, Wanted};
 use crate::messenger::steps::Step;
 use crate::prekey_ids::PrekeyIds;
@@ -52,6 +54,9 @@ const MAX_WANTED: usize = 128;
 /// Events or stanzas that may wait to be taken before logs are read on.
 const MAX_READY: usize = 256;
 
+/// Stanzas of the outbox that may be unacked on one connection before more are read.
+const MAX_UNACKED: usize = 1024;
+
 /// The store's side of a client, as a value.
 #[derive(Debug)]
 pub struct Messenger {
@@ -67,6 +72,10 @@ pub struct Messenger {
     inbox: Cursor,
     outbox: Cursor,
     requests: Requests,
+    /// What left on this connection and has not been acked.
+    unacked: Unacked,
+    /// The server that was proved last.
+    server: Option<KnownServer>,
     /// Users whose devices or bundles are on their way.
     fetching: BTreeSet<Jid>,
     link: Option<Link>,
@@ -98,7 +107,7 @@ struct Sealed {
 impl Messenger {
     /// A messenger over a store that is still to be read; its first transaction loads the account.
     pub fn open(profile: impl Into<Arc<Profile>>) -> Self {
-        let wanted = [Key::account(), Key::counters()].map(Wanted::Row);
+        let wanted = [Key::account(), Key::counters(), Key::server()].map(Wanted::Row);
         let mut inbox = Cursor::default();
         inbox.restart();
         Self {
@@ -113,6 +122,8 @@ impl Messenger {
             inbox,
             outbox: Cursor::default(),
             requests: Requests::default(),
+            unacked: Unacked::default(),
+            server: None,
             fetching: BTreeSet::new(),
             link: None,
             link_number: 0,
@@ -152,6 +163,19 @@ impl Messenger {
             self.process(now, rng);
         }
         self.forget_if_idle();
+    }
+
+    /// The server that was proved last, by this process or one before.
+    pub fn server(&self) -> Option<&KnownServer> {
+        self.server.as_ref()
+    }
+
+    /// A full handshake has proved this server; it is kept to resume with.
+    pub fn handle_server(&mut self, now: Now, server: KnownServer, rng: &mut impl CryptoRng) {
+        if self.server.replace(server) != Some(server) {
+            self.queue.push_back(Input::Server(server));
+            self.process(now, rng);
+        }
     }
 
     /// A stanza has come.
@@ -223,7 +247,7 @@ impl Messenger {
             return None;
         }
         let inbox = self.inbox.wanted().filter(|_| self.events.len() < MAX_READY);
-        let outbox = self.outbox.wanted().filter(|_| self.transmits.len() < MAX_READY);
+        let outbox = self.outbox.wanted().filter(|_| self.may_transmit());
         let wanted = std::mem::take(&mut self.wanted);
         let batch = self.batch.seal();
         let erase = batch.effects.erase;
@@ -271,6 +295,11 @@ impl Messenger {
     #[must_use]
     pub fn poll_accepted(&mut self) -> Option<Ticket> {
         self.accepted.pop_front()
+    }
+
+    /// Whether rows of the outbox may be handed to the channel: it is not behind, and the server acks what it gets.
+    fn may_transmit(&self) -> bool {
+        self.transmits.len() < MAX_READY && self.unacked.len() < MAX_UNACKED
     }
 
     /// Whether more may be put in; otherwise run transactions and take out first.
@@ -326,8 +355,8 @@ impl Messenger {
                 position += 1;
                 continue;
             }
-            let (profile, fetching, view) = (&*self.profile, &self.fetching, &self.view);
-            match (Step { profile, fetching, now, view, rng }).run(input) {
+            let (profile, fetching, unacked) = (&*self.profile, &self.fetching, &self.unacked);
+            match (Step { profile, fetching, unacked, now, view: &self.view, rng }).run(input) {
                 Ok(draft) => {
                     self.queue.remove(position);
                     self.join(draft);
@@ -375,6 +404,9 @@ impl Messenger {
 
     fn join(&mut self, draft: Draft) {
         self.view.apply(&draft);
+        let outbox = draft.writes.range(Key::start_of(Table::Outbox)..Key::end_of(Table::Outbox));
+        let gone = outbox.filter(|(_, (row, _))| row.is_none()).filter_map(|(key, _)| key.number());
+        gone.for_each(|number| self.unacked.remove(number));
         if let Some(sealed) = &mut self.in_flight {
             sealed.wanted.retain(|wanted| !wanted.is_overtaken(&draft));
         }
@@ -397,7 +429,7 @@ pub(crate) fn first_rows(keys: &crate::AccountKeys) -> BTreeMap<Key, Row> {
         signed_pending: false,
         login: None,
     };
-    let counters = Counters { next_inbox: 0, next_outbox: 0, prekeys: PrekeyIds::default() };
+    let counters = Counters { next_inbox: 0, next_outbox: 0, next_content: 0, prekeys: PrekeyIds::default() };
     BTreeMap::from([
         (Key::account(), Row::Account(Box::new(account))),
         (Key::counters(), Row::Counters(counters)),

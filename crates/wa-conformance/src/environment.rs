@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use wa_interop::integrator::{KeyKeeper, SigningKey, SqliteStore};
+use wa_interop::integrator::{KeyKeeper, SigningKey};
 use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
 use wa_profile::ProfileFileError;
@@ -217,7 +217,7 @@ impl Environment {
     }
 
     /// The integrator's keys, changed behind its back as the command line does it.
-    pub(crate) fn keeper(&self) -> Result<KeyKeeper<SqliteStore>, Failure> {
+    pub(crate) fn keeper(&self) -> Result<KeyKeeper, Failure> {
         in_process::keeper(self.data.path(), &self.rules.profile)
     }
 

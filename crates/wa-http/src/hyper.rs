@@ -72,6 +72,12 @@ impl HyperClient {
         Ok(Self::assemble(self.limits, Arc::new(roots), self.plain_http, self.addresses))
     }
 
+    /// This client with exactly these trust anchors, and an empty pool.
+    #[must_use]
+    pub fn with_root_store(self, roots: RootCertStore) -> Self {
+        Self::assemble(self.limits, Arc::new(roots), self.plain_http, self.addresses)
+    }
+
     /// This client with plain `http` allowed or refused, and an empty pool.
     #[must_use]
     pub fn with_plain_http(self, plain_http: PlainHttp) -> Self {

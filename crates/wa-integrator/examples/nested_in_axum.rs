@@ -6,7 +6,8 @@
 
 use std::net::SocketAddr;
 
-use axum::{Router, routing::get};
+use axum::Router;
+use axum::routing::get;
 use tokio::net::TcpListener;
 use wa_integrator::{
     BaseUrl, Clock, Integrator, IntegratorError, Keys, SharedSecret, SigningKey, TokenIssuer,

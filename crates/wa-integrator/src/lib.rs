@@ -1,8 +1,8 @@
 //! The third party's server: its keys, its users' identity tokens, WhatsApp's wake-ups (seed §1.3, §3.2.2).
 //!
 //! WhatsApp verifies who a third party's user is by a token that the third party's server signed, against
-//! keys that the server publishes. This crate is that server, as a library and as the program
-//! `wa-integrator`. It serves, below the integrator's base URL:
+//! keys that the server publishes. This crate is that server as a library; the crate `wa-integrator-server` is the
+//! program. It serves, below the integrator's base URL:
 //!
 //! | request | answer |
 //! |---|---|
@@ -10,8 +10,9 @@
 //! | `POST /token` | a new token for the user whom an [`Authenticator`] recognised |
 //! | `POST /push` | 200 once WhatsApp's wake-up is stored ([`Push`]); the [`Outbox`] brings it to its [`PushSink`]s |
 //! | `POST /media`, `GET`, `HEAD`, `DELETE /{storage_reference}` | hosted media ([`MediaHost`]) |
+//! | `DELETE /user` | everything that is kept for the user who asks goes |
 //!
-//! [`Integrator`] is a `tower::Service` and needs no socket; [`Server`] listens.
+//! [`Integrator`] is a `tower::Service` and needs no socket; `wa_http_server::Server` listens.
 //!
 //! ```
 //! use bytes::Bytes;
@@ -49,103 +50,49 @@
 //!
 //! # Keys
 //!
-//! [`Keyring`] says which key signs and which are published, [`KeyKeeper`] keeps it in a [`Store`] and does what is
+//! [`Keyring`] says which key signs and which are published, [`KeyKeeper`] keeps it in a [`KeyStore`] and does what is
 //! due, [`Keys`] is what requests see of it. Without a store, [`Keys::fixed`] is one key for ever.
 
-mod admin;
-mod answer;
-mod authenticator;
-mod base_url;
-mod bearer;
-mod body;
-mod client_address;
-mod clock;
-mod compact_token;
-mod data_directory;
-mod drain;
 mod error;
-mod foreign_keys;
-mod health;
-mod host;
-mod jose;
-mod jwks;
-mod key_cache;
-mod keyring;
+mod http;
 mod keys;
-mod master_key;
 mod media;
-mod network;
-mod oidc;
-mod outbox;
-mod preface;
-mod private_file;
+mod operate;
 mod push;
-mod push_request;
-mod rate;
-mod readiness;
-mod request_id;
-mod serve;
 mod service;
-mod shared_secret;
-mod sink;
 mod store;
-mod strict_json;
-mod tls;
-mod token;
-mod token_verifier;
-mod trusted_proxy;
-mod user_identifier;
-mod users;
-mod vitals;
+mod tokens;
+mod value;
 
-pub use admin::Admin;
-pub use authenticator::{Authenticator, BuiltIn, Principal};
-pub use base_url::BaseUrl;
-pub use body::AnswerBody;
-pub use client_address::{ClientAddress, ForwardedFor};
-pub use clock::Clock;
-pub use data_directory::DataDirectory;
-pub use drain::Drain;
-pub use error::{
-    AuthenticationError, BaseUrlError, BodyError, ClockError, FetchError, IntegratorError, KeyError,
-    KeySetError, KeyUnusable, KeyringError, PrivateFileError, PushRequestError, ServeError, SinkError,
-    StoreError, TlsError, TokenError, TokenRefusal, UserIdentifierError,
+pub use self::http::{AnswerBody, BodyError};
+pub use error::IntegratorError;
+pub use keys::{
+    KeyEntry, KeyError, KeyKeeper, KeyRules, KeySet, KeyState, KeyStore, KeyTable, Keyring, KeyringError,
+    Keys, KeysError, MasterKey, NEXT_KEYS, PUBLISHED_MAX, PublicKey, SigningKey, StoredKey, rs256,
 };
-pub use foreign_keys::ForeignKeySet;
-pub use health::Health;
-pub use jose::SigningKey;
-pub use jwks::{KeySet, PublicKey};
-pub use key_cache::{KeyCache, KeyCacheRules, KeyCacheStatus};
-pub use keyring::{KeyEntry, KeyRules, KeyState, Keyring, NEXT_KEYS, PUBLISHED_MAX};
-pub use keys::{KeyKeeper, Keys};
-pub use master_key::MasterKey;
 #[cfg(feature = "s3")]
 pub use media::S3Bucket;
 pub use media::{
-    Blobs, ByteRange, Findings, MediaHost, MediaIndex, MediaQuota, MediaRules, StorageReference, Swept,
+    Beginning, Begun, Blobs, ByteRange, DAY, Doomed, Entry, Findings, Hosted, MediaHost, MediaQuota,
+    MediaRules, MediaStore, Removal, StorageReference, Swept,
 };
-pub use network::{Network, NetworkError};
-pub use oidc::Oidc;
-pub use outbox::{DeliveryRules, Outbox};
-pub use push::{Push, PushRules, Strangers};
-pub use push_request::PushRequest;
-pub use readiness::Readiness;
-pub use request_id::RequestId;
-pub use serve::{ConnectionLimits, ProxyProtocol, Server};
-pub use service::{Answer, Integrator, PeerAddress};
-pub use shared_secret::SharedSecret;
+pub use operate::{Admin, Dependencies, Measure, Readiness, ServerMetrics, StoreWatch, describe_metrics};
 #[cfg(feature = "nats")]
-pub use sink::NatsSink;
-pub use sink::{ChannelSink, Delivery, PushSink, Webhook};
-pub use store::{
-    BuiltInStore, Counts, KeyTable, MemoryStore, NewWakeUp, Outcome, Put, SqliteStore, Store, StoredKey,
-    WakeUp,
+pub use push::NatsSink;
+pub use push::{
+    ChannelSink, Counts, DeadLetter, Delivery, DeliveryRules, NewWakeUp, Outbox, OutboxStore, Outcome, Push,
+    PushRequest, PushRequestError, PushRules, PushSink, Put, Selection, SinkError, Strangers, WakeUp,
+    Webhook, WebhookFormat,
 };
+pub use service::{Answer, Integrator};
+pub use store::{AnyStore, MemoryStore, Opening, SqliteMedia, SqliteStore, Store};
 #[cfg(feature = "postgres")]
 pub use store::{Imported, PostgresAddress, PostgresStore};
-pub use tls::{Tls, TlsFiles};
-pub use token::{Token, TokenIssuer};
-pub use token_verifier::{TokenVerifier, VerifiedClaims};
-pub use trusted_proxy::TrustedProxy;
-pub use user_identifier::UserIdentifier;
-pub use vitals::{Vitals, describe_metrics};
+pub use tokens::{
+    AuthenticationError, Authenticator, Oidc, Principal, SharedSecret, Token, TokenError, TokenIssuer,
+    TrustedProxy, UserStore,
+};
+pub use value::{
+    BaseUrl, BaseUrlError, ClientTrust, Clock, ClockError, PlainHost, PrivateFileError, StoreError,
+    UserIdentifier, UserIdentifierError, date, private_file,
+};

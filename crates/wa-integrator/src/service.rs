@@ -1,38 +1,30 @@
-//! The server's routes as a `tower::Service`: published keys, tokens, pushes (seed §1.3, §3.2.2).
+//! The server's routes as a `tower::Service`: which request goes to which folder (overview §1.3, §3.2.2).
 
-mod issuing;
-mod route;
-
-use std::{
-    convert::Infallible,
-    fmt,
-    future::Future,
-    net::SocketAddr,
-    num::{NonZero, NonZeroU32},
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::{HeaderValue, Method, Request, Response, StatusCode, header, request::Parts};
+use http::request::Parts;
+use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use http_body::Body;
 use http_body_util::{BodyExt as _, Full};
-use hyper::body::Body;
-use tokio::{sync::Semaphore, time::Instant};
+use tokio::time::Instant;
 use tower::Service;
-use wa_http::HttpClient;
+use wa_http_server::{RouteName, has_one_host};
 
-use self::route::Route;
-pub(crate) use crate::answer::{empty, not_allowed, retry_later};
-use crate::{
-    AnswerBody, AuthenticationError, Authenticator, Clock, Health, Keys, MediaHost, Principal, Push,
-    StorageReference, TokenIssuer,
-    answer::explained,
-    push::{BodyBroken, PushRoute, RequestBody},
-    rate::PerUser,
-    store::Store,
-    users::{UserLog, Users},
+use crate::http::{
+    AnswerBody, BodyBroken, JSON, RequestBody, empty, explained, is_known, not_allowed, unavailable,
 };
+use crate::keys::Keys;
+use crate::media::{MediaHost, StorageReference};
+use crate::push::Push;
+use crate::tokens::{Authenticator, Issuing, KnownUsers, TokenIssuer, UserStore};
+use crate::value::Clock;
 
 /// The third party's server without its sockets; cheap to clone.
 ///
@@ -47,8 +39,9 @@ use crate::{
 /// | `POST /token`, not recognised | 401 with `WWW-Authenticate: Bearer` |
 /// | `POST /token`, too often for one user | 429 with `Retry-After` |
 /// | `POST /token` with more than 4 KiB | 413 |
+/// | `DELETE /user`, recognised | 204: the user, their wake-ups and their files are forgotten |
 /// | `POST` of the push path | see [`Push`]; 404 [without it](Self::with_push) |
-/// | `POST /media`, and whatever a storage reference names | see [`MediaHost`]; 404 [without it](Self::with_media) |
+/// | `POST /media`, and what a storage reference names | see [`MediaHost`]; 404 [without it](Self::with_media) |
 /// | keys or clock out of order | 503 with `Retry-After` |
 /// | another method of these | 405 with `Allow` |
 /// | another path | 404 |
@@ -56,55 +49,43 @@ use crate::{
 ///
 /// The key set is sent as `application/json`, as the OpenID examples have it: every JOSE client takes that,
 /// while the registered `application/jwk-set+json` is refused by some.
-pub struct Integrator<A>(Arc<Shared<A>>);
+#[derive(Clone)]
+pub struct Integrator(Arc<Shared>);
 
-struct Shared<A> {
-    issuer: Arc<TokenIssuer>,
-    keys: Keys,
-    authenticator: A,
-    clock: Clock,
-    limit: PerUser,
-    room: Arc<Semaphore>,
-    signing: Arc<Semaphore>,
-    push: Option<Arc<dyn PushRoute>>,
+struct Shared {
+    issuing: Issuing,
+    push: Option<Push>,
     media: Option<MediaHost>,
-    users: Option<Arc<dyn UserLog>>,
-    health: Health,
 }
 
-/// The other end of the connection that a request came on, as one of its extensions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PeerAddress(pub SocketAddr);
+/// Where a request goes.
+enum Route {
+    Keys,
+    Token,
+    User,
+    Push,
+    Upload,
+    Hosted(StorageReference),
+    Refused(StatusCode),
+}
 
-impl<A: Authenticator> Integrator<A> {
+const TOKEN_PATH: &str = "/token";
+const USER_PATH: &str = "/user";
+const MEDIA_PATH: &str = "/media";
+
+impl Integrator {
     /// The server that issues with `issuer` and `keys` to the users `authenticator` recognises, at `clock`'s time,
     /// at most 60 tokens a minute for each.
     #[must_use]
-    pub fn new(issuer: TokenIssuer, keys: Keys, authenticator: A, clock: Clock) -> Self {
-        let processors = std::thread::available_parallelism().map_or(1, NonZero::get);
-        Self(Arc::new(Shared {
-            issuer: Arc::new(issuer),
-            keys,
-            authenticator,
-            limit: PerUser::new(TOKENS_A_MINUTE, clock.clone()),
-            clock,
-            room: Arc::new(Semaphore::new(WAITING_MAX)),
-            signing: Arc::new(Semaphore::new(SIGNING_OF_A_PROCESSOR * processors)),
-            push: None,
-            media: None,
-            users: None,
-            health: Health::new(),
-        }))
+    pub fn new(issuer: TokenIssuer, keys: Keys, authenticator: impl Authenticator, clock: Clock) -> Self {
+        let issuing = Issuing::new(issuer, keys, Arc::new(authenticator), clock);
+        Self(Arc::new(Shared { issuing, push: None, media: None }))
     }
 
     /// This server, taking WhatsApp's pushes. To be called before it is cloned.
     #[must_use]
-    pub fn with_push<S, C>(self, push: Push<S, C>) -> Self
-    where
-        S: Store + Clone,
-        C: HttpClient + 'static,
-    {
-        self.changed(|shared| shared.push = Some(Arc::new(push)))
+    pub fn with_push(self, push: Push) -> Self {
+        self.changed(|shared| shared.push = Some(push))
     }
 
     /// This server, hosting media. To be called before it is cloned.
@@ -118,23 +99,17 @@ impl<A: Authenticator> Integrator<A> {
 
     /// This server, noting in `store` who got a token. To be called before it is cloned.
     #[must_use]
-    pub fn with_users(self, store: impl Store) -> Self {
-        self.changed(|shared| shared.users = Some(Arc::new(Users::new(store))))
-    }
-
-    /// This server, ready only while the store answers. To be called before it is cloned.
-    #[must_use]
-    pub fn with_health(self, health: Health) -> Self {
-        self.changed(|shared| shared.health = health)
+    pub fn with_users(self, store: Arc<dyn UserStore>) -> Self {
+        self.changed(|shared| shared.issuing.remember(KnownUsers::new(store)))
     }
 
     /// This server with another number of tokens a minute for each user. To be called before it is cloned.
     #[must_use]
     pub fn with_tokens_a_minute(self, tokens: NonZeroU32) -> Self {
-        self.changed(|shared| shared.limit = PerUser::new(tokens, shared.clock.clone()))
+        self.changed(|shared| shared.issuing.limit(tokens))
     }
 
-    fn changed(mut self, change: impl FnOnce(&mut Shared<A>)) -> Self {
+    fn changed(mut self, change: impl FnOnce(&mut Shared)) -> Self {
         match Arc::get_mut(&mut self.0) {
             Some(shared) => change(shared),
             None => tracing::error!("a server that was cloned already is not changed"),
@@ -146,21 +121,20 @@ impl<A: Authenticator> Integrator<A> {
     #[must_use]
     pub fn push_url(&self) -> Option<String> {
         let push = self.0.push.as_ref()?;
-        Some(format!("{}{}", self.0.issuer.base_url(), push.path()))
+        Some(format!("{}{}", self.0.issuing.issuer.base_url(), push.path()))
     }
 
-    /// What [`failing`](Self::failing) may name.
-    pub const CHECKS: [&str; 4] = ["clock", "keys", "media", "store"];
+    /// The checks that [`failing`](Self::failing) may name.
+    pub const CHECKS: [&str; 2] = ["clock", "keys"];
 
-    /// What is out of order: the clock or the keys, so that no tokens can be issued, the blobs of hosted media as they
-    /// were used last, the store as [`Health`] found it last.
+    /// What is out of order in this server, and may be in order in another: its clock, or its keys, so that it can issue
+    /// no tokens.
     #[must_use]
     pub fn failing(&self) -> Vec<&'static str> {
-        let clock = self.0.clock.steady();
-        let keys = self.0.keys.signer(clock.as_ref().map_or_else(|_| self.0.clock.now(), |now| *now));
-        let media = self.0.media.as_ref().is_none_or(MediaHost::is_ready);
-        let checks = [clock.is_ok(), keys.is_ok(), media, self.0.health.is_good()];
-        let named = Self::CHECKS.into_iter().zip(checks);
+        let Issuing { clock, keys, .. } = &self.0.issuing;
+        let steady = clock.steady();
+        let signer = keys.signer(steady.as_ref().map_or_else(|_| clock.now(), |now| *now));
+        let named = Self::CHECKS.into_iter().zip([steady.is_ok(), signer.is_ok()]);
         named.filter_map(|(name, passes)| (!passes).then_some(name)).collect()
     }
 
@@ -173,25 +147,31 @@ impl<A: Authenticator> Integrator<A> {
     /// Where media is uploaded, if it is hosted.
     #[must_use]
     pub fn media_url(&self) -> Option<String> {
-        self.0.media.as_ref().map(|_| format!("{}{MEDIA_PATH}", self.0.issuer.base_url()))
+        self.0.media.as_ref().map(|_| format!("{}{MEDIA_PATH}", self.0.issuing.issuer.base_url()))
     }
 
     /// Where the keys are published.
     #[must_use]
     pub fn jwks_url(&self) -> String {
-        format!("{}{}", self.0.issuer.base_url(), self.0.issuer.jwks_path())
+        let issuer = &self.0.issuing.issuer;
+        format!("{}{}", issuer.base_url(), issuer.jwks_path())
     }
 
     /// Where tokens are asked for.
     #[must_use]
     pub fn token_url(&self) -> String {
-        format!("{}{TOKEN_PATH}", self.0.issuer.base_url())
+        format!("{}{TOKEN_PATH}", self.0.issuing.issuer.base_url())
+    }
+
+    /// The paths below the base URL that a push path must not be.
+    #[must_use]
+    pub fn taken_paths(jwks_path: &str) -> [String; 4] {
+        [jwks_path.to_owned(), TOKEN_PATH.to_owned(), USER_PATH.to_owned(), MEDIA_PATH.to_owned()]
     }
 }
 
-impl<A, B> Service<Request<B>> for Integrator<A>
+impl<B> Service<Request<B>> for Integrator
 where
-    A: Authenticator,
     B: Body<Data = Bytes> + Send + 'static,
 {
     type Response = Response<AnswerBody>;
@@ -205,32 +185,24 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (head, body) = request.into_parts();
         let asked_at = Instant::now();
-        let route = match self.0.route(&head) {
-            Route::Answered(name, response) => {
-                note(name, response.status(), asked_at);
-                return Answer::Ready(Some(response.map(AnswerBody::from)));
-            }
-            route => route,
+        let route = self.0.route(&head);
+        let name = route.name();
+        if let Some(slot) = head.extensions.get::<RouteName>() {
+            slot.set(name);
+        }
+        let at_once = match &route {
+            Route::Keys => Some(self.0.serve_keys(&head)),
+            Route::Refused(status) => Some(empty(*status)),
+            _ => None,
         };
+        if let Some(response) = at_once {
+            note(name, response.status(), asked_at);
+            return Answer::Ready(Some(response.map(AnswerBody::from)));
+        }
         let shared = Arc::clone(&self.0);
         Answer::Pending(Box::pin(async move {
             let body: RequestBody = body.map_err(|_| BodyBroken).boxed_unsync();
-            let name = route.name();
-            let answer = match (route, &shared.push, &shared.media) {
-                (Route::Token, _, _) => {
-                    explained(shared.serve_token(&head).await.map(AnswerBody::from), &head.method)
-                }
-                (Route::Push, Some(push), _) => push.answer(&head, body).await.map(AnswerBody::from),
-                (Route::Upload, _, Some(media)) => {
-                    explained(shared.upload(media, &head, body).await, &head.method)
-                }
-                (Route::Hosted(reference), _, Some(media)) => {
-                    let answer = shared.hosted(media, &reference, &head).await;
-                    // WhatsApp fetches; our own clients delete.
-                    if head.method == Method::DELETE { explained(answer, &head.method) } else { answer }
-                }
-                _ => empty(StatusCode::NOT_FOUND).map(AnswerBody::from),
-            };
+            let answer = shared.answer(route, &head, body).await;
             note(name, answer.status(), asked_at);
             answer
         }))
@@ -265,17 +237,63 @@ impl fmt::Debug for Answer {
     }
 }
 
-impl<A: Authenticator> Shared<A> {
+impl Route {
+    /// The label of metrics.
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Keys => "jwks",
+            Self::Token => "token",
+            Self::User => "user",
+            Self::Push => "push",
+            Self::Upload => "media_upload",
+            Self::Hosted(_) => "media",
+            Self::Refused(_) => "none",
+        }
+    }
+}
+
+impl Shared {
+    fn route(&self, request: &Parts) -> Route {
+        if !has_one_host(request) {
+            return Route::Refused(StatusCode::BAD_REQUEST);
+        }
+        let issuer = &self.issuing.issuer;
+        match request.uri.path().strip_prefix(issuer.base_url().path()) {
+            Some(path) if path == issuer.jwks_path() => Route::Keys,
+            Some(TOKEN_PATH) => Route::Token,
+            Some(USER_PATH) => Route::User,
+            Some(path) if self.push.as_ref().is_some_and(|push| push.path() == path) => Route::Push,
+            Some(MEDIA_PATH) if self.media.is_some() => Route::Upload,
+            Some(path) if self.media.is_some() => {
+                hosted(path).map_or(Route::Refused(StatusCode::NOT_FOUND), Route::Hosted)
+            }
+            _ => Route::Refused(StatusCode::NOT_FOUND),
+        }
+    }
+
+    async fn answer(&self, route: Route, head: &Parts, body: RequestBody) -> Response<AnswerBody> {
+        let ours = |answer: Response<Full<Bytes>>| explained(answer.map(AnswerBody::from), &head.method);
+        match (route, &self.push, &self.media) {
+            (Route::Token, _, _) => ours(self.issuing.answer(head).await),
+            (Route::User, _, _) => ours(self.forget(head).await),
+            (Route::Push, Some(push), _) => push.answer(head, body).await.map(AnswerBody::from),
+            (Route::Upload, _, Some(media)) => explained(self.upload(media, head, body).await, &head.method),
+            (Route::Hosted(reference), _, Some(media)) => {
+                let answer = self.hosted(media, &reference, head).await;
+                // WhatsApp fetches; our own clients delete.
+                if head.method == Method::DELETE { explained(answer, &head.method) } else { answer }
+            }
+            _ => empty(StatusCode::NOT_FOUND).map(AnswerBody::from),
+        }
+    }
+
     fn serve_keys(&self, request: &Parts) -> Response<Full<Bytes>> {
         if request.method != Method::GET && request.method != Method::HEAD {
             return not_allowed("GET, HEAD");
         }
-        let key_set = match self.keys.key_set(self.clock.now()) {
-            Ok(key_set) => key_set,
-            Err(_) => return retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS),
-        };
-        let mut tags = request.headers.get_all(header::IF_NONE_MATCH).iter();
-        let known = tags.any(|tags| tags.to_str().is_ok_and(|tags| key_set.matches(tags)));
+        let Ok(key_set) = self.issuing.keys.key_set(self.issuing.clock.now()) else { return unavailable() };
+        let etag = key_set.etag().to_str().unwrap_or_default();
+        let known = is_known(&request.headers, etag);
         let mut response = empty(if known { StatusCode::NOT_MODIFIED } else { StatusCode::OK });
         let headers = response.headers_mut();
         headers.insert(header::ETAG, key_set.etag().clone());
@@ -294,7 +312,7 @@ impl<A: Authenticator> Shared<A> {
 
     /// Recognises the user, and only then reads the file.
     async fn upload(&self, media: &MediaHost, request: &Parts, body: RequestBody) -> Response<AnswerBody> {
-        match self.principal(request).await {
+        match self.issuing.principal(request).await {
             Ok(principal) => media.upload(principal, request, body).await,
             Err(response) => response.map(AnswerBody::from),
         }
@@ -309,16 +327,14 @@ impl<A: Authenticator> Shared<A> {
     ) -> Response<AnswerBody> {
         let mut owner = None;
         if request.method == Method::DELETE {
-            match self.principal(request).await {
+            match self.issuing.principal(request).await {
                 Ok(principal) => owner = Some(principal),
                 Err(response) => return response.map(AnswerBody::from),
             }
         } else if media.needs_token() || request.headers.contains_key(header::AUTHORIZATION) {
             let refusal = match &self.push {
                 Some(push) => push.refusal(request).await,
-                None => {
-                    media.needs_token().then(|| retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS))
-                }
+                None => media.needs_token().then(unavailable),
             };
             if let Some(refusal) = refusal {
                 return refusal.map(AnswerBody::from);
@@ -327,59 +343,52 @@ impl<A: Authenticator> Shared<A> {
         media.hosted(reference, request, owner).await
     }
 
-    async fn principal(&self, request: &Parts) -> Result<Principal, Response<Full<Bytes>>> {
-        let now = self.clock.steady().map_err(|error| unavailable(&error))?;
-        self.authenticator.authenticate(request, now).await.map_err(unauthenticated)
+    /// Forgets the user who asks, or for whom the service's backend made a credential.
+    async fn forget(&self, request: &Parts) -> Response<Full<Bytes>> {
+        if request.method != Method::DELETE {
+            return not_allowed("DELETE");
+        }
+        let principal = match self.issuing.principal(request).await {
+            Ok(principal) => principal,
+            Err(response) => return response,
+        };
+        let user = principal.user_identifier();
+        let files = match &self.media {
+            Some(media) => media.forget_user(user).await,
+            None => Ok(0),
+        };
+        let forgotten = match files {
+            Ok(_) => self.issuing.forget(user).await,
+            Err(error) => Err(error),
+        };
+        match forgotten {
+            Ok(_) => empty(StatusCode::NO_CONTENT),
+            Err(error) => {
+                tracing::error!(%error, "a user was not forgotten");
+                unavailable()
+            }
+        }
     }
 }
 
-impl<A> Clone for Integrator<A> {
-    fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
-    }
-}
-
-impl<A> fmt::Debug for Integrator<A> {
+impl fmt::Debug for Integrator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Integrator").field("base_url", self.0.issuer.base_url()).finish_non_exhaustive()
+        f.debug_struct("Integrator")
+            .field("base_url", self.0.issuing.issuer.base_url())
+            .finish_non_exhaustive()
     }
 }
 
-const TOKEN_PATH: &str = "/token";
-const MEDIA_PATH: &str = "/media";
-const JSON: &str = "application/json";
-const CHALLENGE_MISSING: &str = "Bearer realm=\"wa-integrator\"";
-const CHALLENGE_REFUSED: &str = "Bearer realm=\"wa-integrator\", error=\"invalid_token\"";
-/// How many tokens are being signed or wait to be; beyond that the answer is 503.
-const WAITING_MAX: usize = 256;
-/// While one ends and the next is being handed over, a processor has others.
-const SIGNING_OF_A_PROCESSOR: usize = 4;
-const RETRY_SECONDS: u64 = 1;
-const TOKENS_A_MINUTE: NonZeroU32 = NonZeroU32::new(60).expect("not zero");
+/// What a path below the base URL names, with or without a slash at its end.
+fn hosted(path: &str) -> Option<StorageReference> {
+    let name = path.strip_prefix('/')?;
+    StorageReference::parse(name.strip_suffix('/').unwrap_or(name))
+}
 
-/// Counts an answer. Routes and statuses are few, whoever asks for whatever.
+/// Records one answer. Labels come from a fixed set, so the number of series is bounded.
 fn note(route: &'static str, status: StatusCode, asked_at: Instant) {
     tracing::Span::current().record("route", route).record("status", i64::from(status.as_u16()));
     let labels = [("route", route.to_owned()), ("status", status.as_str().to_owned())];
     metrics::counter!("wa_integrator_requests_total", &labels).increment(1);
     metrics::histogram!("wa_integrator_request_seconds", "route" => route).record(asked_at.elapsed());
-}
-
-/// One answer for every refused credential; which check it failed is only in the log.
-fn unauthenticated(error: AuthenticationError) -> Response<Full<Bytes>> {
-    if error == AuthenticationError::Unavailable {
-        return retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS);
-    }
-    tracing::debug!(%error, "credential refused");
-    let missing = error == AuthenticationError::Missing;
-    let challenge = if missing { CHALLENGE_MISSING } else { CHALLENGE_REFUSED };
-    let mut response = empty(StatusCode::UNAUTHORIZED);
-    response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
-    response
-}
-
-/// Nothing is wrong with the request.
-fn unavailable(error: &dyn std::error::Error) -> Response<Full<Bytes>> {
-    tracing::error!(%error, "no token issued");
-    retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS)
 }

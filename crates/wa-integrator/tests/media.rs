@@ -10,26 +10,25 @@ mod fixture {
     pub(crate) mod server;
 }
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use fixture::server::{NOW, SECRET, bearer, integrator};
 use http::{Method, Request, Response, StatusCode, header};
-use http_body_util::{BodyExt as _, Full, StreamBody, combinators::UnsyncBoxBody};
-use hyper::body::Frame;
+use http_body::Frame;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Full, StreamBody};
 use sha2::{Digest as _, Sha256};
 use tower::Service as _;
 use wa_integrator::{
-    Blobs, Clock, Integrator, MediaHost, MediaIndex, MediaQuota, MediaRules, SharedSecret, UserIdentifier,
+    Blobs, Clock, Integrator, MediaHost, MediaQuota, MediaRules, MediaStore, Removal, SharedSecret,
+    SqliteMedia, UserIdentifier,
 };
 use wa_profile::{MediaFetchAuth, Profile};
 
@@ -92,7 +91,7 @@ suite!(
 );
 
 struct World {
-    server: Integrator<SharedSecret>,
+    server: Integrator,
     host: MediaHost,
     hand: Arc<AtomicU64>,
     directory: tempfile::TempDir,
@@ -111,14 +110,16 @@ impl World {
         let shown = Arc::clone(&hand);
         let clock = Clock::from_fn(move || shown.load(Ordering::Relaxed));
         let media = directory.path().join("media");
-        let index = || MediaIndex::open(&directory.path().join("media.sqlite")).unwrap();
+        let index = || -> Arc<dyn MediaStore> {
+            Arc::new(SqliteMedia::open(&directory.path().join("media.sqlite")).unwrap())
+        };
         let rules = change(MediaRules::new(&Profile::default().media));
         #[cfg(feature = "s3")]
         if !matches!(place, Place::Files) {
             let bucket = fixture::bucket::Bucket::start(directory.path().join("s3")).await;
             let index = match place {
                 #[cfg(all(unix, feature = "postgres"))]
-                Place::BucketAndPostgres(server) => MediaIndex::in_postgres(&server.store().await),
+                Place::BucketAndPostgres(server) => Arc::new(server.store().await),
                 _ => index(),
             };
             let host = MediaHost::new(Blobs::in_bucket(&bucket.bucket()).unwrap(), index, rules, clock);
@@ -391,7 +392,7 @@ async fn an_upload_that_is_not_as_declared_leaves_nothing(place: Place<'_>) {
         assert_eq!(world.ask(request).await.status().as_u16(), status, "{name}");
         assert!(world.files().is_empty(), "{name}");
     }
-    let findings = world.host.check(true, false).await.unwrap();
+    let findings = world.host.check(true, Removal::Nothing).await.unwrap();
     assert_eq!((findings.sound, findings.uploading, findings.is_sound()), (0, 0, true));
 }
 
@@ -454,12 +455,12 @@ async fn what_a_crash_leaves_is_swept() {
     }
     uploading.abort();
     assert_eq!(world.host.sweep().await.unwrap().broken, 0, "it may still be under way");
-    assert_eq!(world.host.check(false, false).await.unwrap().uploading, 1);
+    assert_eq!(world.host.check(false, Removal::Nothing).await.unwrap().uploading, 1);
     let swept = world.host.sweep_at_start().await.unwrap();
     assert_eq!((swept.broken, swept.expired), (1, 0));
     assert_eq!(world.files().len(), 1);
     assert_eq!(world.get(&kept, &[]).await.status(), StatusCode::OK);
-    assert!(world.host.check(true, false).await.unwrap().is_sound());
+    assert!(world.host.check(true, Removal::Nothing).await.unwrap().is_sound());
 }
 
 #[tokio::test]
@@ -473,25 +474,103 @@ async fn a_check_finds_what_is_missing_corrupt_and_nobodys() {
     fs::remove_file(holding(b"another")).unwrap();
     fs::write(holding(b"a third"), "a thirD").unwrap();
     fs::write(holding(b"a fourth"), "a fourth and more").unwrap();
-    let orphan = world.directory.path().join("media").join("00");
-    fs::create_dir_all(&orphan).unwrap();
-    fs::write(orphan.join(hex::encode([0; 32])), "orphan").unwrap();
-    fs::write(orphan.join(format!("{}#1", hex::encode([1; 32]))), "left").unwrap();
-    fs::write(orphan.join("stranger"), "x").unwrap();
-    let findings = world.host.check(true, false).await.unwrap();
+    orphans(&world, 3);
+    let findings = world.host.check(true, Removal::Nothing).await.unwrap();
     assert_eq!((findings.sound, findings.missing.len(), findings.corrupt.len()), (1, 2, 1));
-    assert_eq!((findings.orphans, findings.orphan_bytes, findings.removed), (3, 11, 0));
+    assert_eq!((findings.orphans, findings.orphan_bytes, findings.removed), (3, 18, 0));
     assert!(!findings.is_sound());
-    let findings = world.host.check(false, true).await.unwrap();
+    let findings = world.host.check(false, Removal::Exactly(3)).await.unwrap();
     assert_eq!((findings.sound, findings.orphans, findings.removed), (2, 3, 3));
-    assert_eq!(world.host.check(false, false).await.unwrap().orphans, 0);
+    assert_eq!(world.host.check(false, Removal::Nothing).await.unwrap().orphans, 0);
+}
+
+/// Files that no row knows, and that have lain there for two days.
+fn orphans(world: &World, number: u8) -> Vec<PathBuf> {
+    let directory = world.directory.path().join("media").join("00");
+    fs::create_dir_all(&directory).unwrap();
+    let names = [hex::encode([0; 32]), format!("{}#1", hex::encode([1; 32])), "stranger".to_owned()];
+    let further = (2..number).map(|number| hex::encode([number; 32]));
+    let paths: Vec<_> = names.into_iter().chain(further).take(number.into()).collect();
+    let paths: Vec<_> = paths.into_iter().map(|name| directory.join(name)).collect();
+    for path in &paths {
+        fs::write(path, "orphan").unwrap();
+        grow_old(path);
+    }
+    paths
+}
+
+fn grow_old(path: &Path) {
+    let then = std::time::UNIX_EPOCH + Duration::from_secs(NOW - 2 * 24 * 3600);
+    fs::File::options().write(true).open(path).unwrap().set_modified(then).unwrap();
+}
+
+/// The index of another moment must not be the end of all files (A9).
+#[tokio::test]
+async fn a_check_never_empties_the_place() {
+    let world = World::new(Place::Files, |rules| rules).await;
+    world.hosted(BLOB).await;
+    for path in orphans(&world, 5) {
+        assert!(path.exists());
+    }
+    let findings = world.host.check(false, Removal::Plausible).await.unwrap();
+    assert_eq!(
+        (findings.orphans, findings.old_orphans, findings.removed),
+        (5, 5, 0),
+        "five of six are too many"
+    );
+    let findings = world.host.check(false, Removal::Exactly(4)).await.unwrap();
+    assert_eq!(findings.removed, 0, "somebody counted others");
+    let findings = world.host.check(false, Removal::Exactly(5)).await.unwrap();
+    assert_eq!((findings.removed, world.files().len()), (5, 1));
+
+    // Few, and yet one that came a moment ago stays: an upload may be under way.
+    for number in 0..20_u8 {
+        world.hosted(&[number; 9]).await;
+    }
+    let orphans = orphans(&world, 2);
+    fs::write(&orphans[0], "new").unwrap();
+    let findings = world.host.check(false, Removal::Plausible).await.unwrap();
+    assert_eq!((findings.orphans, findings.old_orphans, findings.removed), (2, 1, 1));
+    assert!(orphans[0].exists() && !orphans[1].exists());
+
+    // An index that is empty is the wrong one.
+    let other = World::new(Place::Files, |rules| rules).await;
+    let lost = orphans_of(&other);
+    let findings = other.host.check(false, Removal::Plausible).await.unwrap();
+    assert_eq!((findings.orphans, findings.removed), (1, 0));
+    assert!(lost.exists());
+}
+
+fn orphans_of(world: &World) -> PathBuf {
+    orphans(world, 1).remove(0)
+}
+
+/// One file that cannot be removed is not the end of sweeping (A6).
+#[tokio::test]
+async fn a_file_that_cannot_be_removed_hinders_nothing() {
+    let world = World::new(Place::Files, |rules| rules.with_kept(Duration::from_secs(60))).await;
+    for number in 0..5_u8 {
+        world.hosted(&[number; 9]).await;
+    }
+    // Where a file should be there is a directory, which nobody removes as a file.
+    let stubborn = world.files().remove(0);
+    fs::remove_file(&stubborn).unwrap();
+    fs::create_dir(&stubborn).unwrap();
+    fs::write(stubborn.join("x"), "x").unwrap();
+    world.pass(61);
+    let swept = world.host.sweep().await.unwrap();
+    assert_eq!((swept.expired, swept.failed), (4, 1));
+    assert_eq!(world.files(), [stubborn.join("x")]);
+    fs::remove_dir_all(&stubborn).unwrap();
+    let swept = world.host.sweep().await.unwrap();
+    assert_eq!((swept.expired, swept.failed), (1, 0), "and it is tried again");
 }
 
 #[tokio::test]
 async fn a_disk_that_fails_is_not_a_file_that_is_gone() {
     let world = World::new(Place::Files, |rules| rules).await;
     let path = world.hosted(BLOB).await;
-    assert!(world.server.is_ready());
+    assert!(world.host.is_ready());
     let (media, away) = (world.directory.path().join("media"), world.directory.path().join("away"));
     fs::rename(&media, &away).unwrap();
     fs::write(&media, "no directory").unwrap();
@@ -500,12 +579,12 @@ async fn a_disk_that_fails_is_not_a_file_that_is_gone() {
         (got.status(), &got.headers()[header::RETRY_AFTER]),
         (StatusCode::SERVICE_UNAVAILABLE, &"1".parse().unwrap())
     );
-    assert!(!world.server.is_ready());
+    assert!(!world.host.is_ready() && world.server.is_ready(), "no replica leaves for what all share");
     assert_eq!(world.ask(upload("alice", BLOB)).await.status(), StatusCode::SERVICE_UNAVAILABLE);
     fs::remove_file(&media).unwrap();
     fs::rename(&away, &media).unwrap();
     assert_eq!(world.get(&path, &[]).await.body(), BLOB);
-    assert!(world.server.is_ready());
+    assert!(world.host.is_ready());
 }
 
 #[cfg(unix)]
@@ -588,19 +667,19 @@ async fn a_bucket_that_is_away_is_said_to_be_and_comes_back_by_itself() {
         assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
         assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
     }
-    assert!(!world.server.is_ready());
+    assert!(!world.host.is_ready());
     bucket.restart().await;
     // Nobody asks for anything meanwhile.
     for _ in 0..400 {
-        if world.server.is_ready() {
+        if world.host.is_ready() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
-    assert!(world.server.is_ready());
+    assert!(world.host.is_ready());
     assert_eq!(world.get(&path, &[]).await.body(), BLOB);
     world.hosted(b"another").await;
-    let findings = world.host.check(true, false).await.unwrap();
+    let findings = world.host.check(true, Removal::Nothing).await.unwrap();
     assert_eq!((findings.sound, findings.orphans, findings.missing.len()), (2, 0, 0));
     running.abort();
 }
@@ -615,7 +694,7 @@ async fn a_server_that_starts_leaves_the_others_uploads_alone() {
     let host = || {
         let rules = MediaRules::new(&Profile::default().media);
         let blobs = Blobs::local(directory.path()).unwrap();
-        MediaHost::new(blobs, MediaIndex::in_postgres(&store), rules, Clock::from_fn(|| NOW))
+        MediaHost::new(blobs, Arc::new(store.clone()), rules, Clock::from_fn(|| NOW))
     };
     let (mut uploads, _) = integrator(BASE);
     uploads = uploads.with_media(host());
@@ -627,6 +706,6 @@ async fn a_server_that_starts_leaves_the_others_uploads_alone() {
     }
     let starting = host();
     assert_eq!(starting.sweep_at_start().await.unwrap().broken, 0);
-    assert_eq!(starting.check(false, false).await.unwrap().uploading, 1);
+    assert_eq!(starting.check(false, Removal::Nothing).await.unwrap().uploading, 1);
     uploading.abort();
 }

@@ -7,13 +7,16 @@ mod fixture {
     pub(crate) mod postgres;
 }
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use fixture::postgres::Postgres;
-use rand::{RngExt as _, SeedableRng as _, rngs::StdRng};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 use wa_integrator::{
-    Clock, KeyKeeper, KeyRules, NewWakeUp, Outcome, PostgresAddress, PostgresStore, Store, StoreError,
-    UserIdentifier, WakeUp,
+    Clock, KeyKeeper, KeyRules, KeyStore as _, NewWakeUp, OutboxStore as _, Outcome, PostgresAddress,
+    PostgresStore, Store as _, StoreError, UserIdentifier, WakeUp,
 };
 
 const T: u64 = 1_700_000_000;
@@ -24,6 +27,7 @@ fn push(name: &str, at: u64) -> NewWakeUp {
         user: UserIdentifier::new(name, 40).unwrap(),
         sinks: ["one".to_owned()].into(),
         received_at: at,
+        due_at: at,
         expires_at: at + 1000,
         for_strangers: true,
     }
@@ -78,6 +82,8 @@ async fn the_tables_are_made_once_and_a_newer_programs_are_left_alone() {
     let nowhere = url.replace("dbname=test", "dbname=none");
     assert_eq!(connect(&nowhere).await.unwrap_err(), StoreError::Refused);
     execute(&url, "UPDATE wa_integrator.version SET number = 99").await;
+    assert!(connect(&url).await.is_ok(), "it says that this program may use it");
+    execute(&url, "UPDATE wa_integrator.version SET min_compatible = 99").await;
     assert_eq!(connect(&url).await.unwrap_err(), StoreError::Version { found: 99 });
 
     execute(&url, "CREATE DATABASE latin ENCODING 'LATIN1' TEMPLATE template0").await;
@@ -112,6 +118,7 @@ async fn what_one_server_delivers_the_other_is_not_given() {
     assert_eq!(due(&other, T + 60).await, ["alice"], "the first has died");
     assert_eq!(due(&one, T + 61).await, [""; 0]);
     // A push meanwhile, and a delivery that ends: given back to everybody.
+    let taken = other.due_wake_ups("one", T + 61, 9).await.unwrap().remove(0);
     one.put_wake_up(push("alice", T + 62)).await.unwrap();
     let stale = WakeUp {
         sink: "one".to_owned(),
@@ -120,6 +127,7 @@ async fn what_one_server_delivers_the_other_is_not_given() {
         received_at: T,
         attempts: 0,
         expires_at: T + 1000,
+        id: taken.id,
     };
     other.settle(stale, Outcome::Delivered).await.unwrap();
     let again = one.due_wake_ups("one", T + 62, 9).await.unwrap().remove(0);
@@ -151,7 +159,8 @@ async fn the_others_are_told_of_keys_and_wake_ups() {
     let url = server.database().await;
     let (one, other) = (connect(&url).await.unwrap(), connect(&url).await.unwrap());
     let rules = KeyRules::new(Duration::from_secs(DAY), Duration::from_secs(3600));
-    let (command, running) = (KeyKeeper::new(one.clone(), rules), KeyKeeper::new(other.clone(), rules));
+    let (command, running) =
+        (KeyKeeper::new(Arc::new(one.clone()), rules), KeyKeeper::new(Arc::new(other.clone()), rules));
     running.refresh(T).await.unwrap();
     let keys = running.keys();
     let before = keys.signer(T).unwrap().public_key().clone();
@@ -233,7 +242,7 @@ async fn no_server_signs_with_a_key_that_another_does_not_publish() {
         .with_period(Duration::from_secs(3 * DAY));
     let mut servers = Vec::new();
     for _ in 0..2 {
-        servers.push(KeyKeeper::new(connect(&url).await.unwrap(), rules));
+        servers.push(KeyKeeper::new(Arc::new(connect(&url).await.unwrap()), rules));
     }
     let (mut now, mut signed, mut compared) = (T, BTreeSet::new(), 0);
     for step in 0..90 {

@@ -7,32 +7,29 @@ mod fixture {
     pub(crate) mod whatsapp;
 }
 
-use std::{
-    num::NonZeroU32,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, AtomicUsize, Ordering},
-    },
-    task::{Context, Poll},
-};
+use std::num::NonZeroU32;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
-use fixture::{
-    server::{NOW, SECRET, bearer, integrator},
-    whatsapp::{KID, Published, claims, key_set, push, signed, whatsapps_key},
-};
+use fixture::server::{NOW, SECRET, bearer, integrator};
+use fixture::whatsapp::{KID, Published, claims, key_set, push, signed, whatsapps_key};
 use http::{Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tower::Service as _;
 use wa_integrator::{
-    Clock, Counts, DeliveryRules, Integrator, KeyCache, KeyCacheRules, KeyTable, Keys, MemoryStore,
-    NewWakeUp, Outbox, Outcome, Push, PushRules, Put, SharedSecret, SigningKey, Store, StoreError, Strangers,
-    TokenIssuer, UserIdentifier, WakeUp,
+    Clock, Counts, DeadLetter, DeliveryRules, Integrator, KeyStore, KeyTable, Keys, MemoryStore, NewWakeUp,
+    Outbox, OutboxStore, Outcome, Push, PushRules, Put, Selection, SharedSecret, SigningKey, StoreError,
+    Strangers, TokenIssuer, UserIdentifier, UserStore, WakeUp, rs256,
 };
+use wa_jwt::{KeyCache, KeyCacheRules};
 use wa_profile::Profile;
 
 const BASE: &str = "https://integrator.example";
@@ -117,7 +114,7 @@ async fn every_bad_token_gets_the_same_answer() {
     answers.dedup();
     assert_eq!(answers.len(), 1, "{answers:?}");
     assert!(answers[0].contains("error=\\\"invalid_token\\\""));
-    assert_eq!(world.store.inner.counts().await.unwrap().waiting, 0);
+    assert_eq!(OutboxStore::counts(&*world.store.inner).await.unwrap().waiting, 0);
     assert_eq!(world.published.asked.load(Ordering::Relaxed), 1, "unknown keys are asked for once");
 }
 
@@ -180,16 +177,16 @@ async fn an_endless_body_is_not_read_to_its_end() {
 /// A body of as many kilobytes as are asked for, a megabyte at most; counts them.
 struct Endless(Arc<AtomicUsize>);
 
-impl hyper::body::Body for Endless {
+impl http_body::Body for Endless {
     type Data = Bytes;
     type Error = std::convert::Infallible;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         _: &mut Context<'_>,
-    ) -> Poll<Option<Result<hyper::body::Frame<Bytes>, Self::Error>>> {
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
         let read = self.0.fetch_add(1, Ordering::Relaxed);
-        Poll::Ready((read < 1024).then(|| Ok(hyper::body::Frame::data(Bytes::from_static(&[b' '; 1024])))))
+        Poll::Ready((read < 1024).then(|| Ok(http_body::Frame::data(Bytes::from_static(&[b' '; 1024])))))
     }
 }
 
@@ -222,13 +219,13 @@ async fn strangers_are_treated_as_configured() {
             let nobody = world.ask(push("/push", &world.token(), &impossible)).await;
             assert_eq!(nobody.status(), status, "{strangers:?} {impossible}");
         }
-        assert_eq!(world.store.inner.counts().await.unwrap().waiting, waiting, "{strangers:?}");
+        assert_eq!(OutboxStore::counts(&*world.store.inner).await.unwrap().waiting, waiting, "{strangers:?}");
         assert_eq!(world.store.puts.load(Ordering::Relaxed), 2, "a stranger takes the store's time too");
     }
 }
 
 #[tokio::test]
-async fn limits_say_when_to_come_back() {
+async fn whatsapp_is_asked_to_come_back_only_if_everybody_is_pushed_too_often() {
     let (two, five) = (NonZeroU32::new(2).unwrap(), NonZeroU32::new(5).unwrap());
     let world = World::new(|rules| rules.with_limits(two, five));
     let status = async |to: &str| {
@@ -236,28 +233,35 @@ async fn limits_say_when_to_come_back() {
         let retry = response.headers().get(header::RETRY_AFTER).map(|it| it.to_str().unwrap().to_owned());
         (response.status().as_u16(), retry)
     };
+    for _ in 0..2 {
+        assert_eq!(status("alice").await, (200, None));
+    }
+    let first = world.store.inner.due_wake_ups("sink", NOW, 9).await.unwrap().remove(0);
+    world.store.inner.settle(first, Outcome::Delivered).await.unwrap();
+    // Woken often enough: taken all the same, and brought later (A19).
     assert_eq!(status("alice").await, (200, None));
-    assert_eq!(status("alice").await, (200, None));
-    assert_eq!(status("alice").await, (429, Some("30".to_owned())));
+    assert_eq!(world.store.inner.due_wake_ups("sink", NOW + 29, 9).await.unwrap(), []);
+    assert_eq!(world.store.inner.due_wake_ups("sink", NOW + 30, 9).await.unwrap().len(), 1);
     assert_eq!(status("bob").await, (200, None));
     assert_eq!(status("carol").await, (200, None));
     assert_eq!(status("dave").await, (429, Some("1".to_owned())), "five a second for all");
-    world.hand.fetch_add(30, Ordering::Relaxed);
-    assert_eq!(status("alice").await, (200, None));
+    // And no clock that is set makes it otherwise (A15).
+    world.hand.fetch_add(1800, Ordering::Relaxed);
+    assert_eq!(status("dave").await.0, 429);
 }
 
 #[tokio::test]
-async fn without_room_it_is_refused_before_any_work() {
+async fn without_room_it_is_refused_and_who_is_not_whatsapp_takes_none() {
     let world = World::new(|rules| rules.with_at_a_time(1));
     world.store.hold.store(1, Ordering::Relaxed);
     let mut server = world.server.clone();
     let first = tokio::spawn(server.call(push("/push", &world.token(), ALICE)));
     world.store.reached.notified().await;
-    for token in [world.token(), "bad".to_owned()] {
-        let response = world.ask(push("/push", &token, ALICE)).await;
-        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
-        assert_eq!(response.headers()[header::RETRY_AFTER], "1");
-    }
+    let response = world.ask(push("/push", &world.token(), ALICE)).await;
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()[header::RETRY_AFTER], "1");
+    // Room is for those who showed a token (A20).
+    assert_eq!(world.ask(push("/push", "bad", ALICE)).await.status(), StatusCode::UNAUTHORIZED);
     world.store.go_on.notify_one();
     let Ok(response) = first.await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
@@ -354,7 +358,7 @@ fn token_request(user: &str) -> Request<Full<Bytes>> {
 
 /// An integrator that takes pushes, and everything around it.
 struct World {
-    server: Integrator<SharedSecret>,
+    server: Integrator,
     store: Gate,
     published: Published,
     hand: Arc<AtomicU64>,
@@ -368,11 +372,11 @@ impl World {
         let clock = Clock::from_fn(move || shown.load(Ordering::Relaxed));
         let (store, published) = (Gate::default(), Published::new());
         let url = http::Uri::from_static("https://whatsapp.com/.well-known/jwks");
-        let keys = Arc::new(KeyCache::new(published.clone(), url, KeyCacheRules::default()));
+        let keys = KeyCache::new(published.clone(), url, KeyCacheRules::default(), rs256);
         let (sink, _) = wa_integrator::ChannelSink::new("sink", 1);
-        let outbox = Outbox::new(store.clone(), vec![Arc::new(sink)], DeliveryRules::default());
+        let outbox = Outbox::new(Arc::new(store.clone()), vec![Arc::new(sink)], DeliveryRules::default());
         let rules = change(PushRules::new(&profile.push, &base, 40));
-        let push = Push::new(store.clone(), outbox, keys, rules, clock.clone());
+        let push = Push::new(Arc::new(store.clone()), outbox, keys, rules, clock.clone());
         let issuer = TokenIssuer::new(base, &profile.token, profile.token.lifetime_max).unwrap();
         let server = Integrator::new(
             issuer,
@@ -380,7 +384,7 @@ impl World {
             SharedSecret::new(SECRET, 40),
             clock,
         );
-        let server = server.with_push(push).with_users(store.clone());
+        let server = server.with_push(push).with_users(Arc::new(store.clone()));
         Self { server, store, published, hand }
     }
 
@@ -407,7 +411,8 @@ struct Gate {
     puts: Arc<AtomicUsize>,
 }
 
-impl Store for Gate {
+#[async_trait]
+impl KeyStore for Gate {
     async fn keys(&self) -> Result<KeyTable, StoreError> {
         self.inner.keys().await
     }
@@ -415,7 +420,10 @@ impl Store for Gate {
     async fn replace_keys(&self, table: KeyTable) -> Result<(), StoreError> {
         self.inner.replace_keys(table).await
     }
+}
 
+#[async_trait]
+impl UserStore for Gate {
     async fn remember_user(&self, user: UserIdentifier, now: u64) -> Result<(), StoreError> {
         self.inner.remember_user(user, now).await
     }
@@ -423,7 +431,10 @@ impl Store for Gate {
     async fn forget_user(&self, user: UserIdentifier) -> Result<bool, StoreError> {
         self.inner.forget_user(user).await
     }
+}
 
+#[async_trait]
+impl OutboxStore for Gate {
     async fn put_wake_up(&self, wake_up: NewWakeUp) -> Result<Put, StoreError> {
         self.puts.fetch_add(1, Ordering::Relaxed);
         if let Some(error) = self.error.lock().unwrap().take() {
@@ -451,5 +462,21 @@ impl Store for Gate {
 
     async fn counts(&self) -> Result<Counts, StoreError> {
         self.inner.counts().await
+    }
+
+    async fn next_due(&self, sink: &str) -> Result<Option<u64>, StoreError> {
+        self.inner.next_due(sink).await
+    }
+
+    async fn dead_letters(&self, of: Selection, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.inner.dead_letters(of, limit).await
+    }
+
+    async fn revive(&self, of: Selection, now: u64, expires_at: u64) -> Result<u64, StoreError> {
+        self.inner.revive(of, now, expires_at).await
+    }
+
+    async fn drop_wake_ups(&self, of: Selection, waiting: bool) -> Result<u64, StoreError> {
+        self.inner.drop_wake_ups(of, waiting).await
     }
 }

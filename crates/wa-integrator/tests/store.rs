@@ -10,8 +10,8 @@ mod fixture {
 use std::sync::Arc;
 
 use wa_integrator::{
-    Counts, KeyEntry, KeyState, KeyTable, MemoryStore, NewWakeUp, Outcome, Put, SigningKey, SqliteStore,
-    Store, StoreError, StoredKey, UserIdentifier, WakeUp,
+    Counts, KeyEntry, KeyState, KeyTable, MemoryStore, NewWakeUp, OutboxStore as _, Outcome, Put, Selection,
+    SigningKey, SqliteStore, Store, StoreError, StoredKey, UserIdentifier, UserStore as _, WakeUp,
 };
 use zeroize::Zeroizing;
 
@@ -55,6 +55,9 @@ suite!(
     a_wake_up_waits_until_it_is_settled,
     a_second_push_is_folded_into_the_first,
     a_push_during_a_delivery_stays_due,
+    a_late_settling_takes_nothing_away,
+    a_push_pulls_a_waiting_wake_up_forward,
+    dead_letters_are_shown_tried_again_and_dropped,
     due_is_a_matter_of_time_and_sink,
     users_are_remembered_and_forgotten,
     strangers_are_told_apart,
@@ -63,7 +66,7 @@ suite!(
     a_shared_store_is_a_store,
 );
 
-async fn keys_are_replaced_whole_and_in_order(store: &impl Store) {
+async fn keys_are_replaced_whole_and_in_order(store: &dyn Store) {
     assert_eq!(store.keys().await, Ok(KeyTable::default()));
     let key = SigningKey::generate().unwrap();
     let entry = |state, since| KeyEntry {
@@ -86,7 +89,7 @@ async fn keys_are_replaced_whole_and_in_order(store: &impl Store) {
     assert_eq!(store.keys().await, Ok(fewer));
 }
 
-async fn of_two_who_replace_the_keys_one_is_told(store: &impl Store) {
+async fn of_two_who_replace_the_keys_one_is_told(store: &dyn Store) {
     let table = |generation, seen_at| KeyTable { generation, seen_at, keys: Vec::new() };
     assert_eq!(store.replace_keys(table(1, T)).await, Ok(()));
     for generation in [0, 1, 3, u64::MAX] {
@@ -96,7 +99,7 @@ async fn of_two_who_replace_the_keys_one_is_told(store: &impl Store) {
     assert_eq!(store.replace_keys(table(2, T + 2)).await, Ok(()));
 }
 
-async fn a_wake_up_waits_until_it_is_settled(store: &impl Store) {
+async fn a_wake_up_waits_until_it_is_settled(store: &dyn Store) {
     store.put_wake_up(push("alice", &["one", "other"], T)).await.unwrap();
     let waiting = due(store, "one", T).await;
     let expected = WakeUp {
@@ -106,6 +109,7 @@ async fn a_wake_up_waits_until_it_is_settled(store: &impl Store) {
         received_at: T,
         attempts: 0,
         expires_at: T + 1000,
+        id: waiting[0].id,
     };
     assert_eq!(waiting, std::slice::from_ref(&expected));
     assert_eq!(due(store, "one", T).await, std::slice::from_ref(&expected), "asking changes nothing");
@@ -123,7 +127,7 @@ async fn a_wake_up_waits_until_it_is_settled(store: &impl Store) {
     assert_eq!(counts, Counts { waiting: 0, next_due: None, dead: 1, users: 0 });
 }
 
-async fn a_second_push_is_folded_into_the_first(store: &impl Store) {
+async fn a_second_push_is_folded_into_the_first(store: &dyn Store) {
     for second in 0..3 {
         store.put_wake_up(push("alice", &["one"], T + second)).await.unwrap();
     }
@@ -133,7 +137,7 @@ async fn a_second_push_is_folded_into_the_first(store: &impl Store) {
     assert_eq!((waiting.len(), alice.count, alice.received_at, alice.expires_at), (2, 3, T + 2, T + 1002));
 }
 
-async fn a_push_during_a_delivery_stays_due(store: &impl Store) {
+async fn a_push_during_a_delivery_stays_due(store: &dyn Store) {
     let outcomes = [Outcome::Delivered, Outcome::Retry { at: T + 500 }, Outcome::Dead { at: T }];
     for (number, outcome) in outcomes.into_iter().enumerate() {
         let name = format!("user {number}");
@@ -142,13 +146,80 @@ async fn a_push_during_a_delivery_stays_due(store: &impl Store) {
         store.put_wake_up(push(&name, &["one"], T + 1)).await.unwrap();
         store.settle(delivering, outcome).await.unwrap();
         let waiting = due(store, "one", T + 1).await;
-        assert_eq!((waiting.len(), waiting[0].count, waiting[0].attempts), (1, 2, 0), "{outcome:?}");
+        let attempts = u32::from(outcome != Outcome::Delivered);
+        assert_eq!((waiting.len(), waiting[0].count, waiting[0].attempts), (1, 2, attempts), "{outcome:?}");
         store.settle(waiting[0].clone(), Outcome::Delivered).await.unwrap();
     }
     assert_eq!(store.counts().await.unwrap().dead, 0);
 }
 
-async fn due_is_a_matter_of_time_and_sink(store: &impl Store) {
+/// Somebody settles what was settled, and put again, since they took it (A10).
+async fn a_late_settling_takes_nothing_away(store: &dyn Store) {
+    for outcome in [Outcome::Delivered, Outcome::Retry { at: T + 500 }, Outcome::Dead { at: T }] {
+        store.put_wake_up(push("alice", &["one"], T)).await.unwrap();
+        let taken = due(store, "one", T).await.remove(0);
+        store.settle(taken.clone(), Outcome::Delivered).await.unwrap();
+        store.put_wake_up(push("alice", &["one"], T)).await.unwrap();
+        store.settle(taken.clone(), outcome).await.unwrap();
+        let waiting = due(store, "one", T).await;
+        assert_eq!((waiting.len(), waiting[0].count, waiting[0].attempts), (1, 1, 0), "{outcome:?}");
+        assert_ne!(waiting[0].id, taken.id);
+        store.settle(waiting[0].clone(), Outcome::Delivered).await.unwrap();
+    }
+    assert_eq!(store.counts().await.unwrap().dead, 0);
+}
+
+/// What failed waits for long; a new push does not wait with it (A12).
+async fn a_push_pulls_a_waiting_wake_up_forward(store: &dyn Store) {
+    store.put_wake_up(push("alice", &["one"], T)).await.unwrap();
+    let taken = due(store, "one", T).await.remove(0);
+    store.settle(taken, Outcome::Retry { at: T + 900 }).await.unwrap();
+    assert_eq!(due(store, "one", T + 5).await, []);
+    store.put_wake_up(push("alice", &["one"], T + 5)).await.unwrap();
+    let waiting = due(store, "one", T + 5).await;
+    assert_eq!((waiting.len(), waiting[0].count), (1, 2));
+    // One that is due already does not wait for a later one.
+    let later = NewWakeUp { due_at: T + 60, ..push("alice", &["one"], T + 6) };
+    store.put_wake_up(later).await.unwrap();
+    assert_eq!(due(store, "one", T + 6).await.len(), 1);
+}
+
+async fn dead_letters_are_shown_tried_again_and_dropped(store: &dyn Store) {
+    for (number, name) in ["alice", "bob", "carol"].into_iter().enumerate() {
+        let number = u64::try_from(number).unwrap();
+        for sink in ["one", "other"] {
+            store.put_wake_up(push(name, &[sink], T)).await.unwrap();
+            let taken = due(store, sink, T).await.remove(0);
+            store.settle(taken, Outcome::Dead { at: T + number }).await.unwrap();
+        }
+    }
+    let all = Selection::default();
+    let letters = store.dead_letters(all.clone(), 9).await.unwrap();
+    assert_eq!(letters.len(), 6);
+    assert_eq!((letters[0].user.as_str(), letters[0].died_at, letters[0].attempts), ("carol", T + 2, 1));
+    assert_eq!(store.dead_letters(all.clone(), 2).await.unwrap().len(), 2);
+    let alices = Selection { user: Some(user("alice")), sink: None };
+    assert_eq!(store.dead_letters(alices.clone(), 9).await.unwrap().len(), 2);
+    assert_eq!(store.revive(alices.clone(), T + 50, T + 500).await, Ok(2));
+    for sink in ["one", "other"] {
+        let waiting = due(store, sink, T + 50).await;
+        assert_eq!((waiting.len(), waiting[0].user.as_str(), waiting[0].attempts), (1, "alice", 0));
+        assert_eq!(waiting[0].expires_at, T + 500);
+    }
+    let one = Selection { user: None, sink: Some("one".to_owned()) };
+    assert_eq!(store.drop_wake_ups(one.clone(), false).await, Ok(2));
+    assert_eq!(store.drop_wake_ups(one, true).await, Ok(1));
+    assert_eq!(store.drop_wake_ups(all.clone(), false).await, Ok(2));
+    let counts = store.counts().await.unwrap();
+    assert_eq!((counts.waiting, counts.dead), (1, 0));
+    // Forgetting somebody takes their dead letters too (A17).
+    let taken = due(store, "other", T + 50).await.remove(0);
+    store.settle(taken, Outcome::Dead { at: T }).await.unwrap();
+    assert_eq!(store.forget_user(user("alice")).await, Ok(true));
+    assert_eq!(store.counts().await.unwrap().dead, 0);
+}
+
+async fn due_is_a_matter_of_time_and_sink(store: &dyn Store) {
     for (name, at) in [("late", T + 30), ("first", T + 10), ("second", T + 20)] {
         store.put_wake_up(push(name, &["one"], at)).await.unwrap();
     }
@@ -160,7 +231,7 @@ async fn due_is_a_matter_of_time_and_sink(store: &impl Store) {
     assert_eq!(store.counts().await.unwrap().next_due, Some(T + 10));
 }
 
-async fn users_are_remembered_and_forgotten(store: &impl Store) {
+async fn users_are_remembered_and_forgotten(store: &dyn Store) {
     for _ in 0..2 {
         store.remember_user(user("zoë 🦊"), T).await.unwrap();
     }
@@ -173,7 +244,7 @@ async fn users_are_remembered_and_forgotten(store: &impl Store) {
     assert_eq!((counts.users, counts.waiting), (0, 1), "what waited for them is gone too");
 }
 
-async fn strangers_are_told_apart(store: &impl Store) {
+async fn strangers_are_told_apart(store: &dyn Store) {
     store.remember_user(user("alice"), T).await.unwrap();
     let ours_only = |name| NewWakeUp { for_strangers: false, ..push(name, &["one"], T) };
     assert_eq!(store.put_wake_up(ours_only("alice")).await, Ok(Put { known: true }));
@@ -183,7 +254,7 @@ async fn strangers_are_told_apart(store: &impl Store) {
     assert_eq!(store.counts().await.unwrap().waiting, 2);
 }
 
-async fn what_is_over_is_swept(store: &impl Store) {
+async fn what_is_over_is_swept(store: &dyn Store) {
     store.put_wake_up(push("alice", &["one"], T)).await.unwrap();
     store.put_wake_up(push("bob", &["one"], T + 1)).await.unwrap();
     store.put_wake_up(push("dead", &["other"], T)).await.unwrap();
@@ -195,7 +266,7 @@ async fn what_is_over_is_swept(store: &impl Store) {
     assert_eq!((counts.waiting, counts.dead), (1, 0));
 }
 
-async fn many_at_once_are_all_there(store: &impl Store) {
+async fn many_at_once_are_all_there(store: &dyn Store) {
     let puts = (0..500).map(|number| {
         let wake_up = push(&format!("user {number}"), &["one"], T);
         async { store.put_wake_up(wake_up).await }
@@ -206,13 +277,13 @@ async fn many_at_once_are_all_there(store: &impl Store) {
     assert_eq!(store.due_wake_ups("one", T, 1000).await.unwrap().len(), 500);
 }
 
-async fn a_shared_store_is_a_store<S: Store>(store: &S) {
-    async fn counts(store: &impl Store) -> Counts {
+async fn a_shared_store_is_a_store(store: &dyn Store) {
+    async fn counts(store: &dyn Store) -> Counts {
         store.counts().await.unwrap()
     }
-    let shared = Arc::new(MemoryStore::new());
+    let shared: Arc<dyn Store> = Arc::new(MemoryStore::new());
     shared.put_wake_up(push("alice", &["one"], T)).await.unwrap();
-    assert_eq!((counts(&shared).await.waiting, counts(store).await.waiting), (1, 0));
+    assert_eq!((counts(&*shared).await.waiting, counts(store).await.waiting), (1, 0));
 }
 
 #[tokio::test]
@@ -255,6 +326,8 @@ async fn a_newer_programs_file_is_left_alone() {
     drop(SqliteStore::open(&path).unwrap());
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
+    assert!(SqliteStore::open(&path).is_ok(), "it says that this program may use it");
+    connection.execute("UPDATE compatible SET since = 99", []).unwrap();
     assert_eq!(SqliteStore::open(&path).unwrap_err(), StoreError::Version { found: 99 });
 }
 
@@ -284,12 +357,13 @@ fn push(name: &str, sinks: &[&str], at: u64) -> NewWakeUp {
         user: user(name),
         sinks: sinks.iter().map(|sink| (*sink).to_owned()).collect(),
         received_at: at,
+        due_at: at,
         expires_at: at + 1000,
         for_strangers: true,
     }
 }
 
-async fn due(store: &impl Store, sink: &str, now: u64) -> Vec<WakeUp> {
+async fn due(store: &dyn Store, sink: &str, now: u64) -> Vec<WakeUp> {
     store.due_wake_ups(sink, now, 100).await.unwrap()
 }
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::OnceCell;
 use tokio::task::JoinSet;
 
 use crate::server::credential;
@@ -29,10 +31,14 @@ enum Kind {
     Stall(fn() -> String, Option<&'static str>),
     /// Opens HTTP/2, sends this once, and then that so often.
     Flood(fn() -> Vec<u8>, fn(u32) -> Vec<u8>),
+    /// Asks for a file that was uploaded once, and takes a few bytes of it now and then.
+    Download,
+    /// Opens HTTP/2, begins many uploads, and sends a byte of each now and then.
+    Streams,
 }
 
 /// All of them.
-pub const ATTACKS: [Attack; 9] = [
+pub const ATTACKS: [Attack; 12] = [
     stalling("slow header", || "GET / HTTP/1.1\r\nhost: a\r\nx: ".to_owned(), Some("y")),
     stalling("slow body", upload, Some("y")),
     stalling("silent", String::new, None),
@@ -42,6 +48,9 @@ pub const ATTACKS: [Attack; 9] = [
     flooding("empty data", || frame(1, 4, 1, HEAD), |_| frame(0, 0, 1, b"")),
     flooding("ping", Vec::new, |_| frame(6, 0, 0, &[7; 8])),
     flooding("settings", Vec::new, |_| frame(4, 0, 0, &[0, 4, 0, 0, 255, 255])),
+    Attack { name: "slow download", connections: 400, rest: Duration::from_secs(1), kind: Kind::Download },
+    Attack { name: "slow streams", connections: 40, rest: Duration::from_secs(1), kind: Kind::Streams },
+    flooding("unknown keys", Vec::new, unknown_key),
 ];
 
 const fn stalling(name: &'static str, begin: fn() -> String, more: Option<&'static str>) -> Attack {
@@ -63,6 +72,12 @@ const ADDRESSES: usize = 8;
 /// `GET /`, with an authority, from HPACK's static table.
 const HEAD: &[u8] = b"\x82\x86\x84\x41\x01a";
 
+/// How many bytes the file has that is downloaded, all of them 0, and its digest.
+const FILE: usize = 4 << 20;
+const FILE_DIGEST: &str = "sha-256=:u5+N9hR00l5x+gByIxjNOHOWyhc2YF4SSIIcwN49Ovg=:";
+/// How many uploads one connection begins.
+const STREAMS: u32 = 50;
+
 /// A user's upload, which is read for as long as it goes on.
 fn upload() -> String {
     let digest = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
@@ -78,12 +93,16 @@ impl Attack {
     pub fn begin(self, target: SocketAddr, sent: &Arc<AtomicU64>) -> JoinSet<()> {
         let mut attackers = JoinSet::new();
         let batches: Arc<[Vec<u8>]> = self.batches().into();
+        let file = Arc::new(OnceCell::new());
         for number in 0..self.connections {
-            let (sent, batches) = (Arc::clone(sent), Arc::clone(&batches));
+            let (sent, batches, file) = (Arc::clone(sent), Arc::clone(&batches), Arc::clone(&file));
             attackers.spawn(async move {
                 loop {
+                    if matches!(self.kind, Kind::Download) && uploaded(&file, target).await.is_err() {
+                        return;
+                    }
                     if let Ok(stream) = connect(number, target).await {
-                        let _ = self.once(stream, &batches, &sent).await;
+                        let _ = self.once(stream, &batches, file.get(), &sent).await;
                     }
                     tokio::time::sleep(self.rest).await;
                 }
@@ -100,7 +119,13 @@ impl Attack {
     }
 
     /// Attacks until the server has had enough.
-    async fn once(self, mut stream: TcpStream, batches: &[Vec<u8>], sent: &AtomicU64) -> std::io::Result<()> {
+    async fn once(
+        self,
+        mut stream: TcpStream,
+        batches: &[Vec<u8>],
+        file: Option<&String>,
+        sent: &AtomicU64,
+    ) -> std::io::Result<()> {
         match self.kind {
             Kind::Stall(begin, more) => {
                 sent.fetch_add(1, Ordering::Relaxed);
@@ -115,6 +140,38 @@ impl Attack {
                             }
                         }
                     }
+                }
+            }
+            Kind::Download => {
+                sent.fetch_add(1, Ordering::Relaxed);
+                let path = file.map_or("", String::as_str);
+                stream.write_all(format!("GET /{path} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await?;
+                let mut piece = [0; 256];
+                loop {
+                    tokio::time::sleep(TRICKLE).await;
+                    if stream.read(&mut piece).await? == 0 {
+                        return Ok(());
+                    }
+                }
+            }
+            Kind::Streams => {
+                sent.fetch_add(1, Ordering::Relaxed);
+                stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
+                let heads: Vec<u8> = (0..STREAMS).flat_map(|number| frame(1, 4, 2 * number + 1, &begun())).collect();
+                stream.write_all(&[frame(4, 0, 0, b""), heads].concat()).await?;
+                let (mut reading, mut writing) = stream.split();
+                let reader = async { tokio::io::copy(&mut reading, &mut tokio::io::sink()).await };
+                let writer = async {
+                    loop {
+                        tokio::time::sleep(TRICKLE).await;
+                        let data: Vec<u8> =
+                            (0..STREAMS).flat_map(|number| frame(0, 0, 2 * number + 1, b"y")).collect();
+                        writing.write_all(&data).await?;
+                    }
+                };
+                tokio::select! {
+                    read = reader => read.map(drop),
+                    written = writer => written,
                 }
             }
             Kind::Flood(begin, _) => {
@@ -132,6 +189,71 @@ impl Attack {
                 tokio::try_join!(reader, writer).map(drop)
             }
         }
+    }
+}
+
+/// Uploads the file, once for all; gives its name.
+async fn uploaded(file: &OnceCell<String>, target: SocketAddr) -> std::io::Result<()> {
+    let upload = async {
+        let mut stream = connect(0, target).await?;
+        let head = format!(
+            "POST /media HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {FILE}\r\ncontent-digest: \
+             {FILE_DIGEST}\r\nauthorization: {}\r\n\r\n",
+            credential()
+        );
+        stream.write_all(head.as_bytes()).await?;
+        stream.write_all(&vec![0; FILE]).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        let name = answer.lines().find_map(|line| line.strip_prefix("location: ").map(str::to_owned));
+        name.ok_or_else(|| std::io::Error::other(answer))
+    };
+    file.get_or_try_init(|| upload).await.map(drop)
+}
+
+/// The head of an upload in HTTP/2.
+fn begun() -> Vec<u8> {
+    let digest = "sha-256=:47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=:";
+    // POST and http from HPACK's static table.
+    let mut head = b"\x83\x86".to_vec();
+    literal(&mut head, ":path", "/media");
+    literal(&mut head, ":authority", "a");
+    literal(&mut head, "content-length", "40000");
+    literal(&mut head, "content-digest", digest);
+    literal(&mut head, "authorization", &credential());
+    head
+}
+
+/// A push with a token of a key that nobody knows, each of another one.
+fn unknown_key(number: u32) -> Vec<u8> {
+    let header = URL_SAFE_NO_PAD.encode(format!(r#"{{"alg":"RS256","kid":"{number}"}}"#));
+    let claims = URL_SAFE_NO_PAD.encode(r#"{"iss":"WHATSAPP"}"#);
+    let signature = URL_SAFE_NO_PAD.encode([0; 256]);
+    let mut head = b"\x83\x86".to_vec();
+    literal(&mut head, ":path", "/push");
+    literal(&mut head, ":authority", "a");
+    literal(&mut head, "authorization", &format!("Bearer {header}.{claims}.{signature}"));
+    frame(1, 5, 2 * number + 1, &head)
+}
+
+/// A field without an index and without Huffman's code (RFC 7541 §6.2.2).
+fn literal(head: &mut Vec<u8>, name: &str, value: &str) {
+    head.push(0);
+    for text in [name, value] {
+        // An integer with a prefix of 7 bits (§5.1).
+        match u8::try_from(text.len()) {
+            Ok(short @ 0..127) => head.push(short),
+            _ => {
+                head.push(127);
+                let mut rest = text.len() - 127;
+                while rest >= 128 {
+                    head.push(u8::try_from(rest % 128).unwrap_or(0) | 128);
+                    rest /= 128;
+                }
+                head.push(u8::try_from(rest).unwrap_or(0));
+            }
+        }
+        head.extend(text.as_bytes());
     }
 }
 

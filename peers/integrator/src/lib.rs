@@ -10,6 +10,6 @@ mod succession;
 pub use attack::{ATTACKS, Attack};
 pub use client::{Client, WHATSAPP};
 pub use load::Load;
-pub use pushes::{AUDIENCE, Published, Pushes};
+pub use pushes::{AUDIENCE, Published, Pushes, Slow};
 pub use server::{KEYS_PATH, USER, credential, issuing};
 pub use succession::{Asked, Succession};

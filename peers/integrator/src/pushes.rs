@@ -43,6 +43,17 @@ impl HttpClient for Published {
     }
 }
 
+/// WhatsApp's keys, when they come slowly and are none of those that are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Slow;
+
+impl HttpClient for Slow {
+    async fn send(&self, _: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        Err(HttpError::Timeout)
+    }
+}
+
 impl Pushes {
     /// Signs so many, on all processors.
     ///
@@ -96,6 +107,17 @@ impl Pushes {
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::from(format!("{{\"to\":\"user {number}\"}}")))
             .expect("a request")
+    }
+
+    /// The request to the same user with the token of the first of them.
+    ///
+    /// # Panics
+    /// If there is no push.
+    pub fn repeated(&self, number: usize) -> Request<Full<Bytes>> {
+        let mut request = self.request(number);
+        let first = self.request(0);
+        request.headers_mut().clone_from(first.headers());
+        request
     }
 
     /// One of them as HTTP/1.1 says it.

@@ -17,7 +17,7 @@ const SECRET: [u8; 32] = [7; 32];
 ///
 /// # Panics
 /// If the base URL is none.
-pub fn issuing(base_url: &str, key: SigningKey) -> Integrator<SharedSecret> {
+pub fn issuing(base_url: &str, key: SigningKey) -> Integrator {
     let rules = Profile::default().token;
     let base_url = base_url.parse().expect("a base url");
     let issuer = TokenIssuer::new(base_url, &rules, rules.lifetime_max).expect("the profile's own lifetime");

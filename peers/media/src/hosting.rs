@@ -16,9 +16,10 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 use wa_http::{BodyStream, HyperClient, Limits, PlainHttp, StreamingClient as _};
+use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
-    Blobs, Clock, ConnectionLimits, Integrator, Keys, MediaHost, MediaIndex, MediaQuota, MediaRules, Server,
-    SharedSecret, SigningKey, TokenIssuer, UserIdentifier,
+    Blobs, Clock, Integrator, Keys, MediaHost, MediaQuota, MediaRules, SharedSecret, SigningKey, SqliteMedia,
+    TokenIssuer, UserIdentifier,
 };
 use wa_profile::Profile;
 
@@ -109,7 +110,7 @@ pub(crate) async fn integrator(directory: &Path, secret: [u8; 32]) -> String {
     let issuer = TokenIssuer::new(base.parse().expect("a url"), &profile.token, Duration::from_secs(60));
     let keys = Keys::fixed(SigningKey::generate().expect("a key"));
     let blobs = Blobs::local(&directory.join("media")).expect("blobs");
-    let index = MediaIndex::open(&directory.join("media.sqlite")).expect("an index");
+    let index = std::sync::Arc::new(SqliteMedia::open(&directory.join("media.sqlite")).expect("an index"));
     let quota = MediaQuota { bytes: u64::MAX >> 1, files: u64::MAX >> 1 };
     let rules = MediaRules::new(&profile.media).with_quota(quota);
     let media = MediaHost::new(blobs, index, rules, Clock::system());

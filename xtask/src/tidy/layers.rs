@@ -67,7 +67,7 @@ fn rank(name: &str) -> Option<u8> {
     RANKS.iter().find(|(ranked, _)| *ranked == name).map(|(_, rank)| *rank)
 }
 
-const RANKS: [(&str, u8); 18] = [
+const RANKS: [(&str, u8); 21] = [
     // L0 leaves
     ("wa-binary", 0),
     ("wa-proto", 0),
@@ -84,11 +84,14 @@ const RANKS: [(&str, u8); 18] = [
     ("wa-enlist", 21),
     // L3 edges
     ("wa-store", EDGES),
-    ("wa-integrator", EDGES),
+    ("wa-jwt", EDGES),
+    ("wa-http-server", EDGES),
+    ("wa-integrator", 31),
     ("wa-client", 31),
     ("wa-interop", 32),
     // L4 around
     (SANDBOX, 40),
+    ("wa-integrator-server", 40),
     ("wa-conformance", 41),
     ("wa-cli", 42),
 ];
@@ -98,8 +101,17 @@ const HTTP: &str = "wa-http";
 const SANDBOX: &str = "wa-sandbox";
 
 /// The sandbox judges raw nodes by its own rules: it shares nothing above codec, keys, handshake and ratchet.
-const FOREIGN_TO_SANDBOX: [&str; 7] =
-    ["wa-stanza", "wa-chat", "wa-client", "wa-enlist", "wa-integrator", "wa-interop", "josekit"];
+const FOREIGN_TO_SANDBOX: [&str; 9] = [
+    "wa-stanza",
+    "wa-chat",
+    "wa-client",
+    "wa-enlist",
+    "wa-integrator",
+    "wa-integrator-server",
+    "wa-interop",
+    "wa-jwt",
+    "josekit",
+];
 
 const EDGE_CRATES: [&str; 6] = ["tokio", "hyper", "hyper-util", "openssl", "openssl-sys", "josekit"];
 

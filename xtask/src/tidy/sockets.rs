@@ -26,7 +26,7 @@ fn may_open(file: &File) -> bool {
 
 const ALLOWED: [&str; 4] = [
     "crates/wa-http/src/hyper.rs",
-    "crates/wa-integrator/src/serve.rs",
+    "crates/wa-http-server/src/server.rs",
     "crates/wa-client/src/connector.rs",
     "crates/wa-sandbox/src/listen.rs",
 ];
@@ -56,7 +56,7 @@ mod tests {
         assert_eq!(
             check(&tree)[0].to_string(),
             "crates/wa-chat/src/channel.rs:2: `TcpStream`: only crates/wa-http/src/hyper.rs, \
-             crates/wa-integrator/src/serve.rs, crates/wa-client/src/connector.rs, crates/wa-sandbox/src/listen.rs open \
+             crates/wa-http-server/src/server.rs, crates/wa-client/src/connector.rs, crates/wa-sandbox/src/listen.rs open \
              sockets"
         );
     }

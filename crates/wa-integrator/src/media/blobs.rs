@@ -1,29 +1,30 @@
 //! Where encrypted files lie: an object store, by default the file system (RO 1.0.3: the third party hosts them).
 
+mod body;
 #[cfg(feature = "s3")]
 mod bucket;
 
-use std::{
-    fs,
-    future::poll_fn,
-    path::{Path as FilePath, PathBuf},
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
-};
+use std::fmt;
+use std::fs;
+use std::future::poll_fn;
+use std::io;
+use std::path::{Path as FilePath, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, UNIX_EPOCH};
 
 use bytes::Bytes;
 use futures_core::Stream as _;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
 use object_store::{
-    Error as ObjectError, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt as _,
-    PutPayload, local::LocalFileSystem, path::Path,
+    Error as ObjectError, GetOptions, GetRange, MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload,
 };
 
-use crate::{PrivateFileError, StoreError, media::BlobBody, private_file};
+use crate::value::{StoreError, private_file};
 
+pub(super) use body::BlobBody;
 #[cfg(feature = "s3")]
 pub use bucket::S3Bucket;
 
@@ -42,7 +43,7 @@ struct Place {
 }
 
 /// A blob that is being written; unless completed, it is to be [abandoned](Blobs::abandon).
-pub(crate) struct NewBlob {
+pub(super) struct NewBlob {
     id: [u8; 32],
     /// None as long as it may be written at once.
     upload: Option<Box<dyn MultipartUpload>>,
@@ -52,12 +53,14 @@ pub(crate) struct NewBlob {
 
 /// A blob as it lies there.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Found {
+pub(super) struct Found {
     /// Its name; `None` for what has no name of ours.
-    pub(crate) id: Option<[u8; 32]>,
-    pub(crate) length: u64,
+    pub(super) id: Option<[u8; 32]>,
+    pub(super) length: u64,
     /// Whether it is a blob, or what an upload left that did not end.
-    pub(crate) whole: bool,
+    pub(super) whole: bool,
+    /// When it was written last, in Unix seconds.
+    pub(super) modified_at: u64,
     path: PathBuf,
 }
 
@@ -68,9 +71,19 @@ impl Blobs {
     /// # Errors
     /// [`StoreError::File`].
     pub fn local(directory: &FilePath) -> Result<Self, StoreError> {
-        let refused = |error: &std::io::Error| StoreError::File(private_file::refused(directory, error));
-        crate::DataDirectory::make(directory).map_err(|error: PrivateFileError| StoreError::File(error))?;
-        let root = fs::canonicalize(directory).map_err(|error| refused(&error))?;
+        private_file::make_directory(directory)?;
+        Self::existing(directory)
+    }
+
+    /// Blobs as files in this directory, which is there already.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`], [`StoreError::File`].
+    pub fn existing(directory: &FilePath) -> Result<Self, StoreError> {
+        let root = fs::canonicalize(directory).map_err(|error| match error.kind() {
+            io::ErrorKind::NotFound => StoreError::Absent { place: directory.display().to_string() },
+            _ => StoreError::File(private_file::refused(directory, &error)),
+        })?;
         let objects = LocalFileSystem::new_with_prefix(&root).map_err(|_| StoreError::Unavailable)?;
         let objects: Arc<dyn ObjectStore> = Arc::new(objects.with_fsync(true));
         Ok(Self::of(objects, Some(root), FILE_PART))
@@ -87,13 +100,12 @@ impl Blobs {
     }
 
     /// Whether the last attempt to use them went well.
-    pub(crate) fn is_available(&self) -> bool {
+    pub(super) fn is_available(&self) -> bool {
         self.0.available.load(Ordering::Relaxed)
     }
 
-    /// Tries them again for as long as they could not be used, for ever: nobody else may ask a server that says it is
-    /// not ready.
-    pub(crate) async fn keep_probed(&self, interval: Duration) {
+    /// Probes them while they could not be used.
+    pub(super) async fn keep_probed(&self, interval: Duration) {
         loop {
             tokio::time::sleep(interval).await;
             if !self.is_available() && self.answer().await.is_ok() {
@@ -103,7 +115,7 @@ impl Blobs {
     }
 
     /// Asks for a blob that is not there.
-    pub(crate) async fn answer(&self) -> Result<(), StoreError> {
+    pub(super) async fn answer(&self) -> Result<(), StoreError> {
         match self.0.objects.head(&path([0; 32])).await {
             Ok(_) | Err(ObjectError::NotFound { .. }) => self.noted(Ok::<_, ObjectError>(())),
             Err(error) => self.noted(Err(error)),
@@ -111,7 +123,7 @@ impl Blobs {
     }
 
     /// Begins a blob: a file at once, an object with its first part.
-    pub(crate) async fn create(&self, id: [u8; 32]) -> Result<NewBlob, StoreError> {
+    pub(super) async fn create(&self, id: [u8; 32]) -> Result<NewBlob, StoreError> {
         let mut blob = NewBlob { id, upload: None, part: Vec::new(), part_bytes: 0 };
         if self.0.root.is_some() {
             self.begin(&mut blob).await?;
@@ -120,7 +132,7 @@ impl Blobs {
     }
 
     /// Takes more of the blob; at most a part waits in memory.
-    pub(crate) async fn append(&self, blob: &mut NewBlob, bytes: Bytes) -> Result<(), StoreError> {
+    pub(super) async fn append(&self, blob: &mut NewBlob, bytes: Bytes) -> Result<(), StoreError> {
         blob.part_bytes += bytes.len();
         blob.part.push(bytes);
         if blob.part.len() >= PIECES {
@@ -130,7 +142,7 @@ impl Blobs {
     }
 
     /// The blob is whole: it is synced and in its place when this returns.
-    pub(crate) async fn complete(&self, blob: &mut NewBlob) -> Result<(), StoreError> {
+    pub(super) async fn complete(&self, blob: &mut NewBlob) -> Result<(), StoreError> {
         if blob.upload.is_none() {
             let whole = PutPayload::from_iter(blob.part.drain(..));
             return self.noted(self.0.objects.put(&path(blob.id), whole).await).map(drop);
@@ -143,7 +155,7 @@ impl Blobs {
     }
 
     /// The blob will not be whole: nothing of it stays that can be taken away now.
-    pub(crate) async fn abandon(&self, mut blob: NewBlob) {
+    pub(super) async fn abandon(&self, mut blob: NewBlob) {
         if let Some(upload) = &mut blob.upload {
             let _ = upload.abort().await;
         }
@@ -167,8 +179,10 @@ impl Blobs {
     }
 
     /// The bytes of a blob from `start` up to but without `end`.
-    pub(crate) async fn open(&self, id: [u8; 32], start: u64, end: u64) -> Result<BlobBody, StoreError> {
-        self.noted(self.check_no_link(id))?;
+    pub(super) async fn open(&self, id: [u8; 32], start: u64, end: u64) -> Result<BlobBody, StoreError> {
+        if let Some(root) = self.0.root.clone() {
+            self.noted(off_the_async_threads(move || check_no_link(&root, id)).await)?;
+        }
         let options = GetOptions { range: Some(GetRange::Bounded(start..end)), ..GetOptions::default() };
         let found = self.noted(self.0.objects.get_opts(&path(id), options).await)?;
         if found.range != (start..end) {
@@ -178,28 +192,34 @@ impl Blobs {
     }
 
     /// Removes a blob, and is content if there is none.
-    pub(crate) async fn remove(&self, id: [u8; 32]) -> Result<(), StoreError> {
+    pub(super) async fn remove(&self, id: [u8; 32]) -> Result<(), StoreError> {
         match self.0.objects.delete(&path(id)).await {
             Ok(()) | Err(ObjectError::NotFound { .. }) => {}
-            Err(error) => return self.noted(Err(error)),
+            // One file that cannot be removed says nothing of the others.
+            Err(error) => return Err(told(&error)),
         }
-        self.begun(id).iter().try_for_each(|left| self.noted(fs::remove_file(left)))
+        let Some(root) = self.0.root.clone() else { return Ok(()) };
+        let removed = off_the_async_threads(move || begun(&root, id).iter().try_for_each(fs::remove_file));
+        removed.await.map_err(|error| told(&error))
     }
 
     /// Removes what was found.
-    pub(crate) async fn remove_found(&self, found: &Found) -> Result<(), StoreError> {
+    pub(super) async fn remove_found(&self, found: &Found) -> Result<(), StoreError> {
         match (&self.0.root, found.id) {
-            (Some(_), _) => self.noted(fs::remove_file(&found.path)),
+            (Some(_), _) => {
+                let path = found.path.clone();
+                let removed = off_the_async_threads(move || fs::remove_file(path));
+                removed.await.map_err(|error| told(&error))
+            }
             (None, Some(id)) => self.remove(id).await,
             (None, None) => Ok(()),
         }
     }
 
     /// Everything that lies there.
-    pub(crate) async fn list(&self) -> Result<Vec<Found>, StoreError> {
+    pub(super) async fn list(&self) -> Result<Vec<Found>, StoreError> {
         if let Some(root) = self.0.root.clone() {
-            let found = tokio::task::spawn_blocking(move || files(&root)).await;
-            return self.noted(found.unwrap_or_else(|_| Err(std::io::ErrorKind::Other.into())));
+            return self.noted(off_the_async_threads(move || files(&root)).await);
         }
         let mut objects = self.0.objects.list(None);
         let mut found = Vec::new();
@@ -207,44 +227,52 @@ impl Blobs {
             let object = self.noted(object)?;
             let id = object.location.filename().and_then(id);
             let path = PathBuf::from(object.location.as_ref());
-            found.push(Found { id, length: object.size, whole: true, path });
+            let modified_at = u64::try_from(object.last_modified.timestamp()).unwrap_or(0);
+            found.push(Found { id, length: object.size, whole: true, modified_at, path });
         }
         Ok(found)
     }
 
-    /// A directory or a file that leads elsewhere is none of ours.
-    fn check_no_link(&self, id: [u8; 32]) -> std::io::Result<()> {
-        let Some(root) = &self.0.root else { return Ok(()) };
-        let file = root.join(path(id).as_ref());
-        let directory = file.parent().map(fs::symlink_metadata).transpose()?;
-        let is_plain = directory.is_some_and(|it| it.is_dir()) && fs::symlink_metadata(&file)?.is_file();
-        if is_plain { Ok(()) } else { Err(std::io::ErrorKind::InvalidInput.into()) }
-    }
-
-    /// What uploads of this blob left that did not end.
-    fn begun(&self, id: [u8; 32]) -> Vec<PathBuf> {
-        let Some(root) = &self.0.root else { return Vec::new() };
-        let file = root.join(path(id).as_ref());
-        let (Some(directory), Some(name)) = (file.parent(), file.file_name().and_then(|it| it.to_str()))
-        else {
-            return Vec::new();
-        };
-        let entries = fs::read_dir(directory).into_iter().flatten().flatten();
-        let left = entries.filter(|entry| {
-            let begun = entry.file_name();
-            begun.to_str().and_then(|begun| begun.strip_prefix(name)).is_some_and(|end| end.starts_with('#'))
-        });
-        left.map(|entry| entry.path()).collect()
-    }
-
     /// Remembers how it went, and tells the log what the answer does not.
-    fn noted<T, E: std::fmt::Display + Cause>(&self, done: Result<T, E>) -> Result<T, StoreError> {
+    fn noted<T, E: fmt::Display + Cause>(&self, done: Result<T, E>) -> Result<T, StoreError> {
         self.0.available.store(done.is_ok(), Ordering::Relaxed);
-        done.map_err(|error| {
-            tracing::error!(%error, "blobs cannot be used");
-            error.cause()
-        })
+        done.map_err(|error| told(&error))
     }
+}
+
+/// Tells the log what the answer does not.
+fn told<E: fmt::Display + Cause>(error: &E) -> StoreError {
+    tracing::error!(%error, "blobs cannot be used");
+    error.cause()
+}
+
+/// Work on files, which may lie on a disk that is slow.
+async fn off_the_async_threads<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.unwrap_or_else(|_| Err(io::ErrorKind::Other.into()))
+}
+
+/// A directory or a file that leads elsewhere is refused.
+fn check_no_link(root: &FilePath, id: [u8; 32]) -> io::Result<()> {
+    let file = root.join(path(id).as_ref());
+    let directory = file.parent().map(fs::symlink_metadata).transpose()?;
+    let is_plain = directory.is_some_and(|it| it.is_dir()) && fs::symlink_metadata(&file)?.is_file();
+    if is_plain { Ok(()) } else { Err(io::ErrorKind::InvalidInput.into()) }
+}
+
+/// What uploads of this blob left that did not end: beside it, with `#` and a number behind its name.
+fn begun(root: &FilePath, id: [u8; 32]) -> Vec<PathBuf> {
+    let file = root.join(path(id).as_ref());
+    let (Some(directory), Some(name)) = (file.parent(), file.file_name().and_then(|it| it.to_str())) else {
+        return Vec::new();
+    };
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let left = entries.filter(|entry| {
+        let begun = entry.file_name();
+        begun.to_str().and_then(|begun| begun.strip_prefix(name)).is_some_and(|end| end.starts_with('#'))
+    });
+    left.map(|entry| entry.path()).collect()
 }
 
 /// What an error says of whether to come back.
@@ -252,13 +280,9 @@ trait Cause {
     fn cause(&self) -> StoreError;
 }
 
-impl Cause for std::io::Error {
+impl Cause for io::Error {
     fn cause(&self) -> StoreError {
-        if self.kind() == std::io::ErrorKind::StorageFull {
-            StoreError::Full
-        } else {
-            StoreError::Unavailable
-        }
+        if self.kind() == io::ErrorKind::StorageFull { StoreError::Full } else { StoreError::Unavailable }
     }
 }
 
@@ -266,7 +290,7 @@ impl Cause for ObjectError {
     fn cause(&self) -> StoreError {
         let mut source = std::error::Error::source(self);
         while let Some(error) = source {
-            if let Some(error) = error.downcast_ref::<std::io::Error>() {
+            if let Some(error) = error.downcast_ref::<io::Error>() {
                 return error.cause();
             }
             source = error.source();
@@ -292,7 +316,7 @@ fn id(name: &str) -> Option<[u8; 32]> {
 }
 
 /// The files in the directory and in those below it; links are seen and not followed.
-fn files(root: &FilePath) -> std::io::Result<Vec<Found>> {
+fn files(root: &FilePath) -> io::Result<Vec<Found>> {
     let mut found = Vec::new();
     let mut directories = vec![(root.to_owned(), 0)];
     while let Some((directory, depth)) = directories.pop() {
@@ -306,7 +330,15 @@ fn files(root: &FilePath) -> std::io::Result<Vec<Found>> {
             let name = entry.file_name().to_string_lossy().into_owned();
             let (base, whole) = name.split_once('#').map_or((&*name, true), |(base, _)| (base, false));
             let whole = whole && metadata.is_file();
-            found.push(Found { id: id(base), length: metadata.len(), whole, path: entry.path() });
+            let modified_at = metadata.modified().ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
+            let modified_at = modified_at.map_or(0, |since| since.as_secs());
+            found.push(Found {
+                id: id(base),
+                length: metadata.len(),
+                whole,
+                modified_at,
+                path: entry.path(),
+            });
         }
     }
     Ok(found)

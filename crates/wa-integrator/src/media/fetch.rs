@@ -1,16 +1,22 @@
 //! Answering `GET {base}/{storage_reference}`: whole or a range, and nothing about what is not there (RO 1.0.3).
 
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts};
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use super::{
-    Hosting, RETRY_SECONDS, StorageReference,
-    index::Hosted,
-    range::{ByteRange, is_known},
-};
-use crate::{
-    AnswerBody, StoreError,
-    service::{empty, retry_later},
-};
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderValue, Method, Response, StatusCode, header};
+use http_body::{Body, Frame, SizeHint};
+
+use super::blobs::BlobBody;
+use super::downloads::{Busy, Download};
+use super::host::{Hosting, client};
+use crate::http::{AnswerBody, BodyError, empty, insert, is_known, retry_later, unavailable};
+use crate::media::{ByteRange, Hosted, StorageReference};
+use crate::value::StoreError;
+
+/// How long somebody who asked for too much that is not there is told to wait, in seconds.
+const TOO_OFTEN_SECONDS: u64 = 60;
 
 /// The answer to a fetch.
 pub(super) async fn answer(
@@ -22,7 +28,7 @@ pub(super) async fn answer(
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "hosted media cannot be served");
-            retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS).map(AnswerBody::from)
+            unavailable().map(AnswerBody::from)
         }
     }
 }
@@ -32,7 +38,18 @@ async fn found(
     reference: &StorageReference,
     request: &Parts,
 ) -> Result<Response<AnswerBody>, StoreError> {
-    let Some(hosted) = hosting.index.hosted(reference.id(), hosting.clock.now()).await? else {
+    let address = client(request);
+    let asking = hosting.index.hosted(reference.id(), hosting.clock.now());
+    let hosted = match hosting.downloads.lookup(address, asking).await {
+        Ok(hosted) => hosted?,
+        Err(Busy::Full) => return Ok(unavailable().map(AnswerBody::from)),
+        Err(Busy::TooOften) => {
+            let too_often = retry_later(StatusCode::TOO_MANY_REQUESTS, TOO_OFTEN_SECONDS);
+            return Ok(too_often.map(AnswerBody::from));
+        }
+    };
+    let Some(hosted) = hosted else {
+        hosting.downloads.missed(address);
         return Ok(empty(StatusCode::NOT_FOUND).map(AnswerBody::from));
     };
     let etag = format!("\"{}\"", hex::encode(hosted.digest));
@@ -52,6 +69,9 @@ async fn found(
             return Ok(response);
         }
     };
+    let Some(download) = hosting.downloads.begin(address) else {
+        return Ok(unavailable().map(AnswerBody::from));
+    };
     // For HEAD as well: what it promises must be there.
     let body = hosting.blobs.open(reference.id(), start, end).await?;
     let mut response = described(status, &hosted, &etag);
@@ -63,7 +83,7 @@ async fn found(
         insert(headers, header::CONTENT_RANGE, &range);
     }
     if request.method != Method::HEAD {
-        *response.body_mut() = AnswerBody::from(body);
+        *response.body_mut() = AnswerBody::streamed(Counted { body, _download: download });
     }
     Ok(response)
 }
@@ -86,8 +106,28 @@ fn described(status: StatusCode, hosted: &Hosted, etag: &str) -> Response<Answer
     response
 }
 
-fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
+/// A blob's body that counts as a download until it is dropped.
+struct Counted {
+    body: BlobBody,
+    _download: Download,
+}
+
+impl Body for Counted {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }

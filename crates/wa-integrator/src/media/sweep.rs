@@ -2,28 +2,35 @@
 //! third party).
 //!
 //! A row says what is to be removed before anything is, and goes last: whenever the process ends between, the next
-//! sweep finds the row and goes on.
+//! sweep finds the row and goes on. A blob that cannot be removed hinders nothing: it is counted, and tried again by the
+//! next sweep.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
 use sha2::{Digest as _, Sha256};
+use tokio::task::JoinSet;
 
-use super::{Hosting, index::Entry};
-use crate::StoreError;
+use super::blobs::Found;
+use super::host::Hosting;
+use crate::media::{Doomed, Entry};
+use crate::value::StoreError;
 
 /// What a sweep removed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Swept {
     /// Files that had expired or were deleted.
     pub expired: u64,
     /// Uploads that had not ended.
     pub broken: u64,
+    /// Files that could not be removed now.
+    pub failed: u64,
 }
 
 /// What a check of the index and the blobs found.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Findings {
     /// Files that are hosted, as they should be.
@@ -34,13 +41,36 @@ pub struct Findings {
     pub missing: Vec<String>,
     /// Names of hosted files whose blob has another digest; only found when asked for.
     pub corrupt: Vec<String>,
-    /// How many files nobody knows, and whether they were removed.
+    /// How many files no row knows.
     pub orphans: u64,
     /// Their bytes.
     pub orphan_bytes: u64,
+    /// How many of the orphans have lain there for a day, and may be removed.
+    pub old_orphans: u64,
     /// How many of them were removed.
     pub removed: u64,
 }
+
+/// Which files a check removes that no row knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// None.
+    Nothing,
+    /// Those that have lain there for a day, unless they are more than a tenth of all files, or the index is empty: then it
+    /// is the index that is wrong.
+    Plausible,
+    /// Those that have lain there for a day, if they are exactly so many.
+    Exactly(u64),
+}
+
+/// How many rows are taken at a time.
+const BATCH: u32 = 500;
+/// How many blobs are removed at a time.
+const REMOVALS_AT_A_TIME: usize = 16;
+/// How long a file must have lain there, in seconds: an upload may be under way.
+const ORPHAN_AGE: u64 = 24 * 60 * 60;
+/// One in so many files may be an orphan for that to be plausible.
+const ORPHANS_ONE_IN: u64 = 10;
 
 impl Findings {
     /// Whether nothing is wrong.
@@ -57,47 +87,55 @@ impl Hosting {
         self.index.forget(id).await
     }
 
-    pub(super) async fn sweep(&self, now: u64, begun_before: u64) -> Result<Swept, StoreError> {
-        let mut swept = Swept::default();
+    pub(super) async fn sweep(self: Arc<Self>, now: u64, begun_before: u64) -> Result<Swept, StoreError> {
+        let (mut swept, mut after) = (Swept::default(), None);
         loop {
-            let doomed = self.index.doomed(now, begun_before, BATCH).await?;
-            if doomed.is_empty() {
-                break;
-            }
-            for (id, uploading) in doomed {
-                self.remove(id).await?;
-                let count = if uploading { &mut swept.broken } else { &mut swept.expired };
-                *count = count.saturating_add(1);
-            }
+            let doomed = self.index.doomed(now, begun_before, after, BATCH).await?;
+            let Some(last) = doomed.last() else { break };
+            after = Some(last.id);
+            Arc::clone(&self).remove_all(doomed, &mut swept).await;
         }
+        metrics::gauge!("wa_integrator_media_unremovable").set(swept.failed as f64);
         self.index.forget_usage(now).await?;
         Ok(swept)
     }
 
-    pub(super) async fn check(&self, verify: bool, remove: bool) -> Result<Findings, StoreError> {
+    /// Removes these, some at a time; what cannot be removed stays as it is.
+    async fn remove_all(self: Arc<Self>, doomed: Vec<Doomed>, swept: &mut Swept) {
+        let mut removing = JoinSet::new();
+        let mut doomed = doomed.into_iter();
+        loop {
+            while removing.len() < REMOVALS_AT_A_TIME
+                && let Some(Doomed { id, is_upload }) = doomed.next()
+            {
+                let this = Arc::clone(&self);
+                removing.spawn(async move { (is_upload, this.remove(id).await) });
+            }
+            let count = match removing.join_next().await {
+                None => return,
+                Some(Ok((true, Ok(())))) => &mut swept.broken,
+                Some(Ok((false, Ok(())))) => &mut swept.expired,
+                Some(_) => &mut swept.failed,
+            };
+            *count = count.saturating_add(1);
+        }
+    }
+
+    pub(super) async fn check(&self, verify: bool, removal: Removal) -> Result<Findings, StoreError> {
         // Blobs first: whatever is uploaded meanwhile has its row before its blob.
         let found = self.blobs.list().await?;
-        let mut entries: HashMap<[u8; 32], Entry> =
-            self.index.entries().await?.into_iter().map(|entry| (entry.id, entry)).collect();
-        let mut findings = Findings::default();
+        let mut entries = self.all_entries().await?;
+        let rows = entries.len();
+        let (mut findings, mut orphans) = (Findings::default(), Vec::new());
         for blob in &found {
-            let known = blob.id.and_then(|id| entries.get(&id));
-            match known {
+            match blob.id.and_then(|id| entries.get(&id)).copied() {
                 Some(entry) if !blob.whole && entry.is_uploading => {}
                 Some(entry) if blob.whole && !entry.is_uploading => {
-                    let entry = entry.clone();
                     entries.remove(&entry.id);
                     self.compare(&entry, blob.length, verify, &mut findings).await;
                 }
                 Some(_) if blob.whole => {}
-                _ => {
-                    findings.orphans += 1;
-                    findings.orphan_bytes = findings.orphan_bytes.saturating_add(blob.length);
-                    if remove {
-                        self.blobs.remove_found(blob).await?;
-                        findings.removed += 1;
-                    }
-                }
+                _ => orphans.push(blob),
             }
         }
         for entry in entries.values() {
@@ -107,7 +145,47 @@ impl Hosting {
                 findings.missing.push(hex::encode(entry.id));
             }
         }
+        self.judge_orphans(&orphans, found.len(), rows, removal, &mut findings).await?;
         Ok(findings)
+    }
+
+    /// Counts the files that no row knows, and removes those that may be.
+    async fn judge_orphans(
+        &self,
+        orphans: &[&Found],
+        files: usize,
+        rows: usize,
+        removal: Removal,
+        findings: &mut Findings,
+    ) -> Result<(), StoreError> {
+        let old_before = self.clock.now().saturating_sub(ORPHAN_AGE);
+        let old: Vec<_> = orphans.iter().filter(|orphan| orphan.modified_at < old_before).collect();
+        let count = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        findings.orphans = count(orphans.len());
+        findings.old_orphans = count(old.len());
+        findings.orphan_bytes = orphans.iter().map(|orphan| orphan.length).sum();
+        let may = match removal {
+            Removal::Nothing => false,
+            Removal::Plausible => rows > 0 && findings.orphans.saturating_mul(ORPHANS_ONE_IN) <= count(files),
+            Removal::Exactly(number) => number == findings.old_orphans,
+        };
+        if may {
+            for orphan in old {
+                self.blobs.remove_found(orphan).await?;
+                findings.removed += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn all_entries(&self) -> Result<HashMap<[u8; 32], Entry>, StoreError> {
+        let (mut entries, mut after) = (HashMap::new(), None);
+        loop {
+            let some = self.index.entries(after, 10 * BATCH).await?;
+            let Some(last) = some.last() else { return Ok(entries) };
+            after = Some(last.id);
+            entries.extend(some.into_iter().map(|entry| (entry.id, entry)));
+        }
     }
 
     async fn compare(&self, entry: &Entry, length: u64, verify: bool, findings: &mut Findings) {
@@ -129,6 +207,3 @@ impl Hosting {
         Some(digest.finalize().into())
     }
 }
-
-/// How many rows are taken at a time.
-const BATCH: u32 = 500;

@@ -2,24 +2,22 @@
 
 use std::sync::Arc;
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use http::{HeaderValue, Response, StatusCode, header, request::Parts};
+use http::request::Parts;
+use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{
-    Hosting, RETRY_SECONDS, StorageReference,
-    blobs::NewBlob,
-    index::{Beginning, Begun},
-};
-use crate::{
-    Principal, StoreError,
-    push::RequestBody,
-    service::{empty, retry_later},
-};
+use super::blobs::NewBlob;
+use super::host::Hosting;
+use crate::http::{RequestBody, empty, insert, json, retry_later};
+use crate::media::{Beginning, Begun, StorageReference};
+use crate::tokens::Principal;
+use crate::value::StoreError;
 
 /// An upload that may begin: its head was read, and there is room.
 pub(super) struct Reception {
@@ -82,13 +80,15 @@ impl Reception {
             Err(error) => return Err(unavailable(&error)),
         }
         let mut received = 0;
-        match self.store(id, body, &mut received).await {
-            Ok(()) => Ok(created(&reference, expires_at)),
-            Err(refusal) => {
-                self.give_up(id, received).await;
-                Err(refusal)
-            }
+        let in_flight = metrics::gauge!("wa_integrator_media_uploads");
+        in_flight.increment(1);
+        let stored = self.store(id, body, &mut received).await;
+        in_flight.decrement(1);
+        if let Err(refusal) = stored {
+            self.give_up(id, received).await;
+            return Err(refusal);
         }
+        Ok(created(&reference, expires_at))
     }
 
     async fn store(&self, id: [u8; 32], body: RequestBody, received: &mut u64) -> Result<(), Refusal> {
@@ -144,6 +144,21 @@ impl Reception {
 }
 
 impl Refusal {
+    /// The label of a metric.
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::NoLength => "no_length",
+            Self::Empty => "empty",
+            Self::TooLong => "too_long",
+            Self::NoDigest => "no_digest",
+            Self::Quota(_) => "quota",
+            Self::OtherLength => "other_length",
+            Self::OtherDigest => "other_digest",
+            Self::Paused => "paused",
+            Self::Later => "unavailable",
+        }
+    }
+
     pub(super) fn response(self) -> Response<Full<Bytes>> {
         tracing::debug!(refusal = ?self, "upload refused");
         match self {
@@ -153,7 +168,7 @@ impl Refusal {
             Self::Quota(seconds) => retry_later(StatusCode::TOO_MANY_REQUESTS, seconds),
             Self::OtherDigest => empty(StatusCode::UNPROCESSABLE_ENTITY),
             Self::Paused => empty(StatusCode::REQUEST_TIMEOUT),
-            Self::Later => retry_later(StatusCode::SERVICE_UNAVAILABLE, RETRY_SECONDS),
+            Self::Later => crate::http::unavailable(),
         }
     }
 }
@@ -165,14 +180,11 @@ fn unavailable(error: &StoreError) -> Refusal {
 
 fn created(reference: &StorageReference, expires_at: u64) -> Response<Full<Bytes>> {
     let body = serde_json::json!({ "storage_reference": reference.as_str(), "expires_at": expires_at });
-    let mut response = Response::new(Full::new(Bytes::from(body.to_string())));
+    let mut response = json(&body);
     *response.status_mut() = StatusCode::CREATED;
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(location) = HeaderValue::from_str(reference.as_str()) {
-        headers.insert(header::LOCATION, location);
-    }
+    insert(headers, header::LOCATION, reference.as_str());
     response
 }
 

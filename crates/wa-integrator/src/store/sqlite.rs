@@ -3,32 +3,54 @@
 //! All work is done by one thread in the order it came. It takes everything that waits into one transaction,
 //! so that many pushes share one sync of the disk, and answers after that sync. A second process, such as
 //! `wa-integrator keys`, may use the file at the same time: transactions begin immediately, so none is refused
-//! half-way.
+//! half-way. What is only measured is read beside the writer.
 
+mod media;
 mod rows;
+mod schema;
 mod writer;
 
+use std::fmt;
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::{Counts, KeyTable, NewWakeUp, Outcome, Put, Store, WakeUp};
-use crate::{PrivateFileError, StoreError, UserIdentifier, private_file};
+use async_trait::async_trait;
+use rusqlite::Connection;
+
+use crate::keys::{KeyStore, KeyTable};
+use crate::push::{Counts, DeadLetter, NewWakeUp, OutboxStore, Outcome, Put, Selection, WakeUp};
+use crate::store::{Opening, Store};
+use crate::tokens::UserStore;
+use crate::value::{StoreError, UserIdentifier};
 use writer::Writer;
 
-/// A [`Store`] in one SQLite file, its owner's alone (mode 0600).
-#[derive(Debug)]
+pub use media::SqliteMedia;
+
+/// A store in one SQLite file, its owner's alone (mode 0600).
 pub struct SqliteStore {
     writer: Writer,
+    /// Reads what need not be the newest.
+    reader: Arc<Mutex<Connection>>,
 }
 
 impl SqliteStore {
-    /// Opens the file at `path`, making it where there is none.
+    /// Opens the file at `path`, making it where there is none, and brings it to this program's version.
     ///
     /// # Errors
     /// [`StoreError::File`] for a file that others may read, [`StoreError::Corrupt`] for one that is no database
     /// of ours (it is left as it is), [`StoreError::Version`] for one of a newer program.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        private_file::ensure(path).map_err(|error: PrivateFileError| StoreError::File(error))?;
-        Ok(Self { writer: Writer::start(rows::open(path)?)? })
+        Self::open_as(path, Opening::Serve)
+    }
+
+    /// Opens the file at `path`, doing with it what `opening` says.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`StoreError::Absent`] and [`StoreError::Behind`] where nothing may be done about it.
+    pub fn open_as(path: &Path, opening: Opening) -> Result<Self, StoreError> {
+        let connection = schema::open(path, &schema::STORE, opening)?;
+        let reader = Arc::new(Mutex::new(schema::reader(path)?));
+        Ok(Self { writer: Writer::start(connection)?, reader })
     }
 
     /// What the database says of its journal and of syncing, for example `("wal", 2)`; 2 is FULL.
@@ -38,9 +60,21 @@ impl SqliteStore {
     pub async fn durability(&self) -> Result<(String, i64), StoreError> {
         self.writer.run(rows::durability).await
     }
+
+    /// Reads beside the writer, off the async threads.
+    async fn read<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let reader = Arc::clone(&self.reader);
+        let reading =
+            tokio::task::spawn_blocking(move || work(&reader.lock().unwrap_or_else(PoisonError::into_inner)));
+        Ok(reading.await.map_err(|_| StoreError::Unavailable)??)
+    }
 }
 
-impl Store for SqliteStore {
+#[async_trait]
+impl KeyStore for SqliteStore {
     async fn keys(&self) -> Result<KeyTable, StoreError> {
         self.writer.run(rows::keys).await?
     }
@@ -48,7 +82,10 @@ impl Store for SqliteStore {
     async fn replace_keys(&self, table: KeyTable) -> Result<(), StoreError> {
         self.writer.run(move |connection| rows::replace_keys(connection, &table)).await?
     }
+}
 
+#[async_trait]
+impl UserStore for SqliteStore {
     async fn remember_user(&self, user: UserIdentifier, now: u64) -> Result<(), StoreError> {
         self.writer.run(move |connection| rows::remember_user(connection, &user, now)).await
     }
@@ -56,7 +93,10 @@ impl Store for SqliteStore {
     async fn forget_user(&self, user: UserIdentifier) -> Result<bool, StoreError> {
         self.writer.run(move |connection| rows::forget_user(connection, &user)).await
     }
+}
 
+#[async_trait]
+impl OutboxStore for SqliteStore {
     async fn put_wake_up(&self, wake_up: NewWakeUp) -> Result<Put, StoreError> {
         self.writer.run(move |connection| rows::put_wake_up(connection, &wake_up)).await
     }
@@ -75,21 +115,43 @@ impl Store for SqliteStore {
     }
 
     async fn counts(&self) -> Result<Counts, StoreError> {
-        self.writer.run(rows::counts).await
+        self.read(rows::counts).await
+    }
+
+    async fn next_due(&self, sink: &str) -> Result<Option<u64>, StoreError> {
+        let sink = sink.to_owned();
+        self.read(move |connection| rows::next_due(connection, &sink)).await
+    }
+
+    async fn dead_letters(&self, of: Selection, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.read(move |connection| rows::dead_letters(connection, &of, limit)).await
+    }
+
+    async fn revive(&self, of: Selection, now: u64, expires_at: u64) -> Result<u64, StoreError> {
+        self.writer.run(move |connection| rows::revive(connection, &of, now, expires_at)).await
+    }
+
+    async fn drop_wake_ups(&self, of: Selection, waiting: bool) -> Result<u64, StoreError> {
+        self.writer.run(move |connection| rows::drop_wake_ups(connection, &of, waiting)).await
+    }
+}
+
+impl Store for SqliteStore {}
+
+impl fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SqliteStore")
     }
 }
 
 /// What SQLite says, without its words: they may quote what was stored.
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{
-            CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase,
-        };
+        use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase};
         match error.sqlite_error_code() {
             Some(DatabaseBusy | DatabaseLocked) => Self::Busy,
             Some(DiskFull) => Self::Full,
             Some(DatabaseCorrupt | NotADatabase) => Self::Corrupt,
-            Some(CannotOpen) => Self::Unavailable,
             Some(_) => Self::Unavailable,
             // A row that does not have the form we gave it.
             None => Self::Corrupt,
@@ -99,6 +161,6 @@ impl From<rusqlite::Error> for StoreError {
 
 /// The signing keys in a database that is open.
 #[cfg(feature = "postgres")]
-pub(super) fn keys(connection: &rusqlite::Connection) -> Result<KeyTable, StoreError> {
+pub(super) fn keys(connection: &Connection) -> Result<KeyTable, StoreError> {
     rows::keys(connection)?
 }

@@ -11,8 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use measure::{Report, Row, Unit};
-use peers_integrator::{ATTACKS, Attack, KEYS_PATH, Load, issuing};
-use wa_integrator::{Blobs, Clock, ConnectionLimits, MediaHost, MediaIndex, MediaRules, Server, SigningKey};
+use peers_integrator::{ATTACKS, AUDIENCE, Attack, KEYS_PATH, Load, Slow, issuing};
+use wa_http_server::{ConnectionLimits, Server};
+use wa_integrator::{
+    Blobs, ChannelSink, Clock, DeliveryRules, MediaHost, MediaRules, MemoryStore, Outbox, Push, PushRules, SigningKey,
+    SqliteMedia, rs256,
+};
+use wa_jwt::{KeyCache, KeyCacheRules};
 use wa_profile::Profile;
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -65,14 +70,24 @@ async fn serve() -> Result<(), Fault> {
     let directory = tempfile::tempdir()?;
     let media = MediaHost::new(
         Blobs::local(&directory.path().join("media"))?,
-        MediaIndex::open(&directory.path().join("media.sqlite"))?,
+        Arc::new(SqliteMedia::open(&directory.path().join("media.sqlite"))?),
         MediaRules::new(&Profile::default().media),
         Clock::system(),
     );
-    let service = issuing(&format!("http://{address}"), SigningKey::generate()?).with_media(media);
+    let service = issuing(&format!("http://{address}"), SigningKey::generate()?).with_media(media).with_push(push()?);
     println!("{address}");
     tokio::spawn(server.run(service, std::future::pending()));
     until_told().await
+}
+
+/// Pushes of somebody whose keys come slowly.
+fn push() -> Result<Push, Fault> {
+    let (store, profile) = (Arc::new(MemoryStore::new()), Profile::default());
+    let url = profile.push.whatsapp_jwks_url.parse()?;
+    let keys = KeyCache::new(Slow, url, KeyCacheRules::default().with_cooldown(Duration::from_secs(1)), rs256);
+    let (sink, _) = ChannelSink::new("channel", 1);
+    let outbox = Outbox::new(Arc::clone(&store) as _, vec![Arc::new(sink)], DeliveryRules::default());
+    Ok(Push::new(store, outbox, keys, PushRules::new(&profile.push, &AUDIENCE.parse()?, 40), Clock::system()))
 }
 
 /// The attackers' process: attacks until its standard input ends, and says how much it sent.

@@ -20,10 +20,12 @@ use postgres::Postgres;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
+use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
-    BuiltInStore, ChannelSink, Clock, ConnectionLimits, DeliveryRules, KeyCache, KeyCacheRules, Outbox,
-    PostgresAddress, PostgresStore, Push, PushRules, Server, SigningKey, SqliteStore,
+    AnyStore, ChannelSink, Clock, DeliveryRules, Outbox, PostgresAddress, PostgresStore, Push, PushRules, SigningKey,
+    SqliteStore, rs256,
 };
+use wa_jwt::{KeyCache, KeyCacheRules};
 use wa_profile::Profile;
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -170,17 +172,17 @@ impl Drop for Replica {
 /// One server: takes pushes into this store until its standard input ends. Nobody runs the outbox: what is measured ends
 /// with the answer.
 async fn serve(store: &str, keys: &Path) -> Result<(), Fault> {
-    let store = Arc::new(if Path::new(store).is_absolute() {
-        BuiltInStore::Sqlite(SqliteStore::open(Path::new(store))?)
+    let store: AnyStore = if Path::new(store).is_absolute() {
+        Arc::new(SqliteStore::open(Path::new(store))?)
     } else {
-        BuiltInStore::Postgres(PostgresStore::connect(&PostgresAddress::new(store)?).await?)
-    });
+        Arc::new(PostgresStore::connect(&PostgresAddress::new(store)?).await?)
+    };
     let (clock, profile) = (Clock::system(), Profile::default());
     let published = Published(std::fs::read_to_string(keys)?);
     let url = profile.push.whatsapp_jwks_url.parse()?;
-    let keys = Arc::new(KeyCache::new(published, url, KeyCacheRules::default()));
+    let keys = KeyCache::new(published, url, KeyCacheRules::default(), rs256);
     let (sink, _) = ChannelSink::new("channel", 1);
-    let outbox = Outbox::new(Arc::clone(&store), vec![Arc::new(sink)], DeliveryRules::default());
+    let outbox = Outbox::new(Arc::clone(&store) as _, vec![Arc::new(sink)], DeliveryRules::default());
     let rules = PushRules::new(&profile.push, &AUDIENCE.parse()?, 40);
     let rules = rules.with_limits(NonZeroU32::MAX, NonZeroU32::MAX);
     let push = Push::new(store, outbox, keys, rules, clock);

@@ -18,10 +18,11 @@ use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 use tower::Service as _;
+use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
-    ChannelSink, Clock, ConnectionLimits, DeliveryRules, Integrator, KeyCache, KeyCacheRules, Outbox, Push,
-    PushRules, Server, SharedSecret, SigningKey, SqliteStore,
+    ChannelSink, Clock, DeliveryRules, Integrator, Outbox, Push, PushRules, SigningKey, SqliteStore, rs256,
 };
+use wa_jwt::{KeyCache, KeyCacheRules};
 use wa_profile::Profile;
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -53,7 +54,8 @@ fn main() -> Result<(), Fault> {
         report.push(runtime.block_on(key_set())?);
     }
     if wanted("push") {
-        report.push(pushes(&runtime, threads)?);
+        report.push(pushes(&runtime, threads, "push", Pushes::request)?);
+        report.push(pushes(&runtime, threads, "push/repeated token", Pushes::repeated)?);
     }
     if wanted("token") {
         report.push(tokens(&runtime, threads)?);
@@ -100,8 +102,14 @@ async fn serve_bare(listener: TcpListener, body: Bytes) {
     }
 }
 
-/// Pushes through the service into SQLite, against the bare verification of as many signatures on as many threads.
-fn pushes(runtime: &Runtime, threads: usize) -> Result<Row, Fault> {
+/// Pushes through the service into SQLite, against the bare verification of as many signatures on as many threads: each with
+/// a token of its own, or all with one, as WhatsApp may send them for an hour.
+fn pushes(
+    runtime: &Runtime,
+    threads: usize,
+    name: &str,
+    made: impl Fn(&Pushes, usize) -> Request<Full<Bytes>>,
+) -> Result<Row, Fault> {
     let pushes = Arc::new(Pushes::sign(PUSHES));
     let (mut ours, mut reference) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -109,27 +117,27 @@ fn pushes(runtime: &Runtime, threads: usize) -> Result<Row, Fault> {
         let store = Arc::new(SqliteStore::open(&directory.path().join("store"))?);
         let server = runtime.block_on(async { pushing(&pushes, store) })?;
         // The first push fetches the keys.
-        let (first, request) = (server.clone(), pushes.request(0));
+        let (first, request) = (server.clone(), made(&pushes, 0));
         let waiting = Mutex::new(Some(request));
         runtime.block_on(each(1, 1, move |_| push(first.clone(), taken(&waiting))))?;
         // What the sender does is not measured.
-        let requests: Vec<_> = (0..PUSHES).map(|number| Mutex::new(Some(pushes.request(number)))).collect();
+        let requests: Vec<_> = (0..PUSHES).map(|number| Mutex::new(Some(made(&pushes, number)))).collect();
         let time = runtime.block_on(each(PUSHES, AT_A_TIME, move |number| {
             push(server.clone(), taken(&requests[number]))
         }))?;
         ours.push(per_second(PUSHES, time));
         reference.push(per_second(PUSHES, on_threads(threads, PUSHES, |number| pushes.verify(number))));
     }
-    Ok(Row::new("push", Unit::PerSecond, median(ours), median(reference)))
+    Ok(Row::new(name, Unit::PerSecond, median(ours), median(reference)))
 }
 
-fn pushing(pushes: &Pushes, store: Arc<SqliteStore>) -> Result<Integrator<SharedSecret>, Fault> {
+fn pushing(pushes: &Pushes, store: Arc<SqliteStore>) -> Result<Integrator, Fault> {
     let (clock, profile) = (Clock::system(), Profile::default());
     let url = profile.push.whatsapp_jwks_url.parse()?;
-    let keys = Arc::new(KeyCache::new(pushes.published(), url, KeyCacheRules::default()));
+    let keys = KeyCache::new(pushes.published(), url, KeyCacheRules::default(), rs256);
     // Nobody runs the outbox: what is measured ends with the answer.
     let (sink, _) = ChannelSink::new("channel", 1);
-    let outbox = Outbox::new(Arc::clone(&store), vec![Arc::new(sink)], DeliveryRules::default());
+    let outbox = Outbox::new(Arc::clone(&store) as _, vec![Arc::new(sink)], DeliveryRules::default());
     let rules =
         PushRules::new(&profile.push, &AUDIENCE.parse()?, 40).with_limits(NonZeroU32::MAX, NonZeroU32::MAX);
     let push = Push::new(store, outbox, keys, rules, clock);
@@ -141,7 +149,7 @@ fn taken(request: &Mutex<Option<Request<Full<Bytes>>>>) -> Request<Full<Bytes>> 
     request.lock().ok().and_then(|mut request| request.take()).expect("each is sent once")
 }
 
-async fn push(mut server: Integrator<SharedSecret>, request: Request<Full<Bytes>>) -> StatusCode {
+async fn push(mut server: Integrator, request: Request<Full<Bytes>>) -> StatusCode {
     let Ok(response) = server.call(request).await;
     response.status()
 }

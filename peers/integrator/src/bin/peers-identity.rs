@@ -12,8 +12,9 @@ use http::{Request, header};
 use peers_integrator::{Client, USER, WHATSAPP, credential};
 use serde_json::Value;
 use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
-    BaseUrl, Clock, ConnectionLimits, Integrator, KeyKeeper, KeyRules, MemoryStore, Server, SharedSecret,
+    BaseUrl, Clock, Integrator, KeyKeeper, KeyRules, MemoryStore, SharedSecret,
     TokenIssuer,
 };
 use wa_profile::Profile;
@@ -46,7 +47,7 @@ struct Running {
     jwks: String,
 }
 
-async fn serve() -> Result<(Running, KeyKeeper<Arc<MemoryStore>>), Fault> {
+async fn serve() -> Result<(Running, KeyKeeper), Fault> {
     let rules = Profile::default().token;
     let server = Server::bind(([127, 0, 0, 1], 0).into(), ConnectionLimits::default()).await?;
     let base = BaseUrl::of_loopback(server.address())?;

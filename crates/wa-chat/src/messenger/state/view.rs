@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wa_binary::Jid;
-use wa_keys::PrivateKey;
+use wa_keys::{PrivateKey, PublicKey};
 use wa_signal::SessionRecord;
 
 use crate::account::Account;
@@ -96,8 +96,17 @@ impl View {
     pub(crate) fn sent(&self, key: &Key) -> Result<Option<Sent>, Stop> {
         match self.row(key)? {
             None => Ok(None),
-            Some(Row::Sent(sent)) => Ok(Some(*sent)),
+            Some(Row::Sent(sent)) => Ok(Some(sent.clone())),
             Some(_) => Err(corrupt(Table::Sent)),
+        }
+    }
+
+    /// The newest identity of a device.
+    pub(crate) fn identity(&self, device: &Jid) -> Result<Option<PublicKey>, Stop> {
+        match self.row(&Key::identity(device))? {
+            None => Ok(None),
+            Some(Row::Identity(key)) => Ok(Some(*key)),
+            Some(_) => Err(corrupt(Table::Identity)),
         }
     }
 

@@ -1,15 +1,21 @@
 //! A bucket of an object store that speaks S3 (RO 1.0.3 leaves to the third party where it hosts).
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
 
-use http::{Uri, uri::Scheme};
-use object_store::{
-    BackoffConfig, ClientOptions, ObjectStore, RetryConfig, aws::AmazonS3Builder, prefix::PrefixStore,
-};
+use http::Uri;
+use http::uri::Scheme;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::prefix::PrefixStore;
+use object_store::{BackoffConfig, Certificate, ClientOptions, ObjectStore, RetryConfig};
 use zeroize::Zeroizing;
 
 use super::Blobs;
-use crate::{StoreError, base_url};
+use crate::value::{ClientTrust, StoreError};
+
+const PATIENCE: Duration = Duration::from_secs(5);
+const READ_PATIENCE: Duration = Duration::from_secs(15);
 
 /// A bucket for hosted media, and how it is reached; shows no secret.
 ///
@@ -22,6 +28,7 @@ pub struct S3Bucket {
     endpoint: Option<Uri>,
     prefix: String,
     access: Option<(String, Zeroizing<String>)>,
+    trust: ClientTrust,
 }
 
 impl S3Bucket {
@@ -35,7 +42,15 @@ impl S3Bucket {
             endpoint: None,
             prefix: String::new(),
             access: None,
+            trust: ClientTrust::public(),
         }
+    }
+
+    /// This bucket, trusting these authorities, and in plain text where they say so.
+    #[must_use]
+    pub fn with_trust(mut self, trust: &ClientTrust) -> Self {
+        self.trust = trust.clone();
+        self
     }
 
     /// This bucket in another region.
@@ -48,10 +63,10 @@ impl S3Bucket {
     /// This bucket at another store than Amazon's, named in the path of requests.
     ///
     /// # Errors
-    /// [`StoreError::Endpoint`] unless it is `https`, or `http` on a loopback host.
+    /// [`StoreError::Endpoint`] unless it is `https`, or `http` on a loopback host or one of the [trust](Self::with_trust).
     pub fn with_endpoint(mut self, endpoint: Uri) -> Result<Self, StoreError> {
-        let loopback = endpoint.host().is_some_and(base_url::is_loopback);
-        let plain = endpoint.scheme() == Some(&Scheme::HTTP) && loopback;
+        let near = endpoint.host().is_some_and(|host| self.trust.is_plain(host));
+        let plain = endpoint.scheme() == Some(&Scheme::HTTP) && near;
         if endpoint.host().is_none() || !(plain || endpoint.scheme() == Some(&Scheme::HTTPS)) {
             return Err(StoreError::Endpoint);
         }
@@ -84,7 +99,7 @@ impl Blobs {
             Some((id, secret)) => {
                 AmazonS3Builder::new().with_access_key_id(id).with_secret_access_key(secret.as_str())
             }
-            None => AmazonS3Builder::from_env(),
+            None => from_environment(),
         };
         let mut builder = builder.with_bucket_name(&bucket.name).with_region(&bucket.region);
         let mut plain = false;
@@ -93,8 +108,14 @@ impl Blobs {
             let endpoint = endpoint.to_string();
             builder = builder.with_endpoint(endpoint.trim_end_matches('/'));
         }
+        let mut options = ClientOptions::new();
+        if let Some(pem) = bucket.trust.pem() {
+            for authority in Certificate::from_pem_bundle(pem).map_err(|_| StoreError::Endpoint)? {
+                options = options.with_root_certificate(authority);
+            }
+        }
         // A large file streams for as long as it moves; what does not move is given up.
-        let options = ClientOptions::new()
+        let options = options
             .with_allow_http(plain)
             .with_timeout_disabled()
             .with_connect_timeout(PATIENCE)
@@ -121,6 +142,22 @@ impl Blobs {
     }
 }
 
+/// The access that the environment has, and nothing else of it: where the bucket is, and whether in plain text, is a
+/// setting of ours.
+fn from_environment() -> AmazonS3Builder {
+    let ours = ["ENDPOINT", "ALLOW_HTTP", "ALLOW_INVALID", "BUCKET", "VIRTUAL_HOSTED", "PROXY"];
+    let mut builder = AmazonS3Builder::new();
+    for (name, value) in std::env::vars() {
+        if !name.starts_with("AWS_") || ours.iter().any(|ours| name.contains(ours)) {
+            continue;
+        }
+        if let Ok(key) = name.to_ascii_lowercase().parse::<AmazonS3ConfigKey>() {
+            builder = builder.with_config(key, value);
+        }
+    }
+    builder
+}
+
 impl fmt::Debug for S3Bucket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("S3Bucket")
@@ -131,9 +168,6 @@ impl fmt::Debug for S3Bucket {
             .finish_non_exhaustive()
     }
 }
-
-const PATIENCE: Duration = Duration::from_secs(5);
-const READ_PATIENCE: Duration = Duration::from_secs(15);
 
 #[cfg(test)]
 mod tests {

@@ -1,18 +1,15 @@
 //! Where the database is, and how to reach it.
 
-use std::{fmt, fs, io, path::Path, sync::Arc, time::Duration};
+use std::fmt;
+use std::path::Path;
+use std::time::Duration;
 
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject as _},
-};
-use tokio_postgres::{
-    Config,
-    config::{Host, SslMode},
-};
+use rustls::RootCertStore;
+use tokio_postgres::Config;
+use tokio_postgres::config::{Host, SslMode};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::{PrivateFileError, StoreError};
+use crate::value::{ClientTrust, PrivateFileError, StoreError, is_loopback, read_authorities};
 
 /// Where a database is and how it is reached; shows no password.
 ///
@@ -21,6 +18,8 @@ use crate::{PrivateFileError, StoreError};
 #[derive(Clone)]
 pub struct PostgresAddress {
     config: Config,
+    trust: ClientTrust,
+    /// In place of those of the trust.
     roots: Option<RootCertStore>,
     connections: usize,
 }
@@ -45,7 +44,7 @@ impl PostgresAddress {
         }
         config.connect_timeout(Duration::from_secs(5)).keepalives_idle(Duration::from_secs(30));
         config.tcp_user_timeout(Duration::from_secs(10));
-        Ok(Self { config, roots: None, connections: 16 })
+        Ok(Self { config, trust: ClientTrust::public(), roots: None, connections: 16 })
     }
 
     /// This address with the password of its user.
@@ -68,22 +67,21 @@ impl PostgresAddress {
         self
     }
 
-    /// This address with the authorities in a PEM file in place of the public ones.
+    /// This address, trusting these authorities.
+    #[must_use]
+    pub fn with_trust(mut self, trust: &ClientTrust) -> Self {
+        self.trust = trust.clone();
+        self
+    }
+
+    /// This address with the authorities in a PEM file in place of all others.
     ///
     /// # Errors
     /// [`PrivateFileError`] for a file that cannot be read or holds none.
     pub fn with_authorities(mut self, path: &Path) -> Result<Self, PrivateFileError> {
-        let refused = |kind: io::ErrorKind| PrivateFileError::Io { path: path.to_owned(), kind };
-        let pem = fs::read(path).map_err(|error| refused(error.kind()))?;
         let mut roots = RootCertStore::empty();
-        for certificate in CertificateDer::pem_slice_iter(&pem) {
-            let added = certificate.map(|certificate| roots.add(certificate).is_ok());
-            if !added.unwrap_or(false) {
-                return Err(PrivateFileError::Corrupt { path: path.to_owned() });
-            }
-        }
-        if roots.is_empty() {
-            return Err(PrivateFileError::Corrupt { path: path.to_owned() });
+        for authority in read_authorities(path)?.1 {
+            roots.add(authority).map_err(|_| PrivateFileError::Corrupt { path: path.to_owned() })?;
         }
         self.roots = Some(roots);
         Ok(self)
@@ -98,15 +96,11 @@ impl PostgresAddress {
     }
 
     pub(super) fn tls(&self) -> Result<MakeRustlsConnect, StoreError> {
-        let public = || RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-        let roots = self.roots.clone().unwrap_or_else(public);
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|_| StoreError::Unavailable)?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(MakeRustlsConnect::new(config))
+        let trust = match &self.roots {
+            Some(roots) => self.trust.with_roots(roots.clone()),
+            None => self.trust.clone(),
+        };
+        trust.tls_config().map(MakeRustlsConnect::new).map_err(|_| StoreError::Unavailable)
     }
 }
 
@@ -123,7 +117,7 @@ impl fmt::Debug for PostgresAddress {
 /// Whether nothing of the connection leaves this machine.
 fn is_near(host: &Host) -> bool {
     match host {
-        Host::Tcp(name) => crate::base_url::is_loopback(name),
+        Host::Tcp(name) => is_loopback(name),
         #[cfg(unix)]
         Host::Unix(_) => true,
     }

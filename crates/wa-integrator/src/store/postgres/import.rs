@@ -2,16 +2,17 @@
 
 use std::path::Path;
 
-use rusqlite::{Connection, OpenFlags, types::Value};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OpenFlags};
 use tokio::sync::mpsc;
-use tokio_postgres::{
-    Transaction,
-    binary_copy::BinaryCopyInWriter,
-    types::{IsNull, ToSql, Type, private::BytesMut, to_sql_checked},
-};
+use tokio_postgres::Transaction;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::private::BytesMut;
+use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::{PostgresStore, column, number, rows};
-use crate::{StoreError, store::sqlite};
+use crate::store::sqlite;
+use crate::value::StoreError;
 
 /// How much was copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,7 +37,7 @@ impl PostgresStore {
     /// [`StoreError::NotEmpty`] unless the database is as it was made, [`StoreError::Unequal`] when it holds something
     /// else afterwards; others of either database. Nothing is copied then.
     pub async fn import(&self, store: &Path, media: Option<&Path>) -> Result<Imported, StoreError> {
-        let mut client = self.connections().take().await?;
+        let mut client = self.0.connections.take().await?;
         let transaction = client.transaction().await?;
         transaction.batch_execute(BEGIN).await?;
         let empty = transaction.query_one(EMPTY, &[]).await?;

@@ -2,13 +2,15 @@
 //!
 //! Only a hint: it is told after the fact, and lost while there is no connection.
 
-use std::{future::poll_fn, sync::Arc, time::Duration};
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio_postgres::AsyncMessage;
 
 use super::{Connections, PostgresAddress, patiently};
-use crate::StoreError;
+use crate::value::StoreError;
 
 /// Rung when another server has told something.
 #[derive(Default)]

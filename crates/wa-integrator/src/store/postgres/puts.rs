@@ -1,21 +1,15 @@
 //! Pushes: those that wait are written by one statement, and answered once that is synced.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use tokio::{
-    sync::{Mutex, mpsc, oneshot},
-    task::JoinSet,
-};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio_postgres::types::ToSql;
 
 use super::{Connections, column, number, patiently};
-use crate::{
-    StoreError,
-    store::{NewWakeUp, Put},
-};
+use crate::push::{NewWakeUp, Put};
+use crate::value::StoreError;
 
 /// The way to the tasks that write.
 pub(super) struct Puts(mpsc::Sender<Waiting>);
@@ -58,11 +52,12 @@ async fn put(connections: &Connections, group: &[Waiting]) -> Result<BTreeSet<St
     let folded = Folded::of(group);
     let client = connections.take().await?;
     let statement = patiently(client.prepare_cached(PUT)).await?;
-    let rows: [&(dyn ToSql + Sync); 6] = [
+    let rows: [&(dyn ToSql + Sync); 7] = [
         &folded.sinks,
         &folded.users,
         &folded.counts,
         &folded.received_at,
+        &folded.due_at,
         &folded.expires_at,
         &folded.for_strangers,
     ];
@@ -77,25 +72,28 @@ struct Folded<'g> {
     users: Vec<&'g str>,
     counts: Vec<i64>,
     received_at: Vec<i64>,
+    due_at: Vec<i64>,
     expires_at: Vec<i64>,
     for_strangers: Vec<bool>,
 }
 
 impl<'g> Folded<'g> {
     fn of(group: &'g [Waiting]) -> Self {
-        let mut rows: BTreeMap<(&str, &str), (i64, &NewWakeUp, bool)> = BTreeMap::new();
+        let mut rows: BTreeMap<(&str, &str), (i64, &NewWakeUp, bool, u64)> = BTreeMap::new();
         for (wake_up, _) in group {
             for sink in wake_up.sinks.iter() {
-                let row = rows.entry((sink, wake_up.user.as_str())).or_insert((0, wake_up, false));
-                *row = (row.0 + 1, wake_up, row.2 || wake_up.for_strangers);
+                let row =
+                    rows.entry((sink, wake_up.user.as_str())).or_insert((0, wake_up, false, wake_up.due_at));
+                *row = (row.0 + 1, wake_up, row.2 || wake_up.for_strangers, row.3.min(wake_up.due_at));
             }
         }
         let mut folded = Self::default();
-        for ((sink, user), (count, last, for_strangers)) in rows {
+        for ((sink, user), (count, last, for_strangers, due_at)) in rows {
             folded.sinks.push(sink);
             folded.users.push(user);
             folded.counts.push(count);
             folded.received_at.push(number(last.received_at));
+            folded.due_at.push(number(due_at));
             folded.expires_at.push(number(last.expires_at));
             folded.for_strangers.push(for_strangers);
         }
@@ -112,17 +110,19 @@ const GROUP_MAX: usize = 512;
 
 const PUT: &str = "
 WITH pushed AS (
-  SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::boolean[])
-    AS pushed (sink, identifier, count, received_at, expires_at, for_strangers)
+  SELECT * FROM
+    unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::boolean[])
+    AS pushed (sink, identifier, count, received_at, due_at, expires_at, for_strangers)
 ), known AS (
   SELECT identifier FROM wa_integrator.known_user WHERE identifier = ANY ($2)
 ), stored AS (
   INSERT INTO wa_integrator.outbox AS waiting
     (sink, identifier, count, received_at, attempts, due_at, expires_at)
-  SELECT sink, identifier, count, received_at, 0, received_at, expires_at FROM pushed
+  SELECT sink, identifier, count, received_at, 0, due_at, expires_at FROM pushed
   WHERE for_strangers OR identifier IN (SELECT identifier FROM known)
   ORDER BY sink COLLATE \"C\", identifier COLLATE \"C\"
   ON CONFLICT (sink, identifier) DO UPDATE SET count = waiting.count + excluded.count,
-    received_at = excluded.received_at, expires_at = excluded.expires_at
+    received_at = excluded.received_at, due_at = least(waiting.due_at, excluded.due_at),
+    expires_at = excluded.expires_at
 )
 SELECT identifier FROM known";

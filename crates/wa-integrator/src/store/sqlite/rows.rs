@@ -1,37 +1,15 @@
-//! The tables and every statement on them.
+//! Every statement on the tables.
 
-use std::{path::Path, time::Duration};
-
+use rusqlite::types::ToSql;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
-use crate::{
-    KeyEntry, KeyState, PublicKey, StoreError, UserIdentifier,
-    store::{Counts, KeyTable, NewWakeUp, Outcome, Put, StoredKey, WakeUp, secret},
-};
+use crate::keys::{KeyEntry, KeyState, KeyTable, PublicKey, StoredKey};
+use crate::push::{Counts, DeadLetter, NewWakeUp, Outcome, Put, Selection, WakeUp};
+use crate::store::secret;
+use crate::value::{StoreError, UserIdentifier};
 
-/// Opens the database and brings its tables to this program's version.
-pub(super) fn open(path: &Path) -> Result<Connection, StoreError> {
-    let mut connection = Connection::open(path)?;
-    connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
-    connection.pragma_update(None, "synchronous", "full")?;
-    // A checkpoint writes everything a second time while nobody is answered: seldom, and then more of it at once.
-    connection.pragma_update(None, "wal_autocheckpoint", CHECKPOINT_PAGES)?;
-    connection.set_prepared_statement_cache_capacity(32);
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-    match usize::try_from(version) {
-        Ok(version) if version <= MIGRATIONS.len() => {
-            for migration in MIGRATIONS.iter().skip(version) {
-                transaction.execute_batch(migration)?;
-            }
-            transaction.pragma_update(None, "user_version", count(MIGRATIONS.len()))?;
-        }
-        _ => return Err(StoreError::Version { found: version }),
-    }
-    transaction.commit()?;
-    Ok(connection)
-}
+/// How many rows are counted: more are more.
+const COUNTED_MAX: i64 = 1_000_000;
 
 pub(super) fn durability(connection: &Connection) -> rusqlite::Result<(String, i64)> {
     let journal = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
@@ -91,23 +69,26 @@ pub(super) fn remember_user(
 }
 
 pub(super) fn forget_user(connection: &Connection, user: &UserIdentifier) -> rusqlite::Result<bool> {
-    connection.execute("DELETE FROM outbox WHERE user = ?", [user.as_str()])?;
-    Ok(connection.execute("DELETE FROM user WHERE identifier = ?", [user.as_str()])? > 0)
+    let mut forgotten = 0;
+    for statement in [
+        "DELETE FROM outbox WHERE user = ?",
+        "DELETE FROM dead_letter WHERE user = ?",
+        "DELETE FROM user WHERE identifier = ?",
+    ] {
+        forgotten += connection.execute(statement, [user.as_str()])?;
+    }
+    Ok(forgotten > 0)
 }
 
 pub(super) fn put_wake_up(connection: &Connection, new: &NewWakeUp) -> rusqlite::Result<Put> {
     let mut lookup = connection.prepare_cached("SELECT 1 FROM user WHERE identifier = ?")?;
     let known = lookup.exists([new.user.as_str()])?;
     if known || new.for_strangers {
-        let mut statement = connection.prepare_cached(
-            "INSERT INTO outbox (sink, user, count, received_at, attempts, due_at, expires_at)
-             VALUES (?1, ?2, 1, ?3, 0, ?3, ?4)
-             ON CONFLICT (sink, user) DO UPDATE SET
-               count = count + 1, received_at = excluded.received_at, expires_at = excluded.expires_at",
-        )?;
+        let mut statement = connection.prepare_cached(PUT)?;
         for sink in new.sinks.iter() {
             let (received_at, expires_at) = (number(new.received_at), number(new.expires_at));
-            statement.execute(params![sink, new.user.as_str(), received_at, expires_at])?;
+            let user = new.user.as_str();
+            statement.execute(params![sink, user, 1, received_at, number(new.due_at), expires_at])?;
         }
     }
     Ok(Put { known })
@@ -120,11 +101,12 @@ pub(super) fn due_wake_ups(
     limit: usize,
 ) -> rusqlite::Result<Vec<WakeUp>> {
     let mut statement = connection.prepare_cached(
-        "SELECT user, count, received_at, attempts, expires_at FROM outbox
+        "SELECT user, count, received_at, attempts, expires_at, id FROM outbox
          WHERE sink = ? AND due_at <= ? ORDER BY due_at LIMIT ?",
     )?;
     let found = statement.query_map(params![sink, number(now), count(limit)], |row| {
         Ok(WakeUp {
+            id: row.get(5)?,
             sink: sink.to_owned(),
             user: user(row, 0)?,
             count: unsigned(row, 1)?,
@@ -137,34 +119,75 @@ pub(super) fn due_wake_ups(
 }
 
 pub(super) fn settle(connection: &Connection, wake_up: &WakeUp, outcome: Outcome) -> rusqlite::Result<()> {
-    let named = params![wake_up.sink, wake_up.user.as_str(), number(wake_up.count)];
+    let WakeUp { id, sink, user, count, .. } = wake_up;
+    let (user, count) = (user.as_str(), number(*count));
+    let named = params![sink, user, id, count];
     let settled = match outcome {
-        Outcome::Delivered => connection
-            .prepare_cached("DELETE FROM outbox WHERE sink = ? AND user = ? AND count = ?")?
-            .execute(named)?,
-        Outcome::Retry { at } => connection
-            .prepare_cached(
-                "UPDATE outbox SET attempts = attempts + 1, due_at = ?4 WHERE sink = ?1 AND user = ?2 AND count = ?3",
-            )?
-            .execute(params![wake_up.sink, wake_up.user.as_str(), number(wake_up.count), number(at)])?,
+        Outcome::Delivered => connection.prepare_cached(DELIVERED)?.execute(named)?,
+        Outcome::Retry { at } => {
+            connection.prepare_cached(RETRY)?.execute(params![sink, user, id, count, number(at)])?
+        }
         Outcome::Dead { at } => {
-            connection.execute(
-                "INSERT INTO dead_letter (sink, user, count, received_at, attempts, died_at)
-                 SELECT sink, user, count, received_at, attempts + 1, ?4 FROM outbox
-                 WHERE sink = ?1 AND user = ?2 AND count = ?3",
-                params![wake_up.sink, wake_up.user.as_str(), number(wake_up.count), number(at)],
-            )?;
-            connection.execute("DELETE FROM outbox WHERE sink = ? AND user = ? AND count = ?", named)?
+            connection.execute(DEAD, params![sink, user, id, count, number(at)])?;
+            connection.prepare_cached(DELIVERED)?.execute(named)?
         }
     };
     if settled == 0 {
-        // Pushed again meanwhile: due since then.
-        let mut statement = connection.prepare_cached(
-            "UPDATE outbox SET attempts = 0, due_at = received_at WHERE sink = ? AND user = ?",
-        )?;
-        statement.execute(params![wake_up.sink, wake_up.user.as_str()])?;
+        let attempts = match outcome {
+            Outcome::Delivered => 0,
+            _ => wake_up.attempts.saturating_add(1),
+        };
+        connection.prepare_cached(AGAIN)?.execute(params![sink, user, id, attempts])?;
     }
     Ok(())
+}
+
+pub(super) fn dead_letters(
+    connection: &Connection,
+    of: &Selection,
+    limit: usize,
+) -> rusqlite::Result<Vec<DeadLetter>> {
+    let mut statement = connection.prepare(&format!(
+        "SELECT sink, user, count, received_at, attempts, died_at FROM dead_letter
+         WHERE {SELECTED} ORDER BY died_at DESC LIMIT ?3"
+    ))?;
+    let (sink, user_name) = selected(of);
+    let found = statement.query_map(params![sink, user_name, count(limit)], |row| {
+        Ok(DeadLetter {
+            sink: row.get(0)?,
+            user: user(row, 1)?,
+            count: unsigned(row, 2)?,
+            received_at: unsigned(row, 3)?,
+            attempts: row.get(4)?,
+            died_at: unsigned(row, 5)?,
+        })
+    })?;
+    found.collect()
+}
+
+pub(super) fn revive(
+    connection: &Connection,
+    of: &Selection,
+    now: u64,
+    expires_at: u64,
+) -> rusqlite::Result<u64> {
+    let dead = dead_letters(connection, of, usize::MAX)?;
+    let mut statement = connection.prepare_cached(PUT)?;
+    for DeadLetter { sink, user, count, .. } in &dead {
+        let now = number(now);
+        statement.execute(params![sink, user.as_str(), number(*count), now, now, number(expires_at)])?;
+    }
+    drop_wake_ups(connection, of, false)
+}
+
+pub(super) fn drop_wake_ups(connection: &Connection, of: &Selection, waiting: bool) -> rusqlite::Result<u64> {
+    let (sink, user) = selected(of);
+    let named: [&dyn ToSql; 2] = [&sink, &user];
+    let mut dropped = connection.execute(&format!("DELETE FROM dead_letter WHERE {SELECTED}"), &named)?;
+    if waiting {
+        dropped += connection.execute(&format!("DELETE FROM outbox WHERE {SELECTED}"), &named)?;
+    }
+    Ok(u64::try_from(dropped).unwrap_or(u64::MAX))
 }
 
 pub(super) fn sweep(connection: &Connection, now: u64, dead_before: u64) -> rusqlite::Result<u64> {
@@ -174,63 +197,55 @@ pub(super) fn sweep(connection: &Connection, now: u64, dead_before: u64) -> rusq
 }
 
 pub(super) fn counts(connection: &Connection) -> rusqlite::Result<Counts> {
-    connection.query_row(
-        "SELECT (SELECT count(*) FROM outbox), (SELECT min(due_at) FROM outbox),
-                (SELECT count(*) FROM dead_letter), (SELECT count(*) FROM user)",
-        [],
-        |row| {
-            let next_due: Option<i64> = row.get(1)?;
-            Ok(Counts {
-                waiting: unsigned(row, 0)?,
-                next_due: next_due.map(i64::unsigned_abs),
-                dead: unsigned(row, 2)?,
-                users: unsigned(row, 3)?,
-            })
-        },
-    )
+    let bounded = |table: &str| -> rusqlite::Result<u64> {
+        let count = format!("SELECT count(*) FROM (SELECT 1 FROM {table} LIMIT {COUNTED_MAX})");
+        connection.query_row(&count, [], |row| unsigned(row, 0))
+    };
+    // A step for each sink: the index has them apart.
+    let mut next_due: Option<u64> = None;
+    let mut sinks = connection.prepare_cached(
+        "WITH RECURSIVE sinks (name) AS (
+           SELECT min(sink) FROM outbox
+           UNION ALL SELECT (SELECT min(sink) FROM outbox WHERE sink > name) FROM sinks WHERE name IS NOT NULL
+         )
+         SELECT (SELECT min(due_at) FROM outbox WHERE sink = name) FROM sinks WHERE name IS NOT NULL",
+    )?;
+    for due in sinks.query_map([], |row| unsigned(row, 0))? {
+        let due = due?;
+        next_due = Some(next_due.map_or(due, |first| first.min(due)));
+    }
+    Ok(Counts {
+        waiting: bounded("outbox")?,
+        next_due,
+        dead: bounded("dead_letter")?,
+        users: bounded("user")?,
+    })
 }
 
-/// How long a transaction waits for another process's.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) fn next_due(connection: &Connection, sink: &str) -> rusqlite::Result<Option<u64>> {
+    let mut statement = connection.prepare_cached("SELECT min(due_at) FROM outbox WHERE sink = ?")?;
+    let next: Option<i64> = statement.query_row([sink], |row| row.get(0))?;
+    Ok(next.map(i64::unsigned_abs))
+}
 
-/// After how many pages of the log a checkpoint comes: 32 MiB.
-const CHECKPOINT_PAGES: i64 = 8192;
+const PUT: &str = "INSERT INTO outbox (sink, user, count, received_at, attempts, due_at, expires_at, id)
+  VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6, random())
+  ON CONFLICT (sink, user) DO UPDATE SET count = count + excluded.count, received_at = excluded.received_at,
+    due_at = min(due_at, excluded.due_at), expires_at = excluded.expires_at";
+const DELIVERED: &str = "DELETE FROM outbox WHERE sink = ?1 AND user = ?2 AND id = ?3 AND count = ?4";
+const RETRY: &str = "UPDATE outbox SET attempts = attempts + 1, due_at = ?5
+  WHERE sink = ?1 AND user = ?2 AND id = ?3 AND count = ?4";
+const DEAD: &str = "INSERT INTO dead_letter (sink, user, count, received_at, attempts, died_at)
+  SELECT sink, user, count, received_at, attempts + 1, ?5 FROM outbox
+  WHERE sink = ?1 AND user = ?2 AND id = ?3 AND count = ?4";
+/// Pushed again meanwhile: due since then.
+const AGAIN: &str = "UPDATE outbox SET attempts = ?4, due_at = received_at
+  WHERE sink = ?1 AND user = ?2 AND id = ?3";
+const SELECTED: &str = "(?1 IS NULL OR sink = ?1) AND (?2 IS NULL OR user = ?2)";
 
-/// Forward only; a database of version N has had the first N.
-const MIGRATIONS: [&str; 1] = ["
-CREATE TABLE key_table (generation INTEGER NOT NULL, seen_at INTEGER NOT NULL);
-INSERT INTO key_table VALUES (0, 0);
-CREATE TABLE signing_key (
-  position INTEGER PRIMARY KEY,
-  n TEXT NOT NULL,
-  e TEXT NOT NULL,
-  state TEXT NOT NULL,
-  published_at INTEGER NOT NULL,
-  ripe_at INTEGER NOT NULL,
-  since INTEGER NOT NULL,
-  private BLOB
-) STRICT;
-CREATE TABLE user (identifier TEXT PRIMARY KEY, since INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE outbox (
-  sink TEXT NOT NULL,
-  user TEXT NOT NULL,
-  count INTEGER NOT NULL,
-  received_at INTEGER NOT NULL,
-  attempts INTEGER NOT NULL,
-  due_at INTEGER NOT NULL,
-  expires_at INTEGER NOT NULL,
-  PRIMARY KEY (sink, user)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX outbox_due ON outbox (sink, due_at);
-CREATE TABLE dead_letter (
-  sink TEXT NOT NULL,
-  user TEXT NOT NULL,
-  count INTEGER NOT NULL,
-  received_at INTEGER NOT NULL,
-  attempts INTEGER NOT NULL,
-  died_at INTEGER NOT NULL
-) STRICT;
-"];
+fn selected(of: &Selection) -> (Option<&str>, Option<&str>) {
+    (of.sink.as_deref(), of.user.as_ref().map(UserIdentifier::as_str))
+}
 
 fn generation(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
     let row = connection

@@ -1,11 +1,18 @@
 //! The thread that owns the database: takes what waits, commits it at once, answers after the sync.
 
-use std::{fmt, thread};
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread;
 
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::StoreError;
+use crate::value::StoreError;
+
+/// How much may wait before whoever brings more has to wait as well.
+const WAITING_MAX: usize = 4096;
+/// How much one transaction takes.
+const GROUP_MAX: usize = 512;
 
 /// The way to the thread; the thread ends with the last of these.
 pub(super) struct Writer {
@@ -58,11 +65,6 @@ impl fmt::Debug for Writer {
     }
 }
 
-/// How much may wait before whoever brings more has to wait as well.
-const WAITING_MAX: usize = 4096;
-/// How much one transaction takes.
-const GROUP_MAX: usize = 512;
-
 fn work(mut connection: Connection, mut waiting: mpsc::Receiver<Job>) {
     let mut group = Vec::with_capacity(GROUP_MAX);
     while waiting.blocking_recv_many(&mut group, GROUP_MAX) > 0 {
@@ -70,19 +72,15 @@ fn work(mut connection: Connection, mut waiting: mpsc::Receiver<Job>) {
     }
 }
 
-/// All of the group or nothing of it. A refusal of the database is one of the machine, not of the work, so the
-/// others could not have been stored either.
+/// All of the group or nothing of it, but for jobs that fail by themselves: what such a one did is undone, and the others are
+/// stored.
 fn commit(connection: &mut Connection, group: &mut Vec<Job>) {
     let mut answers = Vec::with_capacity(group.len());
     let committed = (|| {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut failed = Ok(());
         for job in group.drain(..) {
-            let (done, answer) = job(&transaction);
-            answers.push(answer);
-            failed = failed.and(done);
+            answers.push(attempt(&transaction, job)?);
         }
-        failed?;
         Ok(transaction.commit()?)
     })();
     // Where the transaction could not even begin, dropping the jobs tells who waits.
@@ -90,4 +88,20 @@ fn commit(connection: &mut Connection, group: &mut Vec<Job>) {
     for answer in answers {
         answer(committed.clone());
     }
+}
+
+/// Does one job; what it did is undone if it fails, or panics.
+fn attempt(transaction: &Connection, job: Job) -> Result<Answer, StoreError> {
+    transaction.prepare_cached("SAVEPOINT job")?.execute([])?;
+    let attempted = catch_unwind(AssertUnwindSafe(|| job(transaction)));
+    let (done, answer) = attempted.unwrap_or_else(|_| {
+        tracing::error!("a job of the store panicked");
+        // Who waits for it is told by its end.
+        (Err(StoreError::Unavailable), Box::new(|_| {}))
+    });
+    if done.is_err() {
+        transaction.prepare_cached("ROLLBACK TO job")?.execute([])?;
+    }
+    transaction.prepare_cached("RELEASE job")?.execute([])?;
+    Ok(answer)
 }
