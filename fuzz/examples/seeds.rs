@@ -219,6 +219,9 @@ fn signal_seeds() -> Result<(), Box<dyn std::error::Error>> {
     write("bundle", &bundle(&[0]))?;
     write("session_record", &SessionRecord::default().encode())?;
     write("session_record", &established()?.encode())?;
+    for (_, block) in wa_fuzz::sessions::SESSION.clone().take_block_changes() {
+        write("key_block", &block.unwrap_or_default())?;
+    }
     Ok(())
 }
 

@@ -39,7 +39,7 @@ fuzz_target!(|data: &[u8]| {
         return;
     }
     let mut stored = SessionRecord::decode(&record.encode()).expect("what was written");
-    let sent = stored.encrypt(&local, b"hello", 0).expect("encrypts");
+    let sent = stored.encrypt(&local, b"hello", 0, &mut rng).expect("encrypts");
     let message = PreKeyMessage::decode(sent.bytes).expect("a first message");
     assert_eq!((message.signed_prekey_id, message.identity), (id.into(), local.key.public_key()));
     assert_eq!(message.one_time_prekey_id, bundle.one_time_prekey.map(|(id, _)| id));

@@ -16,6 +16,7 @@ use wa_signal::{
     Bundle, LocalIdentity, PreKeyMessage, Prekeys, SenderKey, SenderKeyRecord, SessionRecord, SignalMessage,
     SignedPrekey, Trust,
 };
+use zeroize::Zeroizing;
 
 /// Bob's side of a session with Alice: she has written, he has answered, one message of hers is missing.
 pub static SESSION: LazyLock<SessionRecord> = LazyLock::new(|| session().0);
@@ -50,9 +51,10 @@ fn mac(receiver: &SessionRecord, body: &[u8]) -> Option<[u8; 8]> {
     let stored = receiver.encode();
     let (form, _) = stored.split_last_chunk::<CHECKSUM>()?;
     let session = record::SessionRecord::decode(form).ok()?.current?;
+    let blocks = receiver.clone().take_block_changes().into_iter().filter_map(|(_, block)| block);
     let message = signal::SignalMessage::decode(body.get(1..)?).ok()?;
     let ratchet = PublicKey::from_prefixed(&message.ratchet_key?).ok()?;
-    let seed = seed(&session, &ratchet, message.counter?)?;
+    let seed = seed(&session, blocks, &ratchet, message.counter?)?;
     let key: [u8; 32] = derive::<80>(&[0; 32], &seed, b"WhisperMessageKeys")[32..64].try_into().ok()?;
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).ok()?;
     for identity in [&session.remote_identity, &session.local_identity] {
@@ -63,12 +65,17 @@ fn mac(receiver: &SessionRecord, body: &[u8]) -> Option<[u8; 8]> {
 }
 
 /// The seed of a message of that number under that ratchet key.
-fn seed(session: &record::Session, ratchet: &PublicKey, counter: u32) -> Option<[u8; 32]> {
+fn seed(
+    session: &record::Session,
+    mut blocks: impl Iterator<Item = Zeroizing<Vec<u8>>>,
+    ratchet: &PublicKey,
+    counter: u32,
+) -> Option<[u8; 32]> {
     let known = session.receivers.iter().find(|it| it.ratchet_public[..] == ratchet.as_bytes()[..]);
     let (index, mut key) = match known {
         Some(chain) => (chain.chain.index, chain.chain.key[..].try_into().ok()?),
         None => {
-            let ours = PrivateKey::from_slice(&session.sender.ratchet_private).ok()?;
+            let ours = PrivateKey::from_slice(&session.sender.as_ref()?.ratchet_private).ok()?;
             let shared = ours.agree(ratchet).ok()?;
             let both =
                 derive::<64>(session.root_key[..].try_into().ok()?, shared.as_bytes(), b"WhisperRatchet");
@@ -76,8 +83,15 @@ fn seed(session: &record::Session, ratchet: &PublicKey, counter: u32) -> Option<
         }
     };
     if counter < index {
-        let skipped = known?.skipped.iter().find(|key| key.index == counter)?;
-        return skipped.seed[..].try_into().ok();
+        // One chain has keys in blocks.
+        return blocks.find_map(|block| {
+            let (form, _) = block.split_last_chunk::<CHECKSUM>()?;
+            let block = record::KeyBlock::decode(form).ok()?;
+            let (bit, before) = (1 << (counter % 64), block.present & ((1 << (counter % 64)) - 1));
+            let seeds =
+                Some(block.seeds).filter(|_| block.number == counter / 64 && block.present & bit != 0)?;
+            seeds.as_chunks().0.get(before.count_ones() as usize).copied()
+        });
     }
     for _ in index..counter.min(index + FARTHEST) {
         key = step(&key, 2);
@@ -115,22 +129,22 @@ fn session() -> (SessionRecord, Vec<Vec<u8>>) {
     };
     let (mut hers, mut his) = (SessionRecord::default(), SessionRecord::default());
     hers.establish(&alice.key, &bundle, &Trust::Any, 0, rng).expect("establishes");
-    let sent = [(); 4].map(|()| hers.encrypt(&alice, b"sixteen bytes of", 0).expect("encrypts").bytes);
+    let sent = [(); 4].map(|()| hers.encrypt(&alice, b"sixteen bytes of", 0, rng).expect("encrypts").bytes);
     let mut bodies = Vec::new();
     for (index, bytes) in sent.into_iter().enumerate() {
         let message = PreKeyMessage::decode(bytes.clone()).expect("a first message");
         if [0, 2].contains(&index) {
             let prekeys = Prekeys { signed: &signed, one_time: None };
-            his.decrypt_prekey(&bob.key, prekeys, &message, &Trust::Any, rng).expect("decrypts");
+            his.decrypt_prekey(&bob.key, prekeys, &message, &Trust::Any).expect("decrypts");
         }
         let envelope = signal::PreKeySignalMessage::decode(&bytes[1..]).expect("protobuf");
         bodies.push(without_mac(&envelope.message.expect("a message")));
     }
-    let answer = his.encrypt(&bob, b"answer", 0).expect("encrypts").bytes;
+    let answer = his.encrypt(&bob, b"answer", 0, rng).expect("encrypts").bytes;
     let answer = SignalMessage::decode(answer).expect("a message");
-    hers.decrypt(&answer, &Trust::Any, rng).expect("decrypts");
+    hers.decrypt(&answer, &Trust::Any).expect("decrypts");
     for _ in 0..2 {
-        bodies.push(without_mac(&hers.encrypt(&alice, b"next", 0).expect("encrypts").bytes));
+        bodies.push(without_mac(&hers.encrypt(&alice, b"next", 0, rng).expect("encrypts").bytes));
     }
     (his, bodies)
 }
@@ -148,7 +162,7 @@ mod tests {
         for (index, body) in BODIES.iter().enumerate() {
             let mut record = SESSION.clone();
             let message = SignalMessage::decode(seal(&record, body).into()).expect("a message");
-            let decrypted = record.decrypt(&message, &Trust::Any, &mut StdRng::seed_from_u64(7));
+            let decrypted = record.decrypt(&message, &Trust::Any);
             // The first and the third have been decrypted.
             assert_eq!(decrypted.is_ok(), ![0, 2].contains(&index), "{index}");
         }

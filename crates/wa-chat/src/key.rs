@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use wa_binary::Jid;
+use wa_signal::KeyBlockId;
 
 /// A row's name. Made in this crate only; a store compares and keeps it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +44,8 @@ pub enum Table {
     Devices = 14,
     /// When a session was last made anew at its peer's asking, by device.
     Rebuilt = 15,
+    /// Keys of messages that were overtaken, by device and block.
+    KeyBlock = 16,
     /// The newest identity keys of peers, by device.
     Identity = 17,
     /// The chat server's key, to resume with: one row.
@@ -110,6 +113,13 @@ impl Key {
         Self::new(Table::Rebuilt, &[text(device).as_bytes()])
     }
 
+    /// A block of keys beside the session row of this name.
+    pub(crate) fn key_block(session: &Self, id: KeyBlockId) -> Self {
+        let device = session.0.get(1..).unwrap_or_default();
+        let length = u32::try_from(device.len()).unwrap_or(u32::MAX).to_be_bytes();
+        Self::new(Table::KeyBlock, &[&length, device, &id.to_bytes()])
+    }
+
     pub(crate) fn identity(device: &Jid) -> Self {
         Self::new(Table::Identity, &[text(device).as_bytes()])
     }
@@ -174,6 +184,7 @@ impl Key {
             Table::Marked,
             Table::Devices,
             Table::Rebuilt,
+            Table::KeyBlock,
             Table::Identity,
             Table::Server,
         ];

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::key::{Key, Table};
 use crate::row::{OutboxEntry, OutboxKind, Row, Waiting};
-use crate::store::{Read, Rows, StateError, Transaction, Write};
+use crate::store::{Read, Rows, StateError, Transaction, Value, Write};
 
 /// Makes an account that was put back from an older copy safe to go on with.
 ///
@@ -53,7 +53,12 @@ impl Restoration {
             match row {
                 Row::Peer(session) => {
                     let mut session = session.clone();
+                    session.receive_only();
                     session.archive_current();
+                    for (id, block) in session.take_block_changes() {
+                        let block = block.map(|block| Row::KeyBlock(Value::new(block.to_vec())));
+                        write(Key::key_block(key, id), block);
+                    }
                     write(key.clone(), Some(Row::Peer(session)));
                 }
                 // Ciphertext that may have been sent, in a chain that went on.

@@ -39,6 +39,8 @@ pub(crate) enum Row {
     /// A number or a time, by the table.
     Number(u64),
     Devices(Devices),
+    /// As `wa-signal` has it, which reads it when a message needs it: a block that is not whole is its messages' loss alone.
+    KeyBlock(Value),
     Identity(PublicKey),
     Server(KnownServer),
 }
@@ -95,6 +97,7 @@ impl Row {
             }
             Self::Inbox(entry) => stored(&entry.form()),
             Self::Outbox(entry) => stored(&entry.form()),
+            Self::KeyBlock(block) => block.clone(),
             Self::Seen => Value::new(Vec::new()),
             Self::Sent(sent) => stored(&sent.form()),
             Self::Waiting(waiting) => stored(&waiting.form()),
@@ -195,6 +198,7 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
         }
         Table::Inbox => Row::Inbox(InboxEntry::of(record::InboxEntry::read(bytes)?)?),
         Table::Outbox => Row::Outbox(OutboxEntry::read(record::OutboxEntry::decode(bytes).ok()?)?),
+        Table::KeyBlock => Row::KeyBlock(Value::new(bytes.to_vec())),
         Table::Seen => Row::Seen,
         Table::Sent => Row::Sent(Sent::read(record::Sent::decode(bytes).ok()?)?),
         Table::Waiting => Row::Waiting(Waiting::of(record::Waiting::read(bytes)?)?),

@@ -20,6 +20,7 @@ redacted!(
     record::ChainKey,
     record::Counters,
     record::InboxEntry,
+    record::KeyBlock,
     record::OutboxEntry,
     record::Prekey,
     record::ReceiverChain,

@@ -2,6 +2,8 @@
 
 use wa_keys::{BadKey, ZeroSecret};
 
+use crate::KeyBlockId;
+
 /// A bundle from which no session may be made. The fault is the peer's, or the server's that handed it out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -21,7 +23,7 @@ pub enum EstablishError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EncryptError {
-    /// There is no session: fetch a bundle. Nobody's fault.
+    /// There is no session, or one that may only receive for now: fetch a bundle. Nobody's fault.
     #[error("no session with this device")]
     NoSession,
     /// The peer has not answered for [`MAX_UNACKNOWLEDGED_AGE`](crate::MAX_UNACKNOWLEDGED_AGE): fetch a bundle anew.
@@ -81,7 +83,7 @@ pub enum DecryptError {
         /// Its number in its chain.
         counter: u32,
     },
-    /// The message is further ahead of the chain than [`MAX_FORWARD_JUMP`](crate::MAX_FORWARD_JUMP).
+    /// The message is further ahead of the chain than [`SkipLimits::forward_jump`](crate::SkipLimits::forward_jump).
     #[error("message is {jump} messages ahead")]
     TooFarAhead {
         /// Messages between.
@@ -90,6 +92,17 @@ pub enum DecryptError {
     /// The message needs a one-time prekey that the caller did not give: used already, or never ours.
     #[error("one-time prekey {0} is gone")]
     NoOneTimePrekey(u32),
+    /// The sessions that were tried for the message have used up [`SkipLimits::steps`](crate::SkipLimits::steps).
+    #[error("message costs too many steps")]
+    TooManySteps,
+    /// The message needs keys that the caller has not loaded: see
+    /// [`SessionRecord::blocks_for`](crate::SessionRecord::blocks_for).
+    #[error("the keys in block {0} are to be loaded first")]
+    KeysNotLoaded(KeyBlockId),
+    /// The message needs keys that the record names and the store does not have. The fault is the store's; other messages
+    /// are not touched by it.
+    #[error("the store has lost the keys in block {0}")]
+    KeysLost(KeyBlockId),
     /// A key of the message has small order.
     #[error(transparent)]
     ZeroSecret(#[from] ZeroSecret),

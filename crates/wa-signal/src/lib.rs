@@ -5,6 +5,9 @@
 //! ([`SessionRecord::decrypt_prekey`]). A call that fails has changed nothing: new keys are computed beside the old
 //! ones and assigned once the message has authenticated. Time and randomness are arguments.
 //!
+//! Keys of skipped messages lie beside the record, in blocks that are stored as rows of their own
+//! ([`SessionRecord::blocks_for`], [`SessionRecord::take_block_changes`]).
+//!
 //! ```
 //! # use rand::rngs::SysRng;
 //! # use rand_core::UnwrapErr;
@@ -27,7 +30,7 @@
 //! };
 //! let mut to_bob = SessionRecord::default();
 //! to_bob.establish(&alice.key, &bundle, &Trust::Any, now, &mut rng)?;
-//! let sent = to_bob.encrypt(&alice, b"hello", now)?;
+//! let sent = to_bob.encrypt(&alice, b"hello", now, &mut rng)?;
 //!
 //! // Bob's record begins with Alice's first message.
 //! let mut to_alice = SessionRecord::default();
@@ -46,26 +49,31 @@ mod error;
 mod fingerprint;
 mod hmac;
 mod kdf;
+mod key_block;
 mod message;
 mod message_chain;
 mod message_keys;
+mod receiver_chain;
 mod record;
 mod root_key;
 mod sender_key;
 mod session;
+mod skip_limits;
 mod varint;
 mod x3dh;
 
 pub use crate::bundle::{Bundle, LocalIdentity, Prekeys, SignedPrekey, Trust};
 pub use crate::error::{DecryptError, EncryptError, EstablishError, MessageError, RecordError};
 pub use crate::fingerprint::{Fingerprint, Party};
+pub use crate::key_block::KeyBlockId;
 pub use crate::message::{Ciphertext, Kind, PreKeyMessage, SignalMessage};
-pub use crate::message_chain::{MAX_FORWARD_JUMP, MAX_SKIPPED_IN_CHAIN};
+pub use crate::message_chain::MAX_SKIPPED_IN_CHAIN;
 pub use crate::record::{
-    Decrypted, MAX_ARCHIVED_SESSIONS, MAX_RECORD_BYTES, MAX_SKIPPED_IN_RECORD, MAX_UNACKNOWLEDGED_AGE,
+    Decrypted, MAX_ARCHIVED_SESSIONS, MAX_RECORD_BYTES, MAX_TURNS_TRIED, MAX_UNACKNOWLEDGED_AGE,
     SessionRecord,
 };
 pub use crate::sender_key::{
     Distribution, MAX_SENDER_KEY_STATES, SenderKey, SenderKeyMessage, SenderKeyRecord,
 };
 pub use crate::session::MAX_RECEIVER_CHAINS;
+pub use crate::skip_limits::{MAX_FORWARD_JUMP, MAX_SKIPPED_IN_RECORD, MAX_STEPS, SkipLimits};

@@ -141,6 +141,11 @@ pub struct PreKeyMessage {
 }
 
 impl PreKeyMessage {
+    /// The message of the session inside, for [`SessionRecord::blocks_for`](crate::SessionRecord::blocks_for).
+    pub fn message(&self) -> &SignalMessage {
+        &self.message
+    }
+
     /// Parses the content of an `<enc type="pkmsg">`.
     pub fn decode(bytes: Bytes) -> Result<Self, MessageError> {
         let message =

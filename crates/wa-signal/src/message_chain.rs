@@ -1,4 +1,4 @@
-//! A chain of messages that are received, and the keys of those that were skipped in it (observed).
+//! A sender key's chain of messages, and the keys of those that were skipped in it, kept in the same record (observed).
 
 use std::collections::VecDeque;
 
@@ -7,11 +7,9 @@ use zeroize::Zeroizing;
 use crate::DecryptError;
 use crate::chain_key::ChainKey;
 use crate::hmac::Hmac;
+use crate::skip_limits::MAX_FORWARD_JUMP;
 
-/// Messages that may be missing before one that arrives: what WhatsApp's own clients allow.
-pub const MAX_FORWARD_JUMP: u32 = 2_000;
-
-/// Keys of skipped messages that one chain keeps; the oldest are dropped.
+/// Keys of skipped messages that one sender key's chain keeps; the oldest are dropped.
 pub const MAX_SKIPPED_IN_CHAIN: usize = 2_000;
 
 /// Where a chain stands, and what was skipped on the way.
@@ -90,10 +88,6 @@ impl SkippedKey {
 pub(crate) struct SkippedKeys(VecDeque<SkippedKey>);
 
 impl SkippedKeys {
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &SkippedKey> {
         self.0.iter()
     }

@@ -4,11 +4,14 @@ use std::collections::VecDeque;
 
 use rand_core::CryptoRng;
 use wa_keys::{PrivateKey, PublicKey};
+use zeroize::Zeroizing;
 
+use crate::key_block::KeyBlocks;
+use crate::receiver_chain::Budget;
 use crate::session::Session;
 use crate::{
-    Bundle, Ciphertext, DecryptError, EncryptError, EstablishError, LocalIdentity, PreKeyMessage, Prekeys,
-    SignalMessage, Trust,
+    Bundle, Ciphertext, DecryptError, EncryptError, EstablishError, KeyBlockId, LocalIdentity, PreKeyMessage,
+    Prekeys, RecordError, SignalMessage, SkipLimits, Trust,
 };
 
 pub(crate) mod form;
@@ -21,19 +24,27 @@ pub use self::form::MAX_RECORD_BYTES;
 /// Earlier sessions that a record keeps for messages still under way; the oldest is dropped.
 pub const MAX_ARCHIVED_SESSIONS: usize = 40;
 
-/// Keys of skipped messages that a whole record keeps; the oldest session's are dropped first.
-pub const MAX_SKIPPED_IN_RECORD: usize = 10_000;
+/// Sessions in which a message with a ratchet key that none of them knows is tried: the newest. Each costs an agreement.
+pub const MAX_TURNS_TRIED: usize = 8;
 
 /// Seconds after which a session that the peer never answered is no longer used: 30 days.
 pub const MAX_UNACKNOWLEDGED_AGE: u64 = 30 * 24 * 60 * 60;
 
 /// Everything between us and one device of a peer. Starts empty; keep it secret and write it before anything leaves
 /// that it caused.
+///
+/// Keys of skipped messages are not in it but in blocks, rows of their own beside it. Before [`decrypt`](Self::decrypt)
+/// the caller loads those that [`blocks_for`](Self::blocks_for) names; with the record it writes, in one transaction, what
+/// [`take_block_changes`](Self::take_block_changes) gives. A record that came to be before there were blocks is read with
+/// its keys, and gives them as changes with the first one.
 #[derive(Clone, Debug, Default)]
 pub struct SessionRecord {
     current: Option<Session>,
     /// Newest first.
     archived: VecDeque<Session>,
+    /// Of the blocks, those that are loaded and those that have changed.
+    blocks: KeyBlocks,
+    limits: SkipLimits,
 }
 
 /// A decrypted message and what it means for the rows beside the record: store all of it in one transaction.
@@ -48,6 +59,13 @@ pub struct Decrypted {
 }
 
 impl SessionRecord {
+    /// The record under other limits; they are not stored with it.
+    #[must_use]
+    pub fn with_limits(mut self, limits: SkipLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Begins a session from a fetched bundle; the current one, if any, is archived.
     ///
     /// Trust and the bundle's signature are checked before anything is computed. `now` is in Unix seconds.
@@ -70,57 +88,79 @@ impl SessionRecord {
         Ok(())
     }
 
-    /// Encrypts with the current session. `now` is in Unix seconds.
+    /// Encrypts with the current session. `now` is in Unix seconds; randomness is needed where the peer has turned.
     pub fn encrypt(
         &mut self,
         local: &LocalIdentity,
         plaintext: &[u8],
         now: u64,
+        rng: &mut impl CryptoRng,
     ) -> Result<Ciphertext, EncryptError> {
-        let session = self.current.as_mut().ok_or(EncryptError::NoSession)?;
+        let session = self.current.as_mut().filter(|session| session.can_send());
+        let session = session.ok_or(EncryptError::NoSession)?;
         let since = session.unacknowledged.as_ref().map(|unacknowledged| unacknowledged.since);
         if since.is_some_and(|since| now.saturating_sub(since) > MAX_UNACKNOWLEDGED_AGE) {
             return Err(EncryptError::Stale);
         }
-        session.encrypt(local, plaintext)
+        session.encrypt(local, plaintext, rng)
     }
 
-    /// Decrypts an `<enc type="msg">`. On failure the record has not changed.
-    pub fn decrypt(
-        &mut self,
-        message: &SignalMessage,
-        trust: &Trust,
-        rng: &mut impl CryptoRng,
-    ) -> Result<Decrypted, DecryptError> {
-        // The current session first, then those it replaced, newest first: both sides may have begun one at the same time,
-        // or a message may have been under way while a new one began (Sesame). What is decrypted in an old session
-        // makes it the current one, so that both sides come to send in the same.
-        let verdict = match &mut self.current {
-            Some(session) => match decrypt_trusted(session, message, trust, rng) {
-                Err(error) if !is_final(error) => error,
-                done => return self.bounded(done),
-            },
-            None if self.archived.is_empty() => DecryptError::NoSession,
-            None => DecryptError::Invalid,
-        };
-        // A duplicate ends the search: the session that knows the message's ratchet key has answered, and another session's
-        // "does not authenticate" must not make a message that comes twice look like one that was lost.
-        for position in 0..self.archived.len() {
-            let Some(session) = self.archived.get_mut(position) else { break };
-            match decrypt_trusted(session, message, trust, rng) {
-                Err(error) if !is_final(error) => {}
+    /// The blocks of keys that must be loaded before a message is decrypted, those that are loaded already left out: mostly
+    /// none, one where messages were overtaken.
+    pub fn blocks_for(&self, message: &SignalMessage) -> impl Iterator<Item = KeyBlockId> {
+        self.sessions().filter_map(|session| session.block_for(message)).filter(|id| !self.blocks.knows(*id))
+    }
+
+    /// Takes in a block as the store has it; `None` where it has none.
+    ///
+    /// A block that is not there or not whole loses its messages ([`DecryptError::KeysLost`]) and no others, whether the
+    /// caller minds this error or not.
+    pub fn load_block(&mut self, id: KeyBlockId, stored: Option<&[u8]>) -> Result<(), RecordError> {
+        self.blocks.load(id, stored)
+    }
+
+    /// The blocks to write, and those to delete, in the same transaction as the record. Whatever was loaded is forgotten.
+    #[must_use = "keys that are not written are lost, and keys that are not deleted stay"]
+    pub fn take_block_changes(&mut self) -> Vec<(KeyBlockId, Option<Zeroizing<Vec<u8>>>)> {
+        let changes = self.blocks.changes().collect();
+        self.blocks.clear();
+        changes
+    }
+
+    /// Decrypts an `<enc type="msg">`. On failure neither the record nor its blocks have changed.
+    pub fn decrypt(&mut self, message: &SignalMessage, trust: &Trust) -> Result<Decrypted, DecryptError> {
+        if self.current.is_none() && self.archived.is_empty() {
+            return Err(DecryptError::NoSession);
+        }
+        let (mut budget, mut turns, mut verdict) = (Budget::new(self.limits), 0, None);
+        for (is_known, position) in attempts(self.archived.len()) {
+            let Some(session) = at(&mut self.current, &mut self.archived, position) else { continue };
+            if session.receiver(&message.ratchet_key).is_some() != is_known {
+                continue;
+            }
+            turns += usize::from(!is_known);
+            if turns > MAX_TURNS_TRIED {
+                break;
+            }
+            match decrypt_trusted(session, message, trust, &mut self.blocks, &mut budget) {
+                // A duplicate ends the search: the session that knows the message's ratchet key has answered, and another
+                // session's "does not authenticate" must not make a message that comes twice look like one that was lost.
+                Err(error) if !is_final(error) => verdict = verdict.or(Some(error)),
                 Err(error) => return Err(error),
                 Ok(decrypted) => {
-                    self.promote_archived(position);
+                    if let Some(position) = position {
+                        self.promote_archived(position);
+                    }
+                    self.drop_excess_blocks();
                     return Ok(decrypted);
                 }
             }
         }
-        Err(verdict)
+        Err(verdict.unwrap_or(DecryptError::Invalid))
     }
 
-    /// Decrypts an `<enc type="pkmsg">`, beginning a session if none has its base key. On failure the record has not
-    /// changed.
+    /// Decrypts an `<enc type="pkmsg">`, beginning a session if none has its base key. On failure neither the record nor
+    /// its blocks have changed.
     ///
     /// A one-time prekey that is gone is no error when the session exists already: a first message may come twice.
     pub fn decrypt_prekey(
@@ -129,7 +169,6 @@ impl SessionRecord {
         prekeys: Prekeys<'_>,
         message: &PreKeyMessage,
         trust: &Trust,
-        rng: &mut impl CryptoRng,
     ) -> Result<Decrypted, DecryptError> {
         if !trust.accepts(&message.identity) {
             return Err(DecryptError::Untrusted);
@@ -137,19 +176,24 @@ impl SessionRecord {
         // The base key names the session. X3DH is not run again for a known one: its one-time prekey is gone, and a repeated
         // first message must not begin the session anew with keys that were used (X3DH §4.2).
         let is_named = |session: &Session| session.base_key == message.base_key;
+        let mut budget = Budget::new(self.limits);
         if let Some(session) = self.current.as_mut().filter(|session| is_named(session)) {
-            let decrypted = decrypt_named(session, message, trust, rng);
-            return self.bounded(decrypted);
+            let decrypted = decrypt_named(session, message, trust, &mut self.blocks, &mut budget)?;
+            self.drop_excess_blocks();
+            return Ok(decrypted);
         }
         if let Some(position) = self.archived.iter().position(is_named) {
             let session = self.archived.get_mut(position).ok_or(DecryptError::Invalid)?;
-            let decrypted = decrypt_named(session, message, trust, rng)?;
+            let decrypted = decrypt_named(session, message, trust, &mut self.blocks, &mut budget)?;
             self.promote_archived(position);
+            self.drop_excess_blocks();
             return Ok(decrypted);
         }
         let mut session = Session::respond(identity, prekeys, message)?;
-        let decrypted = decrypt_trusted(&mut session, &message.message, trust, rng)?;
+        let decrypted =
+            decrypt_trusted(&mut session, &message.message, trust, &mut self.blocks, &mut budget)?;
         self.promote(session);
+        self.drop_excess_blocks();
         Ok(Decrypted { used_one_time_prekey: message.one_time_prekey_id, ..decrypted })
     }
 
@@ -160,7 +204,7 @@ impl SessionRecord {
 
     /// Whether a message can be encrypted at `now` (Unix seconds).
     pub fn can_encrypt(&self, now: u64) -> bool {
-        self.current.as_ref().is_some_and(|session| {
+        self.current.as_ref().filter(|session| session.can_send()).is_some_and(|session| {
             let since = session.unacknowledged.as_ref().map_or(now, |unacknowledged| unacknowledged.since);
             now.saturating_sub(since) <= MAX_UNACKNOWLEDGED_AGE
         })
@@ -183,6 +227,15 @@ impl SessionRecord {
         }
     }
 
+    /// Sends nothing in any session before its next turn: the record is out of a backup, and what was sent since it was
+    /// made would be encrypted a second time under the same keys. What the peer sends is read as before.
+    pub fn receive_only(&mut self) {
+        self.current.iter_mut().chain(&mut self.archived).for_each(|session| {
+            // A session that is to make a new ratchet key anyway has no chain that was used already.
+            session.receive_only = session.sender.is_some();
+        });
+    }
+
     fn archived(&self) -> impl Iterator<Item = &Session> {
         self.archived.iter()
     }
@@ -194,7 +247,6 @@ impl SessionRecord {
     fn promote(&mut self, session: Session) {
         self.archive_current();
         self.current = Some(session);
-        self.drop_excess_skipped();
     }
 
     fn promote_archived(&mut self, position: usize) {
@@ -206,31 +258,48 @@ impl SessionRecord {
     fn archive(&mut self, mut session: Session) {
         session.unacknowledged = None;
         self.archived.push_front(session);
-        self.archived.truncate(MAX_ARCHIVED_SESSIONS);
-    }
-
-    fn bounded(&mut self, decrypted: Result<Decrypted, DecryptError>) -> Result<Decrypted, DecryptError> {
-        self.drop_excess_skipped();
-        decrypted
-    }
-
-    /// Keeps the whole record within its bound: the oldest keys of the oldest session go first.
-    fn drop_excess_skipped(&mut self) {
-        let skipped = self.sessions().map(Session::skipped).sum::<usize>();
-        let mut excess = skipped.saturating_sub(MAX_SKIPPED_IN_RECORD);
-        let oldest_first = self.archived.iter_mut().rev().chain(&mut self.current);
-        for chain in oldest_first.flat_map(|session| &mut session.receivers) {
-            while excess > 0 && chain.messages.skipped.len() > 0 {
-                chain.messages.skipped.drop_oldest();
-                excess -= 1;
-            }
+        for mut dropped in self.archived.drain(MAX_ARCHIVED_SESSIONS.min(self.archived.len())..) {
+            while dropped.drop_oldest_block(&mut self.blocks) {}
         }
+    }
+
+    /// Keeps the whole record within its limits: the oldest block of the oldest session goes first.
+    fn drop_excess_blocks(&mut self) {
+        let blocks: usize = self.sessions().map(Session::blocks).sum();
+        for _ in self.limits.blocks_in_record()..blocks {
+            let mut oldest_first = self.archived.iter_mut().rev().chain(&mut self.current);
+            oldest_first.any(|session| session.drop_oldest_block(&mut self.blocks));
+        }
+    }
+}
+
+/// The sessions in which a message is tried, each as whether it is to know the message's ratchet key and its position.
+///
+/// First those that know the key: to see whether the message is theirs costs them no agreement. Then the others, of which few
+/// are tried. Each time current before archived, newest first: both sides may have begun a session at the same time, or a
+/// message may have been under way while a new one began (Sesame). What is decrypted in an old session makes it the current
+/// one, so that both sides come to send in the same.
+fn attempts(archived: usize) -> impl Iterator<Item = (bool, Option<usize>)> {
+    let positions = move || std::iter::once(None).chain((0..archived).map(Some));
+    [true, false].into_iter().flat_map(move |is_known| positions().map(move |position| (is_known, position)))
+}
+
+/// The current session, or the archived one at a position.
+fn at<'s>(
+    current: &'s mut Option<Session>,
+    archived: &'s mut VecDeque<Session>,
+    position: Option<usize>,
+) -> Option<&'s mut Session> {
+    match position {
+        None => current.as_mut(),
+        Some(position) => archived.get_mut(position),
     }
 }
 
 /// Whether no other session of the record need be asked.
 fn is_final(error: DecryptError) -> bool {
-    matches!(error, DecryptError::Duplicate { .. } | DecryptError::Untrusted)
+    use DecryptError::{Duplicate, KeysLost, KeysNotLoaded, Untrusted};
+    matches!(error, Duplicate { .. } | KeysLost(_) | KeysNotLoaded(_) | Untrusted)
 }
 
 /// A first message that comes again, or another one of an initiator that was not answered yet.
@@ -238,23 +307,25 @@ fn decrypt_named(
     session: &mut Session,
     message: &PreKeyMessage,
     trust: &Trust,
-    rng: &mut impl CryptoRng,
+    blocks: &mut KeyBlocks,
+    budget: &mut Budget,
 ) -> Result<Decrypted, DecryptError> {
     if session.remote_identity != message.identity {
         return Err(DecryptError::Invalid);
     }
-    decrypt_trusted(session, &message.message, trust, rng)
+    decrypt_trusted(session, &message.message, trust, blocks, budget)
 }
 
 fn decrypt_trusted(
     session: &mut Session,
     message: &SignalMessage,
     trust: &Trust,
-    rng: &mut impl CryptoRng,
+    blocks: &mut KeyBlocks,
+    budget: &mut Budget,
 ) -> Result<Decrypted, DecryptError> {
     if !trust.accepts(&session.remote_identity) {
         return Err(DecryptError::Untrusted);
     }
-    let plaintext = session.decrypt(message, rng)?;
+    let plaintext = session.decrypt(message, blocks, budget)?;
     Ok(Decrypted { plaintext, identity: session.remote_identity, used_one_time_prekey: None })
 }

@@ -8,9 +8,10 @@ use wa_keys::{PrivateKey, PublicKey, ZeroSecret};
 
 use crate::chain_key::ChainKey;
 use crate::hmac::Hmac;
+use crate::key_block::{KeyBlockId, KeyBlocks};
 use crate::message::{Ciphertext, Envelope, Header, Kind};
-use crate::message_chain::MessageChain;
 use crate::message_keys::{MessageKeys, Parties};
+use crate::receiver_chain::{Budget, ReceiverChain};
 use crate::root_key::RootKey;
 use crate::{Bundle, DecryptError, EncryptError, LocalIdentity, PreKeyMessage, Prekeys, SignalMessage, x3dh};
 
@@ -27,10 +28,13 @@ pub(crate) struct Session {
     /// The initiator's ephemeral key: the session's name.
     pub(crate) base_key: PublicKey,
     pub(crate) previous_counter: u32,
-    pub(crate) sender: SenderChain,
+    /// None while the peer has turned and nothing was sent since: the next message brings a new ratchet key.
+    pub(crate) sender: Option<SenderChain>,
     /// Oldest first.
     pub(crate) receivers: VecDeque<ReceiverChain>,
     pub(crate) unacknowledged: Option<Unacknowledged>,
+    /// Whether nothing is sent before the next turn, because messages may have been sent that this state does not know of.
+    pub(crate) receive_only: bool,
 }
 
 /// Our current ratchet key and its chain.
@@ -39,13 +43,6 @@ pub(crate) struct SenderChain {
     pub(crate) ratchet: PrivateKey,
     pub(crate) public: PublicKey,
     pub(crate) chain: ChainKey,
-}
-
-/// A ratchet key of the peer's and the messages that came with it.
-#[derive(Clone, Debug)]
-pub(crate) struct ReceiverChain {
-    pub(crate) ratchet: PublicKey,
-    pub(crate) messages: MessageChain,
 }
 
 /// The peer's prekeys that began the session; sent along until it answers.
@@ -82,8 +79,9 @@ impl Session {
             root,
             base_key: base.public_key(),
             previous_counter: 0,
-            sender: SenderChain::new(ratchet, sending),
+            sender: Some(SenderChain::new(ratchet, sending)),
             receivers: VecDeque::from([ReceiverChain::new(*prekey, receiving)]),
+            receive_only: false,
             unacknowledged: Some(Unacknowledged {
                 one_time_prekey_id: bundle.one_time_prekey.map(|(id, _)| id),
                 signed_prekey_id: bundle.signed_prekey.id,
@@ -116,8 +114,9 @@ impl Session {
             previous_counter: 0,
             // Nothing is sent on it: the message that began the session brings a new ratchet key, and to decrypt it turns
             // the ratchet with the signed prekey as ours.
-            sender: SenderChain::new(signed.clone(), chain),
+            sender: Some(SenderChain::new(signed.clone(), chain)),
             receivers: VecDeque::new(),
+            receive_only: false,
             unacknowledged: None,
         })
     }
@@ -127,20 +126,41 @@ impl Session {
         &mut self,
         local: &LocalIdentity,
         plaintext: &[u8],
+        rng: &mut impl CryptoRng,
     ) -> Result<Ciphertext, EncryptError> {
+        self.turn(rng)?;
+        let parties = Parties { sender: &self.local_identity, receiver: &self.remote_identity };
+        let sender = self.sender.as_mut().ok_or(EncryptError::NoSession)?;
         // The chain moves on before anything is encrypted. A message's keys are all there is to its IV, so that two
         // messages under one counter would share both (Double Ratchet §3.4).
-        let counter = self.sender.chain.index();
+        let counter = sender.chain.index();
         let mut hmac = Hmac::unkeyed();
-        let seed = self.sender.chain.advance(&mut hmac).ok_or(EncryptError::Exhausted)?;
+        let seed = sender.chain.advance(&mut hmac).ok_or(EncryptError::Exhausted)?;
         let keys = MessageKeys::derive(&mut hmac, &seed);
         // Encrypt, then MAC: over both identities, in the message's direction, and over all that is sent before the MAC.
-        let header = Header { ratchet: &self.sender.public, counter, previous: self.previous_counter };
+        let header = Header { ratchet: &sender.public, counter, previous: self.previous_counter };
         let (mut message, start) = header.before(plaintext);
         keys.encrypt(&mut message, start);
-        let mac = keys.mac(&mut hmac, self.sending_parties(), &message);
+        let mac = keys.mac(&mut hmac, parties, &message);
         message.extend_from_slice(&mac);
         Ok(self.envelop(local.registration_id, message.into()))
+    }
+
+    /// Makes a new ratchet key to send with, if the peer has turned since the last was made.
+    ///
+    /// It is made now and not when the peer turned: a session that only reads never pays for it, and the key is as young as
+    /// it can be.
+    pub(crate) fn turn(&mut self, rng: &mut impl CryptoRng) -> Result<(), EncryptError> {
+        if self.sender.is_none() {
+            let theirs = self.receivers.back().ok_or(EncryptError::NoSession)?.ratchet;
+            let ratchet = PrivateKey::generate(rng);
+            // Our new ratchet key with the newest of theirs gives the chain that we send on (Double Ratchet §3.5, DHRatchet).
+            // Theirs is of no small order, or there would be no chain of it.
+            let (root, chain) = self.root.advance(&ratchet, &theirs).map_err(|_| EncryptError::NoSession)?;
+            self.root = root;
+            self.sender = Some(SenderChain::new(ratchet, chain));
+        }
+        Ok(())
     }
 
     fn envelop(&self, registration_id: u32, message: Bytes) -> Ciphertext {
@@ -161,11 +181,12 @@ impl Session {
     pub(crate) fn decrypt(
         &mut self,
         message: &SignalMessage,
-        rng: &mut impl CryptoRng,
+        blocks: &mut KeyBlocks,
+        budget: &mut Budget,
     ) -> Result<Vec<u8>, DecryptError> {
         let plaintext = match self.receiver(&message.ratchet_key) {
-            Some(position) => self.decrypt_on_chain(position, message)?,
-            None => self.decrypt_and_turn(message, rng)?,
+            Some(position) => self.decrypt_on_chain(position, message, blocks, budget)?,
+            None => self.decrypt_and_turn(message, blocks, budget)?,
         };
         self.unacknowledged = None;
         Ok(plaintext)
@@ -181,56 +202,82 @@ impl Session {
         &mut self,
         position: usize,
         message: &SignalMessage,
+        blocks: &mut KeyBlocks,
+        budget: &mut Budget,
     ) -> Result<Vec<u8>, DecryptError> {
+        let id = KeyBlockId::of_chain(&self.base_key, &message.ratchet_key);
         let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
         let chain = self.receivers.get_mut(position).ok_or(DecryptError::Invalid)?;
         let mut hmac = Hmac::unkeyed();
         // Found beside the chain, applied once the message has authenticated: a forged one must neither move the chain nor
         // use up a skipped key (Double Ratchet §3.5).
-        let (seed, step) = chain.messages.find(message.counter, &mut hmac)?;
+        let (seed, step) = chain.find(message.counter, id, blocks, budget, &mut hmac)?;
         let plaintext = open(&seed, &mut hmac, parties, message)?;
-        chain.messages.apply(step);
+        chain.apply(step, id, blocks, budget.limits);
         Ok(plaintext)
     }
 
-    /// The peer's ratchet key is new: one step of the root to receive, and one more to send.
+    /// The peer's ratchet key is new: one step of the root to receive. The one to send follows when there is something to
+    /// send.
     fn decrypt_and_turn(
         &mut self,
         message: &SignalMessage,
-        rng: &mut impl CryptoRng,
+        blocks: &mut KeyBlocks,
+        budget: &mut Budget,
     ) -> Result<Vec<u8>, DecryptError> {
+        // The peer turns only when it has heard from us since the last turn: it has not, if we have no chain to send on.
+        let sender = self.sender.as_ref().ok_or(DecryptError::Invalid)?;
         let theirs = message.ratchet_key;
+        let id = KeyBlockId::of_chain(&self.base_key, &theirs);
         // Our present ratchet key with their new one gives the chain that they send on (Double Ratchet §3.5, DHRatchet).
-        let (root, receiving) = self.root.advance(&self.sender.ratchet, &theirs)?;
+        let (root, receiving) = self.root.advance(&sender.ratchet, &theirs)?;
         let mut chain = ReceiverChain::new(theirs, receiving);
         let mut hmac = Hmac::unkeyed();
-        let (seed, step) = chain.messages.find(message.counter, &mut hmac)?;
+        let (seed, step) = chain.find(message.counter, id, blocks, budget, &mut hmac)?;
         let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
         let plaintext = open(&seed, &mut hmac, parties, message)?;
-        // A new ratchet key of ours with the same of theirs gives the chain that we send on. The old private key goes with
-        // it: who takes this state later cannot read what came before.
-        let ratchet = PrivateKey::generate(rng);
-        let (root, sending) = root.advance(&ratchet, &theirs)?;
 
-        // Nothing of the session has changed up to here, and nothing can fail from here on.
-        chain.messages.apply(step);
-        self.previous_counter = self.sender.chain.index().saturating_sub(1);
+        // Nothing of the session has changed up to here, and nothing can fail from here on. Our old private key goes: who
+        // takes this state later cannot read what came before.
+        chain.apply(step, id, blocks, budget.limits);
+        self.previous_counter = sender.chain.index().saturating_sub(1);
         self.root = root;
-        self.sender = SenderChain::new(ratchet, sending);
-        if self.receivers.len() == MAX_RECEIVER_CHAINS {
-            self.receivers.pop_front();
+        self.sender = None;
+        self.receive_only = false;
+        if self.receivers.len() == MAX_RECEIVER_CHAINS
+            && let Some(mut oldest) = self.receivers.pop_front()
+        {
+            let id = KeyBlockId::of_chain(&self.base_key, &oldest.ratchet);
+            while oldest.drop_oldest(id, blocks) {}
         }
         self.receivers.push_back(chain);
         Ok(plaintext)
     }
 
-    fn sending_parties(&self) -> Parties<'_> {
-        Parties { sender: &self.local_identity, receiver: &self.remote_identity }
+    /// Whether a message can be sent in it at all.
+    pub(crate) fn can_send(&self) -> bool {
+        !self.receive_only && (self.sender.is_some() || !self.receivers.is_empty())
     }
 
-    /// Keys of skipped messages in all chains.
-    pub(crate) fn skipped(&self) -> usize {
-        self.receivers.iter().map(|chain| chain.messages.skipped.len()).sum()
+    /// The block that a message needs, if the session has its ratchet key.
+    pub(crate) fn block_for(&self, message: &SignalMessage) -> Option<KeyBlockId> {
+        let chain = self.receivers.get(self.receiver(&message.ratchet_key)?)?;
+        let number = chain.block_for(message.counter)?;
+        Some(KeyBlockId::of_chain(&self.base_key, &chain.ratchet).with_number(number))
+    }
+
+    /// Blocks of keys in all chains.
+    pub(crate) fn blocks(&self) -> usize {
+        self.receivers.iter().map(|chain| chain.blocks.len()).sum()
+    }
+
+    /// Gives the oldest block up; says whether there was one.
+    pub(crate) fn drop_oldest_block(&mut self, blocks: &mut KeyBlocks) -> bool {
+        let base_key = self.base_key;
+        self.receivers.iter_mut().any(|chain| {
+            let id = KeyBlockId::of_chain(&base_key, &chain.ratchet);
+            chain.drop_oldest(id, blocks)
+        })
     }
 }
 
@@ -248,12 +295,6 @@ fn open(
         &message.ciphertext,
     );
     opened.map_err(|_| DecryptError::Invalid)
-}
-
-impl ReceiverChain {
-    pub(crate) fn new(ratchet: PublicKey, chain: ChainKey) -> Self {
-        Self { ratchet, messages: MessageChain::new(chain) }
-    }
 }
 
 impl SenderChain {

@@ -6,9 +6,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use wa_keys::{PrivateKey, PublicKey};
 use wa_signal::{
-    Bundle, DecryptError, Kind, LocalIdentity, PreKeyMessage, Prekeys, SessionRecord, SignalMessage,
-    SignedPrekey, Trust,
+    Bundle, DecryptError, KeyBlockId, Kind, LocalIdentity, PreKeyMessage, Prekeys, SessionRecord,
+    SignalMessage, SignedPrekey, Trust,
 };
+use zeroize::Zeroizing;
 
 use crate::oracle::Refusal;
 
@@ -21,6 +22,8 @@ pub struct Ours {
     signed: BTreeMap<u32, PrivateKey>,
     one_time: BTreeMap<u32, PrivateKey>,
     record: SessionRecord,
+    /// The keys of overtaken messages beside it.
+    blocks: BTreeMap<KeyBlockId, Zeroizing<Vec<u8>>>,
     peer: Option<PublicKey>,
     rng: StdRng,
 }
@@ -34,6 +37,7 @@ impl Ours {
             signed: BTreeMap::new(),
             one_time: BTreeMap::new(),
             record: SessionRecord::default(),
+            blocks: BTreeMap::new(),
             peer: None,
             rng,
         }
@@ -74,7 +78,8 @@ impl Ours {
 
     /// Encrypts the next message.
     pub fn encrypt(&mut self, plaintext: &[u8]) -> Result<(Kind, Vec<u8>), Refusal> {
-        let sealed = self.record.encrypt(&self.local, plaintext, NOW).map_err(|_| Refusal::Other)?;
+        let sealed =
+            self.record.encrypt(&self.local, plaintext, NOW, &mut self.rng).map_err(|_| Refusal::Other)?;
         self.reload();
         Ok((sealed.kind, sealed.bytes.into()))
     }
@@ -99,7 +104,8 @@ impl Ours {
     fn decrypt_signal(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
         let message = SignalMessage::decode(bytes.to_vec().into()).map_err(|_| Refusal::Other)?;
         let trust = self.trust();
-        let decrypted = self.record.decrypt(&message, &trust, &mut self.rng).map_err(refusal)?;
+        self.load(&message);
+        let decrypted = self.record.decrypt(&message, &trust).map_err(refusal)?;
         self.peer = Some(decrypted.identity);
         Ok(decrypted.plaintext)
     }
@@ -107,6 +113,7 @@ impl Ours {
     fn decrypt_prekey(&mut self, bytes: &[u8]) -> Result<Vec<u8>, Refusal> {
         let message = PreKeyMessage::decode(bytes.to_vec().into()).map_err(|_| Refusal::Other)?;
         let trust = self.trust();
+        self.load(message.message());
         // A session that exists already needs no prekey; any key stands in for one that is gone by then.
         let signed = match self.signed.get(&message.signed_prekey_id) {
             None if self.record.knows(&message) => &self.local.key,
@@ -114,7 +121,7 @@ impl Ours {
         };
         let one_time = message.one_time_prekey_id.and_then(|id| self.one_time.get(&id));
         let prekeys = Prekeys { signed, one_time };
-        let decrypted = self.record.decrypt_prekey(&self.local.key, prekeys, &message, &trust, &mut self.rng);
+        let decrypted = self.record.decrypt_prekey(&self.local.key, prekeys, &message, &trust);
         let decrypted = decrypted.map_err(refusal)?;
         if let Some(id) = decrypted.used_one_time_prekey {
             self.one_time.remove(&id);
@@ -127,8 +134,22 @@ impl Ours {
         self.peer.map_or(Trust::Any, Trust::Only)
     }
 
+    /// Loads the keys that a message needs.
+    fn load(&mut self, message: &SignalMessage) {
+        for id in self.record.blocks_for(message).collect::<Vec<_>>() {
+            let block = self.blocks.get(&id).map(|block| block.as_slice());
+            self.record.load_block(id, block).expect("its own block");
+        }
+    }
+
     /// Every step goes through the stored form.
     fn reload(&mut self) {
+        for (id, block) in self.record.take_block_changes() {
+            match block {
+                Some(block) => drop(self.blocks.insert(id, block)),
+                None => drop(self.blocks.remove(&id)),
+            }
+        }
         self.record = SessionRecord::decode(&self.record.encode()).expect("its own record");
     }
 }

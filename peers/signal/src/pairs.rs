@@ -69,13 +69,13 @@ impl Ours {
 
     /// The next message.
     pub fn encrypt(&mut self) -> Bytes {
-        self.record.encrypt(&self.local, &TEXT, NOW).expect("encrypts").bytes
+        self.record.encrypt(&self.local, &TEXT, NOW, &mut self.rng).expect("encrypts").bytes
     }
 
     /// Opens a message of the session.
     pub fn decrypt(&mut self, message: Bytes) -> u64 {
         let message = SignalMessage::decode(message).expect("a message");
-        let opened = self.record.decrypt(&message, &Trust::Any, &mut self.rng).expect("decrypts");
+        let opened = self.record.decrypt(&message, &Trust::Any).expect("decrypts");
         opened.plaintext.len() as u64
     }
 
@@ -84,14 +84,17 @@ impl Ours {
         self.record = SessionRecord::default();
         let message = PreKeyMessage::decode(message).expect("a first message");
         let prekeys = Prekeys { signed: &self.signed, one_time: Some(&self.one_time) };
-        let rng = &mut self.rng;
-        let opened = self.record.decrypt_prekey(&self.local.key, prekeys, &message, &Trust::Any, rng);
+        let opened = self.record.decrypt_prekey(&self.local.key, prekeys, &message, &Trust::Any);
         opened.expect("decrypts").plaintext.len() as u64
     }
 
     /// Whether the next message would be a first one.
     pub fn is_unanswered(&self) -> bool {
-        let sent = self.record.clone().encrypt(&self.local, &TEXT, NOW).expect("encrypts");
+        let sent = self
+            .record
+            .clone()
+            .encrypt(&self.local, &TEXT, NOW, &mut StdRng::seed_from_u64(0))
+            .expect("encrypts");
         sent.kind == Kind::PreKey
     }
 }

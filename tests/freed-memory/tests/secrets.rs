@@ -1,6 +1,6 @@
 //! Keys, sessions, sender keys and handshakes leave no secret in memory that they gave back.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use freed_memory::{SECRET, Watched, leaks};
@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use wa_keys::PrivateKey;
 use wa_proto::record;
 use wa_signal::{
-    Bundle, Ciphertext, Distribution, Kind, LocalIdentity, PreKeyMessage, Prekeys, SenderKey,
+    Bundle, Ciphertext, Distribution, KeyBlockId, Kind, LocalIdentity, PreKeyMessage, Prekeys, SenderKey,
     SenderKeyMessage, SenderKeyRecord, SessionRecord, SignalMessage, SignedPrekey, Trust,
 };
 use zeroize::{Zeroize as _, Zeroizing};
@@ -98,6 +98,7 @@ struct Side {
     signed: PrivateKey,
     one_time: PrivateKey,
     record: SessionRecord,
+    blocks: BTreeMap<KeyBlockId, Zeroizing<Vec<u8>>>,
     rng: StdRng,
 }
 
@@ -106,7 +107,8 @@ impl Side {
         let mut rng = StdRng::seed_from_u64(seed);
         let [key, signed, one_time] = [(); 3].map(|()| PrivateKey::generate(&mut rng));
         let local = LocalIdentity { key, registration_id: 7 };
-        Self { local, signed, one_time, record: SessionRecord::default(), rng }
+        let (record, blocks) = (SessionRecord::default(), BTreeMap::new());
+        Self { local, signed, one_time, record, blocks, rng }
     }
 
     fn bundle(&mut self) -> Bundle {
@@ -119,7 +121,7 @@ impl Side {
     }
 
     fn send(&mut self, stored: &mut impl FnMut(&[u8])) -> Ciphertext {
-        let sent = self.record.encrypt(&self.local, b"text", NOW).unwrap();
+        let sent = self.record.encrypt(&self.local, b"text", NOW, &mut self.rng).unwrap();
         self.store(stored);
         sent
     }
@@ -127,12 +129,16 @@ impl Side {
     fn receive(&mut self, message: &Ciphertext, stored: &mut impl FnMut(&[u8])) {
         let bytes = message.bytes.clone();
         let prekeys = Prekeys { signed: &self.signed, one_time: Some(&self.one_time) };
-        let (record, rng, key) = (&mut self.record, &mut self.rng, &self.local.key);
         let received = match message.kind {
-            Kind::Signal => record.decrypt(&SignalMessage::decode(bytes).unwrap(), &Trust::Any, rng),
+            Kind::Signal => {
+                let message = SignalMessage::decode(bytes).unwrap();
+                load(&mut self.record, &message, &self.blocks);
+                self.record.decrypt(&message, &Trust::Any)
+            }
             Kind::PreKey => {
                 let message = PreKeyMessage::decode(bytes).unwrap();
-                record.decrypt_prekey(key, prekeys, &message, &Trust::Any, rng)
+                load(&mut self.record, message.message(), &self.blocks);
+                self.record.decrypt_prekey(&self.local.key, prekeys, &message, &Trust::Any)
             }
         };
         assert_eq!(received.unwrap().plaintext, b"text");
@@ -141,9 +147,28 @@ impl Side {
 
     /// Through the stored form and back, as a store does.
     fn store(&mut self, stored: &mut impl FnMut(&[u8])) {
+        for (id, block) in self.record.take_block_changes() {
+            match block {
+                Some(block) => {
+                    stored(&block);
+                    self.blocks.insert(id, block);
+                }
+                None => drop(self.blocks.remove(&id)),
+            }
+        }
         let bytes = self.record.encode();
         stored(&bytes);
         self.record = SessionRecord::decode(&bytes).unwrap();
+    }
+}
+
+fn load(
+    session: &mut SessionRecord,
+    message: &SignalMessage,
+    blocks: &BTreeMap<KeyBlockId, Zeroizing<Vec<u8>>>,
+) {
+    for id in session.blocks_for(message).collect::<Vec<_>>() {
+        session.load_block(id, blocks.get(&id).map(|block| block.as_slice())).unwrap();
     }
 }
 
@@ -169,14 +194,15 @@ fn converse(mut stored: impl FnMut(&[u8])) {
 }
 
 fn secrets_of_record(stored: &[u8]) -> Secrets {
+    if let Ok(block) = record::KeyBlock::decode(protobuf(stored)) {
+        return block.seeds.as_chunks().0.iter().copied().collect();
+    }
     let form = record::SessionRecord::decode(protobuf(stored)).unwrap();
     let sessions = form.current.into_iter().chain(form.archived);
     let secrets = sessions.flat_map(|session| {
-        let receivers = session.receivers.into_iter().flat_map(|receiver| {
-            receiver.skipped.into_iter().map(|key| key.seed).chain([receiver.chain.key])
-        });
-        let sender = session.sender;
-        receivers.chain([session.root_key, sender.ratchet_private, sender.chain.key]).collect::<Vec<_>>()
+        let receivers = session.receivers.into_iter().map(|receiver| receiver.chain.key);
+        let sender = session.sender.into_iter().flat_map(|it| [it.ratchet_private, it.chain.key]);
+        receivers.chain(sender).chain([session.root_key]).collect::<Vec<_>>()
     });
     secrets.map(secret).collect()
 }

@@ -13,8 +13,16 @@ const PACKAGES: [&str; 4] = ["content", "handshake", "record", "signal"];
 const SECRET: [&str; 2] = [".wa.record", ".wa.handshake.InteropData"];
 
 /// Messages of `wa.record` whose fields are keys: they are read from bytes that wipe themselves.
-const KEYS: [&str; 7] =
-    ["ChainKey", "ReceiverChain", "SenderChain", "SenderKey", "SenderKeyState", "Session", "SkippedKey"];
+const KEYS: [&str; 8] = [
+    "ChainKey",
+    "KeyBlock",
+    "ReceiverChain",
+    "SenderChain",
+    "SenderKey",
+    "SenderKeyState",
+    "Session",
+    "SkippedKey",
+];
 
 fn main() -> ExitCode {
     let Some(out) = std::env::args_os().nth(1).map(PathBuf::from) else {

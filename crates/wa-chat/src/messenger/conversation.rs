@@ -19,10 +19,14 @@ use crate::row::{
     Counters, Devices, InboxEntry, InboxItem, NOT_NUMBERED, OutboxEntry, OutboxKind, Resent, Row, Sent,
     Waiting,
 };
+use crate::store::Value;
 use crate::{Content, EncodedStanza};
 
 /// Seconds for which a message's id is remembered, and its content kept.
 pub(crate) const REMEMBER: u64 = 30 * 24 * 60 * 60;
+
+/// Seconds for which keys of overtaken messages are kept: as long as a mailbox keeps the messages, and five days more.
+const KEEP_KEYS: u64 = 35 * 24 * 60 * 60;
 
 /// Contents that are kept for retry receipts; the oldest goes first.
 const MAX_CONTENTS: u64 = 10_000;
@@ -41,6 +45,8 @@ pub(crate) struct Conversation {
     changed: BTreeSet<Jid>,
     pub(crate) counters: Counters,
     pub(crate) draft: Draft,
+    /// Until when keys of overtaken messages are kept.
+    keys_until: u64,
 }
 
 /// One device of the user's.
@@ -87,6 +93,7 @@ impl Conversation {
             user,
             devices,
             draft,
+            keys_until: step.now.unix + KEEP_KEYS,
         })
     }
 
@@ -222,7 +229,8 @@ impl Conversation {
         let padded = pad(&message.content, &step.profile.encryption.padding, &mut step.rng);
         let local = &step.view.account()?.identity;
         // That the session can encrypt was asked before.
-        let encrypted = self.session(address).encrypt(local, &padded, step.now.unix);
+        let now = step.now.unix;
+        let encrypted = self.session(address).encrypt(local, &padded, now, &mut step.rng);
         let Ok(Ciphertext { kind, bytes }) = encrypted else { return Ok(None) };
         let kind = if kind == Kind::PreKey { EncKind::PkMsg } else { EncKind::Msg };
         let mut enc = Enc::new(kind, bytes);
@@ -281,8 +289,13 @@ impl Conversation {
     /// The draft with the changed rows in it.
     pub(crate) fn finish(mut self) -> Draft {
         for address in &self.changed {
-            if let Some(device) = self.loaded.remove(address) {
-                self.draft.put(Key::peer(address), Row::Peer(Box::new(device.session)));
+            if let Some(mut device) = self.loaded.remove(address) {
+                let key = Key::peer(address);
+                for (id, block) in device.session.take_block_changes() {
+                    let block = block.map(|block| Row::KeyBlock(Value::new(block.to_vec())));
+                    self.draft.set_until(Key::key_block(&key, id), block, self.keys_until);
+                }
+                self.draft.put(key, Row::Peer(Box::new(device.session)));
             }
         }
         self.draft.put(Key::counters(), Row::Counters(self.counters));

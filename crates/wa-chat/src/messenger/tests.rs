@@ -5,11 +5,13 @@ use std::time::Duration;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use wa_binary::Node;
+use wa_keys::PrivateKey;
+use wa_signal::{Bundle, DecryptError, LocalIdentity, SessionRecord, Trust};
 
 use super::*;
 use crate::key::Table;
 use crate::store::Write;
-use crate::{AccountKeys, Client, Content, EventId, MemoryStore, MessageId};
+use crate::{AccountKeys, Client, Content, EventId, MemoryStore, MessageId, Undecryptable};
 
 /// A messenger and what stands around it.
 struct Bench {
@@ -104,41 +106,6 @@ fn an_erased_account_takes_nothing_more() {
     assert!(bench.messenger.poll_transaction().is_none());
 }
 
-/// The first message of a peer with a new identity, for the account of a bench.
-fn first_message(bench: &mut Bench, id: &str) -> Node {
-    let account = bench.messenger.account().unwrap().public();
-    let bundle = wa_signal::Bundle {
-        registration_id: account.registration_id,
-        identity: account.identity,
-        signed_prekey: account.signed,
-        one_time_prekey: None,
-    };
-    let identity =
-        wa_signal::LocalIdentity { key: wa_keys::PrivateKey::generate(&mut bench.rng), registration_id: 7 };
-    let mut session = wa_signal::SessionRecord::default();
-    session.establish(&identity.key, &bundle, &wa_signal::Trust::Any, 0, &mut bench.rng).unwrap();
-    let sealed = session.encrypt(&identity, b"\x0a\x04text\x01", 0).unwrap();
-    let enc =
-        Node::new("enc").with_attr("v", "2").with_attr("type", "pkmsg").with_bytes(sealed.bytes.to_vec());
-    let message = Node::new("message").with_attr("id", id).with_attr("type", "text").with_attr("t", "1");
-    message.with_attr("from", Jid::phone("14155551001").unwrap()).with_child(enc)
-}
-
-#[test]
-fn a_new_identity_is_kept_and_told_once() {
-    let mut bench = Bench::connected();
-    let mut told = Vec::new();
-    for id in ["1", "2"] {
-        let message = first_message(&mut bench, id);
-        bench.stanza(message);
-        bench.settle();
-        told.extend(std::iter::from_fn(|| bench.messenger.poll_event()));
-        assert_eq!(bench.store.count(Table::Identity), 1);
-    }
-    let changes = told.iter().filter(|event| matches!(event, Event::IdentityChanged { .. })).count();
-    assert_eq!((told.len(), changes), (3, 1), "{told:?}");
-}
-
 #[test]
 fn a_retry_receipt_leaves_before_the_ack() {
     let mut bench = Bench::connected();
@@ -182,4 +149,112 @@ fn the_work_of_a_login_grows_with_the_users_that_wait_and_not_with_their_square(
     let (_, few) = many_waiting(400);
     let (_, many) = many_waiting(1600);
     assert!(many < 6 * few, "400 users: {few} reads, 1600 users: {many}");
+}
+
+/// A peer who has begun a session with the account of [`Bench::connected`] and was not answered.
+struct Peer {
+    local: LocalIdentity,
+    session: SessionRecord,
+    sent: u64,
+    rng: StdRng,
+}
+
+impl Peer {
+    fn new(seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let keys = AccountKeys::generate(&mut StdRng::seed_from_u64(1)).public();
+        let local = LocalIdentity { key: PrivateKey::generate(&mut rng), registration_id: 9 };
+        let bundle = Bundle {
+            registration_id: keys.registration_id,
+            identity: keys.identity,
+            signed_prekey: keys.signed,
+            one_time_prekey: None,
+        };
+        let mut session = SessionRecord::default();
+        session.establish(&local.key, &bundle, &Trust::Any, NOW.unix, &mut rng).unwrap();
+        Self { local, session, sent: seed, rng }
+    }
+
+    /// The next text, as its stanza.
+    fn text(&mut self) -> Node {
+        self.sent += 1;
+        // Field 1 of two bytes, and one byte of padding.
+        let sealed = self.session.encrypt(&self.local, b"\x0A\x02hi\x01", NOW.unix, &mut self.rng).unwrap();
+        let enc = Node::new("enc").with_attr("v", "2").with_attr("type", "pkmsg").with_bytes(sealed.bytes);
+        let message = Node::new("message").with_attr("type", "text").with_attr("t", "1700000000");
+        let message = message.with_attr("id", format!("text-{}", self.sent));
+        message.with_attr("from", Jid::phone("14155551001").unwrap()).with_child(enc)
+    }
+}
+
+impl Bench {
+    /// Another messenger over the same rows, as after a restart.
+    fn restarted(self) -> Self {
+        let messenger = Messenger::open(Profile::reference_offer_1_0_3());
+        let mut bench = Self { messenger, ..self };
+        bench.settle();
+        bench.messenger.handle_link_up(NOW, &mut bench.rng);
+        bench.settle();
+        bench
+    }
+
+    fn rows(&self, table: Table) -> Vec<Key> {
+        self.store.apply(&crate::rows_of(table)).0.into_iter().map(|(key, _)| key).collect()
+    }
+
+    /// Takes in a message; says what the application hears of it.
+    fn receive(&mut self, message: Node) -> Vec<Event> {
+        self.stanza(message);
+        self.settle();
+        std::iter::from_fn(|| self.messenger.poll_event()).collect()
+    }
+}
+
+fn is_text(events: &[Event]) -> bool {
+    matches!(events, [Event::Message { content: Content::Text(_), .. }])
+}
+
+#[test]
+fn a_message_that_was_overtaken_finds_its_key_in_a_row_of_its_own() {
+    let (mut bench, mut peer) = (Bench::connected(), Peer::new(2));
+    let late = peer.text();
+    assert!(is_text(&bench.receive(peer.text())));
+    assert_eq!(bench.rows(Table::KeyBlock).len(), 1);
+    let mut bench = bench.restarted();
+    assert!(bench.messenger.poll_event().is_some(), "unconfirmed");
+    assert!(is_text(&bench.receive(late.clone())), "after a restart");
+    assert_eq!(bench.rows(Table::KeyBlock), [], "the row goes with its last key");
+    assert!(bench.receive(late).is_empty(), "once");
+}
+
+#[test]
+fn keys_that_the_store_lost_lose_their_messages_and_no_others() {
+    let (mut bench, mut peer) = (Bench::connected(), Peer::new(2));
+    let late = peer.text();
+    assert!(is_text(&bench.receive(peer.text())));
+    for key in bench.rows(Table::KeyBlock) {
+        let write = Write { key, value: None, expires: None };
+        bench.store.apply(&Transaction { writes: vec![write], ..Transaction::default() });
+    }
+    let mut bench = bench.restarted();
+    assert!(bench.messenger.poll_event().is_some(), "unconfirmed");
+    let told = bench.receive(late);
+    let why = |event: &Event| match event {
+        Event::Undecryptable { why, .. } => Some(why.clone()),
+        _ => None,
+    };
+    let lost = told.first().and_then(why);
+    assert!(matches!(lost, Some(Undecryptable::Decrypt(DecryptError::KeysLost(_)))), "{told:?}");
+    assert!(is_text(&bench.receive(peer.text())), "the next");
+}
+
+#[test]
+fn a_new_identity_is_kept_and_told_once() {
+    let (mut bench, mut told) = (Bench::connected(), Vec::new());
+    for mut peer in [Peer::new(100), Peer::new(200)] {
+        told.extend(bench.receive(peer.text()));
+        assert_eq!(bench.store.count(Table::Identity), 1);
+    }
+    let changes = told.iter().filter(|event| matches!(event, Event::IdentityChanged { .. })).count();
+    assert_eq!((told.len(), changes), (3, 1), "{told:?}");
 }

@@ -3,6 +3,7 @@
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct SessionRecord {
+    /// 2 since skipped keys lie in blocks of their own.
     #[prost(uint32, required, tag = "1")]
     pub version: u32,
     #[prost(message, optional, tag = "2")]
@@ -23,8 +24,9 @@ pub struct Session {
     pub base_key: ::prost::bytes::Bytes,
     #[prost(uint32, required, tag = "5")]
     pub previous_counter: u32,
-    #[prost(message, required, tag = "6")]
-    pub sender: SenderChain,
+    /// Absent while the peer has turned and nothing was sent since.
+    #[prost(message, optional, tag = "6")]
+    pub sender: ::core::option::Option<SenderChain>,
     /// Oldest first.
     #[prost(message, repeated, tag = "7")]
     pub receivers: ::prost::alloc::vec::Vec<ReceiverChain>,
@@ -36,6 +38,9 @@ pub struct Session {
     /// later protocol must not take a session for one of its own, nor be talked down to this one.
     #[prost(uint32, optional, tag = "10")]
     pub protocol: ::core::option::Option<u32>,
+    /// Out of a backup: what was sent since is not known, so nothing is sent before the next turn.
+    #[prost(bool, optional, tag = "11")]
+    pub receive_only: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
@@ -63,9 +68,31 @@ pub struct ReceiverChain {
     pub ratchet_public: ::prost::bytes::Bytes,
     #[prost(message, required, tag = "2")]
     pub chain: ChainKey,
-    /// Oldest first.
+    /// Oldest first; in version 1 only.
     #[prost(message, repeated, tag = "3")]
     pub skipped: ::prost::alloc::vec::Vec<SkippedKey>,
+    /// The numbers of the blocks in which keys of skipped messages wait, each less the one before it.
+    #[prost(uint32, repeated, tag = "4")]
+    pub blocks: ::prost::alloc::vec::Vec<u32>,
+}
+/// Keys of skipped messages of one receiving chain, as a row of its own.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct KeyBlock {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    /// The chain's name: 16 bytes of SHA-256 over base key and ratchet key.
+    #[prost(bytes = "bytes", required, tag = "2")]
+    pub chain: ::prost::bytes::Bytes,
+    /// Messages 64 × number and on.
+    #[prost(uint32, required, tag = "3")]
+    pub number: u32,
+    /// Bit n: the seed of message 64 × number + n is among the seeds.
+    #[prost(fixed64, required, tag = "4")]
+    pub present: u64,
+    /// 32 bytes each, in rising order.
+    #[prost(bytes = "bytes", required, tag = "5")]
+    pub seeds: ::prost::bytes::Bytes,
 }
 /// The seed from which a message's cipher key, MAC key and IV are derived.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

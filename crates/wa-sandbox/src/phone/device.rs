@@ -91,7 +91,7 @@ impl Device {
         if self.seen.contains(&name) {
             return Opened::Again;
         }
-        match self.decrypt(login, enc, rng).as_deref().and_then(unpad) {
+        match self.decrypt(login, enc).as_deref().and_then(unpad) {
             Some(plain) => {
                 self.seen.insert(name);
                 Opened::Plain(plain.to_vec())
@@ -113,12 +113,13 @@ impl Device {
         }
     }
 
-    fn decrypt(&mut self, login: &str, enc: &Node, rng: &mut impl CryptoRng) -> Option<Vec<u8>> {
+    /// The keys of overtaken messages stay with the session, in memory, so that none are loaded.
+    fn decrypt(&mut self, login: &str, enc: &Node) -> Option<Vec<u8>> {
         let bytes = Bytes::copy_from_slice(enc.bytes()?);
         let session = self.sessions.entry(login.to_owned()).or_default();
         if enc.attr_str("type") == Some("msg") {
             let message = SignalMessage::decode(bytes).ok()?;
-            return Some(session.decrypt(&message, &Trust::Any, rng).ok()?.plaintext);
+            return Some(session.decrypt(&message, &Trust::Any).ok()?.plaintext);
         }
         let message = PreKeyMessage::decode(bytes).ok()?;
         if message.signed_prekey_id != SIGNED_PREKEY_ID {
@@ -126,7 +127,7 @@ impl Device {
         }
         let one_time = message.one_time_prekey_id.and_then(|id| self.prekeys.get(&id));
         let prekeys = Prekeys { signed: &self.signed_prekey, one_time };
-        let decrypted = session.decrypt_prekey(&self.local.key, prekeys, &message, &Trust::Any, rng).ok()?;
+        let decrypted = session.decrypt_prekey(&self.local.key, prekeys, &message, &Trust::Any).ok()?;
         if let Some(used) = decrypted.used_one_time_prekey {
             self.prekeys.remove(&used);
         }
@@ -160,7 +161,7 @@ impl Device {
     ) -> Option<(&'static str, Bytes)> {
         let padded = pad(plain.to_vec(), rng);
         let session = self.sessions.get_mut(login)?;
-        let Ciphertext { kind, bytes } = session.encrypt(&self.local, &padded, now).ok()?;
+        let Ciphertext { kind, bytes } = session.encrypt(&self.local, &padded, now, rng).ok()?;
         Some((if kind == Kind::PreKey { "pkmsg" } else { "msg" }, bytes))
     }
 }

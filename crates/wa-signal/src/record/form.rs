@@ -10,15 +10,22 @@ use zeroize::Zeroizing;
 
 use crate::RecordError;
 use crate::chain_key::ChainKey;
+use crate::key_block::{BLOCK, KeyBlock, KeyBlockId, KeyBlocks};
 use crate::message_chain::{MAX_SKIPPED_IN_CHAIN, MessageChain, SkippedKey};
-use crate::record::{MAX_ARCHIVED_SESSIONS, MAX_SKIPPED_IN_RECORD, SessionRecord};
+use crate::receiver_chain::ReceiverChain;
+use crate::record::{MAX_ARCHIVED_SESSIONS, SessionRecord};
 use crate::root_key::RootKey;
-use crate::session::{MAX_RECEIVER_CHAINS, ReceiverChain, SenderChain, Session, Unacknowledged};
+use crate::session::{MAX_RECEIVER_CHAINS, SenderChain, Session, Unacknowledged};
+use crate::skip_limits::{MAX_BLOCKS, SkipLimits};
 
-/// Bytes that no record exceeds: 41 sessions of 5 chains, 10,000 skipped keys.
-pub const MAX_RECORD_BYTES: usize = 41 * 1024 + 41 * 5 * 128 + MAX_SKIPPED_IN_RECORD * 48;
+/// Bytes that no record exceeds: 41 sessions of 5 chains, and in version 1 the 10,000 skipped keys that it held.
+pub const MAX_RECORD_BYTES: usize = 41 * 1024 + 41 * 5 * 128 + MAX_INLINE_KEYS * 48;
 
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+
+/// The version that held its skipped keys itself.
+const INLINE: u32 = 1;
+const MAX_INLINE_KEYS: usize = 10_000;
 
 /// The protocol of a session: X3DH and Double Ratchet, version 3 of the messages.
 pub(crate) const PROTOCOL: u32 = 3;
@@ -54,50 +61,71 @@ pub(crate) fn checksum(form: &[u8]) -> [u8; CHECKSUM] {
 }
 
 fn read_record(form: &record::SessionRecord) -> Result<SessionRecord, RecordError> {
-    if form.version != VERSION {
+    if ![INLINE, VERSION].contains(&form.version) {
         return Err(RecordError::Version(form.version));
     }
     if form.archived.len() > MAX_ARCHIVED_SESSIONS {
         return Err(RecordError::Field("number of archived sessions"));
     }
-    let record = SessionRecord {
-        current: form.current.as_ref().map(read_session).transpose()?,
-        archived: form.archived.iter().map(read_session).collect::<Result<_, _>>()?,
+    let mut blocks = KeyBlocks::default();
+    let mut read = |form| read_session(form, &mut blocks);
+    let mut record = SessionRecord {
+        current: form.current.as_ref().map(&mut read).transpose()?,
+        archived: form.archived.iter().map(read).collect::<Result<_, _>>()?,
+        blocks,
+        limits: SkipLimits::default(),
     };
-    let skipped: usize = record.current.iter().chain(&record.archived).map(Session::skipped).sum();
-    if skipped > MAX_SKIPPED_IN_RECORD {
-        return Err(RecordError::Field("number of skipped keys"));
+    if record.sessions().map(Session::blocks).sum::<usize>() > MAX_BLOCKS.max(MAX_INLINE_KEYS) {
+        return Err(RecordError::Field("number of blocks of keys"));
+    }
+    if form.version == INLINE {
+        let sessions = form.current.iter().chain(&form.archived);
+        let keys = sessions.flat_map(|session| &session.receivers).map(|receiver| receiver.skipped.len());
+        if keys.sum::<usize>() > MAX_INLINE_KEYS {
+            return Err(RecordError::Field("number of skipped keys"));
+        }
+        record.drop_excess_blocks();
     }
     Ok(record)
 }
 
-fn read_session(form: &record::Session) -> Result<Session, RecordError> {
+fn read_session(form: &record::Session, blocks: &mut KeyBlocks) -> Result<Session, RecordError> {
     if form.receivers.len() > MAX_RECEIVER_CHAINS {
         return Err(RecordError::Field("number of receiving chains"));
     }
     if let Some(other) = form.protocol.filter(|protocol| *protocol != PROTOCOL) {
         return Err(RecordError::Protocol(other));
     }
-    let ratchet = PrivateKey::from_bytes(*secret("sending ratchet key", &form.sender.ratchet_private)?);
-    Ok(Session {
+    let base_key = public("base key", &form.base_key)?;
+    let receivers = form.receivers.iter().map(|it| read_receiver(it, &base_key, blocks));
+    let session = Session {
         local_identity: public("local identity", &form.local_identity)?,
         remote_identity: public("remote identity", &form.remote_identity)?,
         remote_registration_id: form.remote_registration_id,
         root: RootKey::new(&*secret("root key", &form.root_key)?),
-        base_key: public("base key", &form.base_key)?,
+        base_key,
         previous_counter: form.previous_counter,
-        sender: SenderChain {
-            ratchet,
-            // Not derived: it is sent, and nothing is computed with it.
-            public: public("sending ratchet key", &form.sender.ratchet_public)?,
-            chain: read_chain(&form.sender.chain)?,
-        },
-        receivers: form.receivers.iter().map(read_receiver).collect::<Result<VecDeque<_>, _>>()?,
+        sender: form.sender.as_ref().map(read_sender).transpose()?,
+        receivers: receivers.collect::<Result<VecDeque<_>, _>>()?,
         unacknowledged: form.unacknowledged.as_ref().map(|it| Unacknowledged {
             one_time_prekey_id: it.one_time_prekey_id,
             signed_prekey_id: it.signed_prekey_id,
             since: it.since,
         }),
+        receive_only: form.receive_only.unwrap_or_default(),
+    };
+    if session.sender.is_none() && session.receivers.is_empty() {
+        return Err(RecordError::Field("sending chain"));
+    }
+    Ok(session)
+}
+
+fn read_sender(form: &record::SenderChain) -> Result<SenderChain, RecordError> {
+    Ok(SenderChain {
+        ratchet: PrivateKey::from_bytes(*secret("sending ratchet key", &form.ratchet_private)?),
+        // Not derived: it is sent, and nothing is computed with it.
+        public: public("sending ratchet key", &form.ratchet_public)?,
+        chain: read_chain(&form.chain)?,
     })
 }
 
@@ -105,9 +133,45 @@ pub(crate) fn read_chain(form: &record::ChainKey) -> Result<ChainKey, RecordErro
     Ok(ChainKey::new(&*secret("chain key", &form.key)?, form.index))
 }
 
-fn read_receiver(form: &record::ReceiverChain) -> Result<ReceiverChain, RecordError> {
+/// A receiving chain, of either version: what version 1 held inline becomes blocks that are still to be written.
+fn read_receiver(
+    form: &record::ReceiverChain,
+    base_key: &PublicKey,
+    blocks: &mut KeyBlocks,
+) -> Result<ReceiverChain, RecordError> {
     let ratchet = public("receiving ratchet key", &form.ratchet_public)?;
-    Ok(ReceiverChain { ratchet, messages: read_messages(&form.chain, &form.skipped)? })
+    let id = KeyBlockId::of_chain(base_key, &ratchet);
+    let MessageChain { chain, skipped } = read_messages(&form.chain, &form.skipped)?;
+    let mut receiver = ReceiverChain { ratchet, blocks: read_numbers(&form.blocks, &chain)?, chain };
+    let mut inline: Vec<KeyBlock> = Vec::new();
+    for key in skipped.iter() {
+        let number = key.index / BLOCK;
+        if inline.last().is_none_or(|block| block.number() != number) {
+            inline.push(KeyBlock::new(id.with_number(number)));
+            receiver.blocks.push(number);
+        }
+        if let Some(block) = inline.last_mut() {
+            block.insert(key.index, &key.seed);
+        }
+    }
+    inline.into_iter().for_each(|block| blocks.put(block));
+    if receiver.blocks.is_sorted_by(|one, two| one < two) {
+        Ok(receiver)
+    } else {
+        Err(RecordError::Field("list of blocks of keys"))
+    }
+}
+
+/// The numbers of a chain's blocks, each stored less the one before it; none beyond the chain.
+fn read_numbers(deltas: &[u32], chain: &ChainKey) -> Result<Vec<u32>, RecordError> {
+    let mut last = 0_u32;
+    let number = |(index, delta): (usize, &u32)| {
+        let next = last.checked_add(*delta).filter(|_| index == 0 || *delta > 0)?;
+        last = next;
+        (u64::from(next) * u64::from(BLOCK) < u64::from(chain.index())).then_some(next)
+    };
+    let numbers: Option<Vec<u32>> = deltas.iter().enumerate().map(number).collect();
+    numbers.filter(|it| it.len() <= MAX_BLOCKS).ok_or(RecordError::Field("list of blocks of keys"))
 }
 
 /// A chain and its skipped keys, which stand in rising order and behind the chain.

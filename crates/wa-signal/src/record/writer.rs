@@ -4,9 +4,10 @@ use zeroize::Zeroizing;
 
 use crate::chain_key::ChainKey;
 use crate::message_chain::MessageChain;
+use crate::receiver_chain::ReceiverChain;
 use crate::record::SessionRecord;
 use crate::record::form::{CHECKSUM, PROTOCOL, VERSION, checksum};
-use crate::session::{ReceiverChain, SenderChain, Session, Unacknowledged};
+use crate::session::{SenderChain, Session, Unacknowledged};
 use crate::varint;
 
 impl SessionRecord {
@@ -57,14 +58,20 @@ fn write_session(out: &mut Vec<u8>, session: &Session) {
     key(out, 3, session.root.as_bytes());
     key(out, 4, session.base_key.as_bytes());
     number(out, 5, session.previous_counter.into());
-    message(out, 6, sender_length(&session.sender));
-    key(out, 1, session.sender.ratchet.as_bytes());
-    chain(out, 2, &session.sender.chain);
-    key(out, 3, session.sender.public.as_bytes());
+    if let Some(sender) = &session.sender {
+        message(out, 6, sender_length(sender));
+        key(out, 1, sender.ratchet.as_bytes());
+        chain(out, 2, &sender.chain);
+        key(out, 3, sender.public.as_bytes());
+    }
     for receiver in &session.receivers {
         message(out, 7, receiver_length(receiver));
         key(out, 1, receiver.ratchet.as_bytes());
-        messages(out, 2, &receiver.messages);
+        chain(out, 2, &receiver.chain);
+        if !receiver.blocks.is_empty() {
+            message(out, 4, deltas(&receiver.blocks).map(|delta| varint::length(delta.into())).sum());
+            deltas(&receiver.blocks).for_each(|delta| varint::push(delta.into(), out));
+        }
     }
     if let Some(unacknowledged) = &session.unacknowledged {
         message(out, 8, unacknowledged_length(unacknowledged));
@@ -76,6 +83,9 @@ fn write_session(out: &mut Vec<u8>, session: &Session) {
     }
     number(out, 9, session.remote_registration_id.into());
     number(out, 10, PROTOCOL.into());
+    if session.receive_only {
+        number(out, 11, 1);
+    }
 }
 
 fn session_length(session: &Session) -> usize {
@@ -83,7 +93,8 @@ fn session_length(session: &Session) -> usize {
     let numbers = [session.previous_counter, session.remote_registration_id, PROTOCOL];
     4 * KEY
         + numbers.iter().map(|number| number_length((*number).into())).sum::<usize>()
-        + nested(sender_length(&session.sender))
+        + session.sender.as_ref().map_or(0, |sender| nested(sender_length(sender)))
+        + if session.receive_only { number_length(1) } else { 0 }
         + receivers.sum::<usize>()
         + session.unacknowledged.as_ref().map_or(0, |it| nested(unacknowledged_length(it)))
 }
@@ -93,7 +104,14 @@ fn sender_length(sender: &SenderChain) -> usize {
 }
 
 fn receiver_length(receiver: &ReceiverChain) -> usize {
-    KEY + messages_length(&receiver.messages)
+    let blocks: usize = deltas(&receiver.blocks).map(|delta| varint::length(delta.into())).sum();
+    KEY + chain_length(&receiver.chain) + if blocks > 0 { nested(blocks) } else { 0 }
+}
+
+/// Rising numbers, each less the one before it.
+fn deltas(numbers: &[u32]) -> impl Iterator<Item = u32> {
+    let before = std::iter::once(0).chain(numbers.iter().copied());
+    numbers.iter().zip(before).map(|(number, before)| number - before)
 }
 
 fn unacknowledged_length(unacknowledged: &Unacknowledged) -> usize {
@@ -148,6 +166,12 @@ pub(crate) fn number(out: &mut Vec<u8>, tag: u8, number: u64) {
     varint::push(number, out);
 }
 
+/// A number that always takes eight bytes.
+pub(crate) fn fixed(out: &mut Vec<u8>, tag: u8, number: u64) {
+    out.push(tag << 3 | FIXED);
+    out.extend_from_slice(&number.to_le_bytes());
+}
+
 /// The length of a number with its tag.
 pub(crate) fn number_length(number: u64) -> usize {
     1 + varint::length(number)
@@ -164,6 +188,9 @@ pub(crate) fn bytes(out: &mut Vec<u8>, tag: u8, bytes: &[u8]) {
 
 /// The length of a key with its tag and its length.
 pub(crate) const KEY: usize = 2 + 32;
+
+/// Protobuf's type of eight bytes.
+const FIXED: u8 = 1;
 
 /// Protobuf's type of what begins with its length.
 const LENGTH_DELIMITED: u8 = 2;
@@ -184,19 +211,21 @@ mod tests {
             messages.apply(step);
         }
         let mut ours = Vec::new();
-        super::key(&mut ours, 1, &[8; 32]);
-        super::messages(&mut ours, 2, &messages);
+        super::number(&mut ours, 1, 9);
+        super::key(&mut ours, 2, &[8; 32]);
+        super::messages(&mut ours, 3, &messages);
         let skipped = |key: &crate::message_chain::SkippedKey| record::SkippedKey {
             index: key.index,
             seed: key.seed.to_vec().into(),
         };
-        let theirs = record::ReceiverChain {
-            ratchet_public: vec![8; 32].into(),
+        let theirs = record::SenderKeyState {
+            id: 9,
+            signing_public: vec![8; 32].into(),
             chain: record::ChainKey { index: 301, key: messages.chain.as_bytes().to_vec().into() },
             skipped: messages.skipped.iter().map(skipped).collect(),
         };
         assert_eq!(theirs.skipped.len(), 301 - 120 - 3);
         assert_eq!(ours, theirs.encode_to_vec());
-        assert_eq!(ours.len(), KEY + messages_length(&messages));
+        assert_eq!(ours.len(), number_length(9) + KEY + messages_length(&messages));
     }
 }

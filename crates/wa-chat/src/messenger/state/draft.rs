@@ -60,6 +60,14 @@ impl Draft {
         self.writes.insert(key, (Some(Arc::new(row)), Some(expires)));
     }
 
+    /// Puts a row that may vanish from then on, or deletes it.
+    pub(crate) fn set_until(&mut self, key: Key, row: Option<Row>, expires: u64) {
+        match row {
+            Some(row) => self.put_until(key, row, expires),
+            None => self.delete(key),
+        }
+    }
+
     /// A row of this draft may vanish from then on.
     pub(crate) fn expire(&mut self, key: &Key, expires: u64) {
         if let Some((_, until)) = self.writes.get_mut(key) {

@@ -12,7 +12,7 @@ use crate::account::Account;
 use crate::key::{Key, Table};
 use crate::messenger::state::draft::Draft;
 use crate::row::{Counters, Devices, Row, Sent, Waiting};
-use crate::store::{Read, StateError};
+use crate::store::{Read, StateError, Value};
 
 /// The rows loaded so far. A row is there, known to be absent, or not loaded.
 #[derive(Debug, Default)]
@@ -73,6 +73,15 @@ impl View {
             None => Ok(SessionRecord::default()),
             Some(Row::Peer(session)) => Ok((**session).clone()),
             Some(_) => Err(corrupt(Table::Peer)),
+        }
+    }
+
+    /// A block of keys beside a session.
+    pub(crate) fn key_block(&self, key: &Key) -> Result<Option<&Value>, Stop> {
+        match self.row(key)? {
+            None => Ok(None),
+            Some(Row::KeyBlock(block)) => Ok(Some(block)),
+            Some(_) => Err(corrupt(Table::KeyBlock)),
         }
     }
 

@@ -12,6 +12,7 @@ use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
 use crate::row::InboxItem;
+use crate::store::Value;
 use crate::{Event, MessageId, Undecryptable};
 
 impl Step<'_> {
@@ -70,21 +71,46 @@ impl Step<'_> {
         true
     }
 
+    /// Loads the keys of overtaken messages that a message needs.
+    fn load_keys(
+        &self,
+        message: &SignalMessage,
+        from: &Jid,
+        session: &mut SessionRecord,
+    ) -> Result<(), Stop> {
+        let (peer, ids): (_, Vec<_>) = (Key::peer(from), session.blocks_for(message).collect());
+        self.view.need(ids.iter().map(|id| Key::key_block(&peer, *id)))?;
+        for id in ids {
+            let block = self.view.key_block(&Key::key_block(&peer, id))?;
+            // That a block is not whole is said by the decryption of the messages that it is about.
+            let _ = session.load_block(id, block.map(Value::as_bytes));
+        }
+        Ok(())
+    }
+
     /// Decrypts on a copy of the session; the outer error asks for rows, the inner one is the message's fault.
     fn decrypt(
         &mut self,
         message: &Message,
         session: &mut SessionRecord,
     ) -> Result<Result<Decrypted, Undecryptable>, Stop> {
-        let [Enc { v: 2, kind, ciphertext, .. }] = message.encs.as_slice() else {
+        let ([Enc { v: 2, kind, ciphertext, .. }], Some(from)) = (message.encs.as_slice(), &message.from)
+        else {
             return Ok(Err(Undecryptable::NoEnc));
         };
         match kind {
-            EncKind::Msg => Ok(SignalMessage::decode(ciphertext.clone())
-                .map_err(Undecryptable::from)
-                .and_then(|message| Ok(session.decrypt(&message, &Trust::Any, &mut self.rng)?))),
+            EncKind::Msg => match SignalMessage::decode(ciphertext.clone()) {
+                Ok(message) => {
+                    self.load_keys(&message, from, session)?;
+                    Ok(session.decrypt(&message, &Trust::Any).map_err(Undecryptable::from))
+                }
+                Err(error) => Ok(Err(error.into())),
+            },
             EncKind::PkMsg => match PreKeyMessage::decode(ciphertext.clone()) {
-                Ok(message) => self.decrypt_prekey(&message, session),
+                Ok(message) => {
+                    self.load_keys(message.message(), from, session)?;
+                    self.decrypt_prekey(&message, session)
+                }
                 Err(error) => Ok(Err(error.into())),
             },
             _ => Ok(Err(Undecryptable::NoEnc)),
@@ -109,7 +135,7 @@ impl Step<'_> {
         };
         let prekeys = Prekeys { signed, one_time };
         let identity = &view.account()?.identity.key;
-        let decrypted = session.decrypt_prekey(identity, prekeys, message, &Trust::Any, &mut self.rng);
+        let decrypted = session.decrypt_prekey(identity, prekeys, message, &Trust::Any);
         Ok(decrypted.map_err(Undecryptable::from))
     }
 }

@@ -157,7 +157,7 @@ fn reason(why: Undecryptable) -> Option<u16> {
         Undecryptable::Decrypt(DecryptError::NoSession) => 1,
         Undecryptable::NoSignedPrekey(_) | Undecryptable::Decrypt(DecryptError::NoOneTimePrekey(_)) => 3,
         Undecryptable::Message(_) => 4,
-        Undecryptable::Decrypt(DecryptError::TooFarAhead { .. }) => 6,
+        Undecryptable::Decrypt(DecryptError::TooFarAhead { .. } | DecryptError::TooManySteps) => 6,
         Undecryptable::Decrypt(DecryptError::Invalid) => 7,
         Undecryptable::Decrypt(_) => 0,
         Undecryptable::NoEnc | Undecryptable::Padding => return None,
