@@ -23,7 +23,6 @@ pub struct Client {
     root: TrustRoot,
     messenger: Messenger,
     channel: Option<Channel>,
-    server: Option<KnownServer>,
     events: VecDeque<Event>,
 }
 
@@ -61,14 +60,7 @@ impl Client {
     pub fn open(profile: impl Into<Arc<Profile>>, root: TrustRoot) -> Self {
         let profile = profile.into();
         let messenger = Messenger::open(Arc::clone(&profile));
-        Self { profile, root, messenger, channel: None, server: None, events: VecDeque::new() }
-    }
-
-    /// The same client, resuming with a server that was proved before; see [`server`](Self::server).
-    #[must_use]
-    pub fn with_server(mut self, server: KnownServer) -> Self {
-        self.server = Some(server);
-        self
+        Self { profile, root, messenger, channel: None, events: VecDeque::new() }
     }
 
     /// The account, once it is loaded.
@@ -76,9 +68,10 @@ impl Client {
         self.messenger.account()
     }
 
-    /// The server as the last full handshake proved it. The next connection resumes with it as long as the proof holds.
+    /// The server as the last full handshake proved it, in this process or one before. The next connection resumes with
+    /// it as long as the proof holds.
     pub fn server(&self) -> Option<&KnownServer> {
-        self.server.as_ref()
+        self.messenger.server()
     }
 
     /// Begins a connection with a fresh token; its first bytes are there at once.
@@ -103,7 +96,7 @@ impl Client {
             key,
             login,
             self.root,
-            self.server.as_ref(),
+            self.messenger.server(),
             Arc::clone(&self.profile),
             now,
             rng,
@@ -231,7 +224,7 @@ impl Client {
     fn pump(&mut self, now: Now, rng: &mut impl CryptoRng) {
         while let Some(event) = self.channel.as_mut().and_then(Channel::poll_event) {
             match event {
-                ChannelEvent::Server(server) => self.server = Some(server),
+                ChannelEvent::Server(server) => self.messenger.handle_server(now, server, rng),
                 ChannelEvent::Open => {
                     self.events.push_back(Event::Connected);
                     self.messenger.handle_link_up(now, rng);

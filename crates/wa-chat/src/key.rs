@@ -43,6 +43,10 @@ pub enum Table {
     Devices = 14,
     /// When a session was last made anew at its peer's asking, by device.
     Rebuilt = 15,
+    /// The newest identity keys of peers, by device.
+    Identity = 17,
+    /// The chat server's key, to resume with: one row.
+    Server = 18,
 }
 
 impl Key {
@@ -106,6 +110,14 @@ impl Key {
         Self::new(Table::Rebuilt, &[text(device).as_bytes()])
     }
 
+    pub(crate) fn identity(device: &Jid) -> Self {
+        Self::new(Table::Identity, &[text(device).as_bytes()])
+    }
+
+    pub(crate) fn server() -> Self {
+        Self::new(Table::Server, &[])
+    }
+
     /// The rows that wait for a peer's bundle: from the first, to behind the last.
     pub(crate) fn waiting_range(peer: &str) -> (Self, Self) {
         let numbered = |number: &[u8]| Self::with_peer(Table::Waiting, peer, number);
@@ -162,6 +174,8 @@ impl Key {
             Table::Marked,
             Table::Devices,
             Table::Rebuilt,
+            Table::Identity,
+            Table::Server,
         ];
         let first = *self.0.first()?;
         tables.into_iter().find(|&table| table as u8 == first)

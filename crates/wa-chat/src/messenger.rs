@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use rand_core::CryptoRng;
 use wa_binary::Jid;
+use wa_noise::KnownServer;
 use wa_profile::Profile;
 use wa_stanza::Stanza;
 
@@ -19,10 +20,10 @@ use crate::messenger::input::{Input, Lane};
 use crate::messenger::link::Link;
 use crate::messenger::state::batch::Batch;
 use crate::messenger::state::cursor::{Cursor, PAGE, Page};
-use crate::messenger::state::draft::{Draft, Effects};
-use crate::messenger::state::requests::{Request, Requests};
-use crate::messenger::state::view::{Stop, View, Wanted};
-use crate::messenger::steps::Step;
+use crate::messenger::state::draft::Effects;
+use crate::messenger::state::requests::Requests;
+use crate::messenger::state::unacked::Unacked;
+use crate::messenger::state::view::{View, Wanted};
 use crate::prekey_ids::PrekeyIds;
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
@@ -34,6 +35,7 @@ mod conversation;
 mod fan_out;
 mod input;
 mod link;
+mod queue;
 mod state;
 mod steps;
 #[cfg(test)]
@@ -42,15 +44,11 @@ mod tests;
 /// Inputs that may wait before [`Messenger::wants_input`] says no.
 const MAX_QUEUED: usize = 256;
 
-/// Steps that one batch takes.
-const MAX_STEPS: usize = 64;
-
-/// Rows and pages that one transaction reads for steps; the lanes behind wait for the next. Far fewer than a client keeps
-/// loaded, so that what one step needs is never put out by what another one does.
-const MAX_WANTED: usize = 128;
-
 /// Events or stanzas that may wait to be taken before logs are read on.
 const MAX_READY: usize = 256;
+
+/// Stanzas of the outbox that may be unacked on one connection before more are read.
+const MAX_UNACKED: usize = 1024;
 
 /// The store's side of a client, as a value.
 #[derive(Debug)]
@@ -67,6 +65,10 @@ pub struct Messenger {
     inbox: Cursor,
     outbox: Cursor,
     requests: Requests,
+    /// What left on this connection and has not been acked.
+    unacked: Unacked,
+    /// The server that was proved last.
+    server: Option<KnownServer>,
     /// Users whose devices or bundles are on their way.
     fetching: BTreeSet<Jid>,
     link: Option<Link>,
@@ -98,7 +100,7 @@ struct Sealed {
 impl Messenger {
     /// A messenger over a store that is still to be read; its first transaction loads the account.
     pub fn open(profile: impl Into<Arc<Profile>>) -> Self {
-        let wanted = [Key::account(), Key::counters()].map(Wanted::Row);
+        let wanted = [Key::account(), Key::counters(), Key::server()].map(Wanted::Row);
         let mut inbox = Cursor::default();
         inbox.restart();
         Self {
@@ -113,6 +115,8 @@ impl Messenger {
             inbox,
             outbox: Cursor::default(),
             requests: Requests::default(),
+            unacked: Unacked::default(),
+            server: None,
             fetching: BTreeSet::new(),
             link: None,
             link_number: 0,
@@ -152,6 +156,19 @@ impl Messenger {
             self.process(now, rng);
         }
         self.forget_if_idle();
+    }
+
+    /// The server that was proved last, by this process or one before.
+    pub fn server(&self) -> Option<&KnownServer> {
+        self.server.as_ref()
+    }
+
+    /// A full handshake has proved this server; it is kept to resume with.
+    pub fn handle_server(&mut self, now: Now, server: KnownServer, rng: &mut impl CryptoRng) {
+        if self.server.replace(server) != Some(server) {
+            self.queue.push_back(Input::Server(server));
+            self.process(now, rng);
+        }
     }
 
     /// A stanza has come.
@@ -223,7 +240,7 @@ impl Messenger {
             return None;
         }
         let inbox = self.inbox.wanted().filter(|_| self.events.len() < MAX_READY);
-        let outbox = self.outbox.wanted().filter(|_| self.transmits.len() < MAX_READY);
+        let outbox = self.outbox.wanted().filter(|_| self.may_transmit());
         let wanted = std::mem::take(&mut self.wanted);
         let batch = self.batch.seal();
         let erase = batch.effects.erase;
@@ -273,6 +290,11 @@ impl Messenger {
         self.accepted.pop_front()
     }
 
+    /// Whether rows of the outbox may be handed to the channel: it is not behind, and the server acks what it gets.
+    fn may_transmit(&self) -> bool {
+        self.transmits.len() < MAX_READY && self.unacked.len() < MAX_UNACKED
+    }
+
     /// Whether more may be put in; otherwise run transactions and take out first.
     pub fn wants_input(&self) -> bool {
         self.queue.len() < MAX_QUEUED && self.transmits.len() < MAX_READY
@@ -310,81 +332,6 @@ impl Messenger {
         self.view.clear();
         (self.inbox, self.outbox) = (Cursor::default(), Cursor::default());
     }
-
-    /// Runs the steps that can run. One that misses rows holds up its own lane only.
-    fn process(&mut self, now: Now, rng: &mut impl CryptoRng) {
-        self.requests.tell_time(now.tick);
-        if self.erased {
-            return self.queue.clear();
-        }
-        let mut blocked = BTreeSet::new();
-        let mut position = 0;
-        while self.batch.steps() < MAX_STEPS || self.release_unwritten() {
-            let Some(input) = self.queue.get(position) else { break };
-            let lane = input.lane();
-            if blocked.contains(&lane) {
-                position += 1;
-                continue;
-            }
-            let (profile, fetching, view) = (&*self.profile, &self.fetching, &self.view);
-            match (Step { profile, fetching, now, view, rng }).run(input) {
-                Ok(draft) => {
-                    self.queue.remove(position);
-                    self.join(draft);
-                }
-                Err(Stop::Missing(missing)) => {
-                    self.wanted.extend(missing);
-                    blocked.insert(lane);
-                    position += 1;
-                    if self.wanted.len() >= MAX_WANTED {
-                        break;
-                    }
-                }
-                Err(Stop::Corrupt(error)) => {
-                    self.failed = Some(error);
-                    return;
-                }
-            }
-        }
-        self.blocked = blocked;
-        self.release_unwritten();
-        if self.link.is_none() {
-            self.forget_if_idle();
-        }
-    }
-
-    /// Lets out what a batch without writes has caused: no transaction will come whose commit could do it, nor one that
-    /// would run the queue on. Says whether there was such a batch.
-    fn release_unwritten(&mut self) -> bool {
-        let is_unwritten = self.in_flight.is_none() && !self.batch.is_empty() && self.batch.is_unwritten();
-        if is_unwritten {
-            let effects = self.batch.seal().effects;
-            self.release(effects, self.link_number);
-        }
-        is_unwritten
-    }
-
-    /// Thousands of clients with nothing to do keep no rows. While there is a connection they do so only from its next
-    /// timeout on, so that one text after the other finds its session loaded.
-    fn forget_if_idle(&mut self) {
-        if self.queue.is_empty() && self.batch.is_empty() && self.in_flight.is_none() {
-            self.view.clear();
-            self.queue.shrink_to_fit();
-        }
-    }
-
-    fn join(&mut self, draft: Draft) {
-        self.view.apply(&draft);
-        if let Some(sealed) = &mut self.in_flight {
-            sealed.wanted.retain(|wanted| !wanted.is_overtaken(&draft));
-        }
-        self.fetching.retain(|user| draft.fetched.as_ref() != Some(user));
-        if self.link.is_some() {
-            self.fetching.extend(draft.effects.requests.iter().filter_map(Request::fetched_user).cloned());
-        }
-        self.queue.extend(draft.wake.iter().cloned().map(Input::Wake));
-        self.batch.join(draft);
-    }
 }
 
 /// What a store must hold before an account's first connection.
@@ -397,7 +344,7 @@ pub(crate) fn first_rows(keys: &crate::AccountKeys) -> BTreeMap<Key, Row> {
         signed_pending: false,
         login: None,
     };
-    let counters = Counters { next_inbox: 0, next_outbox: 0, prekeys: PrekeyIds::default() };
+    let counters = Counters { next_inbox: 0, next_outbox: 0, next_content: 0, prekeys: PrekeyIds::default() };
     BTreeMap::from([
         (Key::account(), Row::Account(Box::new(account))),
         (Key::counters(), Row::Counters(counters)),

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
-use wa_binary::{Jid, Limits, Node};
-
 use crate::key::{Key, Table};
-use crate::row::{Row, Waiting};
+use crate::row::{OutboxEntry, OutboxKind, Row, Waiting};
 use crate::store::{Read, Rows, StateError, Transaction, Write};
 
 /// Makes an account that was put back from an older copy safe to go on with.
@@ -46,6 +43,7 @@ impl Restoration {
         };
         counters.next_inbox += LEAP;
         counters.next_outbox += LEAP;
+        counters.next_content += LEAP;
         counters.prekeys.leap(PREKEY_LEAP);
         let mut writes = Vec::new();
         let mut write = |key: Key, row: Option<Row>| {
@@ -59,10 +57,11 @@ impl Restoration {
                     write(key.clone(), Some(Row::Peer(session)));
                 }
                 // Ciphertext that may have been sent, in a chain that went on.
-                Row::Outbox(stanza) => {
+                Row::Outbox(entry) => {
                     write(key.clone(), None);
-                    if let Some((user, waiting)) = waiting(&rows, stanza.as_bytes()) {
-                        write(Key::waiting(&user, counters.next_outbox), Some(Row::Waiting(waiting)));
+                    if let Some(waiting) = waiting(&rows, entry) {
+                        let key = Key::waiting(&entry.peer, counters.next_outbox);
+                        write(key, Some(Row::Waiting(waiting)));
                         counters.next_outbox += 1;
                     }
                 }
@@ -74,15 +73,15 @@ impl Restoration {
     }
 }
 
-/// The message of an outbox stanza, as content that waits for a session.
-fn waiting(rows: &BTreeMap<Key, Row>, stanza: &Bytes) -> Option<(Jid, Waiting)> {
-    let node: Node =
-        wa_binary::decode(stanza, &Limits::new()).ok().filter(|node: &Node| node.is("message"))?;
-    let id = node.attr_str("id")?.to_owned();
-    let user = node.attr("to")?.to_jid()?.without_device();
-    let Row::Sent(sent) = rows.get(&Key::sent(&user, &id))? else { return None };
+/// A message of the outbox, as content that waits for a session. Receipts are not sent again.
+fn waiting(rows: &BTreeMap<Key, Row>, entry: &OutboxEntry) -> Option<Waiting> {
+    let device = match entry.kind {
+        OutboxKind::Message => None,
+        OutboxKind::Resent(device) => Some(device),
+        OutboxKind::Receipt => return None,
+    };
+    let Row::Sent(sent) = rows.get(&Key::sent(&entry.peer, &entry.id))? else { return None };
     let Row::Content(content) = rows.get(&Key::content(sent.content))? else { return None };
-    let waiting =
-        Waiting { id, content: content.clone(), device: None, resent: sent.resent, kept: sent.content };
-    Some((user, waiting))
+    let resent = device.map_or(0, |device| sent.times(device));
+    Some(Waiting { id: entry.id.clone(), content: content.clone(), device, resent, kept: sent.content })
 }

@@ -1,21 +1,26 @@
 //! Rows as values, and their stored form (`/proto/record.proto`): versioned, every field checked when it is read.
 
 use bytes::Bytes;
+use prost::Message as _;
 use wa_binary::Jid;
 use wa_keys::{PrivateKey, PublicKey, Signature};
+use wa_noise::KnownServer;
 use wa_proto::record;
 use wa_signal::{LocalIdentity, SessionRecord, SignedPrekey};
 use zeroize::Zeroize;
 
-use crate::EncodedStanza;
 use crate::account::Account;
 use crate::key::{Key, Table};
 use crate::prekey_ids::PrekeyIds;
 use crate::store::{StateError, Value};
 
 mod inbox;
+mod outbox;
+mod sent;
 
 pub(crate) use self::inbox::{InboxEntry, InboxItem};
+pub(crate) use self::outbox::{OutboxEntry, OutboxKind};
+pub(crate) use self::sent::{NOT_NUMBERED, Resent, Sent};
 
 /// The content of a row, by its table.
 #[derive(Clone, Debug)]
@@ -26,7 +31,7 @@ pub(crate) enum Row {
     /// One-time and signed prekeys alike.
     Prekey(PrivateKey),
     Inbox(InboxEntry),
-    Outbox(EncodedStanza),
+    Outbox(OutboxEntry),
     Seen,
     Sent(Sent),
     Waiting(Waiting),
@@ -34,6 +39,8 @@ pub(crate) enum Row {
     /// A number or a time, by the table.
     Number(u64),
     Devices(Devices),
+    Identity(PublicKey),
+    Server(KnownServer),
 }
 
 /// Numbers that only rise.
@@ -41,18 +48,8 @@ pub(crate) enum Row {
 pub(crate) struct Counters {
     pub(crate) next_inbox: u64,
     pub(crate) next_outbox: u64,
+    pub(crate) next_content: u64,
     pub(crate) prekeys: PrekeyIds,
-}
-
-/// A message that was accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Sent {
-    /// Where it stands in the outbox.
-    pub(crate) number: u64,
-    /// Where its content is kept.
-    pub(crate) content: u64,
-    /// How often it was sent again.
-    pub(crate) resent: u32,
 }
 
 /// Content that waits for its peer's bundles.
@@ -87,6 +84,7 @@ impl Row {
                 next_outbox: counters.next_outbox,
                 next_prekey: counters.prekeys.next,
                 next_upload: counters.prekeys.next_upload,
+                next_content: Some(counters.next_content),
             }),
             Self::Peer(session) => Value::new(session.encode().to_vec()),
             Self::Prekey(key) => {
@@ -96,16 +94,9 @@ impl Row {
                 value
             }
             Self::Inbox(entry) => stored(&entry.form()),
-            Self::Outbox(stanza) => {
-                stored(&record::OutboxEntry { version: VERSION, stanza: stanza.as_bytes().to_vec() })
-            }
+            Self::Outbox(entry) => stored(&entry.form()),
             Self::Seen => Value::new(Vec::new()),
-            Self::Sent(Sent { number, content, resent }) => stored(&record::Sent {
-                version: VERSION,
-                number: *number,
-                content: *content,
-                resent: *resent,
-            }),
+            Self::Sent(sent) => stored(&sent.form()),
             Self::Waiting(waiting) => stored(&waiting.form()),
             Self::Content(content) => {
                 stored(&record::Content { version: VERSION, content: content.to_vec() })
@@ -115,6 +106,14 @@ impl Row {
                 version: VERSION,
                 devices: devices.iter().copied().map(u32::from).collect(),
                 since: *since,
+            }),
+            Self::Identity(key) => {
+                stored(&record::Identity { version: VERSION, key: key.as_bytes().to_vec() })
+            }
+            Self::Server(KnownServer { key, not_after }) => stored(&record::KnownServer {
+                version: VERSION,
+                key: key.as_bytes().to_vec(),
+                not_after: *not_after,
             }),
         }
     }
@@ -173,7 +172,7 @@ macro_rules! forms {
     )*};
 }
 
-forms!(Account, Counters, Prekey, InboxEntry, OutboxEntry, Sent, Waiting, Content, Number, Devices);
+forms!(Account, Counters, Prekey, InboxEntry, Waiting, Content, Number, Devices, Identity, KnownServer);
 
 fn read(table: Table, bytes: &[u8]) -> Option<Row> {
     Some(match table {
@@ -183,6 +182,7 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
             Row::Counters(Counters {
                 next_inbox: form.next_inbox,
                 next_outbox: form.next_outbox,
+                next_content: form.next_content.unwrap_or(form.next_outbox),
                 prekeys: PrekeyIds { next: form.next_prekey, next_upload: form.next_upload },
             })
         }
@@ -194,12 +194,9 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
             Row::Prekey(key?)
         }
         Table::Inbox => Row::Inbox(InboxEntry::of(record::InboxEntry::read(bytes)?)?),
-        Table::Outbox => Row::Outbox(EncodedStanza::stored(record::OutboxEntry::read(bytes)?.stanza.into())),
+        Table::Outbox => Row::Outbox(OutboxEntry::read(record::OutboxEntry::decode(bytes).ok()?)?),
         Table::Seen => Row::Seen,
-        Table::Sent => {
-            let record::Sent { number, content, resent, .. } = record::Sent::read(bytes)?;
-            Row::Sent(Sent { number, content, resent })
-        }
+        Table::Sent => Row::Sent(Sent::read(record::Sent::decode(bytes).ok()?)?),
         Table::Waiting => Row::Waiting(Waiting::of(record::Waiting::read(bytes)?)?),
         Table::Content => Row::Content(record::Content::read(bytes)?.content.into()),
         Table::Asked | Table::Marked | Table::Rebuilt => Row::Number(record::Number::read(bytes)?.value),
@@ -207,6 +204,12 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
             let form = record::Devices::read(bytes)?;
             let devices = form.devices.into_iter().map(u16::try_from).collect::<Result<_, _>>().ok()?;
             Row::Devices(Devices { devices, since: form.since })
+        }
+        Table::Identity => Row::Identity(PublicKey::from_slice(&record::Identity::read(bytes)?.key).ok()?),
+        Table::Server => {
+            let form = record::KnownServer::read(bytes)?;
+            let key = PublicKey::from_slice(&form.key).ok()?;
+            Row::Server(KnownServer { key, not_after: form.not_after })
         }
     })
 }

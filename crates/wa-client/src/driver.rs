@@ -24,6 +24,9 @@ const MAX_EVENTS: usize = 256;
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 
+/// How long a line may take what is left to send before it is closed.
+const FLUSH: Duration = Duration::from_secs(1);
+
 /// How long to wait before a transaction that the store could not run is run again.
 const STORE_RETRY: Duration = Duration::from_millis(200);
 
@@ -110,6 +113,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                 () = events.closed() => return,
                 request = requests.recv(), if wants_input => match request.map(|request| *request) {
                     Some(Request::Shutdown { done }) => return self.shut_down(done).await,
+                    Some(Request::Disconnect) => self.disconnect().await,
                     Some(request) => self.handle_request(request),
                     None => return,
                 },
@@ -226,6 +230,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         }
     }
 
+    /// What can be done at once.
     fn handle_request(&mut self, request: Request) {
         match request {
             Request::Command { command, done } => {
@@ -243,7 +248,6 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                 // Nobody may be waiting any more.
                 let _ = done.send(account.map(|account| (account.public(), account.login.clone())));
             }
-            Request::Disconnect => self.disconnect(),
             Request::Connect { done, .. } if !self.line.is_down() => {
                 let _ = done.send(Err(ConnectError::Connected.into()));
             }
@@ -252,12 +256,13 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                 let stream = Pending::new(async move { dial(&*connector).await });
                 self.line = Line::Dialing { stream, token, login: done };
             }
-            Request::Shutdown { .. } => {}
+            Request::Disconnect | Request::Shutdown { .. } => {}
         }
     }
 
     /// Ends the connection, or what was to become one.
-    fn disconnect(&mut self) {
+    async fn disconnect(&mut self) {
+        self.flush().await;
         if let Line::Dialing { .. } = self.line {
             self.line.hang_up(&DisconnectReason::Closed);
         }
@@ -269,13 +274,35 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         Ticket(self.next_ticket)
     }
 
-    /// Waits for the transaction under way, unless the store could not run it before: it may never.
+    /// Waits for the transaction under way, unless the store could not run it before: it may never. What its commit lets
+    /// out still leaves.
     async fn shut_down(&mut self, done: oneshot::Sender<()>) {
-        if let Some(running) = self.running.take().filter(|_| !self.stalled) {
-            // Whatever it says, nothing follows from it any more.
-            let _ = running.0.await;
+        if let Some(running) = self.running.take().filter(|_| !self.stalled)
+            && let Ok(rows) = running.0.await
+        {
+            // A client that cannot go on is at its end anyway.
+            self.client.handle_committed(self.now(), rows, &mut self.rng).ok();
         }
+        self.flush().await;
         let _ = done.send(());
+    }
+
+    /// Sends what is ready to be sent, as long as the line takes it: acks that do not leave bring messages again.
+    async fn flush(&mut self) {
+        let (line, client) = (&mut self.line, &mut self.client);
+        let flush = async {
+            while let Some(wire) = line.wire() {
+                if wire.is_idle() {
+                    let Some(bytes) = client.poll_transmit() else { return };
+                    wire.send(bytes);
+                }
+                if let Happened::Lost = line.next(false).await {
+                    return;
+                }
+            }
+        };
+        // A line that takes nothing is given up.
+        tokio::time::timeout(FLUSH, flush).await.ok();
     }
 }
 

@@ -14,7 +14,8 @@ use crate::seal::{Sealer, StoreKey};
 const APPLICATION: i64 = 0x5741_5354;
 
 /// Each step makes the schema of the next version. Steps are added, never changed.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE accounts (id BLOB PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
     CREATE TABLE rows (
@@ -22,7 +23,10 @@ const MIGRATIONS: [&str; 1] = ["
         PRIMARY KEY (account, key)
     ) WITHOUT ROWID;
     CREATE INDEX rows_expires ON rows (expires) WHERE expires IS NOT NULL;
-"];
+",
+    // Rows that programs before this one cannot read: they are to say that the file is newer, not that it is corrupt.
+    "",
+];
 
 /// How long a connection waits for another one's lock.
 const BUSY: Duration = Duration::from_secs(5);

@@ -10,7 +10,7 @@ use crate::messenger::state::draft::Effects;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Wanted;
 use crate::messenger::{MAX_READY, Messenger, Sealed};
-use crate::row::Row;
+use crate::row::{OutboxEntry, Row};
 use crate::store::{StateError, Value};
 use crate::{EncodedStanza, Event, NoAnswer};
 
@@ -55,13 +55,16 @@ impl Messenger {
         Ok(())
     }
 
-    /// The account and the logs' ends, when they are read.
+    /// The account, the server and the logs' ends, when they are read.
     fn take_own(&mut self, key: &Key, row: Option<&Row>) -> Result<(), StateError> {
         match (key.table(), row) {
             (Some(Table::Account), Some(Row::Account(account))) => self.account = Some((**account).clone()),
             (Some(Table::Counters), Some(Row::Counters(counters))) => {
                 self.inbox.set_end(counters.next_inbox);
                 self.outbox.set_end(counters.next_outbox);
+            }
+            (Some(Table::Server), Some(Row::Server(server))) => {
+                self.server.get_or_insert(*server);
             }
             (Some(Table::Account | Table::Counters), _) => return Err(StateError::NoAccount),
             _ => {}
@@ -86,7 +89,7 @@ impl Messenger {
             for (number, (_, row)) in numbers.into_iter().zip(found) {
                 match row {
                     Row::Inbox(entry) => self.events.push_back(entry.event(number)),
-                    Row::Outbox(stanza) => self.transmits.push_back(stanza),
+                    Row::Outbox(entry) => self.hand_out(number, entry),
                     _ => return Err(StateError::Corrupt(Some(table))),
                 }
             }
@@ -98,10 +101,10 @@ impl Messenger {
     pub(super) fn release(&mut self, effects: Effects, link_number: u64) {
         if let Some((last, _)) = effects.outbox.last() {
             // Where many wait already, the cursor falls behind and reads pages later.
-            if self.transmits.len() >= MAX_READY {
+            if !self.may_transmit() {
                 self.outbox.set_end(last + 1);
             } else if self.outbox.take_live(*last) {
-                self.transmits.extend(effects.outbox.into_iter().map(|(_, stanza)| stanza));
+                effects.outbox.into_iter().for_each(|(number, entry)| self.hand_out(number, entry));
             }
         }
         if let Some((last, _)) = effects.inbox.last() {
@@ -120,6 +123,12 @@ impl Messenger {
         for request in effects.requests {
             self.request(request, has_link);
         }
+    }
+
+    /// A row of the outbox goes to the channel, and is expected to be acked.
+    fn hand_out(&mut self, number: u64, entry: OutboxEntry) {
+        self.unacked.insert(number, &entry);
+        self.transmits.push_back(entry.stanza);
     }
 
     /// A stanza that is not stored. What this crate makes is within the format; were it not, it would be dropped here.
@@ -143,7 +152,7 @@ impl Messenger {
 
 /// Rows that each text from or to somebody needs.
 fn is_of_every_text(table: Table) -> bool {
-    matches!(table, Table::Account | Table::Counters | Table::Peer | Table::Devices)
+    matches!(table, Table::Account | Table::Counters | Table::Peer | Table::Identity | Table::Devices)
 }
 
 fn decoded((key, value): (&Key, &Value)) -> Result<(Key, Row), StateError> {

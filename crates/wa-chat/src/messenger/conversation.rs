@@ -13,16 +13,16 @@ use crate::key::Key;
 use crate::messenger::fan_out::write_message;
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::requests::Request;
-use crate::messenger::state::view::Stop;
+use crate::messenger::state::view::{Stop, View};
 use crate::messenger::steps::Step;
-use crate::row::{Counters, Devices, InboxEntry, InboxItem, Row, Sent, Waiting};
+use crate::row::{
+    Counters, Devices, InboxEntry, InboxItem, NOT_NUMBERED, OutboxEntry, OutboxKind, Resent, Row, Sent,
+    Waiting,
+};
 use crate::{Content, EncodedStanza};
 
 /// Seconds for which a message's id is remembered, and its content kept.
 pub(crate) const REMEMBER: u64 = 30 * 24 * 60 * 60;
-
-/// The number of a message that still waits for its session.
-pub(crate) const NOT_NUMBERED: u64 = u64::MAX;
 
 /// Contents that are kept for retry receipts; the oldest goes first.
 const MAX_CONTENTS: u64 = 10_000;
@@ -36,11 +36,28 @@ pub(crate) struct Conversation {
     pub(crate) user: Jid,
     /// To which devices messages go; none while the server has not been asked.
     devices: Option<Devices>,
-    sessions: BTreeMap<Jid, SessionRecord>,
-    /// Sessions to be written.
+    loaded: BTreeMap<Jid, Device>,
+    /// Devices whose sessions are to be written.
     changed: BTreeSet<Jid>,
     pub(crate) counters: Counters,
     pub(crate) draft: Draft,
+}
+
+/// One device of the user's.
+#[derive(Debug, Default)]
+struct Device {
+    session: SessionRecord,
+    /// Its newest identity.
+    identity: Option<PublicKey>,
+}
+
+impl Device {
+    fn load(view: &View, address: &Jid) -> Result<Self, Stop> {
+        let session = view.session(address)?;
+        // The first programs kept identities in sessions alone.
+        let identity = view.identity(address)?.or_else(|| session.identity());
+        Ok(Self { session, identity })
+    }
 }
 
 impl Conversation {
@@ -50,7 +67,8 @@ impl Conversation {
         let user = address.clone().without_device();
         let devices = match step.profile.encryption.recipient_devices {
             RecipientDevices::PrimaryAndListed => {
-                view.need([Key::account(), Key::counters(), Key::devices(&user), Key::peer(address)])?;
+                let own = [Key::account(), Key::counters(), Key::devices(&user)];
+                view.need(own.into_iter().chain(keys_of(address)))?;
                 view.devices(&user)?
             }
             _ => Some(Devices { devices: vec![0], since: step.now.unix }),
@@ -60,10 +78,10 @@ impl Conversation {
             addresses.push(address.clone());
         }
         let own = [Key::account(), Key::counters()];
-        view.need(own.into_iter().chain(addresses.iter().map(Key::peer)))?;
-        let session = |address: Jid| Ok((address.clone(), view.session(&address)?));
+        view.need(own.into_iter().chain(addresses.iter().flat_map(keys_of)))?;
+        let device = |address: Jid| Ok((address.clone(), Device::load(view, &address)?));
         Ok(Self {
-            sessions: addresses.into_iter().map(session).collect::<Result<_, Stop>>()?,
+            loaded: addresses.into_iter().map(device).collect::<Result<_, Stop>>()?,
             counters: view.counters()?,
             changed: BTreeSet::new(),
             user,
@@ -75,7 +93,7 @@ impl Conversation {
     /// The session of a device that was loaded.
     pub(crate) fn session(&mut self, address: &Jid) -> &mut SessionRecord {
         self.changed.insert(address.clone());
-        self.sessions.entry(address.clone()).or_default()
+        &mut self.loaded.entry(address.clone()).or_default().session
     }
 
     /// Whether a message can be encrypted to everyone that it goes to.
@@ -85,7 +103,7 @@ impl Conversation {
 
     /// Whether a message can be encrypted to this device.
     pub(crate) fn is_ready_for(&self, step: &Step<'_>, address: &Jid) -> bool {
-        self.sessions.get(address).is_some_and(|session| session.can_encrypt(step.now.unix))
+        self.loaded.get(address).is_some_and(|device| device.session.can_encrypt(step.now.unix))
     }
 
     /// The devices without a session that can encrypt.
@@ -97,8 +115,8 @@ impl Conversation {
 
     /// Ends the sessions with all devices that were loaded.
     pub(crate) fn archive_all(&mut self) {
-        for (address, session) in &mut self.sessions {
-            session.archive_current();
+        for (address, device) in &mut self.loaded {
+            device.session.archive_current();
             self.changed.insert(address.clone());
         }
     }
@@ -127,8 +145,8 @@ impl Conversation {
     /// Messages go to these devices from now on; their sessions must be loaded.
     pub(crate) fn set_devices(&mut self, step: &Step<'_>, devices: Devices) -> Result<(), Stop> {
         for address in addresses(&self.user, Some(&devices)) {
-            let session = step.view.session(&address)?;
-            self.sessions.entry(address).or_insert(session);
+            let device = Device::load(step.view, &address)?;
+            self.loaded.entry(address).or_insert(device);
         }
         self.draft.put(Key::devices(&self.user), Row::Devices(devices.clone()));
         self.devices = Some(devices);
@@ -156,7 +174,8 @@ impl Conversation {
     /// Keeps a new message's content for retry receipts, and gives what is to be sent.
     pub(crate) fn accept(&mut self, step: &Step<'_>, id: &str, content: &Content) -> Waiting {
         let content = content.encode(&self.user, step.now.unix);
-        let kept = self.counters.next_outbox;
+        let kept = self.counters.next_content;
+        self.counters.next_content += 1;
         let until = step.now.unix + REMEMBER;
         self.draft.put_until(Key::content(kept), Row::Content(content.clone()), until);
         if let Some(oldest) = kept.checked_sub(MAX_CONTENTS) {
@@ -186,9 +205,10 @@ impl Conversation {
         let stanza = write_message(&self.user, message, envelope, encs);
         // What this crate writes is within the format; were it not, it would be dropped here.
         if let Ok(stanza) = EncodedStanza::new(stanza.into(), step.profile) {
-            let number = put_outbox(&mut self.draft, &mut self.counters, stanza);
-            let sent = Sent { number, content: message.kept, resent: message.resent };
-            self.remember_sent(step, &message.id, sent);
+            let kind = message.device.map_or(OutboxKind::Message, OutboxKind::Resent);
+            let entry = OutboxEntry { stanza, peer: self.user.clone(), id: message.id.clone(), kind };
+            let number = put_outbox(&mut self.draft, &mut self.counters, entry);
+            self.remember_sent(step, message, number)?;
         }
         Ok(())
     }
@@ -213,7 +233,9 @@ impl Conversation {
     /// Encrypts everything that waited for a session, in its order, as far as there is one now.
     pub(crate) fn send_waiting(&mut self, step: &mut Step<'_>) -> Result<(), Stop> {
         let view = step.view;
-        for (key, message) in view.waiting(&self.user)? {
+        let waiting = view.waiting(&self.user)?;
+        view.need(waiting.iter().map(|(_, message)| Key::sent(&self.user, &message.id)))?;
+        for (key, message) in waiting {
             let is_ready = match message.device {
                 None => self.is_ready(step),
                 Some(device) => self.is_ready_for(step, &address(&self.user, device)),
@@ -228,11 +250,11 @@ impl Conversation {
     }
 
     /// Keeps a message until there is a session.
-    pub(crate) fn wait(&mut self, step: &Step<'_>, message: Waiting) {
-        let sent = Sent { number: NOT_NUMBERED, content: message.kept, resent: message.resent };
-        self.remember_sent(step, &message.id, sent);
+    pub(crate) fn wait(&mut self, step: &Step<'_>, message: Waiting) -> Result<(), Stop> {
+        self.remember_sent(step, &message, NOT_NUMBERED)?;
         self.draft.put(Key::waiting(&self.user, self.counters.next_outbox), Row::Waiting(message));
         self.counters.next_outbox += 1;
+        Ok(())
     }
 
     /// Marks a message of the peer's as decrypted.
@@ -246,8 +268,11 @@ impl Conversation {
         put_inbox(&mut self.draft, &mut self.counters, entry);
     }
 
-    /// Tells of an identity that is not the one that was known.
-    pub(crate) fn notice_identity(&mut self, known: Option<PublicKey>, identity: PublicKey) {
+    /// Keeps the identity that a device has proved, and tells of one that is not the newest known.
+    pub(crate) fn notice_identity(&mut self, address: &Jid, identity: PublicKey) {
+        let newest = &mut self.loaded.entry(address.clone()).or_default().identity;
+        let known = newest.replace(identity);
+        self.draft.put(Key::identity(address), Row::Identity(identity));
         if known.is_some_and(|known| known != identity) {
             self.put_inbox(Vec::new(), InboxItem::Identity { key: Some(identity) });
         }
@@ -256,18 +281,33 @@ impl Conversation {
     /// The draft with the changed rows in it.
     pub(crate) fn finish(mut self) -> Draft {
         for address in &self.changed {
-            if let Some(session) = self.sessions.remove(address) {
-                self.draft.put(Key::peer(address), Row::Peer(Box::new(session)));
+            if let Some(device) = self.loaded.remove(address) {
+                self.draft.put(Key::peer(address), Row::Peer(Box::new(device.session)));
             }
         }
         self.draft.put(Key::counters(), Row::Counters(self.counters));
         self.draft
     }
 
-    fn remember_sent(&mut self, step: &Step<'_>, id: &str, sent: Sent) {
-        let until = step.now.unix + REMEMBER;
-        self.draft.put_until(Key::sent(&self.user, id), Row::Sent(sent), until);
+    /// Remembers where a message stands now, for all its devices or for the one that it is sent to again.
+    fn remember_sent(&mut self, step: &Step<'_>, message: &Waiting, number: u64) -> Result<(), Stop> {
+        let key = Key::sent(&self.user, &message.id);
+        let new = || Sent { number, content: message.kept, devices: BTreeMap::new() };
+        let mut sent = step.view.sent(&key)?.unwrap_or_else(new);
+        match message.device {
+            Some(device) => {
+                sent.devices.insert(device, Resent { times: message.resent, number });
+            }
+            None => sent.number = number,
+        }
+        self.draft.put_until(key, Row::Sent(sent), step.now.unix + REMEMBER);
+        Ok(())
     }
+}
+
+/// The rows of one device.
+pub(crate) fn keys_of(address: &Jid) -> [Key; 2] {
+    [Key::peer(address), Key::identity(address)]
 }
 
 /// The address of a user's device.
@@ -285,11 +325,11 @@ fn addresses(user: &Jid, devices: Option<&Devices>) -> Vec<Jid> {
 }
 
 /// Appends to the outbox; the counters are the caller's to put.
-pub(crate) fn put_outbox(draft: &mut Draft, counters: &mut Counters, stanza: EncodedStanza) -> u64 {
+pub(crate) fn put_outbox(draft: &mut Draft, counters: &mut Counters, entry: OutboxEntry) -> u64 {
     let number = counters.next_outbox;
     counters.next_outbox += 1;
-    draft.put(Key::outbox(number), Row::Outbox(stanza.clone()));
-    draft.effects.outbox.push((number, stanza));
+    draft.put(Key::outbox(number), Row::Outbox(entry.clone()));
+    draft.effects.outbox.push((number, entry));
     number
 }
 

@@ -1,6 +1,7 @@
 //! One input: what may come in, and in which lane.
 
 use wa_binary::Jid;
+use wa_noise::KnownServer;
 use wa_stanza::{Ack, Chatstate, Iq, Message, Notification, NotificationContent, Receipt};
 
 use crate::messenger::state::requests::Request;
@@ -26,6 +27,8 @@ pub(super) enum Input {
     Wake(Jid),
     /// The signed prekey may be due.
     Rotate,
+    /// A full handshake has proved the server's key.
+    Server(KnownServer),
 }
 
 /// What is done in order; one lane does not wait for another.

@@ -32,6 +32,7 @@ impl Messenger {
         self.outbox.stop();
         self.fetching.clear();
         self.transmits.clear();
+        self.unacked.clear();
         let lost = |ticket| Event::Answered { ticket, answer: Err(NoAnswer::Lost) };
         self.notices.extend(self.requests.clear().map(lost));
         for input in std::mem::take(&mut self.queue) {

@@ -7,10 +7,13 @@ use wa_binary::Jid;
 use wa_profile::Profile;
 use wa_stanza::{Ib, Iq};
 
+use crate::key::Key;
 use crate::messenger::input::Input;
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::requests::Request;
+use crate::messenger::state::unacked::Unacked;
 use crate::messenger::state::view::{Stop, View};
+use crate::row::Row;
 use crate::{Event, NoAnswer, NoSession, Now};
 
 mod ack;
@@ -29,6 +32,8 @@ pub(super) struct Step<'a> {
     pub(super) profile: &'a Profile,
     /// Users whose devices or bundles are on their way.
     pub(super) fetching: &'a BTreeSet<Jid>,
+    /// What left on this connection and has not been acked.
+    pub(super) unacked: &'a Unacked,
     pub(super) now: Now,
     pub(super) view: &'a View,
     pub(super) rng: &'a mut dyn CryptoRng,
@@ -49,6 +54,7 @@ impl Step<'_> {
             Input::Pull => Ok(self.pull()),
             Input::Wake(user) => self.wake(user),
             Input::Rotate => self.rotate(),
+            Input::Server(server) => Ok(Draft::of(Key::server(), Row::Server(*server))),
         }
     }
 

@@ -7,6 +7,7 @@ use rand::rngs::StdRng;
 use wa_binary::Node;
 
 use super::*;
+use crate::key::Table;
 use crate::store::Write;
 use crate::{AccountKeys, Client, Content, EventId, MemoryStore, MessageId};
 
@@ -101,6 +102,57 @@ fn an_erased_account_takes_nothing_more() {
     bench.command(0, Command::Confirm(EventId(1)));
     assert_eq!(bench.messenger.queued(), 0);
     assert!(bench.messenger.poll_transaction().is_none());
+}
+
+/// The first message of a peer with a new identity, for the account of a bench.
+fn first_message(bench: &mut Bench, id: &str) -> Node {
+    let account = bench.messenger.account().unwrap().public();
+    let bundle = wa_signal::Bundle {
+        registration_id: account.registration_id,
+        identity: account.identity,
+        signed_prekey: account.signed,
+        one_time_prekey: None,
+    };
+    let identity =
+        wa_signal::LocalIdentity { key: wa_keys::PrivateKey::generate(&mut bench.rng), registration_id: 7 };
+    let mut session = wa_signal::SessionRecord::default();
+    session.establish(&identity.key, &bundle, &wa_signal::Trust::Any, 0, &mut bench.rng).unwrap();
+    let sealed = session.encrypt(&identity, b"\x0a\x04text\x01", 0).unwrap();
+    let enc =
+        Node::new("enc").with_attr("v", "2").with_attr("type", "pkmsg").with_bytes(sealed.bytes.to_vec());
+    let message = Node::new("message").with_attr("id", id).with_attr("type", "text").with_attr("t", "1");
+    message.with_attr("from", Jid::phone("14155551001").unwrap()).with_child(enc)
+}
+
+#[test]
+fn a_new_identity_is_kept_and_told_once() {
+    let mut bench = Bench::connected();
+    let mut told = Vec::new();
+    for id in ["1", "2"] {
+        let message = first_message(&mut bench, id);
+        bench.stanza(message);
+        bench.settle();
+        told.extend(std::iter::from_fn(|| bench.messenger.poll_event()));
+        assert_eq!(bench.store.count(Table::Identity), 1);
+    }
+    let changes = told.iter().filter(|event| matches!(event, Event::IdentityChanged { .. })).count();
+    assert_eq!((told.len(), changes), (3, 1), "{told:?}");
+}
+
+#[test]
+fn a_retry_receipt_leaves_before_the_ack() {
+    let mut bench = Bench::connected();
+    let enc = Node::new("enc").with_attr("v", "2").with_attr("type", "msg").with_bytes(vec![0x33; 60]);
+    let message = Node::new("message").with_attr("id", "1").with_attr("type", "text").with_attr("t", "1");
+    bench.stanza(message.with_attr("from", Jid::phone("14155551001").unwrap()).with_child(enc));
+    while let Some(transaction) = bench.messenger.poll_transaction() {
+        bench.commit(&transaction);
+    }
+    let sent = std::iter::from_fn(|| bench.messenger.poll_stanza());
+    let decode = |stanza: crate::EncodedStanza| {
+        wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap().tag().to_owned()
+    };
+    assert_eq!(sent.map(decode).collect::<Vec<_>>(), ["receipt", "ack"]);
 }
 
 /// Texts for many users wait, and a connection comes.

@@ -116,6 +116,12 @@ async fn rotation(environment: &Environment) -> Result<(), Failure> {
         Ok::<_, Failure>(account.get("signed_prekey").and_then(Value::as_u64))
     };
     expect("signed prekey", id().await?, Some(1))?;
+    // The age of the first is counted from the first connection: prekeys come after that.
+    eventually(async || {
+        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
+        Ok(account.get("prekeys").and_then(Value::as_u64) > Some(0))
+    })
+    .await?;
     // With a profile that rotates at once, the next connection does.
     user.client.disconnect().await?;
     let mut profile = environment.profile();

@@ -165,6 +165,10 @@ pub struct Counters {
     /// The first one-time prekey that the server has not confirmed.
     #[prost(uint32, required, tag = "5")]
     pub next_upload: u32,
+    /// Contents have numbers of their own. In stores of the first programs they shared those of the outbox, so that this
+    /// begins where those ended.
+    #[prost(uint64, optional, tag = "6")]
+    pub next_content: ::core::option::Option<u64>,
 }
 /// A private prekey, one-time or signed; its id is the row's name.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -203,7 +207,8 @@ pub struct InboxEntry {
     #[prost(bytes = "vec", optional, tag = "9")]
     pub notification: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
-/// A stanza that the server has not acked: the exact bytes that will be sent again.
+/// A stanza that the server has not acked: the exact bytes that will be sent again, and what it is, so that its ack needs
+/// no other row. Version 1 had the bytes alone.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct OutboxEntry {
@@ -211,9 +216,21 @@ pub struct OutboxEntry {
     pub version: u32,
     #[prost(bytes = "vec", required, tag = "2")]
     pub stanza: ::prost::alloc::vec::Vec<u8>,
+    #[prost(string, optional, tag = "3")]
+    pub peer: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "4")]
+    pub id: ::core::option::Option<::prost::alloc::string::String>,
+    /// 1 a message, 2 a read or played receipt.
+    #[prost(uint32, optional, tag = "5")]
+    pub kind: ::core::option::Option<u32>,
+    /// The only device that it is for, if it is sent again.
+    #[prost(uint32, optional, tag = "6")]
+    pub device: ::core::option::Option<u32>,
 }
-/// A message that was accepted: where it stands in the outbox, where its content is kept, how often it was sent again.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+/// A message that was accepted: where it stands in the outbox (the greatest number while it waits for a session), where
+/// its content is kept, and what became of it at each device that asked for it again. Version 1 counted for all devices
+/// together, in `resent`.
+#[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Sent {
     #[prost(uint32, required, tag = "1")]
@@ -222,8 +239,21 @@ pub struct Sent {
     pub number: u64,
     #[prost(uint64, required, tag = "3")]
     pub content: u64,
-    #[prost(uint32, required, tag = "4")]
-    pub resent: u32,
+    #[prost(uint32, optional, tag = "4")]
+    pub resent: ::core::option::Option<u32>,
+    #[prost(message, repeated, tag = "5")]
+    pub devices: ::prost::alloc::vec::Vec<Resent>,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Resent {
+    #[prost(uint32, required, tag = "1")]
+    pub device: u32,
+    #[prost(uint32, required, tag = "2")]
+    pub times: u32,
+    /// Where it stands in the outbox, as in `Sent`.
+    #[prost(uint64, required, tag = "3")]
+    pub number: u64,
 }
 /// Content that waits for its peer's bundles.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -272,4 +302,24 @@ pub struct Devices {
     pub devices: ::prost::alloc::vec::Vec<u32>,
     #[prost(uint64, required, tag = "3")]
     pub since: u64,
+}
+/// The newest identity key of a peer's device.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Identity {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    #[prost(bytes = "vec", required, tag = "2")]
+    pub key: ::prost::alloc::vec::Vec<u8>,
+}
+/// The chat server's static key, as a full handshake proved it, and until when that holds, in Unix seconds.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct KnownServer {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    #[prost(bytes = "vec", required, tag = "2")]
+    pub key: ::prost::alloc::vec::Vec<u8>,
+    #[prost(uint64, required, tag = "3")]
+    pub not_after: u64,
 }

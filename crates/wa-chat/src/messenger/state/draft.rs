@@ -8,8 +8,8 @@ use wa_stanza::{Ack, Receipt, Stanza};
 
 use crate::key::Key;
 use crate::messenger::state::requests::Request;
-use crate::row::{Counters, InboxEntry, Row};
-use crate::{EncodedStanza, Event, Ticket};
+use crate::row::{Counters, InboxEntry, OutboxEntry, Row};
+use crate::{Event, Ticket};
 
 /// Rows by their names, with the date from which they may vanish; `None` deletes one.
 pub(crate) type Writes = BTreeMap<Key, (Option<Arc<Row>>, Option<u64>)>;
@@ -31,7 +31,7 @@ pub(crate) struct Effects {
     /// Stanzas that need not survive a crash: a redelivery makes them again.
     pub(crate) transmits: Vec<Stanza>,
     /// New rows of the outbox, with their numbers.
-    pub(crate) outbox: Vec<(u64, EncodedStanza)>,
+    pub(crate) outbox: Vec<(u64, OutboxEntry)>,
     /// New rows of the inbox, with their numbers.
     pub(crate) inbox: Vec<(u64, InboxEntry)>,
     /// Events that need not survive a crash.

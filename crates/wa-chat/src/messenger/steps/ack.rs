@@ -13,43 +13,42 @@ use crate::row::{InboxEntry, InboxItem};
 impl Step<'_> {
     /// What was acked leaves the outbox.
     pub(super) fn receive_ack(&self, ack: &Ack) -> Result<Draft, Stop> {
-        let Some(user) = ack.from.clone().map(Jid::without_device) else { return Ok(Draft::default()) };
-        match &*ack.class {
-            "message" => self.receive_message_ack(ack, &user),
-            "receipt" => self.receive_mark_ack(ack, &user),
+        match (&*ack.class, &ack.from) {
+            ("message", Some(from)) => self.receive_message_ack(ack, from),
+            ("receipt", Some(from)) => Ok(self.receive_mark_ack(ack, from)),
             _ => Ok(Draft::default()),
         }
     }
 
-    fn receive_message_ack(&self, ack: &Ack, user: &Jid) -> Result<Draft, Stop> {
-        let sent = Key::sent(user, &ack.id);
-        self.view.need([Key::counters(), sent.clone()])?;
+    fn receive_message_ack(&self, ack: &Ack, from: &Jid) -> Result<Draft, Stop> {
         let mut draft = Draft::default();
-        let Some(sent) = self.view.sent(&sent)? else { return Ok(draft) };
-        draft.delete(Key::outbox(sent.number));
+        let Some(number) = self.unacked.message(from, &ack.id) else { return Ok(draft) };
+        draft.delete(Key::outbox(number));
         if let Some(code) = ack.error {
-            let ids = vec![ack.id.to_string()];
-            let entry = InboxEntry { peer: user.clone(), ids, what: InboxItem::Rejected { code } };
+            self.view.need([Key::counters()])?;
             let mut counters = self.view.counters()?;
-            put_inbox(&mut draft, &mut counters, entry);
+            let (peer, ids) = (from.clone().without_device(), vec![ack.id.to_string()]);
+            put_inbox(
+                &mut draft,
+                &mut counters,
+                InboxEntry { peer, ids, what: InboxItem::Rejected { code } },
+            );
             draft.put_counters(counters);
         }
         Ok(draft)
     }
 
     /// A read receipt has arrived. Delivery receipts for the same messages have acks too; those have no type (observed).
-    fn receive_mark_ack(&self, ack: &Ack, user: &Jid) -> Result<Draft, Stop> {
+    fn receive_mark_ack(&self, ack: &Ack, from: &Jid) -> Draft {
         let mut draft = Draft::default();
         let is_mark = |kind: &Str| *kind == *"read" || *kind == *"played";
         if !ack.kind.as_ref().is_some_and(is_mark) {
-            return Ok(draft);
+            return draft;
         }
-        let marked = Key::marked(user, &ack.id);
-        self.view.need([marked.clone()])?;
-        if let Some(number) = self.view.number(&marked)? {
+        if let Some(number) = self.unacked.receipt(from, &ack.id) {
             draft.delete(Key::outbox(number));
-            draft.delete(marked);
+            draft.delete(Key::marked(&from.clone().without_device(), &ack.id));
         }
-        Ok(draft)
+        draft
     }
 }

@@ -4,9 +4,8 @@ use wa_binary::Jid;
 use wa_signal::Trust;
 use wa_stanza::{Iq, IqKind, PrekeyBundles};
 
-use crate::key::Key;
 use crate::messenger::bundle::signal_bundle;
-use crate::messenger::conversation::{Conversation, address};
+use crate::messenger::conversation::{Conversation, address, keys_of};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
@@ -14,7 +13,7 @@ use crate::{Event, NoSession};
 
 impl Step<'_> {
     pub(super) fn receive_bundles(&mut self, user: &Jid, devices: &[Jid], iq: &Iq) -> Result<Draft, Stop> {
-        self.view.need(devices.iter().map(Key::peer))?;
+        self.view.need(devices.iter().flat_map(keys_of))?;
         let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
         let mut conversation = Conversation::load(self, &address(user, 0), draft)?;
         for device in devices {
@@ -46,9 +45,8 @@ impl Step<'_> {
     ) -> Result<(), NoSession> {
         let Ok(account) = self.view.account() else { return Err(NoSession::Unreadable) };
         let session = conversation.session(device);
-        let known = session.identity();
         session.establish(&account.identity.key, bundle, &Trust::Any, self.now.unix, &mut self.rng)?;
-        conversation.notice_identity(known, bundle.identity);
+        conversation.notice_identity(device, bundle.identity);
         Ok(())
     }
 }

@@ -5,12 +5,12 @@ use wa_profile::Receipts;
 use wa_stanza::{Chatstate, Receipt, ReceiptKind};
 
 use crate::key::Key;
-use crate::messenger::conversation::{Conversation, REMEMBER, address, put_outbox};
+use crate::messenger::conversation::{Conversation, REMEMBER, address, keys_of, put_outbox};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
-use crate::row::Row;
+use crate::row::{OutboxEntry, OutboxKind, Row};
 use crate::{Command, Content, EncodedStanza, Mark, MessageId, Ticket};
 
 impl Step<'_> {
@@ -47,7 +47,8 @@ impl Step<'_> {
         let user = to.clone().without_device();
         let sent = Key::sent(&user, &id.0);
         let primary = address(&user, 0);
-        self.view.need([Key::account(), Key::counters(), Key::peer(&primary), sent.clone()])?;
+        let own = [Key::account(), Key::counters(), sent.clone()];
+        self.view.need(own.into_iter().chain(keys_of(&primary)))?;
         if self.view.has(&sent)? {
             return Ok(Draft::default());
         }
@@ -57,7 +58,7 @@ impl Step<'_> {
             conversation.send(self, &message, &content.envelope())?;
             conversation.refresh_devices(self);
         } else {
-            conversation.wait(self, message);
+            conversation.wait(self, message)?;
             conversation.ask(self);
         }
         Ok(conversation.finish())
@@ -87,7 +88,9 @@ impl Step<'_> {
             .with_t(self.now.unix);
         let mut counters = self.view.counters()?;
         if let Ok(receipt) = EncodedStanza::new(receipt.into(), self.profile) {
-            let number = put_outbox(&mut draft, &mut counters, receipt);
+            let (peer, id, kind) = (user.clone(), first.0.clone(), OutboxKind::Receipt);
+            let entry = OutboxEntry { stanza: receipt, peer, id, kind };
+            let number = put_outbox(&mut draft, &mut counters, entry);
             let until = self.now.unix + REMEMBER;
             draft.put_until(marked(first), Row::Number(number), until);
             draft.expire(&Key::outbox(number), until);

@@ -3,8 +3,7 @@
 use wa_binary::Jid;
 use wa_stanza::{DeviceLists, Iq};
 
-use crate::key::Key;
-use crate::messenger::conversation::{Conversation, address};
+use crate::messenger::conversation::{Conversation, address, keys_of};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
@@ -19,7 +18,7 @@ impl Step<'_> {
         devices.sort_unstable();
         devices.dedup();
         let addresses: Vec<Jid> = devices.iter().map(|&device| address(user, device)).collect();
-        self.view.need(addresses.iter().map(Key::peer))?;
+        self.view.need(addresses.iter().flat_map(keys_of))?;
         let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
         let mut conversation = Conversation::load(self, &address(user, 0), draft)?;
         conversation.set_devices(self, Devices { devices, since: self.now.unix })?;

@@ -7,7 +7,7 @@ use wa_stanza::{Ack, Enc, EncKind, Message, Receipt, ReceiptKind};
 
 use crate::content::unpad;
 use crate::key::Key;
-use crate::messenger::conversation::Conversation;
+use crate::messenger::conversation::{Conversation, keys_of};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
@@ -22,7 +22,8 @@ impl Step<'_> {
             return Ok(draft);
         };
         let seen = Key::seen(&address.clone().without_device(), &message.id);
-        self.view.need([Key::account(), Key::counters(), Key::peer(address), seen.clone()])?;
+        let own = [Key::account(), Key::counters(), seen.clone()];
+        self.view.need(own.into_iter().chain(keys_of(address)))?;
         let delivered = Receipt::for_message(message, ReceiptKind::Delivery);
         if self.view.has(&seen)? {
             // It was committed before, and this is the same message again.
@@ -31,10 +32,9 @@ impl Step<'_> {
         }
         let mut conversation = Conversation::load(self, address, draft)?;
         let was_ready = conversation.is_ready(self);
-        let known = conversation.session(address).identity();
         match self.decrypt(message, conversation.session(address))? {
             Ok(decrypted) => {
-                conversation.notice_identity(known, decrypted.identity);
+                conversation.notice_identity(address, decrypted.identity);
                 let is_shown = self.take_in(&mut conversation, message, decrypted);
                 conversation.draft.answer(delivered.filter(|_| is_shown), ack);
             }

@@ -8,7 +8,7 @@ use wa_stanza::{Ack, Message, OneTimePrekey, PrekeyId, Receipt, ReceiptKind, Ret
 
 use crate::key::Key;
 use crate::messenger::bundle::{signal_bundle, signed_prekey};
-use crate::messenger::conversation::{Conversation, NOT_NUMBERED, REMEMBER, address};
+use crate::messenger::conversation::{Conversation, REMEMBER, address};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
@@ -25,7 +25,7 @@ const KEYS_FROM: u64 = 2;
 /// A peer that counts this far is not answered any more.
 const MAX_COUNT: u32 = 10;
 
-/// How often one message is sent again.
+/// How often one message is sent again to one device.
 const MAX_RESENT: u32 = 5;
 
 /// Seconds in which a session is made anew at most once at its peer's asking.
@@ -94,9 +94,9 @@ impl Step<'_> {
         let user = from.clone().without_device();
         let (sent, rebuilt) = (Key::sent(&user, &retry.id), Key::rebuilt(from));
         self.view.need([sent.clone(), rebuilt.clone()])?;
-        let Some(sent) = self.view.sent(&sent)?.filter(|sent| may_resend(sent, retry)) else {
-            return Ok(draft);
-        };
+        let device = from.device();
+        let may_resend = |sent: &Sent| retry.count <= MAX_COUNT && may_resend(sent, device);
+        let Some(sent) = self.view.sent(&sent)?.filter(may_resend) else { return Ok(draft) };
         let content = Key::content(sent.content);
         self.view.need([content.clone()])?;
         let Some(content) = self.view.content(&content)? else { return Ok(draft) };
@@ -106,21 +106,19 @@ impl Step<'_> {
         if may_rebuild && self.rebuild(&mut conversation, from, retry)? {
             conversation.draft.put_until(rebuilt, Row::Number(self.now.unix), self.now.unix + REBUILD_PAUSE);
         }
-        // The first ciphertext has arrived, since it is asked for again.
-        conversation.draft.delete(Key::outbox(sent.number));
-        let message = Waiting {
-            id: retry.id.to_string(),
-            content,
-            device: Some(from.device()),
-            resent: sent.resent + 1,
-            kept: sent.content,
-        };
-        if conversation.is_ready_for(self, &address(&user, from.device())) {
+        // What the device asks for again has arrived: the message itself, or its own last copy of it. Copies that other
+        // devices wait for stay.
+        let arrived = sent.devices.get(&device).map_or(sent.number, |resent| resent.number);
+        conversation.draft.delete(Key::outbox(arrived));
+        let resent = sent.times(device) + 1;
+        let id = retry.id.to_string();
+        let message = Waiting { id, content, device: Some(device), resent, kept: sent.content };
+        if conversation.is_ready_for(self, &address(&user, device)) {
             let envelope = Content::decode(message.content.clone()).envelope();
             conversation.send(self, &message, &envelope)?;
         } else {
-            conversation.wait(self, message);
-            conversation.learn_device(from.device());
+            conversation.wait(self, message)?;
+            conversation.learn_device(device);
             conversation.ask(self);
         }
         Ok(conversation.finish())
@@ -134,7 +132,6 @@ impl Step<'_> {
         if !is_other && retry.count < 2 {
             return Ok(false);
         }
-        let known = session.identity();
         session.archive_current();
         let Some(keys) = &retry.keys else { return Ok(true) };
         let RetryKeys { identity, one_time, signed, .. } = *keys;
@@ -143,15 +140,15 @@ impl Step<'_> {
         let identity = &self.view.account()?.identity.key;
         // With bad keys there is no session, and the server is asked for better ones.
         if session.establish(identity, &bundle, &Trust::Any, self.now.unix, &mut self.rng).is_ok() {
-            conversation.notice_identity(known, bundle.identity);
+            conversation.notice_identity(from, bundle.identity);
         }
         Ok(true)
     }
 }
 
-/// Neither the asker nor we have come to a limit, and the message is not waiting already.
-fn may_resend(sent: &Sent, retry: &Retry) -> bool {
-    retry.count <= MAX_COUNT && sent.resent < MAX_RESENT && sent.number != NOT_NUMBERED
+/// The device has not had its share, and the message does not wait for it already.
+fn may_resend(sent: &Sent, device: u16) -> bool {
+    sent.times(device) < MAX_RESENT && !sent.waits_for(device)
 }
 
 /// The number that public clients give a failure (observed); none where sending again does not help.
