@@ -1,7 +1,7 @@
 //! What the program wrote as it was, opened by the program as it is: stores, hosted files, settings.
 
 #![cfg(all(unix, feature = "postgres"))]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod fixture {
     #[path = "../../../wa-integrator/tests/fixture/postgres.rs"]
