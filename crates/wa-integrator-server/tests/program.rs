@@ -58,7 +58,10 @@ fn files_that_cannot_be_used_are_named_and_stay() {
     fs::write(&key, "not a key").unwrap();
     for (mode, sentence) in [
         (0o600, "does not hold what it should; restore it, or move it away to start anew"),
-        (0o644, "has mode 644; only its owner may have access (chmod 600)"),
+        (
+            0o644,
+            "has mode 644; only its owner may have access (chmod 600), or a group that root, or its owner, chose for this process",
+        ),
     ] {
         fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
         let (status, error) = refused(directory.path(), &["--listen", "127.0.0.1:0"]);
@@ -185,7 +188,7 @@ fn arguments_that_cannot_be_are_refused_in_one_sentence() {
         (
             &["--webhook", "http://backend.example/"],
             1,
-            "the sink's url is not https, and not http on a loopback host",
+            "push.webhook is neither https, nor http to a loopback host or one of trust.plain_http",
         ),
         (
             &["--webhook", "http://127.0.0.1:1/", "--whatsapp-jwks-url", "http://127.0.0.1:1/"],

@@ -73,7 +73,7 @@ fn a_check_says_what_a_start_would() {
         ),
         (
             "[push]\nwebhook = \"http://backend.example/\"\n",
-            "the sink's url is not https, and not http on a loopback host",
+            "push.webhook is neither https, nor http to a loopback host or one of trust.plain_http",
         ),
         ("[keys]\nmaster_key_file = \"/nowhere\"\n", "/nowhere cannot be used: entity not found"),
     ] {

@@ -210,7 +210,7 @@ where
     fn size_hint(&self) -> SizeHint {
         match &self.kind {
             Kind::Whole(body) => body.size_hint(),
-            Kind::Fed(fed) => fed.size.clone(),
+            Kind::Fed(fed) => fed.size,
         }
     }
 }

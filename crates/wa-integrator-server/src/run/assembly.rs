@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use wa_http_server::{Drain, Server};
 use wa_integrator::{
     Authenticator, BaseUrl, Clock, DeliveryRules, Dependencies, Integrator, KeyKeeper, Measure, MediaHost,
-    Oidc, Opening, Outbox, Push, PushSink, Readiness, SharedSecret, Store, TokenIssuer, TrustedProxy, rs256,
+    Oidc, Opening, Outbox, Push, PushSink, Readiness, SharedSecret, SigningKey, Store, TokenIssuer,
+    TrustedProxy, rs256,
 };
 use wa_jwt::{KeyCache, KeyCacheRules};
 use wa_profile::Profile;
@@ -71,10 +72,12 @@ impl Assembly {
         let directory = DataDirectory::open(settings.store.data_dir())?;
         engines::check(settings, &settings.trust.trust()?)?;
         let engines = engines::stored_media(settings, Opening::Serve).await?;
+        // A file that cannot be used is said before anything is made.
+        let given = directory.signing_key()?;
         let secret = directory.shared_secret(settings.tokens.shared_secret_file(), &mut rand::rng())?;
         let secrets = (secret, settings.tokens.other_secret()?);
         let mut frame = Frame { settings, profile, clock, beside: Supervised::new(), fetched: Vec::new() };
-        let integrator = frame.integrator(&directory, &engines, &secrets, base_url).await?;
+        let integrator = frame.integrator((&directory, given), &engines, &secrets, base_url).await?;
         let (dependencies, watching) = dependencies(&engines.store, &integrator.1);
         frame.beside.add("watch", watching);
         let drain = Drain::new();
@@ -106,13 +109,13 @@ impl Assembly {
 impl Frame<'_> {
     async fn integrator(
         &mut self,
-        directory: &DataDirectory,
+        key: (&DataDirectory, Option<SigningKey>),
         engines: &Engines,
         secrets: &(Secret, Option<Secret>),
         base_url: BaseUrl,
     ) -> Result<(Integrator, MediaHost), StartError> {
         let (settings, store) = (self.settings, &engines.store);
-        let keeper = self.keeper(directory, store).await?;
+        let keeper = self.keeper(key, store).await?;
         let issuer = TokenIssuer::new(
             base_url.clone(),
             &self.profile.token,
@@ -147,12 +150,12 @@ impl Frame<'_> {
 
     async fn keeper(
         &self,
-        directory: &DataDirectory,
+        (directory, given): (&DataDirectory, Option<SigningKey>),
         store: &Arc<dyn Store>,
     ) -> Result<KeyKeeper, StartError> {
         let keeper = self.settings.keys.keeper(Arc::clone(store) as _, &self.profile.token)?;
         let now = self.clock.now();
-        if let Some(key) = directory.signing_key()? {
+        if let Some(key) = given {
             keeper.adopt(key, now).await?;
             directory.remove_signing_key()?;
         }

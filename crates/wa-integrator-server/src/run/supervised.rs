@@ -100,7 +100,6 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    #[expect(clippy::panic, reason = "it is what is tested")]
     async fn a_task_that_panics_begins_again_and_one_that_always_does_is_said() {
         let (begun, mut supervised) = (Arc::new(AtomicUsize::new(0)), Supervised::new());
         let counted = Arc::clone(&begun);

@@ -50,7 +50,8 @@ fn every_setting_of_the_file_is_documented() {
 #[test]
 fn every_flag_and_variable_is_documented() {
     let command = Arguments::command();
-    let settings = command.get_arguments().filter(|argument| argument.get_id() != "path");
+    let settings =
+        command.get_arguments().filter(|argument| !["path", "profile"].contains(&argument.get_id().as_str()));
     let known: BTreeSet<_> = settings
         .filter_map(|argument| {
             let variable = argument.get_env()?.to_str()?.to_owned();

@@ -31,8 +31,8 @@ pub(crate) struct TokenSettings {
     #[arg(long, value_name = "FILE", env = "WA_INTEGRATOR_SHARED_SECRET_FILE")]
     shared_secret_file: Option<PathBuf>,
 
-    /// A second secret of the same form that is accepted too, and signs calls of the webhook too: for changing the secret
-    /// without a gap.
+    /// A second secret of the same form that is accepted too, and signs calls of the webhook too (as Standard Webhooks): for
+    /// changing the secret without a gap.
     #[arg(long, value_name = "FILE", env = "WA_INTEGRATOR_SHARED_SECRET_ALSO_FILE")]
     shared_secret_also_file: Option<PathBuf>,
 

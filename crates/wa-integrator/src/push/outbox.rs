@@ -75,6 +75,8 @@ struct Window {
     /// Not to be taken again.
     done: HashSet<i64>,
     failures: u32,
+    /// How often it was left alone in a row.
+    pauses: u32,
     /// Until when the sink is left alone.
     away_until: Option<Instant>,
     tried: usize,
@@ -256,6 +258,7 @@ impl Window {
             ids: HashSet::new(),
             done: HashSet::new(),
             failures: 0,
+            pauses: 0,
             away_until: None,
             tried: 0,
             retried: 0,
@@ -288,20 +291,23 @@ impl Window {
         self.retried += usize::from(outcome == "retried");
         self.dead += usize::from(outcome == "dead");
         if !settled.sink_failed {
-            self.failures = 0;
+            (self.failures, self.pauses) = (0, 0);
             if self.away_until.take().is_some() {
                 tracing::info!(sink, "the sink takes wake-ups again");
             }
             return;
         }
         self.failures = self.failures.saturating_add(1);
-        if let Some(doublings) = self.failures.checked_sub(FAILURES_IN_A_ROW) {
-            let pause = Duration::from_secs(1_u64 << doublings.min(6)).min(AWAY_MAX);
-            if self.away_until.is_none() {
-                tracing::error!(sink, "the sink is away");
-            }
-            self.away_until = Some(Instant::now() + pause);
+        let now = Instant::now();
+        // Those that were under way together failed for one reason.
+        if self.failures < FAILURES_IN_A_ROW || self.away_until.is_some_and(|until| now < until) {
+            return;
         }
+        if self.away_until.is_none() {
+            tracing::error!(sink, "the sink is away");
+        }
+        self.away_until = Some(now + Duration::from_secs(1_u64 << self.pauses.min(6)).min(AWAY_MAX));
+        self.pauses = self.pauses.saturating_add(1);
     }
 
     /// One line, however many: a backend that is away is away for all of them.

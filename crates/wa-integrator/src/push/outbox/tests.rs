@@ -181,7 +181,7 @@ impl PushSink for SometimesSlow {
 
     fn deliver<'a>(&'a self, _: &'a WakeUp) -> Delivery<'a> {
         let number = self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        let millis = if number % 64 == 0 { 9000 } else { 20 };
+        let millis = if number.is_multiple_of(64) { 9000 } else { 20 };
         Delivery::new(async move {
             tokio::time::sleep(Duration::from_millis(millis)).await;
             Ok(())

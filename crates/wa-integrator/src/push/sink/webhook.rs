@@ -191,7 +191,7 @@ mod tests {
         async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
             self.1.lock().unwrap().push(request);
             let mut response = Response::new(Bytes::new());
-            *response.status_mut() = self.0.clone()?;
+            *response.status_mut() = self.0?;
             Ok(response)
         }
     }

@@ -183,9 +183,9 @@ pub(super) fn revive(
 pub(super) fn drop_wake_ups(connection: &Connection, of: &Selection, waiting: bool) -> rusqlite::Result<u64> {
     let (sink, user) = selected(of);
     let named: [&dyn ToSql; 2] = [&sink, &user];
-    let mut dropped = connection.execute(&format!("DELETE FROM dead_letter WHERE {SELECTED}"), &named)?;
+    let mut dropped = connection.execute(&format!("DELETE FROM dead_letter WHERE {SELECTED}"), named)?;
     if waiting {
-        dropped += connection.execute(&format!("DELETE FROM outbox WHERE {SELECTED}"), &named)?;
+        dropped += connection.execute(&format!("DELETE FROM outbox WHERE {SELECTED}"), named)?;
     }
     Ok(u64::try_from(dropped).unwrap_or(u64::MAX))
 }
