@@ -274,10 +274,10 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         Ticket(self.next_ticket)
     }
 
-    /// Waits for the transaction under way, unless the store could not run it before: it may never. What its commit lets
-    /// out still leaves.
+    /// Waits for the transaction under way, once: a store that cannot run it gets it no more. What its commit lets out
+    /// still leaves.
     async fn shut_down(&mut self, done: oneshot::Sender<()>) {
-        if let Some(running) = self.running.take().filter(|_| !self.stalled)
+        if let Some(running) = self.running.take()
             && let Ok(rows) = running.0.await
         {
             // A client that cannot go on is at its end anyway.

@@ -167,10 +167,17 @@ pub(super) const GATES: &[Sabotage] = &[
         tests: &[MESSENGER],
     },
     Sabotage {
-        name: "stalled-store-waited-for",
+        name: "dial-goes-on",
         file: "crates/wa-client/src/driver.rs",
-        from: "self.running.take().filter(|_| !self.stalled)",
-        to: "self.running.take()",
+        from: "        if let Line::Dialing { .. } = self.line {",
+        to: "        if false {",
+        tests: &[DRIVEN],
+    },
+    Sabotage {
+        name: "store-not-asked-again",
+        file: "crates/wa-client/src/driver.rs",
+        from: "                self.run_transaction(STORE_RETRY);\n",
+        to: "",
         tests: &[DRIVEN],
     },
     // Copies, and other processes.
