@@ -13,6 +13,7 @@ mod fuzz;
 mod peers;
 mod program;
 mod report;
+mod sabotage;
 mod servers;
 mod system;
 mod test;
@@ -49,6 +50,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "conformance" => conformance::conformance(rest),
         "fuzz" => fuzz::fuzz(rest),
         "peers" => peers::peers(rest),
+        "sabotage" => sabotage::sabotage(rest),
         "test" => test::test(rest),
         "tidy" => tidy::tidy(rest),
         "help" | "--help" | "-h" => {
@@ -81,11 +83,13 @@ To work on the project:
                                `chaos drain` empties full mailboxes on busy processors, `chaos digest` is one SHA-256 over
                                what the client lets out, equal as long as code only moves;
                                `chaos replicas` kills two third party's servers on one database by turns
+  sabotage [NAME…]             break each gate of the store contract in a copy of the tree, and see a test notice
   fuzz TARGET [SECONDS]        run a fuzz target (nightly Rust and cargo-fuzz); without SECONDS until stopped
 
 `test`, `conformance` and `ci` look for OpenSSL's development files first. On Debian and Ubuntu, as root, they install
 what is missing; elsewhere they say what to install. `test` and `ci` do the same for the servers that the tests of
-`wa-integrator` start for themselves: PostgreSQL and NATS.";
+`wa-integrator` start for themselves: PostgreSQL and NATS.
+";
 
 #[cfg(test)]
 mod tests {

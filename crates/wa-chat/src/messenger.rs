@@ -15,16 +15,15 @@ use wa_profile::Profile;
 use wa_stanza::Stanza;
 
 use crate::account::Account;
-use crate::key::{Key, Table};
+use crate::key::Key;
 use crate::messenger::input::{Input, Lane};
 use crate::messenger::link::Link;
 use crate::messenger::state::batch::Batch;
 use crate::messenger::state::cursor::{Cursor, PAGE, Page};
-use crate::messenger::state::draft::{Draft, Effects};
-use crate::messenger::state::requests::{Request, Requests};
+use crate::messenger::state::draft::Effects;
+use crate::messenger::state::requests::Requests;
 use crate::messenger::state::unacked::Unacked;
-use crate::messenger::state::view::{Stop, View, Wanted};
-use crate::messenger::steps::Step;
+use crate::messenger::state::view::{View, Wanted};
 use crate::prekey_ids::PrekeyIds;
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
@@ -36,6 +35,7 @@ mod conversation;
 mod fan_out;
 mod input;
 mod link;
+mod queue;
 mod state;
 mod steps;
 #[cfg(test)]
@@ -43,13 +43,6 @@ mod tests;
 
 /// Inputs that may wait before [`Messenger::wants_input`] says no.
 const MAX_QUEUED: usize = 256;
-
-/// Steps that one batch takes.
-const MAX_STEPS: usize = 64;
-
-/// Rows and pages that one transaction reads for steps; the lanes behind wait for the next. Far fewer than a client keeps
-/// loaded, so that what one step needs is never put out by what another one does.
-const MAX_WANTED: usize = 128;
 
 /// Events or stanzas that may wait to be taken before logs are read on.
 const MAX_READY: usize = 256;
@@ -338,84 +331,6 @@ impl Messenger {
         self.transmits.clear();
         self.view.clear();
         (self.inbox, self.outbox) = (Cursor::default(), Cursor::default());
-    }
-
-    /// Runs the steps that can run. One that misses rows holds up its own lane only.
-    fn process(&mut self, now: Now, rng: &mut impl CryptoRng) {
-        self.requests.tell_time(now.tick);
-        if self.erased {
-            return self.queue.clear();
-        }
-        let mut blocked = BTreeSet::new();
-        let mut position = 0;
-        while self.batch.steps() < MAX_STEPS || self.release_unwritten() {
-            let Some(input) = self.queue.get(position) else { break };
-            let lane = input.lane();
-            if blocked.contains(&lane) {
-                position += 1;
-                continue;
-            }
-            let (profile, fetching, unacked) = (&*self.profile, &self.fetching, &self.unacked);
-            match (Step { profile, fetching, unacked, now, view: &self.view, rng }).run(input) {
-                Ok(draft) => {
-                    self.queue.remove(position);
-                    self.join(draft);
-                }
-                Err(Stop::Missing(missing)) => {
-                    self.wanted.extend(missing);
-                    blocked.insert(lane);
-                    position += 1;
-                    if self.wanted.len() >= MAX_WANTED {
-                        break;
-                    }
-                }
-                Err(Stop::Corrupt(error)) => {
-                    self.failed = Some(error);
-                    return;
-                }
-            }
-        }
-        self.blocked = blocked;
-        self.release_unwritten();
-        if self.link.is_none() {
-            self.forget_if_idle();
-        }
-    }
-
-    /// Lets out what a batch without writes has caused: no transaction will come whose commit could do it, nor one that
-    /// would run the queue on. Says whether there was such a batch.
-    fn release_unwritten(&mut self) -> bool {
-        let is_unwritten = self.in_flight.is_none() && !self.batch.is_empty() && self.batch.is_unwritten();
-        if is_unwritten {
-            let effects = self.batch.seal().effects;
-            self.release(effects, self.link_number);
-        }
-        is_unwritten
-    }
-
-    /// Thousands of clients with nothing to do keep no rows. While there is a connection they do so only from its next
-    /// timeout on, so that one text after the other finds its session loaded.
-    fn forget_if_idle(&mut self) {
-        if self.queue.is_empty() && self.batch.is_empty() && self.in_flight.is_none() {
-            self.view.clear();
-            self.queue.shrink_to_fit();
-        }
-    }
-
-    fn join(&mut self, draft: Draft) {
-        self.view.apply(&draft);
-        let outbox = draft.writes.range(Key::start_of(Table::Outbox)..Key::end_of(Table::Outbox));
-        let gone = outbox.filter(|(_, (row, _))| row.is_none()).filter_map(|(key, _)| key.number());
-        gone.for_each(|number| self.unacked.remove(number));
-        if let Some(sealed) = &mut self.in_flight {
-            sealed.wanted.retain(|wanted| !wanted.is_overtaken(&draft));
-        }
-        self.fetching.retain(|user| draft.fetched.as_ref() != Some(user));
-        if self.link.is_some() {
-            self.fetching.extend(draft.effects.requests.iter().filter_map(Request::fetched_user).cloned());
-        }
-        self.queue.extend(draft.wake.iter().cloned().map(Input::Wake));
-        self.batch.join(draft);
     }
 }
 

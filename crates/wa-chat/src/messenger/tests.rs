@@ -106,6 +106,57 @@ fn an_erased_account_takes_nothing_more() {
     assert!(bench.messenger.poll_transaction().is_none());
 }
 
+/// The first message of a peer with a new identity, for the account of a bench.
+fn first_message(bench: &mut Bench, id: &str) -> Node {
+    let account = bench.messenger.account().unwrap().public();
+    let bundle = wa_signal::Bundle {
+        registration_id: account.registration_id,
+        identity: account.identity,
+        signed_prekey: account.signed,
+        one_time_prekey: None,
+    };
+    let identity =
+        wa_signal::LocalIdentity { key: wa_keys::PrivateKey::generate(&mut bench.rng), registration_id: 7 };
+    let mut session = wa_signal::SessionRecord::default();
+    session.establish(&identity.key, &bundle, &wa_signal::Trust::Any, 0, &mut bench.rng).unwrap();
+    let sealed = session.encrypt(&identity, b"\x0a\x04text\x01", 0, &mut bench.rng).unwrap();
+    let enc =
+        Node::new("enc").with_attr("v", "2").with_attr("type", "pkmsg").with_bytes(sealed.bytes.to_vec());
+    let message = Node::new("message").with_attr("id", id).with_attr("type", "text").with_attr("t", "1");
+    message.with_attr("from", Jid::phone("14155551001").unwrap()).with_child(enc)
+}
+
+#[test]
+fn a_new_identity_is_kept_and_told_once() {
+    let mut bench = Bench::connected();
+    let mut told = Vec::new();
+    for id in ["1", "2"] {
+        let message = first_message(&mut bench, id);
+        bench.stanza(message);
+        bench.settle();
+        told.extend(std::iter::from_fn(|| bench.messenger.poll_event()));
+        assert_eq!(bench.store.count(Table::Identity), 1);
+    }
+    let changes = told.iter().filter(|event| matches!(event, Event::IdentityChanged { .. })).count();
+    assert_eq!((told.len(), changes), (3, 1), "{told:?}");
+}
+
+#[test]
+fn a_retry_receipt_leaves_before_the_ack() {
+    let mut bench = Bench::connected();
+    let enc = Node::new("enc").with_attr("v", "2").with_attr("type", "msg").with_bytes(vec![0x33; 60]);
+    let message = Node::new("message").with_attr("id", "1").with_attr("type", "text").with_attr("t", "1");
+    bench.stanza(message.with_attr("from", Jid::phone("14155551001").unwrap()).with_child(enc));
+    while let Some(transaction) = bench.messenger.poll_transaction() {
+        bench.commit(&transaction);
+    }
+    let sent = std::iter::from_fn(|| bench.messenger.poll_stanza());
+    let decode = |stanza: crate::EncodedStanza| {
+        wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap().tag().to_owned()
+    };
+    assert_eq!(sent.map(decode).collect::<Vec<_>>(), ["receipt", "ack"]);
+}
+
 /// Texts for many users wait, and a connection comes.
 fn many_waiting(users: usize) -> (usize, usize) {
     let mut bench = Bench::connected();
@@ -224,7 +275,7 @@ fn keys_that_the_store_lost_lose_their_messages_and_no_others() {
     assert!(bench.messenger.poll_event().is_some(), "unconfirmed");
     let told = bench.receive(late);
     let why = |event: &Event| match event {
-        Event::Undecryptable { why, .. } => Some(why.clone()),
+        Event::Undecryptable { why, .. } => Some(*why),
         _ => None,
     };
     let lost = told.first().and_then(why);

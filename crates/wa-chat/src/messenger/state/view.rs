@@ -264,3 +264,26 @@ impl Wanted {
 fn corrupt(table: Table) -> Stop {
     Stop::Corrupt(StateError::Corrupt(Some(table)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_overtaken_by_a_change_of_what_is_in_it() {
+        let (a, b) = (Jid::phone("1415").unwrap(), Jid::phone("1416").unwrap());
+        let writes = |key: Key| {
+            let mut draft = Draft::default();
+            draft.delete(key);
+            draft
+        };
+        let waiting = Wanted::Waiting(a.to_string());
+        assert!(waiting.is_overtaken(&writes(Key::waiting(&a, 7))));
+        assert!(!waiting.is_overtaken(&writes(Key::waiting(&b, 7))));
+        assert!(Wanted::PeersWaiting.is_overtaken(&writes(Key::waiting(&b, 7))));
+        assert!(Wanted::Uploads(5).is_overtaken(&writes(Key::prekey(6))));
+        assert!(!Wanted::Uploads(5).is_overtaken(&writes(Key::prekey(4))));
+        let row = Wanted::Row(Key::peer(&a));
+        assert!(!row.is_overtaken(&writes(Key::peer(&a))), "of a row, what was written counts");
+    }
+}

@@ -1,0 +1,191 @@
+//! The gates of the store contract (docs/ARCHITECTURE.md, "State and durability"), and what breaks each of them.
+
+use crate::sabotage::Sabotage;
+
+const PAIR: &str = "-p wa-conformance --lib pair::";
+const CRASH: &str = "-p wa-conformance --test crash";
+const DRIVEN: &str = "-p wa-conformance --lib driven::";
+const FIXTURE: &str = "-p wa-conformance --lib fixture::";
+const MESSENGER: &str = "-p wa-chat --lib messenger::";
+const STORE: &str = "-p wa-store";
+
+const QUEUE: &str = "crates/wa-chat/src/messenger/queue.rs";
+const CONVERSATION: &str = "crates/wa-chat/src/messenger/conversation.rs";
+const CURSOR: &str = "crates/wa-chat/src/messenger/state/cursor.rs";
+
+pub(super) const GATES: &[Sabotage] = &[
+    // Nothing leaves or is shown before its commit.
+    Sabotage {
+        name: "stanza-before-commit",
+        file: QUEUE,
+        from: "        self.batch.join(draft);",
+        to: "        let mut draft = draft;
+        for stanza in std::mem::take(&mut draft.effects.transmits) {
+            self.transmits.extend(crate::EncodedStanza::new(stanza, &self.profile));
+        }
+        self.batch.join(draft);",
+        tests: &[CRASH, PAIR],
+    },
+    Sabotage {
+        name: "message-before-commit",
+        file: QUEUE,
+        from: "        self.batch.join(draft);",
+        to: "        let mut draft = draft;
+        for (_, entry) in std::mem::take(&mut draft.effects.outbox) {
+            self.transmits.push_back(entry.stanza);
+        }
+        self.batch.join(draft);",
+        tests: &[CRASH, PAIR],
+    },
+    Sabotage {
+        name: "event-before-commit",
+        file: QUEUE,
+        from: "        self.batch.join(draft);",
+        to: "        let mut draft = draft;
+        for (number, entry) in std::mem::take(&mut draft.effects.inbox) {
+            self.events.push_back(entry.event(number));
+        }
+        self.batch.join(draft);",
+        tests: &[CRASH, PAIR],
+    },
+    Sabotage {
+        name: "accepted-before-commit",
+        file: QUEUE,
+        from: "        self.batch.join(draft);",
+        to: "        let mut draft = draft;
+        self.accepted.extend(std::mem::take(&mut draft.effects.accepted));
+        self.batch.join(draft);",
+        tests: &[CRASH, PAIR],
+    },
+    // What a step changes is in its draft.
+    Sabotage {
+        name: "session-not-written",
+        file: CONVERSATION,
+        from: "self.draft.put(Key::peer(address), Row::Peer(Box::new(device.session)));",
+        to: "drop(device);",
+        tests: &[CRASH],
+    },
+    Sabotage {
+        name: "counters-not-written",
+        file: CONVERSATION,
+        from: "        self.draft.put(Key::counters(), Row::Counters(self.counters));\n",
+        to: "",
+        tests: &[CRASH],
+    },
+    Sabotage {
+        name: "seen-not-written",
+        file: CONVERSATION,
+        from: "        self.draft.put_until(Key::seen(&self.user, id), Row::Seen, step.now.unix + REMEMBER);\n",
+        to: "        let _ = (id, step);\n",
+        tests: &[CRASH, FIXTURE],
+    },
+    Sabotage {
+        name: "outbox-not-written",
+        file: CONVERSATION,
+        from: "    draft.put(Key::outbox(number), Row::Outbox(entry.clone()));\n",
+        to: "",
+        tests: &[CRASH],
+    },
+    Sabotage {
+        name: "inbox-not-written",
+        file: CONVERSATION,
+        from: "    draft.put(Key::inbox(number), Row::Inbox(entry.clone()));\n",
+        to: "",
+        tests: &[CRASH],
+    },
+    Sabotage {
+        name: "identity-not-written",
+        file: CONVERSATION,
+        from: "        self.draft.put(Key::identity(address), Row::Identity(identity));\n",
+        to: "",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "used-prekey-kept",
+        file: "crates/wa-chat/src/messenger/steps/message.rs",
+        from: "            conversation.draft.delete(Key::prekey(used));\n",
+        to: "            let _ = used;\n",
+        tests: &[CRASH],
+    },
+    // What is dealt with goes.
+    Sabotage {
+        name: "acked-message-kept",
+        file: "crates/wa-chat/src/messenger/steps/ack.rs",
+        from: "        draft.delete(Key::outbox(number));\n        if let",
+        to: "        let _ = number;\n        if let",
+        tests: &[CRASH],
+    },
+    Sabotage {
+        name: "confirmed-event-kept",
+        file: "crates/wa-chat/src/messenger/steps/command.rs",
+        from: "                draft.delete(Key::inbox(event.0));\n",
+        to: "                draft.expire(&Key::inbox(event.0), 0);\n",
+        tests: &[CRASH],
+    },
+    Sabotage {
+        name: "deleted-account-kept",
+        file: "crates/wa-chat/src/messenger/steps/ask.rs",
+        from: "matches!((ask, &answer), (Ask::DeleteAccount, Ok(_)))",
+        to: "false",
+        tests: &[DRIVEN],
+    },
+    // Logs are read in their order, from their start.
+    Sabotage {
+        name: "live-rows-overtake-pages",
+        file: CURSOR,
+        from: "        let is_at_end = self.next == Some(self.end);",
+        to: "        let is_at_end = self.next.is_some();",
+        tests: &[MESSENGER, CRASH],
+    },
+    Sabotage {
+        name: "page-from-before-a-restart",
+        file: CURSOR,
+        from: "if page.epoch != self.epoch || self.next != Some(page.from) {",
+        to: "if self.next.is_none() {",
+        tests: &[MESSENGER, CRASH],
+    },
+    Sabotage {
+        name: "overtaken-page-taken",
+        file: "crates/wa-chat/src/messenger/state/view.rs",
+        from: "!matches!(self, Self::Row(_)) && draft.writes.range(from..to).next().is_some()",
+        to: "draft.writes.range(from..to).next().is_some() && false",
+        tests: &[MESSENGER, CRASH],
+    },
+    // Nothing stalls, and answers come in their order.
+    Sabotage {
+        name: "unwritten-batch-held",
+        file: QUEUE,
+        from: "let is_unwritten = self.in_flight.is_none() && !self.batch.is_empty() && self.batch.is_unwritten();",
+        to: "let is_unwritten = false;",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "ack-before-retry",
+        file: "crates/wa-chat/src/messenger/state/draft.rs",
+        from: "        self.effects.transmits.extend(receipt.map(Stanza::from));\n        self.transmit(ack);",
+        to: "        self.transmit(ack);\n        self.effects.transmits.extend(receipt.map(Stanza::from));",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "stalled-store-waited-for",
+        file: "crates/wa-client/src/driver.rs",
+        from: "self.running.take().filter(|_| !self.stalled)",
+        to: "self.running.take()",
+        tests: &[DRIVEN],
+    },
+    // Copies, and other processes.
+    Sabotage {
+        name: "restored-chain-used",
+        file: "crates/wa-chat/src/restoration.rs",
+        from: "                    session.archive_current();\n",
+        to: "",
+        tests: &[PAIR],
+    },
+    Sabotage {
+        name: "fence-down",
+        file: "crates/wa-store/src/writer.rs",
+        from: "        Some(epoch) if epoch == job.epoch => Ok(()),",
+        to: "        Some(_) => Ok(()),",
+        tests: &[STORE],
+    },
+];
