@@ -5,6 +5,7 @@
 
 mod gates;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -91,15 +92,19 @@ fn test(tree: &Path, tests: &str) -> Result<Outcome, Failure> {
     })
 }
 
-/// Copies what git knows of, and what it does not ignore; a file that has not changed stays, so that little is built.
+/// Makes the copy equal to what git knows of and to what it does not ignore. A file that has not changed stays, so that
+/// little is built.
 fn copy_tree() -> Result<PathBuf, Failure> {
     let tree = std::env::current_dir().unwrap_or_default().join("target/sabotage/tree");
     let listed =
         Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).output();
     let listed = listed.map_err(|error| Failure::new(format!("git: {error}")))?.stdout;
-    for file in String::from_utf8_lossy(&listed).lines().filter(|file| Path::new(file).is_file()) {
+    let listed = String::from_utf8_lossy(&listed).into_owned();
+    let listed: BTreeSet<&Path> = listed.lines().map(Path::new).filter(|file| file.is_file()).collect();
+    remove_others(&tree, &tree, &listed);
+    for file in listed {
         let (from, to) = (fs::read(file), tree.join(file));
-        let from = from.map_err(|error| Failure::new(format!("{file}: {error}")))?;
+        let from = from.map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
         if fs::read(&to).is_ok_and(|old| old == from) {
             continue;
         }
@@ -107,6 +112,19 @@ fn copy_tree() -> Result<PathBuf, Failure> {
         fs::write(&to, from).map_err(|error| Failure::new(format!("{}: {error}", to.display())))?;
     }
     Ok(tree)
+}
+
+/// Removes files that are not listed, and folders that are empty then.
+fn remove_others(tree: &Path, folder: &Path, listed: &BTreeSet<&Path>) {
+    for path in fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()) {
+        if path.is_dir() {
+            remove_others(tree, &path, listed);
+            // Fails where something is left in it.
+            fs::remove_dir(&path).ok();
+        } else if path.strip_prefix(tree).is_ok_and(|file| !listed.contains(file)) {
+            fs::remove_file(&path).ok();
+        }
+    }
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Failure> {
