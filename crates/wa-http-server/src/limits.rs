@@ -36,6 +36,8 @@ pub struct ConnectionLimits {
     pub linger: Duration,
     /// The same for all of them when the server ends.
     pub drain: Duration,
+    /// Whether a request of HTTP/1.0 must name a host too; health checks of old balancers do not.
+    pub host_required: bool,
 }
 
 impl ConnectionLimits {
@@ -75,6 +77,7 @@ impl Default for ConnectionLimits {
             age: Duration::from_secs(600),
             linger: Duration::from_secs(3600),
             drain: Duration::from_secs(10),
+            host_required: true,
         }
     }
 }

@@ -112,6 +112,7 @@ where
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let host_required = self.watch.limits().host_required;
         let under_way = self.watch.begin();
         let asked_at = Instant::now();
         let (mut head, body) = request.into_parts();
@@ -124,7 +125,7 @@ where
         let answering = async move {
             let is_http_1 = head.version < Version::HTTP_2;
             let method = head.method.clone();
-            let refusal = refusal(&head);
+            let refusal = refusal(&head, host_required);
             let mut last = is_http_1 && refusal.is_some();
             let mut response = match refusal {
                 Some(status) => answered(status),
@@ -214,7 +215,7 @@ fn answered(status: StatusCode) -> Response<Answered> {
 }
 
 /// Why a request with this head is not even looked at.
-fn refusal(head: &Parts) -> Option<StatusCode> {
+fn refusal(head: &Parts, host_required: bool) -> Option<StatusCode> {
     let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_BYTES_MAX {
         return Some(StatusCode::URI_TOO_LONG);
@@ -225,7 +226,7 @@ fn refusal(head: &Parts) -> Option<StatusCode> {
     if fields.len() > HEAD_FIELDS_MAX || bytes > HEAD_BYTES_MAX {
         return Some(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE);
     }
-    (!strict::has_one_reading(head)).then_some(StatusCode::BAD_REQUEST)
+    (!strict::has_one_reading(head, host_required)).then_some(StatusCode::BAD_REQUEST)
 }
 
 #[cfg(test)]
@@ -239,7 +240,7 @@ mod tests {
         for _ in 0..fields {
             request = request.header("x", "y".repeat(value));
         }
-        refusal(&request.body(Full::<Bytes>::default()).unwrap().into_parts().0)
+        refusal(&request.body(Full::<Bytes>::default()).unwrap().into_parts().0, true)
     }
 
     #[test]

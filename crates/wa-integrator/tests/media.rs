@@ -484,6 +484,28 @@ async fn a_check_finds_what_is_missing_corrupt_and_nobodys() {
     assert_eq!(world.host.check(false, Removal::Nothing).await.unwrap().orphans, 0);
 }
 
+/// The row, the file, and what a day's quota remembers; nobody else's (A17).
+#[tokio::test]
+async fn a_user_is_forgotten_with_everything() {
+    let world =
+        World::new(Place::Files, |rules| rules.with_quota(MediaQuota { bytes: 1000, files: 1 })).await;
+    let alices = world.hosted(BLOB).await;
+    let bobs = world.ask(upload("bob", b"another")).await;
+    let bobs = format!("/{}", bobs.headers()[header::LOCATION].to_str().unwrap());
+    assert_eq!(world.ask(upload("alice", BLOB)).await.status(), StatusCode::TOO_MANY_REQUESTS);
+    let forget = |user| request(Method::DELETE, "/user", &[("authorization", &bearer(user))], whole(b""));
+    assert_eq!(world.ask(forget("alice")).await.status(), StatusCode::NO_CONTENT);
+    assert_eq!(world.get(&alices, &[]).await.status(), StatusCode::NOT_FOUND);
+    assert_eq!((world.get(&bobs, &[]).await.status(), world.files().len()), (StatusCode::OK, 1));
+    assert_eq!(
+        world.ask(upload("alice", BLOB)).await.status(),
+        StatusCode::CREATED,
+        "no quota is remembered"
+    );
+    let nobody = request(Method::DELETE, "/user", &[], whole(b""));
+    assert_eq!(world.ask(nobody).await.status(), StatusCode::UNAUTHORIZED);
+}
+
 /// Files that no row knows, and that have lain there for two days.
 fn orphans(world: &World, number: u8) -> Vec<PathBuf> {
     let directory = world.directory.path().join("media").join("00");

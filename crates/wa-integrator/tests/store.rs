@@ -10,8 +10,9 @@ mod fixture {
 use std::sync::Arc;
 
 use wa_integrator::{
-    Counts, KeyEntry, KeyState, KeyTable, MemoryStore, NewWakeUp, OutboxStore as _, Outcome, Put, Selection,
-    SigningKey, SqliteStore, Store, StoreError, StoredKey, UserIdentifier, UserStore as _, WakeUp,
+    Counts, KeyEntry, KeyState, KeyStore as _, KeyTable, MemoryStore, NewWakeUp, OutboxStore as _, Outcome,
+    Put, Selection, SigningKey, SqliteStore, Store, StoreError, StoredKey, UserIdentifier, UserStore as _,
+    WakeUp,
 };
 use zeroize::Zeroizing;
 
@@ -317,6 +318,52 @@ async fn the_file_is_the_owners_alone_durable_and_never_replaced() {
     let before = std::fs::read(&foreign).unwrap();
     assert_eq!(SqliteStore::open(&foreign).unwrap_err(), StoreError::Corrupt);
     assert_eq!(std::fs::read(&foreign).unwrap(), before);
+}
+
+/// Private keys and users among it (A23).
+#[tokio::test]
+async fn what_is_dropped_is_overwritten() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = SqliteStore::open(&path).unwrap();
+    let secret = b"a private half that was dropped";
+    let entry = KeyEntry {
+        public_key: SigningKey::generate().unwrap().public_key().clone(),
+        state: KeyState::Current,
+        published_at: T,
+        ripe_at: T,
+        since: T,
+    };
+    let key = StoredKey { entry, private: Some(Zeroizing::new(secret.to_vec())) };
+    store.replace_keys(KeyTable { generation: 1, seen_at: T, keys: vec![key] }).await.unwrap();
+    let other = rusqlite::Connection::open(&path).unwrap();
+    let flush = || other.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let is_there = || std::fs::read(&path).unwrap().windows(secret.len()).any(|part| part == secret);
+    flush();
+    assert!(is_there());
+    store.replace_keys(KeyTable { generation: 2, seen_at: T, keys: Vec::new() }).await.unwrap();
+    flush();
+    assert!(!is_there(), "it lies in a free page");
+}
+
+/// What is measured every few seconds costs no more from a million rows on (A18).
+#[tokio::test]
+async fn counting_reads_no_more_than_it_says() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("store");
+    let store = SqliteStore::open(&path).unwrap();
+    let fill = rusqlite::Connection::open(&path).unwrap();
+    let rows = |from: u32, to: u32| {
+        let statement = format!(
+            "WITH RECURSIVE n (i) AS (SELECT {from} UNION ALL SELECT i + 1 FROM n WHERE i < {to})
+             INSERT INTO user SELECT 'user ' || i, 1 FROM n"
+        );
+        fill.execute_batch(&statement).unwrap();
+    };
+    rows(1, 9_000);
+    assert_eq!(store.counts().await.unwrap().users, 9_000);
+    rows(9_001, 1_000_100);
+    assert_eq!(store.counts().await.unwrap().users, 1_000_000, "more are more");
 }
 
 #[tokio::test]

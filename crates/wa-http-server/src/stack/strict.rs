@@ -6,8 +6,9 @@ use http::uri::Authority;
 use http::{Version, header};
 
 /// Whether nobody can read this head in two ways.
-pub(crate) fn has_one_reading(request: &Parts) -> bool {
-    has_one_host(request) && is_coding_plain(request)
+pub(crate) fn has_one_reading(request: &Parts, host_required: bool) -> bool {
+    let is_old = request.version <= Version::HTTP_10 && !request.headers.contains_key(header::HOST);
+    (has_one_host(request) || (is_old && !host_required)) && is_coding_plain(request)
 }
 
 /// hyper takes a body that was compressed on its way for one that was not.
@@ -114,7 +115,7 @@ mod tests {
                 request = request.header(header::TRANSFER_ENCODING, *coding);
             }
             let head = request.body(()).unwrap().into_parts().0;
-            assert_eq!(has_one_reading(&head), taken, "{codings:?}");
+            assert_eq!(has_one_reading(&head, true), taken, "{codings:?}");
         }
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use wa_http_server::{ConnectionLimits, Drain, Server, Tls};
-use wa_integrator::{Admin, BaseUrl, Readiness, ServerMetrics, describe_metrics};
+use wa_integrator::{Admin, BaseUrl, Readiness, ServerMetrics, describe_metrics, private_file};
 
 use super::assembly::Parts;
 use super::signals::{Reload, Signals, Stop};
@@ -33,7 +33,12 @@ impl Listening {
         if let Some(proxy_protocol) = settings.listen.proxy_protocol() {
             server = server.with_proxy_protocol(proxy_protocol);
         }
-        let tls = settings.tls.files()?.map(Tls::open).transpose()?;
+        let files = settings.tls.files()?;
+        // Not refused: certificates were given so before anybody looked.
+        if let Some(Err(error)) = files.as_ref().map(|files| private_file::check_existing(&files.key)) {
+            tracing::warn!(%error, "the key of the certificate");
+        }
+        let tls = files.map(Tls::open).transpose()?;
         let tls = tls.map(|tls| tls.with_observer(ServerMetrics));
         if let Some(tls) = &tls {
             server = server.with_tls(tls.clone());
@@ -181,5 +186,7 @@ const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Operators are few.
 fn admin_limits() -> ConnectionLimits {
-    ConnectionLimits::default().with_connections(64)
+    let mut limits = ConnectionLimits::default().with_connections(64);
+    limits.host_required = false;
+    limits
 }
