@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rand::rngs::SysRng;
-use rand_core::UnwrapErr;
+use rand_core::{Rng as _, UnwrapErr};
 use thiserror::Error;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 use tokio::sync::watch;
@@ -27,7 +27,11 @@ pub struct MediaTransfer<C> {
     http: C,
     media: wa_profile::Media,
     attempts: u32,
+    limit: u64,
 }
+
+/// The longest file that is fetched unless told otherwise: what WhatsApp allows a document.
+const LIMIT: u64 = 2 << 30;
 
 /// Where a user's files are uploaded.
 #[derive(Clone)]
@@ -59,6 +63,14 @@ pub enum MediaTransferError {
     /// The host's answer.
     #[error(transparent)]
     Transfer(#[from] TransferError),
+    /// The message says that the file is longer than may be fetched. The sender's, or the limit's.
+    #[error("the file has {length} bytes, and at most {limit} are fetched")]
+    TooLong {
+        /// What the message says.
+        length: u64,
+        /// See [`MediaTransfer::with_limit`].
+        limit: u64,
+    },
     /// The network.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -71,13 +83,20 @@ impl<C: StreamingClient> MediaTransfer<C> {
     /// Transfers with this client, as the profile says; a transfer that breaks off is taken up again four times.
     #[must_use]
     pub fn new(http: C, profile: &Profile) -> Self {
-        Self { http, media: profile.media.clone(), attempts: 5 }
+        Self { http, media: profile.media.clone(), attempts: 5, limit: LIMIT }
     }
 
     /// This, with another number of attempts for each byte.
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
+        self
+    }
+
+    /// This, fetching no file of more bytes than `limit` (2 GiB, if this is not called), whatever a message says.
+    #[must_use]
+    pub fn with_limit(mut self, limit: u64) -> Self {
+        self.limit = limit;
         self
     }
 
@@ -94,6 +113,9 @@ impl<C: StreamingClient> MediaTransfer<C> {
         progress: &watch::Sender<u64>,
     ) -> Result<(), MediaTransferError> {
         let facts = FileFacts { sha256: file.sha256, enc_sha256: file.enc_sha256, length: file.length };
+        if file.length > self.limit {
+            return Err(MediaTransferError::TooLong { length: file.length, limit: self.limit });
+        }
         let path = DirectPath::from_whatsapp(&file.direct_path, &self.media)?;
         let uri = path.at(&self.media.whatsapp_origin)?;
         let blob = beside(target, &facts);
@@ -129,10 +151,12 @@ impl<C: StreamingClient> MediaTransfer<C> {
         if matches!(class(kind), MediaClass::Video | MediaClass::Audio) {
             encryptor = encryptor.with_sidecar(&keys, self.media.sidecar_coverage);
         }
-        let (plain, blob) = (source.to_owned(), suffixed(source, ".sending"));
+        // A name of its own: the same file may be on its way twice, and a file of the user's may have any name.
+        let suffix = format!(".{:016x}.sending", UnwrapErr(SysRng).next_u64());
+        let (plain, blob) = (source.to_owned(), suffixed(source, &suffix));
         let (cleared, made) = (Cleared(blob.clone()), blob.clone());
         let encrypted = blocking(move || {
-            wa_media::encrypt_stream(encryptor, File::open(plain)?, File::create(made)?, |_| {})
+            wa_media::encrypt_stream(encryptor, File::open(plain)?, File::create_new(made)?, |_| {})
         })
         .await?;
         let reference = self.upload(&blob, &encrypted.facts, server, progress).await?;
@@ -160,7 +184,12 @@ impl<C: StreamingClient> MediaTransfer<C> {
         let mut failures = 0;
         while !download.is_complete() {
             let before = download.bytes();
-            let Err(error) = self.part(download, blob, progress).await else { continue };
+            let error = match self.part(download, blob, progress).await {
+                Err(error) => error,
+                Ok(()) if download.is_complete() || download.bytes() > before => continue,
+                // A part without a byte in it is no progress, whatever its head says.
+                Ok(()) => HttpError::Interrupted.into(),
+            };
             failures = if download.bytes() > before { 1 } else { failures + 1 };
             if failures >= self.attempts || !is_temporary(&error) {
                 return Err(error);
@@ -296,9 +325,14 @@ fn is_temporary(error: &MediaTransferError) -> bool {
     match error {
         MediaTransferError::Transfer(error) => error.is_temporary(),
         MediaTransferError::Http(error) => error.fault() == wa_http::Fault::World,
-        MediaTransferError::Path(_) | MediaTransferError::File(_) => false,
+        MediaTransferError::Path(_) | MediaTransferError::File(_) | MediaTransferError::TooLong { .. } => {
+            false
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;
 
 /// Work on files, off the async threads.
 pub(crate) async fn blocking<T: Send + 'static>(
