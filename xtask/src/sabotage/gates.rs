@@ -61,9 +61,16 @@ pub(super) const GATES: &[Sabotage] = &[
     Sabotage {
         name: "session-not-written",
         file: CONVERSATION,
-        from: "self.draft.put(Key::peer(address), Row::Peer(Box::new(device.session)));",
-        to: "drop(device);",
+        from: "self.draft.put(key, Row::Peer(Box::new(device.session)));",
+        to: "drop((key, device));",
         tests: &[CRASH],
+    },
+    Sabotage {
+        name: "keys-not-written",
+        file: CONVERSATION,
+        from: "self.draft.set_until(Key::key_block(&key, id), block, self.keys_until);",
+        to: "drop((id, block));",
+        tests: &[MESSENGER],
     },
     Sabotage {
         name: "counters-not-written",
@@ -184,7 +191,7 @@ pub(super) const GATES: &[Sabotage] = &[
     Sabotage {
         name: "restored-chain-used",
         file: "crates/wa-chat/src/restoration.rs",
-        from: "                    session.archive_current();\n",
+        from: "                    session.receive_only();\n                    session.archive_current();\n",
         to: "",
         tests: &[PAIR],
     },
