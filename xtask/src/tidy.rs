@@ -8,6 +8,7 @@ mod documents;
 mod files;
 mod layers;
 mod manifest;
+mod modules;
 mod sockets;
 mod tree;
 mod violation;
@@ -45,8 +46,15 @@ pub(crate) fn tidy(args: &[String]) -> Result<(), Failure> {
 
 /// The rules that need nothing but the files.
 fn static_rules(tree: &Tree) -> Vec<Violation> {
-    let rules: [fn(&Tree) -> Vec<Violation>; 6] =
-        [sockets::check, layers::check, words::check, files::check, manifest::check, documents::check];
+    let rules: [fn(&Tree) -> Vec<Violation>; 7] = [
+        sockets::check,
+        layers::check,
+        words::check,
+        files::check,
+        manifest::check,
+        documents::check,
+        modules::check,
+    ];
     rules.iter().flat_map(|rule| rule(tree)).collect()
 }
 

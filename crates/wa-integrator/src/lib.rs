@@ -53,8 +53,8 @@
 //! [`Keyring`] says which key signs and which are published, [`KeyKeeper`] keeps it in a [`KeyStore`] and does what is
 //! due, [`Keys`] is what requests see of it. Without a store, [`Keys::fixed`] is one key for ever.
 
-mod error;
-mod http;
+use thiserror::Error;
+
 mod keys;
 mod media;
 mod operate;
@@ -64,8 +64,6 @@ mod store;
 mod tokens;
 mod value;
 
-pub use self::http::{AnswerBody, BodyError};
-pub use error::IntegratorError;
 pub use keys::{
     KeyEntry, KeyError, KeyKeeper, KeyRules, KeySet, KeyState, KeyStore, KeyTable, Keyring, KeyringError,
     Keys, KeysError, MasterKey, NEXT_KEYS, PUBLISHED_MAX, PublicKey, SigningKey, StoredKey, rs256,
@@ -92,7 +90,38 @@ pub use tokens::{
     AuthenticationError, Authenticator, Oidc, Principal, SharedSecret, Token, TokenError, TokenIssuer,
     TrustedProxy, UserStore,
 };
+pub use value::answers::{AnswerBody, BodyError};
 pub use value::{
     BaseUrl, BaseUrlError, ClientTrust, Clock, ClockError, PlainHost, PrivateFileError, StoreError,
     UserIdentifier, UserIdentifierError, date, private_file,
 };
+
+/// Why something of this crate could not be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum IntegratorError {
+    /// The base URL cannot be one; the configuration's fault.
+    #[error("the base url {0}")]
+    BaseUrl(#[from] BaseUrlError),
+    /// The signing key cannot be used.
+    #[error("the signing key {0}")]
+    Key(#[from] KeyError),
+    /// The keys cannot be read or kept.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// A file that holds a secret cannot be used; the configuration's or the file system's fault.
+    #[error(transparent)]
+    PrivateFile(#[from] PrivateFileError),
+    /// A token cannot be issued.
+    #[error("the token {0}")]
+    Token(#[from] TokenError),
+    /// The keyring refuses.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The store refuses.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A sink cannot be used; the configuration's fault.
+    #[error(transparent)]
+    Sink(#[from] SinkError),
+}

@@ -17,14 +17,14 @@ use tokio::time::Instant;
 use tower::Service;
 use wa_http_server::{RouteName, has_one_host};
 
-use crate::http::{
-    AnswerBody, BodyBroken, JSON, RequestBody, empty, explained, is_known, not_allowed, unavailable,
-};
 use crate::keys::Keys;
 use crate::media::{MediaHost, StorageReference};
 use crate::push::Push;
 use crate::tokens::{Authenticator, Issuing, KnownUsers, TokenIssuer, UserStore};
 use crate::value::Clock;
+use crate::value::answers::{
+    AnswerBody, BodyBroken, JSON, RequestBody, empty, explained, is_known, not_allowed, unavailable,
+};
 
 /// The third party's server without its sockets; cheap to clone.
 ///

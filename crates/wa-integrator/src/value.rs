@@ -1,5 +1,6 @@
 //! Small values that everything else is made of: names, times, files, trust, and what a store refuses.
 
+pub(crate) mod answers;
 mod base_url;
 mod clock;
 pub mod private_file;

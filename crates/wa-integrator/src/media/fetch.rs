@@ -11,9 +11,9 @@ use http_body::{Body, Frame, SizeHint};
 use super::blobs::BlobBody;
 use super::downloads::{Busy, Download};
 use super::host::{Hosting, client};
-use crate::http::{AnswerBody, BodyError, empty, insert, is_known, retry_later, unavailable};
 use crate::media::{ByteRange, Hosted, StorageReference};
 use crate::value::StoreError;
+use crate::value::answers::{AnswerBody, BodyError, empty, insert, is_known, retry_later, unavailable};
 
 /// How long somebody who asked for too much that is not there is told to wait, in seconds.
 const TOO_OFTEN_SECONDS: u64 = 60;

@@ -16,9 +16,9 @@ use wa_profile::MediaFetchAuth;
 use super::downloads::Downloads;
 use super::fetch;
 use super::upload::Reception;
-use crate::http::{AnswerBody, RequestBody, empty, not_allowed, unavailable};
 use crate::media::{Blobs, Findings, MediaQuota, MediaStore, Removal, StorageReference, Swept};
 use crate::tokens::Principal;
+use crate::value::answers::{AnswerBody, RequestBody, empty, not_allowed, unavailable};
 use crate::value::{Clock, StoreError, UserIdentifier};
 
 /// How often it is looked whether blobs that could not be used can be again.

@@ -14,10 +14,10 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::blobs::NewBlob;
 use super::host::Hosting;
-use crate::http::{RequestBody, empty, insert, json, retry_later};
 use crate::media::{Beginning, Begun, StorageReference};
 use crate::tokens::Principal;
 use crate::value::StoreError;
+use crate::value::answers::{RequestBody, empty, insert, json, retry_later};
 
 /// An upload that may begin: its head was read, and there is room.
 pub(super) struct Reception {
@@ -168,7 +168,7 @@ impl Refusal {
             Self::Quota(seconds) => retry_later(StatusCode::TOO_MANY_REQUESTS, seconds),
             Self::OtherDigest => empty(StatusCode::UNPROCESSABLE_ENTITY),
             Self::Paused => empty(StatusCode::REQUEST_TIMEOUT),
-            Self::Later => crate::http::unavailable(),
+            Self::Later => crate::value::answers::unavailable(),
         }
     }
 }

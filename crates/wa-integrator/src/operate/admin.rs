@@ -11,8 +11,8 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::Full;
 use tower::Service;
 
-use crate::http::{AnswerBody, JSON, empty, not_allowed};
 use crate::operate::Readiness;
+use crate::value::answers::{AnswerBody, JSON, empty, not_allowed};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";

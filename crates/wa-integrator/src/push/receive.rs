@@ -13,9 +13,9 @@ use tokio::sync::Semaphore;
 use wa_jwt::{KeyCache, RemoteRefusal, RemoteVerifier, TokenRefusal, TokenVerifier};
 
 use super::request::BODY_BYTES_MAX;
-use crate::http::{RequestBody, challenged, empty, not_allowed, retry_later, unavailable};
 use crate::push::{NewWakeUp, Outbox, OutboxStore, PushRequest, PushRequestError, Put};
 use crate::tokens::{AuthenticationError, bearer};
+use crate::value::answers::{RequestBody, challenged, empty, not_allowed, retry_later, unavailable};
 use crate::value::{BaseUrl, Clock, ForAll, PerName, UserIdentifier};
 
 /// Takes WhatsApp's pushes: verified, stored, answered, and only then delivered.

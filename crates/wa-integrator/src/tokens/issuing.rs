@@ -9,11 +9,11 @@ use http::{HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::Full;
 use tokio::sync::Semaphore;
 
-use crate::http::{challenged, empty, is_longer, json, not_allowed, retry_later, unavailable};
 use crate::keys::{Keys, SigningKey};
 use crate::tokens::{
     AuthenticationError, Authenticator, KnownUsers, Principal, Token, TokenError, TokenIssuer,
 };
+use crate::value::answers::{challenged, empty, is_longer, json, not_allowed, retry_later, unavailable};
 use crate::value::{Clock, PerName, StoreError, UserIdentifier};
 
 /// Recognises users, and issues their tokens.

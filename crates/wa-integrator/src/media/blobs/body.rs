@@ -11,7 +11,7 @@ use http_body::{Body, Frame, SizeHint};
 use object_store::GetResultPayload;
 use tokio::task::JoinHandle;
 
-use crate::http::BodyError;
+use crate::value::answers::BodyError;
 
 /// Exactly the bytes that were promised, or an error.
 pub(crate) struct BlobBody {

@@ -15,8 +15,8 @@ use wa_http::{HttpClient, HttpError};
 use zeroize::Zeroizing;
 
 use super::{Call, delivery_id};
-use crate::http::insert;
 use crate::push::{Delivery, PushSink, SinkError, WakeUp};
+use crate::value::answers::insert;
 use crate::value::{ClientTrust, Clock};
 
 /// Posts each wake-up to one URL and takes any 2xx for an answer.
