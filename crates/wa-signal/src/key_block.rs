@@ -258,7 +258,7 @@ mod tests {
 
     fn block(counters: &[u32]) -> KeyBlock {
         let mut block = KeyBlock::new(id(counters[0] / BLOCK));
-        counters.iter().for_each(|counter| block.insert(*counter, &[*counter as u8; 32]));
+        counters.iter().for_each(|counter| block.insert(*counter, &[counter.to_le_bytes()[0]; 32]));
         block
     }
 
@@ -272,7 +272,8 @@ mod tests {
             assert_eq!(protobuf.encode_to_vec(), form);
             let read = KeyBlock::decode(block.id, &stored).unwrap();
             let keys: Vec<_> = read.keys().map(|(counter, seed)| (counter, seed[0])).collect();
-            let expected: Vec<_> = counters.iter().map(|counter| (*counter, *counter as u8)).collect();
+            let expected: Vec<_> =
+                counters.iter().map(|counter| (*counter, counter.to_le_bytes()[0])).collect();
             assert_eq!(keys, expected);
         }
         assert!(block(&(0..64).collect::<Vec<_>>()).encode().len() <= MAX_BLOCK_BYTES);

@@ -50,12 +50,12 @@ impl ReceiverChain {
     pub(crate) fn find(
         &self,
         counter: u32,
-        id: KeyBlockId,
+        session: &PublicKey,
         blocks: &KeyBlocks,
         budget: &mut Budget,
         hmac: &mut Hmac,
     ) -> Result<(Zeroizing<[u8; 32]>, Step), DecryptError> {
-        let block = self.block_for(counter).map(|number| blocks.get(id.with_number(number)));
+        let block = self.block_for(counter).map(|number| blocks.get(self.id(session).with_number(number)));
         if counter < self.chain.index() {
             // No block: every key that was in it is used. A block without the key: this one is.
             let seed = block.transpose()?.and_then(|block| block.seed(counter));
@@ -68,14 +68,14 @@ impl ReceiverChain {
             None | Some(Err(DecryptError::KeysLost(_))) => None,
             Some(block) => Some(block?.clone()),
         };
-        self.walk(counter, id, begun, hmac)
+        self.walk(counter, session, begun, hmac)
     }
 
     /// Steps to message `counter` and past it, beside the chain.
     fn walk(
         &self,
         counter: u32,
-        id: KeyBlockId,
+        session: &PublicKey,
         begun: Option<KeyBlock>,
         hmac: &mut Hmac,
     ) -> Result<(Zeroizing<[u8; 32]>, Step), DecryptError> {
@@ -84,7 +84,7 @@ impl ReceiverChain {
             let index = chain.index();
             let seed = chain.advance(hmac).ok_or(DecryptError::Invalid)?;
             if blocks.last().is_none_or(|block| block.number() != index / BLOCK) {
-                blocks.push(KeyBlock::new(id.with_number(index / BLOCK)));
+                blocks.push(KeyBlock::new(self.id(session).with_number(index / BLOCK)));
             }
             if let Some(block) = blocks.last_mut() {
                 block.insert(index, &seed);
@@ -95,11 +95,17 @@ impl ReceiverChain {
     }
 
     /// Takes a step whose message has authenticated.
-    pub(crate) fn apply(&mut self, step: Step, id: KeyBlockId, blocks: &mut KeyBlocks, limits: SkipLimits) {
+    pub(crate) fn apply(
+        &mut self,
+        step: Step,
+        session: &PublicKey,
+        blocks: &mut KeyBlocks,
+        limits: SkipLimits,
+    ) {
         match step {
             Step::Skipped(counter) => {
                 let number = counter / BLOCK;
-                if blocks.remove(id.with_number(number), counter) {
+                if blocks.remove(self.id(session).with_number(number), counter) {
                     self.blocks.retain(|other| *other != number);
                 }
             }
@@ -112,19 +118,25 @@ impl ReceiverChain {
                     blocks.put(block);
                 }
                 while self.blocks.len() > limits.blocks_in_chain() {
-                    self.drop_oldest(id, blocks);
+                    self.drop_oldest(session, blocks);
                 }
             }
         }
     }
 
     /// Gives the keys of the oldest block up, unseen; says whether there was one.
-    pub(crate) fn drop_oldest(&mut self, id: KeyBlockId, blocks: &mut KeyBlocks) -> bool {
+    pub(crate) fn drop_oldest(&mut self, session: &PublicKey, blocks: &mut KeyBlocks) -> bool {
         if self.blocks.is_empty() {
             return false;
         }
-        blocks.delete(id.with_number(self.blocks.remove(0)));
+        let number = self.blocks.remove(0);
+        blocks.delete(self.id(session).with_number(number));
         true
+    }
+
+    /// The name of the chain's blocks in the session with this base key; a hash, so asked for only where there are blocks.
+    fn id(&self, session: &PublicKey) -> KeyBlockId {
+        KeyBlockId::of_chain(session, &self.ratchet)
     }
 }
 

@@ -205,15 +205,15 @@ impl Session {
         blocks: &mut KeyBlocks,
         budget: &mut Budget,
     ) -> Result<Vec<u8>, DecryptError> {
-        let id = KeyBlockId::of_chain(&self.base_key, &message.ratchet_key);
+        let session = self.base_key;
         let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
         let chain = self.receivers.get_mut(position).ok_or(DecryptError::Invalid)?;
         let mut hmac = Hmac::unkeyed();
         // Found beside the chain, applied once the message has authenticated: a forged one must neither move the chain nor
         // use up a skipped key (Double Ratchet §3.5).
-        let (seed, step) = chain.find(message.counter, id, blocks, budget, &mut hmac)?;
+        let (seed, step) = chain.find(message.counter, &session, blocks, budget, &mut hmac)?;
         let plaintext = open(&seed, &mut hmac, parties, message)?;
-        chain.apply(step, id, blocks, budget.limits);
+        chain.apply(step, &session, blocks, budget.limits);
         Ok(plaintext)
     }
 
@@ -228,18 +228,18 @@ impl Session {
         // The peer turns only when it has heard from us since the last turn: it has not, if we have no chain to send on.
         let sender = self.sender.as_ref().ok_or(DecryptError::Invalid)?;
         let theirs = message.ratchet_key;
-        let id = KeyBlockId::of_chain(&self.base_key, &theirs);
+        let session = self.base_key;
         // Our present ratchet key with their new one gives the chain that they send on (Double Ratchet §3.5, DHRatchet).
         let (root, receiving) = self.root.advance(&sender.ratchet, &theirs)?;
         let mut chain = ReceiverChain::new(theirs, receiving);
         let mut hmac = Hmac::unkeyed();
-        let (seed, step) = chain.find(message.counter, id, blocks, budget, &mut hmac)?;
+        let (seed, step) = chain.find(message.counter, &session, blocks, budget, &mut hmac)?;
         let parties = Parties { sender: &self.remote_identity, receiver: &self.local_identity };
         let plaintext = open(&seed, &mut hmac, parties, message)?;
 
         // Nothing of the session has changed up to here, and nothing can fail from here on. Our old private key goes: who
         // takes this state later cannot read what came before.
-        chain.apply(step, id, blocks, budget.limits);
+        chain.apply(step, &session, blocks, budget.limits);
         self.previous_counter = sender.chain.index().saturating_sub(1);
         self.root = root;
         self.sender = None;
@@ -247,8 +247,7 @@ impl Session {
         if self.receivers.len() == MAX_RECEIVER_CHAINS
             && let Some(mut oldest) = self.receivers.pop_front()
         {
-            let id = KeyBlockId::of_chain(&self.base_key, &oldest.ratchet);
-            while oldest.drop_oldest(id, blocks) {}
+            while oldest.drop_oldest(&session, blocks) {}
         }
         self.receivers.push_back(chain);
         Ok(plaintext)
@@ -273,11 +272,8 @@ impl Session {
 
     /// Gives the oldest block up; says whether there was one.
     pub(crate) fn drop_oldest_block(&mut self, blocks: &mut KeyBlocks) -> bool {
-        let base_key = self.base_key;
-        self.receivers.iter_mut().any(|chain| {
-            let id = KeyBlockId::of_chain(&base_key, &chain.ratchet);
-            chain.drop_oldest(id, blocks)
-        })
+        let session = self.base_key;
+        self.receivers.iter_mut().any(|chain| chain.drop_oldest(&session, blocks))
     }
 }
 
