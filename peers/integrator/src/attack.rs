@@ -73,8 +73,8 @@ const ADDRESSES: usize = 8;
 const HEAD: &[u8] = b"\x82\x86\x84\x41\x01a";
 
 /// How many bytes the file has that is downloaded, all of them 0, and its digest.
-const FILE: usize = 4 << 20;
-const FILE_DIGEST: &str = "sha-256=:u5+N9hR00l5x+gByIxjNOHOWyhc2YF4SSIIcwN49Ovg=:";
+const FILE: usize = 1 << 20;
+const FILE_DIGEST: &str = "sha-256=:MOFJVevxNSJm3C/4Bn5oEEYH51CrudOzZYK4r5Cfy1g=:";
 /// How many uploads one connection begins.
 const STREAMS: u32 = 50;
 
@@ -98,7 +98,7 @@ impl Attack {
             let (sent, batches, file) = (Arc::clone(sent), Arc::clone(&batches), Arc::clone(&file));
             attackers.spawn(async move {
                 loop {
-                    if matches!(self.kind, Kind::Download) && uploaded(&file, target).await.is_err() {
+                    if matches!(self.kind, Kind::Download) && uploaded(&file, target, &sent).await.is_err() {
                         return;
                     }
                     if let Ok(stream) = connect(number, target).await {
@@ -193,8 +193,9 @@ impl Attack {
 }
 
 /// Uploads the file, once for all; gives its name.
-async fn uploaded(file: &OnceCell<String>, target: SocketAddr) -> std::io::Result<()> {
+async fn uploaded(file: &OnceCell<String>, target: SocketAddr, sent: &AtomicU64) -> std::io::Result<()> {
     let upload = async {
+        sent.fetch_add(1, Ordering::Relaxed);
         let mut stream = connect(0, target).await?;
         let head = format!(
             "POST /media HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: {FILE}\r\ncontent-digest: \
