@@ -1,5 +1,7 @@
 //! Reader and writer have one set of limits: what one takes the other gives, at each boundary from both sides.
 
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
 use wa_binary::{DecodeErrorKind, EncodeError, EncodeOptions, Limits, Node, decode, encode};
 
 /// A node with so many attributes, in bytes: a list of 16 bits, the name, and one token twice for each.

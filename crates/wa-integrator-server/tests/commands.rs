@@ -1,7 +1,7 @@
 //! What the program does beside serving, and how it starts and ends where something is odd.
 
 #![cfg(unix)]
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 mod fixture {
     #[expect(dead_code, reason = "what other tests do with the program")]

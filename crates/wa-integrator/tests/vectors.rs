@@ -1,6 +1,6 @@
 //! Credentials and webhooks as another language makes and checks them: `vectors/make.py`, with Python's own library.
 
-#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+#![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use std::sync::{Arc, Mutex};
 

@@ -240,7 +240,7 @@ fn keys_that_the_store_lost_lose_their_messages_and_no_others() {
     assert!(bench.messenger.poll_event().is_some(), "unconfirmed");
     let told = bench.receive(late);
     let why = |event: &Event| match event {
-        Event::Undecryptable { why, .. } => Some(why.clone()),
+        Event::Undecryptable { why, .. } => Some(*why),
         _ => None,
     };
     let lost = told.first().and_then(why);
