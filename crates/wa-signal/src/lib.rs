@@ -37,7 +37,7 @@
 //! let message = PreKeyMessage::decode(sent.bytes)?;
 //! assert_eq!(message.signed_prekey_id, 22);
 //! let prekeys = Prekeys { signed: &signed_prekey, one_time: None };
-//! let received = to_alice.decrypt_prekey(&bob.key, prekeys, &message, &Trust::Any, &mut rng)?;
+//! let received = to_alice.decrypt_prekey(&bob.key, prekeys, &message, &Trust::Any)?;
 //! assert_eq!(received.plaintext, b"hello");
 //! # Ok(())
 //! # }
