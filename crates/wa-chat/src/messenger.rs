@@ -47,9 +47,6 @@ const MAX_QUEUED: usize = 256;
 /// Events or stanzas that may wait to be taken before logs are read on.
 const MAX_READY: usize = 256;
 
-/// Stanzas of the outbox that may be unacked on one connection before more are read.
-const MAX_UNACKED: usize = 1024;
-
 /// The store's side of a client, as a value.
 #[derive(Debug)]
 pub struct Messenger {
@@ -290,9 +287,10 @@ impl Messenger {
         self.accepted.pop_front()
     }
 
-    /// Whether rows of the outbox may be handed to the channel: it is not behind, and the server acks what it gets.
+    /// Whether rows of the outbox may be handed to the channel: it is not behind. How many are unacked is no reason to
+    /// wait: a server may never ack some of them, and those behind are to leave all the same.
     fn may_transmit(&self) -> bool {
-        self.transmits.len() < MAX_READY && self.unacked.len() < MAX_UNACKED
+        self.transmits.len() < MAX_READY
     }
 
     /// Whether more may be put in; otherwise run transactions and take out first.

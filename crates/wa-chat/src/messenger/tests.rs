@@ -258,3 +258,22 @@ fn a_new_identity_is_kept_and_told_once() {
     let changes = told.iter().filter(|event| matches!(event, Event::IdentityChanged { .. })).count();
     assert_eq!((told.len(), changes), (3, 1), "{told:?}");
 }
+
+#[test]
+fn what_the_server_never_acks_holds_up_nothing_behind_it() {
+    let mut bench = Bench::connected();
+    let peer = Jid::phone("14155551001").unwrap();
+    for number in 0..1200 {
+        let ids = vec![MessageId(format!("read-{number}"))];
+        bench.command(number, Command::Mark { from: peer.clone(), ids, mark: crate::Mark::Read });
+        bench.settle();
+    }
+    bench.command(
+        1200,
+        Command::Mark { from: peer, ids: vec![MessageId("last".into())], mark: crate::Mark::Read },
+    );
+    while let Some(transaction) = bench.messenger.poll_transaction() {
+        bench.commit(&transaction);
+    }
+    assert!(bench.messenger.poll_stanza().is_some(), "the last receipt leaves");
+}

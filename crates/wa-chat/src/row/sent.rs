@@ -10,6 +10,9 @@ const VERSION: u32 = 2;
 /// The number of a message that still waits for its session.
 pub(crate) const NOT_NUMBERED: u64 = u64::MAX;
 
+/// Where a message stands that is not in the outbox any more, if nobody knows where it was: behind every row.
+const GONE: u64 = NOT_NUMBERED - 1;
+
 /// A message that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Sent {
@@ -60,9 +63,11 @@ impl Sent {
     pub(super) fn read(form: record::Sent) -> Option<Self> {
         let mut sent = Self { number: form.number, content: form.content, devices: BTreeMap::new() };
         match (form.version, form.resent) {
-            // It was counted for all devices together, and most users have one.
+            // It was counted for all devices together, and most users have one. Where it waits to be sent again, it was
+            // in the outbox once: only a message that was never there waits for all devices.
             (1, Some(times)) if times > 0 => {
-                sent.devices.insert(0, Resent { times, number: form.number });
+                sent.number = sent.number.min(GONE);
+                sent.devices.insert(0, Resent { times, number: sent.number });
             }
             (1, Some(_)) => {}
             (VERSION, None) => {
@@ -94,6 +99,10 @@ mod tests {
         assert_eq!((sent.number, sent.content, sent.times(0), sent.times(7)), (4, 3, 2, 0));
         assert_eq!(Sent::read(sent.form()), Some(sent));
         assert_eq!(Sent::read(form(0)).unwrap().devices.len(), 0);
+        // One that waited to be sent again may be asked for once more; one that was never sent may not.
+        let waiting = |resent| Sent::read(record::Sent { number: NOT_NUMBERED, ..form(resent) }).unwrap();
+        assert!(!waiting(1).waits_for(0) && !waiting(1).waits_for(7));
+        assert!(waiting(0).waits_for(0) && waiting(0).waits_for(7));
         assert_eq!(Sent::read(record::Sent { version: 3, ..form(0) }), None);
     }
 }

@@ -21,10 +21,6 @@ struct Row {
 }
 
 impl Unacked {
-    pub(crate) fn len(&self) -> usize {
-        self.rows.len()
-    }
-
     /// A row was handed to the channel.
     pub(crate) fn insert(&mut self, number: u64, entry: &OutboxEntry) {
         let (peer, id, kind) = (entry.peer.clone(), entry.id.clone(), entry.kind);
@@ -113,6 +109,6 @@ mod tests {
         for number in 2..=4 {
             unacked.remove(number);
         }
-        assert_eq!((unacked.len(), unacked.numbers.len()), (0, 0));
+        assert_eq!((unacked.rows.len(), unacked.numbers.len()), (0, 0));
     }
 }
