@@ -197,6 +197,8 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
             }
             rows => {
                 self.stalled = false;
+                // An idle client holds no rows.
+                self.transaction = Arc::default();
                 Ok(self.client.handle_committed(self.now(), rows?, &mut self.rng)?)
             }
         }

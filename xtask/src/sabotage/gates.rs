@@ -103,7 +103,7 @@ pub(super) const GATES: &[Sabotage] = &[
     Sabotage {
         name: "identity-not-written",
         file: CONVERSATION,
-        from: "        self.draft.put(Key::identity(address), Row::Identity(identity));\n",
+        from: "            self.draft.put(Key::identity(address), Row::Identity(identity));\n",
         to: "",
         tests: &[MESSENGER],
     },

@@ -53,16 +53,18 @@ pub(crate) struct Conversation {
 #[derive(Debug, Default)]
 struct Device {
     session: SessionRecord,
-    /// Its newest identity.
+    /// Its newest identity, and whether that has a row.
     identity: Option<PublicKey>,
+    is_kept: bool,
 }
 
 impl Device {
     fn load(view: &View, address: &Jid) -> Result<Self, Stop> {
         let session = view.session(address)?;
         // The first programs kept identities in sessions alone.
-        let identity = view.identity(address)?.or_else(|| session.identity());
-        Ok(Self { session, identity })
+        let kept = view.identity(address)?;
+        let identity = kept.or_else(|| session.identity());
+        Ok(Self { session, identity, is_kept: kept.is_some() })
     }
 }
 
@@ -278,9 +280,11 @@ impl Conversation {
 
     /// Keeps the identity that a device has proved, and tells of one that is not the newest known.
     pub(crate) fn notice_identity(&mut self, address: &Jid, identity: PublicKey) {
-        let newest = &mut self.loaded.entry(address.clone()).or_default().identity;
-        let known = newest.replace(identity);
-        self.draft.put(Key::identity(address), Row::Identity(identity));
+        let device = self.loaded.entry(address.clone()).or_default();
+        let known = device.identity.replace(identity);
+        if known != Some(identity) || !std::mem::replace(&mut device.is_kept, true) {
+            self.draft.put(Key::identity(address), Row::Identity(identity));
+        }
         if known.is_some_and(|known| known != identity) {
             self.put_inbox(Vec::new(), InboxItem::Identity { key: Some(identity) });
         }
