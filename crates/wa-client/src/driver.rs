@@ -18,7 +18,7 @@ use crate::connector::Connector;
 use crate::line::{Happened, Line, Login, Wire};
 use crate::pending::{Pending, done};
 
-/// Events that wait for a slow application before no more is read for it.
+/// Events that the driver takes out of the client for a slow application; the others stay in the client.
 const MAX_EVENTS: usize = 256;
 
 /// How long making a connection may take.
