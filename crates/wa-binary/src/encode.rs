@@ -3,7 +3,7 @@
 mod bound;
 mod writer;
 
-use self::bound::{Left, node_bound};
+use self::bound::frame_bound;
 pub(crate) use self::writer::put_bytes;
 use self::writer::{SLACK, Writer, put_slice};
 use crate::error::EncodeError;
@@ -90,7 +90,7 @@ pub(crate) fn encode_after(
     node: &Node,
     options: &EncodeOptions,
 ) -> Result<Vec<u8>, EncodeError> {
-    let bound = head.len() + node_bound(node, 1, &mut Left::new())? + SLACK;
+    let bound = head.len() + frame_bound(node)? + SLACK;
     let mut out = Vec::with_capacity(bound);
     out.resize(bound, 0);
     let room = put_slice(&mut out, head);
@@ -207,9 +207,7 @@ mod tests {
         for packing in [Packing::Everything, Packing::JidsOnly, Packing::Nothing] {
             let options =
                 EncodeOptions::new().with_packing(packing).with_interop_suffix(InteropSuffix::Write);
-            assert!(
-                encode(&node, &options).unwrap().len() <= node_bound(&node, 1, &mut Left::new()).unwrap()
-            );
+            assert!(encode(&node, &options).unwrap().len() <= frame_bound(&node).unwrap());
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Seed §2.1.2: whether a node can be written, and how much room it takes.
+//! Whether a node can be written, and how much room it takes (overview §2.1.2).
 
 use crate::content::{Content, Value};
 use crate::error::EncodeError;
@@ -7,36 +7,13 @@ use crate::limits::Limits;
 use crate::node::Node;
 use crate::text::Str;
 
-/// What may still be written. A node that a reader with the default [`Limits`] would refuse is not written.
-pub(super) struct Left {
-    nodes: usize,
-    attrs: usize,
-}
-
-impl Left {
-    /// For a whole frame, whose root is one node.
-    pub(super) const fn new() -> Self {
-        let limits = Limits::new();
-        Self { nodes: limits.nodes - 1, attrs: limits.attrs }
-    }
-}
-
-/// Checks a node at this depth, the root's being 1, and bounds its encoded length.
-pub(super) fn node_bound(node: &Node, depth: usize, left: &mut Left) -> Result<usize, EncodeError> {
-    if depth > Limits::MAX_DEPTH {
-        return Err(EncodeError::TooDeep);
-    }
-    let name = LIST + name_bound(&node.tag)?;
-    let attrs = if node.attrs.is_empty() { 0 } else { attrs_bound(&node.attrs, left)? };
-    let content = match &node.content {
-        Content::Bytes(data) => checked(BINARY + data.len())?,
-        Content::Nodes(nodes) => nodes_bound(nodes, depth + 1, left)?,
-        Content::Empty => 0,
-        Content::Text(text) => checked(text.bound())?,
-        Content::Jid(jid) => jid_bound(jid)?,
-    };
-    Ok(name + attrs + content)
-}
+/// The longest bound of a frame whose nodes and attributes need not be counted: at its least size, one node too many or
+/// one attribute too many has a longer one. Stanzas stay below it, so that they are gone through once.
+const UNCOUNTED: usize = {
+    let nodes = Limits::new().nodes * (LIST + TOKEN);
+    let attrs = Limits::MAX_ATTRS * (TOKEN + TOKEN);
+    if nodes < attrs { nodes } else { attrs }
+};
 
 /// Most bytes before a list: its tag and length.
 const LIST: usize = 3;
@@ -47,13 +24,59 @@ const TOKEN: usize = 2;
 /// Most bytes of a JID without its user and the text of its server.
 const JID: usize = 32;
 
-fn nodes_bound(nodes: &[Node], depth: usize, left: &mut Left) -> Result<usize, EncodeError> {
+/// Checks a whole frame and bounds its encoded length.
+///
+/// What a reader with the default [`Limits`] would refuse is not written.
+pub(super) fn frame_bound(root: &Node) -> Result<usize, EncodeError> {
+    let bound = node_bound(root, 1)?;
+    if bound > UNCOUNTED {
+        let limits = Limits::new();
+        count(root, &mut Left { nodes: limits.nodes - 1, attrs: limits.attrs })?;
+    }
+    Ok(bound)
+}
+
+/// What may still be written.
+struct Left {
+    nodes: usize,
+    attrs: usize,
+}
+
+/// Takes what is below a node, and its attributes, off what is left. The node is known not to be too deep.
+fn count(node: &Node, left: &mut Left) -> Result<(), EncodeError> {
+    let attrs = node.attrs.len();
+    left.attrs = left.attrs.checked_sub(attrs).ok_or(EncodeError::TooManyAttrs)?;
+    if attrs > Limits::MAX_ATTRS {
+        return Err(EncodeError::TooManyAttrs);
+    }
+    let Content::Nodes(nodes) = &node.content else { return Ok(()) };
     left.nodes = left.nodes.checked_sub(nodes.len()).ok_or(EncodeError::TooManyNodes)?;
+    nodes.iter().try_for_each(|node| count(node, left))
+}
+
+/// Checks a node at this depth, the root's being 1, and bounds its encoded length.
+fn node_bound(node: &Node, depth: usize) -> Result<usize, EncodeError> {
+    if depth > Limits::MAX_DEPTH {
+        return Err(EncodeError::TooDeep);
+    }
+    let name = LIST + name_bound(&node.tag)?;
+    let attrs = if node.attrs.is_empty() { 0 } else { attrs_bound(&node.attrs)? };
+    let content = match &node.content {
+        Content::Bytes(data) => checked(BINARY + data.len())?,
+        Content::Nodes(nodes) => nodes_bound(nodes, depth + 1)?,
+        Content::Empty => 0,
+        Content::Text(text) => checked(text.bound())?,
+        Content::Jid(jid) => jid_bound(jid)?,
+    };
+    Ok(name + attrs + content)
+}
+
+fn nodes_bound(nodes: &[Node], depth: usize) -> Result<usize, EncodeError> {
     let mut bound = LIST;
     for node in nodes {
         bound += match leaf_bound(node) {
             Some(leaf) if depth <= Limits::MAX_DEPTH => leaf,
-            _ => node_bound(node, depth, left)?,
+            _ => node_bound(node, depth)?,
         };
     }
     Ok(bound)
@@ -71,11 +94,7 @@ fn leaf_bound(node: &Node) -> Option<usize> {
 }
 
 #[inline(never)]
-fn attrs_bound(attrs: &[(Str, Value)], left: &mut Left) -> Result<usize, EncodeError> {
-    if attrs.len() > Limits::MAX_ATTRS {
-        return Err(EncodeError::TooManyAttrs);
-    }
-    left.attrs = left.attrs.checked_sub(attrs.len()).ok_or(EncodeError::TooManyAttrs)?;
+fn attrs_bound(attrs: &[(Str, Value)]) -> Result<usize, EncodeError> {
     let mut bound = 0;
     for (name, value) in attrs {
         bound += name_bound(name)?;

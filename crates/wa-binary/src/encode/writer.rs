@@ -1,7 +1,7 @@
 //! Seed §2.1.2: writing lists and strings.
 //!
 //! Each function writes at the front of the room it is given and returns what is left of it: a position held in
-//! registers. There is room for all, see [`node_bound`](super::bound::node_bound).
+//! registers. There is room for all, see [`frame_bound`](super::bound::frame_bound).
 
 use super::{EncodeOptions, InteropSuffix, Packing};
 use crate::content::{Content, Value};
