@@ -29,6 +29,9 @@ pub use self::login::Login;
 const MALFORMED_WINDOW: u64 = 60;
 const MAX_MALFORMED: usize = 5;
 
+/// Bytes of the longest frame before the login stands: handshakes and answers to logins are short.
+const MAX_BEFORE_LOGIN: usize = 64 * 1024;
+
 /// Stanzas that wait for a slow connection before [`Channel::wants_stanzas`] says no.
 const MAX_QUEUED: usize = 64;
 
@@ -125,7 +128,7 @@ impl Channel {
         let setup = Setup { prologue, dialect, static_key: key };
         let mut channel = Self {
             state: State::Closed,
-            frames: FrameDecoder::new(MAX_FRAME),
+            frames: FrameDecoder::new(MAX_BEFORE_LOGIN),
             root,
             profile,
             keepalive: Keepalive::handshake(now),
@@ -318,8 +321,9 @@ impl Channel {
         match Stanza::try_from(node) {
             Ok(stanza) => self.handle_stanza(now, stanza),
             Err(malformed) => {
-                // 488: the negative ack for a stanza that could not be read.
-                if let Some(refusal) = Ack::refusing(&malformed.node, 488) {
+                // 488: the negative ack for a stanza that could not be read. Nobody is answered before the login.
+                let is_open = matches!(self.state, State::Open(_));
+                if let Some(refusal) = Ack::refusing(&malformed.node, 488).filter(|_| is_open) {
                     self.send(refusal.into());
                 }
                 self.malformed(now, malformed.error.into())
@@ -335,6 +339,16 @@ impl Channel {
             }
             Stanza::StreamError(error) => return Err(DisconnectReason::stream_error(&error)),
             Stanza::StreamEnd => return Err(DisconnectReason::StreamError(None)),
+            stanza if matches!(self.state, State::Open(_)) => self.handle_open(stanza),
+            // Before the login is decided the server has nothing else to say, and gets no answer.
+            _ => return self.malformed(now, StanzaError::WrongTag { expected: "success" }.into()),
+        }
+        Ok(())
+    }
+
+    /// A stanza after the login.
+    fn handle_open(&mut self, stanza: Stanza) {
+        match stanza {
             Stanza::Iq(iq) if iq.is_ping() || self.is_servers_ping(&iq) => self.send(iq.result().into()),
             Stanza::Iq(iq) if iq.is_request() => self.send(iq.refusal(IqError::not_implemented()).into()),
             Stanza::Iq(iq) if self.keepalive.is_answer(&iq) => {}
@@ -345,13 +359,8 @@ impl Channel {
                 }
                 self.events.push_back(ChannelEvent::Stanza(Box::new(Stanza::Other(node))));
             }
-            stanza if matches!(self.state, State::Open(_)) => {
-                self.events.push_back(ChannelEvent::Stanza(Box::new(stanza)));
-            }
-            // Before the login is decided the server has nothing to say.
-            _ => return self.malformed(now, StanzaError::WrongTag { expected: "success" }.into()),
+            stanza => self.events.push_back(ChannelEvent::Stanza(Box::new(stanza))),
         }
-        Ok(())
     }
 
     /// Whether it is a ping in the profile's namespace, beside those that are known.
@@ -364,6 +373,7 @@ impl Channel {
             && let State::Login(transport) = std::mem::replace(&mut self.state, State::Failed)
         {
             self.state = State::Open(transport);
+            self.frames.set_cap(MAX_FRAME);
             self.events.push_back(ChannelEvent::Open);
         }
     }

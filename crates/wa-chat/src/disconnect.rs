@@ -1,15 +1,16 @@
-//! Why a chat channel ended, and whether another attempt makes sense (seed §2; observed codes).
+//! Why a chat channel ended, and whether another attempt makes sense (overview §2; observed codes).
 
 use wa_binary::UnpackError;
 use wa_noise::{FrameError, HandshakeError, TransportError};
 use wa_profile::Failures;
-use wa_stanza::{Conflict, Failure, StreamCondition, StreamError};
+use wa_stanza::{Conflict, Failure, FailureReason, StreamCondition, StreamError};
 
 /// Why a channel ended. There is one for every end, and none without.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DisconnectReason {
-    /// The handshake failed; with [`HandshakeError::Certificate`] the server is not who it must be.
+    /// The handshake failed; with [`HandshakeError::Certificate`] the server is not who it must be
+    /// ([`is_impostor`](Self::is_impostor)).
     #[error("handshake failed: {0}")]
     Handshake(#[from] HandshakeError),
     /// The server refused the login.
@@ -18,12 +19,19 @@ pub enum DisconnectReason {
     /// Another connection of the same account took over.
     #[error("replaced by another connection of this account")]
     Replaced,
+    /// The account's device was removed: it is logged out for good. Enlist again.
+    #[error("logged out by the server")]
+    LoggedOut,
+    /// The server takes no connections at this address now, and says so before the handshake: connect again, to another of
+    /// its addresses if there is one.
+    #[error("server asks to connect elsewhere")]
+    GoAway,
     /// The server ended the stream, with this code if it gave one.
     #[error("stream ended by the server (code {0:?})")]
     StreamError(Option<u16>),
     /// The server's bytes are no frames. The stream cannot be trusted any more.
     #[error("broken frame: {0}")]
-    Frame(#[from] FrameError),
+    Frame(FrameError),
     /// A frame did not authenticate, or the channel has carried as many as it may.
     #[error("transport failed: {0}")]
     Transport(#[from] TransportError),
@@ -45,18 +53,35 @@ pub enum DisconnectReason {
 }
 
 /// Why the server refused a login.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Refusal {
     /// The token, or the static key that came with it: try once with a fresh token.
     #[error("token or key not accepted")]
     Token,
-    /// The account is gone, for instance after 30 days without a connection: enlist again (seed §5).
+    /// The account is gone, for instance after 30 days without a connection: enlist again (overview §5).
     #[error("not enlisted any more")]
     NotEnlisted,
-    /// The stated protocol version is too old (seed §6.3).
+    /// The stated protocol version is too old (overview §6.3).
     #[error("protocol version too old")]
-    VersionTooOld,
+    VersionTooOld {
+        /// Until when it is refused, in Unix seconds, if the server says so.
+        until: Option<u64>,
+    },
+    /// The account is banned: for a time, or for good.
+    #[error("account banned (code {code:?}, seconds: {seconds:?})")]
+    Banned {
+        /// The server's finer reason.
+        code: Option<u32>,
+        /// For how long from now; none if it does not say, or for good.
+        seconds: Option<u64>,
+    },
+    /// The account is locked.
+    #[error("account locked (violation: {violation:?})")]
+    Locked {
+        /// What was violated, in the server's word.
+        violation: Option<String>,
+    },
     /// Another reason, by its code.
     #[error("reason {0}")]
     Other(u16),
@@ -66,19 +91,30 @@ impl DisconnectReason {
     /// Whether connecting again cannot help until somebody changes something.
     pub fn is_terminal(&self) -> bool {
         match self {
-            Self::Refused(Refusal::Other(code)) => wa_stanza::FailureReason::from(*code).is_final(),
-            Self::Refused(_) | Self::Replaced | Self::Closed => true,
-            Self::Handshake(error) => matches!(error, HandshakeError::Certificate(_)),
+            Self::Refused(Refusal::Other(code)) => FailureReason::from(*code).is_final(),
+            Self::Refused(_) | Self::Replaced | Self::LoggedOut | Self::Closed => true,
             _ => false,
         }
     }
 
+    /// Whether the server is not who it must be, or its certificates or our clock are out of date. Whoever is in between
+    /// can bring this about once, so another attempt makes sense; if it stays so, a person must look.
+    pub fn is_impostor(&self) -> bool {
+        matches!(self, Self::Handshake(HandshakeError::Certificate(_)))
+    }
+
     pub(crate) fn refused(failure: &Failure, known: &Failures) -> Self {
         let code = failure.reason.code();
-        Self::Refused(match code {
+        Self::Refused(match failure.reason {
             _ if code == known.token_refused => Refusal::Token,
             _ if code == known.unenlisted => Refusal::NotEnlisted,
-            _ if code == known.version_too_old => Refusal::VersionTooOld,
+            _ if code == known.version_too_old => Refusal::VersionTooOld { until: failure.t },
+            FailureReason::TemporaryBan | FailureReason::Banned => {
+                Refusal::Banned { code: failure.code, seconds: failure.expire }
+            }
+            FailureReason::Locked => {
+                Refusal::Locked { violation: failure.violation_reason.as_ref().map(ToString::to_string) }
+            }
             _ => Refusal::Other(code),
         })
     }
@@ -86,7 +122,17 @@ impl DisconnectReason {
     pub(crate) fn stream_error(error: &StreamError) -> Self {
         match error.condition {
             Some(StreamCondition::Conflict(Conflict::Replaced)) => Self::Replaced,
+            Some(StreamCondition::Conflict(Conflict::DeviceRemoved)) => Self::LoggedOut,
             _ => Self::StreamError(error.code),
+        }
+    }
+}
+
+impl From<FrameError> for DisconnectReason {
+    fn from(error: FrameError) -> Self {
+        match error {
+            FrameError::GoAway => Self::GoAway,
+            error => Self::Frame(error),
         }
     }
 }

@@ -1,17 +1,23 @@
-//! Staying connected: a fresh token for each attempt, growing pauses, and the end when nothing can help (seed §2).
+//! Staying connected: a fresh token for each attempt, growing pauses, and the end when nothing can help (overview §2).
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::futures::OwnedNotified;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use wa_chat::{Backoff, DisconnectReason, Refusal};
 
 use crate::client::{ClientError, Connection, Request, connect};
 
 /// A connection that stood this long was a good one: the next pause is short again.
 const GOOD: Duration = Duration::from_secs(60);
+
+/// Who meets the wrong server so often in a row, and for so long, is told. Once is the Wi-Fi of a hotel, or a clock that is
+/// not set yet.
+const IMPOSTORS: u32 = 5;
+const IMPOSTURE: Duration = Duration::from_secs(600);
 
 /// Where tokens come from: the third party's own server, asked anew for each connection.
 pub trait TokenSource: Send + 'static {
@@ -51,11 +57,13 @@ async fn connect_again(requests: mpsc::Sender<Box<Request>>, mut tokens: impl To
     let mut rng = UnwrapErr(SysRng);
     let mut backoff = Backoff::default();
     let mut tokens_refused = 0;
+    let mut impostors = Impostors::default();
     loop {
         let mut at_once = false;
         match attempt(&requests, &mut tokens).await {
             Ended::After(reason, stood) => {
                 tokens_refused = 0;
+                impostors = Impostors::default();
                 if stood >= GOOD {
                     backoff.reset();
                 }
@@ -70,13 +78,41 @@ async fn connect_again(requests: mpsc::Sender<Box<Request>>, mut tokens: impl To
                 tokens_refused += 1;
                 at_once = true;
             }
-            Ended::Before(error) if is_terminal(&error) => return error,
+            Ended::Before(error) if is_terminal(&error) || impostors.are_all_there_is(&error) => {
+                return error;
+            }
             Ended::Before(_) | Ended::NoToken => {}
         }
         if !at_once {
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_pause(&mut rng)) => {}
                 () = requests.closed() => return ClientError::Ended,
+            }
+        }
+    }
+}
+
+/// Servers in a row whose certificates proved nothing.
+#[derive(Default)]
+struct Impostors {
+    count: u32,
+    since: Option<Instant>,
+}
+
+impl Impostors {
+    /// Counts an attempt that failed; whether there is no hope of meeting the right server.
+    fn are_all_there_is(&mut self, error: &ClientError) -> bool {
+        match error {
+            ClientError::Disconnected(reason) if reason.is_impostor() => {
+                self.count += 1;
+                let since = self.since.get_or_insert_with(Instant::now);
+                self.count >= IMPOSTORS && since.elapsed() >= IMPOSTURE
+            }
+            // Whoever could not be reached says nothing of the others.
+            ClientError::Unreachable(_) => false,
+            _ => {
+                *self = Self::default();
+                false
             }
         }
     }
@@ -91,7 +127,6 @@ enum Ended {
     After(DisconnectReason, Duration),
 }
 
-#[expect(clippy::disallowed_methods, reason = "how long a connection stood is measured where it is driven")]
 async fn attempt(requests: &mpsc::Sender<Box<Request>>, tokens: &mut impl TokenSource) -> Ended {
     let Ok(token) = tokens.token().await else { return Ended::NoToken };
     match connect(requests, token).await {

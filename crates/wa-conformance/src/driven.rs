@@ -25,6 +25,9 @@ use crate::pair::enlisting::{BASE, enlist, token_and_jwks};
 /// Longer than anything that a client waits for.
 const BOUND: Duration = Duration::from_secs(120);
 
+/// What spoils the certificates of the handshakes to come.
+const CERTIFICATE: &str = "certificate";
+
 /// How a server and a store behave.
 #[derive(Default)]
 struct Manners {
@@ -34,6 +37,8 @@ struct Manners {
     is_full: AtomicBool,
     /// Another process has taken the account over.
     is_fenced: AtomicBool,
+    /// Somebody else is at the server's address.
+    is_impostor: AtomicBool,
     /// How long a connection takes to be made.
     dial: Duration,
     dials: AtomicUsize,
@@ -114,6 +119,9 @@ impl Driven {
 async fn serve(mut world: World, mut accepted: mpsc::UnboundedReceiver<DuplexStream>, manners: Arc<Manners>) {
     while let Some(mut stream) = accepted.recv().await {
         let now = wa_sandbox::Clock::default().now();
+        let fault = if manners.is_impostor.load(Ordering::Relaxed) { "\"leaf_signature\"" } else { "null" };
+        let fault = format!("{{\"fault\":{fault}}}");
+        world.control(&wa_sandbox::Clock::default(), false, CERTIFICATE, fault.as_bytes()).unwrap();
         let id = world.connect(now);
         let mut buffer = vec![0; 1 << 16];
         while let Ok(length @ 1..) = stream.read(&mut buffer).await {
@@ -192,6 +200,32 @@ async fn a_disconnect_ends_staying_connected_wherever_it_is() {
         };
         let (ended, ()) = in_time("stay_connected", async { tokio::join!(staying, disconnecting) }).await;
         assert_eq!(ended, ClientError::Disconnected(DisconnectReason::Closed), "after {seconds} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_wrong_server_is_given_up_only_when_it_stays() {
+    for (minutes, stays) in [(9, false), (30, true)] {
+        let Driven { mut client, manners, token, .. } = Driven::new(Manners::default()).await;
+        manners.is_impostor.store(true, Ordering::Relaxed);
+        let staying = client.stay_connected(move || std::future::ready(Ok(token.clone())));
+        tokio::pin!(staying);
+        let begun = tokio::time::Instant::now();
+        let ended = tokio::time::timeout(Duration::from_secs(60 * minutes), &mut staying).await;
+        assert!(manners.dials.load(Ordering::Relaxed) >= 5, "it was tried");
+        if stays {
+            let Ok(ClientError::Disconnected(reason)) = ended else { panic!("{ended:?}") };
+            assert!(reason.is_impostor(), "{reason}");
+            assert!(begun.elapsed() >= Duration::from_secs(600), "{:?}", begun.elapsed());
+            continue;
+        }
+        assert!(ended.is_err(), "{ended:?}");
+        manners.is_impostor.store(false, Ordering::Relaxed);
+        let connected = async { while client.next_event().await != Some(Event::Connected) {} };
+        tokio::select! {
+            _ = &mut staying => panic!("it gave up"),
+            () = in_time("login", connected) => {}
+        }
     }
 }
 

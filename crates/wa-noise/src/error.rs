@@ -14,6 +14,10 @@ pub enum FrameError {
         /// Cap of the decoder, in bytes.
         cap: usize,
     },
+    /// The server says `GOA` where a frame's length belongs: it takes no more connections here. Nobody's fault; connect
+    /// again, to another of its addresses.
+    #[error("server asks to connect elsewhere")]
+    GoAway,
     /// The connection does not begin with the agreed prologue.
     #[error("connection begins with another prologue")]
     Prologue,

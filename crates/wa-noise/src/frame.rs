@@ -1,4 +1,4 @@
-//! Frames: a 3-byte big-endian length and a body; before the first, the prologue (observed).
+//! Frames: a 3-byte big-endian length and a body; before the first, the prologue; to be left alone, `GOA` (observed).
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -8,6 +8,8 @@ use crate::FrameError;
 pub const MAX_FRAME: usize = 0x00FF_FFFF;
 
 const HEADER: usize = 3;
+/// What a server writes in place of a length to be left alone, as a number; as a length it is above four megabytes.
+const GO_AWAY: usize = u32::from_be_bytes([0, b'G', b'O', b'A']) as usize;
 const EDGE: &[u8; 4] = b"ED\x00\x01";
 
 /// The body with its length in front, ready to send.
@@ -41,6 +43,14 @@ impl FrameDecoder {
         Self { buffer: BytesMut::new(), cap: cap.min(MAX_FRAME) }
     }
 
+    /// Refuses bodies longer than this from now on, in bytes (at most [`MAX_FRAME`]).
+    ///
+    /// Before a login nothing long is to be expected, and only there a server may ask to be left alone
+    /// ([`FrameError::GoAway`]): its three letters are known from a length by being over the cap.
+    pub fn set_cap(&mut self, cap: usize) {
+        self.cap = cap.min(MAX_FRAME);
+    }
+
     /// Takes bytes as they came from the stream.
     pub fn push(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
@@ -53,7 +63,10 @@ impl FrameDecoder {
         };
         let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         if length > self.cap {
-            return Err(FrameError::TooLong { length, cap: self.cap });
+            return Err(match length {
+                GO_AWAY => FrameError::GoAway,
+                _ => FrameError::TooLong { length, cap: self.cap },
+            });
         }
         if self.buffer.len() < HEADER + length {
             return Ok(None);
@@ -166,6 +179,20 @@ mod tests {
         let mut decoder = FrameDecoder::new(10);
         decoder.push(&[0, 0, 11]);
         assert_eq!(decoder.next_frame(), Err(FrameError::TooLong { length: 11, cap: 10 }));
+    }
+
+    #[test]
+    fn a_server_may_ask_to_be_left_alone_where_nothing_long_is_expected() {
+        let mut decoder = FrameDecoder::new(0xFFFF);
+        decoder.push(b"GO");
+        assert_eq!(decoder.next_frame(), Ok(None));
+        decoder.push(b"A");
+        assert_eq!(decoder.next_frame(), Err(FrameError::GoAway));
+        // After the login it is a length like any other.
+        decoder.set_cap(MAX_FRAME);
+        assert_eq!(decoder.next_frame(), Ok(None));
+        decoder.push(&vec![7; GO_AWAY]);
+        assert_eq!(decoder.next_frame().unwrap().unwrap().len(), 0x47_4F41);
     }
 
     #[test]

@@ -18,6 +18,8 @@ pub struct Success {
     pub lid: Option<Jid>,
     /// The account's name.
     pub display_name: Option<Str>,
+    /// The server's key for handshakes to come that are safe from quantum computers; not used yet (observed).
+    pub static_pq_key: Option<Str>,
 }
 
 /// `<failure>`: the login was refused, and the connection ends.
@@ -27,12 +29,22 @@ pub struct Failure {
     pub reason: FailureReason,
     /// The server's location.
     pub location: Option<Str>,
-    /// A finer reason, as for a ban.
+    /// A finer reason, with 402 and 406.
     pub code: Option<u32>,
-    /// How long it lasts, in seconds.
+    /// How long it lasts, in seconds, with 402.
     pub expire: Option<u64>,
     /// When to try again, in seconds.
     pub retry: Option<u64>,
+    /// Until when this version of the client is refused, in seconds since 1970, with 405 (observed).
+    pub t: Option<u64>,
+    /// What an appeal against a ban begins with, with 402 (observed).
+    pub appeal_token: Option<Str>,
+    /// The kind of violation, with 403 (observed).
+    pub vt: Option<Str>,
+    /// What was violated, with 403 (observed).
+    pub violation_reason: Option<Str>,
+    /// Whether the account is in the European Union, which has rules of its own for bans, with 403 (observed).
+    pub is_eu: Option<Str>,
     /// Words for a person.
     pub message: Option<Str>,
 }
@@ -61,6 +73,8 @@ pub enum FailureReason {
     CatInvalid,
     /// 415: no such account.
     NotFound,
+    /// 416: the account that this one came from violated the rules.
+    SourceViolation,
     /// 418: the client is not known.
     ClientUnknown,
     /// 500: the server failed.
@@ -113,6 +127,26 @@ pub enum Conflict {
     Other(Str),
 }
 
+impl Failure {
+    /// A refusal that says nothing but its reason.
+    #[must_use]
+    pub fn new(reason: impl Into<FailureReason>) -> Self {
+        Self {
+            reason: reason.into(),
+            location: None,
+            code: None,
+            expire: None,
+            retry: None,
+            t: None,
+            appeal_token: None,
+            vt: None,
+            violation_reason: None,
+            is_eu: None,
+            message: None,
+        }
+    }
+}
+
 impl FailureReason {
     /// The code on the wire.
     #[must_use]
@@ -123,10 +157,10 @@ impl FailureReason {
         }
     }
 
-    /// Whether trying again without a person's help is useless or harmful (401, 402, 403, 405, 406, 409).
+    /// Whether trying again without a person's help is useless or harmful (401, 402, 403, 405, 406, 409, 416).
     #[must_use]
     pub fn is_final(self) -> bool {
-        matches!(self.code(), 401 | 402 | 403 | 405 | 406 | 409)
+        matches!(self.code(), 401 | 402 | 403 | 405 | 406 | 409 | 416)
     }
 }
 
@@ -147,6 +181,7 @@ const REASONS: &[(u16, FailureReason)] = &[
     (413, FailureReason::CatExpired),
     (414, FailureReason::CatInvalid),
     (415, FailureReason::NotFound),
+    (416, FailureReason::SourceViolation),
     (418, FailureReason::ClientUnknown),
     (500, FailureReason::Internal),
     (501, FailureReason::Experimental),
@@ -164,6 +199,7 @@ impl TryFrom<&Node> for Success {
             creation: fields.number_opt("creation")?,
             lid: fields.jid_opt("lid")?,
             display_name: fields.text_opt("display_name"),
+            static_pq_key: fields.text_opt("static_pq_key"),
         })
     }
 }
@@ -176,6 +212,7 @@ impl From<Success> for Node {
             .with_attr_opt("creation", success.creation)
             .with_attr_opt("lid", success.lid)
             .with_attr_opt("display_name", success.display_name)
+            .with_attr_opt("static_pq_key", success.static_pq_key)
     }
 }
 
@@ -190,6 +227,11 @@ impl TryFrom<&Node> for Failure {
             code: fields.number_opt("code")?,
             expire: fields.number_opt("expire")?,
             retry: fields.number_opt("retry")?,
+            t: fields.number_opt("t")?,
+            appeal_token: fields.text_opt("appeal_token"),
+            vt: fields.text_opt("vt"),
+            violation_reason: fields.text_opt("violation_reason"),
+            is_eu: fields.text_opt("is_eu"),
             message: fields.text_opt("message"),
         })
     }
@@ -203,6 +245,11 @@ impl From<Failure> for Node {
             .with_attr_opt("code", failure.code)
             .with_attr_opt("expire", failure.expire)
             .with_attr_opt("retry", failure.retry)
+            .with_attr_opt("t", failure.t)
+            .with_attr_opt("appeal_token", failure.appeal_token)
+            .with_attr_opt("vt", failure.vt)
+            .with_attr_opt("violation_reason", failure.violation_reason)
+            .with_attr_opt("is_eu", failure.is_eu)
             .with_attr_opt("message", failure.message)
     }
 }
@@ -271,7 +318,7 @@ mod tests {
         assert_eq!(FailureReason::from(405), FailureReason::ClientOutdated);
         assert_eq!(FailureReason::from(419), FailureReason::Other(419));
         let last = (400..600).filter(|code| FailureReason::from(*code).is_final());
-        assert_eq!(last.collect::<Vec<_>>(), [401, 402, 403, 405, 406, 409]);
+        assert_eq!(last.collect::<Vec<_>>(), [401, 402, 403, 405, 406, 409, 416]);
     }
 
     #[test]

@@ -58,22 +58,47 @@ fn logins() {
             creation: Some(1_690_000_000),
             lid: Some(jid("100000012345678@lid")),
             display_name: Some("Joe".into()),
+            static_pq_key: None,
         },
     );
-    let failure =
-        |reason| Failure { reason, location: None, code: None, expire: None, retry: None, message: None };
+    golden(
+        "<success t='1700000000' location='frc' static_pq_key='c3RhdGlj'/>",
+        Success {
+            t: 1_700_000_000,
+            location: "frc".into(),
+            creation: None,
+            lid: None,
+            display_name: None,
+            static_pq_key: Some("c3RhdGlj".into()),
+        },
+    );
+    let failure = |reason: FailureReason| Failure::new(reason);
     golden("<failure reason='401'/>", failure(FailureReason::NotAuthorized));
     golden(
-        "<failure reason='405' location='frc'/>",
-        Failure { location: Some("frc".into()), ..failure(FailureReason::ClientOutdated) },
+        "<failure reason='405' location='frc' t='1900000000'/>",
+        Failure {
+            location: Some("frc".into()),
+            t: Some(1_900_000_000),
+            ..failure(FailureReason::ClientOutdated)
+        },
     );
     golden(
-        "<failure reason='402' location='frc' code='101' expire='3600'/>",
+        "<failure reason='402' location='frc' code='101' expire='3600' appeal_token='abc'/>",
         Failure {
             location: Some("frc".into()),
             code: Some(101),
             expire: Some(3600),
+            appeal_token: Some("abc".into()),
             ..failure(FailureReason::TemporaryBan)
+        },
+    );
+    golden(
+        "<failure reason='403' vt='2' violation_reason='spam' is_eu='true'/>",
+        Failure {
+            vt: Some("2".into()),
+            violation_reason: Some("spam".into()),
+            is_eu: Some("true".into()),
+            ..failure(FailureReason::Locked)
         },
     );
     golden(

@@ -113,7 +113,7 @@ async fn old_login(environment: &Environment) -> Result<(), Failure> {
     if environment.profile().chat.login.version == VersionAtLogin::Omitted {
         return expect("login, which says no version", refused, Ok(()));
     }
-    let reason = DisconnectReason::Refused(Refusal::VersionTooOld);
+    let reason = DisconnectReason::Refused(Refusal::VersionTooOld { until: None });
     ensure("that is terminal", reason.is_terminal())?;
     expect("login", refused, Err(ClientError::Disconnected(reason)))
 }

@@ -1,0 +1,184 @@
+//! A channel and a server of this test's own, above the handshake: what may be said before the login stands, and how it ends.
+
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use wa_binary::{EncodeOptions, Limits, Node};
+use wa_chat::{Channel, ChannelEvent, DisconnectReason, Login, Now, Refusal};
+use wa_keys::PrivateKey;
+use wa_noise::{
+    CertificateAuthority, Dialect, FrameDecoder, Hello, MAX_FRAME, Setup, Transport, TrustRoot, Validity,
+};
+use wa_profile::{NoiseDialect, Profile};
+
+const NOW: Now = Now { unix: 1_800_000_000, tick: Duration::ZERO };
+
+/// A channel whose handshake is done and whose login is awaited, and the server's end of it.
+struct Line {
+    rng: StdRng,
+    channel: Channel,
+    frames: FrameDecoder,
+    server: Transport,
+}
+
+impl Line {
+    fn new() -> Self {
+        let mut rng = StdRng::seed_from_u64(1);
+        let profile = Profile::reference_offer_1_0_3();
+        let authority = CertificateAuthority::generate(&mut rng);
+        let dialect = match profile.chat.dialect {
+            NoiseDialect::Strict => Dialect::Strict,
+            _ => Dialect::WhatsApp,
+        };
+        let prologue = Bytes::copy_from_slice(&profile.chat.prologue);
+        let setup = Setup { prologue, dialect, static_key: PrivateKey::generate(&mut rng) };
+        let validity = Validity { not_before: NOW.unix - 60, not_after: NOW.unix + 60 };
+        let chain = authority.issue(&setup.static_key.public_key(), validity, &mut rng);
+        let root = authority.root();
+        let mut channel = dial(root, &profile, &mut rng);
+        let mut frames = FrameDecoder::new(MAX_FRAME);
+        while let Some(bytes) = channel.poll_transmit() {
+            frames.push(&bytes);
+        }
+        frames.next_intro(&setup.prologue).unwrap().unwrap();
+        let hello = frames.next_frame().unwrap().unwrap().freeze();
+        let Hello::Full(hello) = Hello::read(&setup, hello, &mut rng).unwrap() else { unreachable!() };
+        let (finish, reply) = hello.send(&prost::Message::encode_to_vec(&chain)).unwrap();
+        channel.handle_bytes(NOW, &wa_noise::frame(&reply).unwrap(), &mut rng);
+        frames.push(&channel.poll_transmit().unwrap());
+        let finished = frames.next_frame().unwrap().unwrap().freeze();
+        let (server, _) = finish.read_client_finish(finished).unwrap();
+        assert!(matches!(channel.poll_event(), Some(ChannelEvent::Server(_))));
+        Self { rng, channel, frames, server }
+    }
+
+    /// The server says something.
+    fn say(&mut self, xml: &str) {
+        let node: Node = xml.parse().unwrap();
+        let packed = wa_binary::pack(&node, &EncodeOptions::new()).unwrap();
+        let mut body = BytesMut::from(packed.as_slice());
+        self.server.sealer.seal(&mut body).unwrap();
+        self.channel.handle_bytes(NOW, &wa_noise::frame(&body).unwrap(), &mut self.rng);
+    }
+
+    /// What the channel answers.
+    fn answers(&mut self) -> Vec<Node> {
+        while let Some(bytes) = self.channel.poll_transmit() {
+            self.frames.push(&bytes);
+        }
+        let mut nodes = Vec::new();
+        while let Some(mut frame) = self.frames.next_frame().unwrap() {
+            self.server.opener.open(&mut frame).unwrap();
+            let body = wa_binary::unpack(frame.freeze(), &Limits::new()).unwrap();
+            nodes.push(wa_binary::decode(&body, &Limits::new()).unwrap());
+        }
+        nodes
+    }
+
+    /// Why the channel ended, if it did.
+    fn end(&mut self) -> Option<DisconnectReason> {
+        std::iter::from_fn(|| self.channel.poll_event()).find_map(|event| match event {
+            ChannelEvent::Closed(reason) => Some(reason),
+            _ => None,
+        })
+    }
+}
+
+fn dial(root: TrustRoot, profile: &Profile, rng: &mut StdRng) -> Channel {
+    let key = PrivateKey::generate(rng);
+    Channel::connect(key, Login::new(7, "token"), root, None, profile.clone(), NOW, rng)
+}
+
+const SUCCESS: &str = "<success t='1800000000' location='frc'/>";
+
+#[test]
+fn before_the_login_stands_nothing_but_its_outcome_is_taken_or_answered() {
+    for xml in [
+        "<iq id='1' type='get' xmlns='urn:xmpp:ping' from='s.whatsapp.net'/>",
+        "<iq id='1' type='get' xmlns='w:other' from='s.whatsapp.net'/>",
+        "<call id='1' from='4915551234@s.whatsapp.net'><offer/></call>",
+        "<message id='1' from='4915551234@s.whatsapp.net' type='text' t='1'><enc v='2' type='msg'/></message>",
+        "<notification id='1' from='s.whatsapp.net'/>",
+        "<unheard-of/>",
+    ] {
+        let mut line = Line::new();
+        line.say(xml);
+        assert!(matches!(line.channel.poll_event(), Some(ChannelEvent::Malformed(_))), "{xml}");
+        assert_eq!(line.answers(), [], "{xml}");
+        assert_eq!(line.channel.poll_event(), None, "{xml}");
+        // It is passed over; the login goes on.
+        line.say(SUCCESS);
+        assert_eq!(line.channel.poll_event(), Some(ChannelEvent::Open), "{xml}");
+        line.say("<iq id='2' type='get' xmlns='urn:xmpp:ping' from='s.whatsapp.net'/>");
+        assert_eq!(line.answers().len(), 1, "{xml}");
+    }
+}
+
+#[test]
+fn before_the_login_stands_no_long_frame_is_waited_for() {
+    let mut line = Line::new();
+    line.channel.handle_bytes(NOW, &[1, 0, 1], &mut line.rng);
+    assert!(matches!(line.end(), Some(DisconnectReason::Frame(_))));
+    let mut line = Line::new();
+    line.say(SUCCESS);
+    line.channel.handle_bytes(NOW, &[1, 0, 1], &mut line.rng);
+    assert_eq!(line.end(), None);
+}
+
+#[test]
+fn a_server_that_says_go_away_is_left_and_may_be_tried_again() {
+    let profile = Profile::overview();
+    let mut rng = StdRng::seed_from_u64(2);
+    let root = TrustRoot::new(PrivateKey::generate(&mut rng).public_key());
+    let mut channel = dial(root, &profile, &mut rng);
+    channel.handle_bytes(NOW, b"GO", &mut rng);
+    assert_eq!(channel.poll_event(), None);
+    channel.handle_bytes(NOW, b"A", &mut rng);
+    let reason = DisconnectReason::GoAway;
+    assert!(!reason.is_terminal());
+    assert_eq!(channel.poll_event(), Some(ChannelEvent::Closed(reason)));
+}
+
+#[test]
+fn refusals_and_ends_say_what_they_are() {
+    let locked = |violation: &str| Refusal::Locked { violation: Some(violation.to_owned()) };
+    for (xml, reason, is_terminal) in [
+        (
+            "<failure reason='402' code='101' expire='3600' appeal_token='x'/>",
+            DisconnectReason::Refused(Refusal::Banned { code: Some(101), seconds: Some(3600) }),
+            true,
+        ),
+        (
+            "<failure reason='403' vt='1' violation_reason='spam' is_eu='true'/>",
+            DisconnectReason::Refused(locked("spam")),
+            true,
+        ),
+        (
+            "<failure reason='405' t='1900000000'/>",
+            DisconnectReason::Refused(Refusal::VersionTooOld { until: Some(1_900_000_000) }),
+            true,
+        ),
+        (
+            "<failure reason='406' code='3'/>",
+            DisconnectReason::Refused(Refusal::Banned { code: Some(3), seconds: None }),
+            true,
+        ),
+        ("<failure reason='416'/>", DisconnectReason::Refused(Refusal::Other(416)), true),
+        ("<failure reason='503'/>", DisconnectReason::Refused(Refusal::Other(503)), false),
+        (
+            "<stream:error code='401'><conflict type='device_removed'/></stream:error>",
+            DisconnectReason::LoggedOut,
+            true,
+        ),
+        ("<stream:error code='515'/>", DisconnectReason::StreamError(Some(515)), false),
+    ] {
+        let mut line = Line::new();
+        line.say(xml);
+        assert_eq!(reason.is_terminal(), is_terminal, "{xml}");
+        assert_eq!(line.end(), Some(reason), "{xml}");
+    }
+}
