@@ -153,6 +153,7 @@ impl Content {
     }
 
     fn of(message: content::Message) -> Option<Self> {
+        let message = unwrapped(message);
         if let Some(edited) = message.edited_message.and_then(|wrapped| wrapped.message) {
             return Self::of_protocol(*edited.protocol_message?);
         }
@@ -214,6 +215,21 @@ impl Content {
             _ => None,
         };
         Envelope { kind, edit, media_type, hide_failure }
+    }
+}
+
+/// The message inside messages that only say how it is to be shown: to disappear after a time, or to be seen once
+/// (observed). protobuf bounds how many there are.
+fn unwrapped(mut message: content::Message) -> content::Message {
+    loop {
+        let wrapper = message.ephemeral_message.take();
+        let wrapper = wrapper.or_else(|| message.view_once_message.take());
+        let wrapper = wrapper.or_else(|| message.view_once_message_v2.take());
+        let wrapper = wrapper.or_else(|| message.view_once_message_v2_extension.take());
+        match wrapper.and_then(|wrapper| wrapper.message) {
+            Some(inner) => message = *inner,
+            None => return message,
+        }
     }
 }
 

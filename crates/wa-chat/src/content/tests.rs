@@ -170,6 +170,24 @@ fn a_document_with_a_caption_may_be_wrapped() {
 }
 
 #[test]
+fn what_disappears_or_is_seen_once_is_read_like_any_other() {
+    let text = field(1, b"hello");
+    for wrapper in [37, 40, 55, 59] {
+        let wrapped = field(wrapper, &field(1, &text));
+        assert_eq!(Content::decode(wrapped.clone().into()), Content::text("hello"), "{wrapper}");
+        let twice = field(40, &field(1, &wrapped));
+        assert_eq!(Content::decode(twice.into()), Content::text("hello"), "{wrapper}");
+        // Around nothing it is not read, and kept.
+        let empty = Bytes::from(field(wrapper, b""));
+        assert_eq!(Content::decode(empty.clone()), Content::Unknown(empty), "{wrapper}");
+    }
+    // What is edited may disappear, too.
+    let edit = [field(1, &key(true)), number(2, 14), field(14, &text)].concat();
+    let edit = field(40, &field(1, &field(58, &field(1, &field(12, &edit)))));
+    assert_eq!(Content::decode(edit.into()), Content::Edit { id: id("3EB0"), text: "hello".into() });
+}
+
+#[test]
 fn unknown_content_is_kept() {
     for bytes in [&[0x2A, 0x02, 0x0A, 0x00][..], b"\xFF", b"", &field(46, b"")] {
         let bytes = Bytes::copy_from_slice(bytes);

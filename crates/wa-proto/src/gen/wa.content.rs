@@ -17,12 +17,20 @@ pub struct Message {
     pub protocol_message: ::core::option::Option<::prost::alloc::boxed::Box<ProtocolMessage>>,
     #[prost(message, optional, boxed, tag = "26")]
     pub sticker_message: ::core::option::Option<::prost::alloc::boxed::Box<StickerMessage>>,
+    #[prost(message, optional, boxed, tag = "37")]
+    pub view_once_message: ::core::option::Option<::prost::alloc::boxed::Box<FutureProofMessage>>,
+    #[prost(message, optional, boxed, tag = "40")]
+    pub ephemeral_message: ::core::option::Option<::prost::alloc::boxed::Box<FutureProofMessage>>,
     #[prost(message, optional, tag = "46")]
     pub reaction_message: ::core::option::Option<ReactionMessage>,
     #[prost(message, optional, boxed, tag = "53")]
     pub document_with_caption_message: ::core::option::Option<::prost::alloc::boxed::Box<FutureProofMessage>>,
+    #[prost(message, optional, boxed, tag = "55")]
+    pub view_once_message_v2: ::core::option::Option<::prost::alloc::boxed::Box<FutureProofMessage>>,
     #[prost(message, optional, boxed, tag = "58")]
     pub edited_message: ::core::option::Option<::prost::alloc::boxed::Box<FutureProofMessage>>,
+    #[prost(message, optional, boxed, tag = "59")]
+    pub view_once_message_v2_extension: ::core::option::Option<::prost::alloc::boxed::Box<FutureProofMessage>>,
 }
 /// A message around a message.
 #[derive(Clone, PartialEq, ::prost::Message)]
