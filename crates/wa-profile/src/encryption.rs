@@ -24,6 +24,10 @@ pub struct Encryption {
     /// Observed: one client pads 1 to 15, another 1 to 16. A receiver accepts 1 to 255.
     #[cfg_attr(feature = "file", serde(with = "crate::file::numbers"))]
     pub padding: RangeInclusive<u8>,
+    /// How many messages of a chain may be missing before one that arrives; later ones are refused.
+    ///
+    /// Observed: WhatsApp's own clients take 20,000, a number that their server may change.
+    pub forward_jump: u32,
     /// Which of a WhatsApp user's devices a message is encrypted to.
     pub recipient_devices: RecipientDevices,
 }
@@ -82,6 +86,7 @@ impl Default for Encryption {
             one_time_prekeys: OneTimePrekeys::default(),
             signed_prekey: SignedPrekey::default(),
             padding: 1..=15,
+            forward_jump: 20_000,
             recipient_devices: RecipientDevices::PrimaryAndListed,
         }
     }

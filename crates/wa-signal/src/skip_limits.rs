@@ -18,8 +18,8 @@ pub struct SkipLimits {
     pub keys_in_record: u32,
 }
 
-/// Messages that may be missing before one that arrives: what WhatsApp's own clients allow.
-pub const MAX_FORWARD_JUMP: u32 = 2_000;
+/// Messages that may be missing before one that arrives: what WhatsApp's own clients allow (observed).
+pub const MAX_FORWARD_JUMP: u32 = 20_000;
 
 /// Steps of chains that one message may cost, over all sessions.
 pub const MAX_STEPS: u32 = 25_000;
@@ -37,6 +37,13 @@ impl Default for SkipLimits {
 }
 
 impl SkipLimits {
+    /// With another number of messages that may be missing. More than [`steps`](Self::steps) allows is never reached.
+    #[must_use]
+    pub const fn with_forward_jump(mut self, messages: u32) -> Self {
+        self.forward_jump = messages;
+        self
+    }
+
     /// Blocks that a record keeps.
     pub(crate) fn blocks_in_record(self) -> usize {
         ((self.keys_in_record / BLOCK) as usize).clamp(1, MAX_BLOCKS)

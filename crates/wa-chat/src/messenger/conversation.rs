@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wa_binary::Jid;
 use wa_keys::PublicKey;
 use wa_profile::RecipientDevices;
-use wa_signal::{Ciphertext, Kind, SessionRecord};
+use wa_signal::{Ciphertext, Kind, SessionRecord, SkipLimits};
 use wa_stanza::{Enc, EncKind};
 
 use crate::content::{Envelope, pad};
@@ -59,8 +59,10 @@ struct Device {
 }
 
 impl Device {
-    fn load(view: &View, address: &Jid) -> Result<Self, Stop> {
-        let session = view.session(address)?;
+    fn load(step: &Step<'_>, address: &Jid) -> Result<Self, Stop> {
+        let view = step.view;
+        let limits = SkipLimits::default().with_forward_jump(step.profile.encryption.forward_jump);
+        let session = view.session(address)?.with_limits(limits);
         // The first programs kept identities in sessions alone.
         let kept = view.identity(address)?;
         let identity = kept.or_else(|| session.identity());
@@ -87,7 +89,7 @@ impl Conversation {
         }
         let own = [Key::account(), Key::counters()];
         view.need(own.into_iter().chain(addresses.iter().flat_map(keys_of)))?;
-        let device = |address: Jid| Ok((address.clone(), Device::load(view, &address)?));
+        let device = |address: Jid| Ok((address.clone(), Device::load(step, &address)?));
         Ok(Self {
             loaded: addresses.into_iter().map(device).collect::<Result<_, Stop>>()?,
             counters: view.counters()?,
@@ -154,7 +156,7 @@ impl Conversation {
     /// Messages go to these devices from now on; their sessions must be loaded.
     pub(crate) fn set_devices(&mut self, step: &Step<'_>, devices: Devices) -> Result<(), Stop> {
         for address in addresses(&self.user, Some(&devices)) {
-            let device = Device::load(step.view, &address)?;
+            let device = Device::load(step, &address)?;
             self.loaded.entry(address).or_insert(device);
         }
         self.draft.put(Key::devices(&self.user), Row::Devices(devices.clone()));

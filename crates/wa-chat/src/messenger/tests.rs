@@ -249,6 +249,22 @@ fn keys_that_the_store_lost_lose_their_messages_and_no_others() {
 }
 
 #[test]
+fn how_far_a_message_may_be_ahead_is_the_profiles() {
+    for (forward_jump, is_read) in [(19, false), (20, true)] {
+        let mut bench = Bench::connected();
+        let mut profile = Profile::reference_offer_1_0_3();
+        profile.encryption.forward_jump = forward_jump;
+        bench.messenger = Messenger::open(profile);
+        bench.settle();
+        let mut peer = Peer::new(2);
+        let texts: Vec<Node> = (0..22).map(|_| peer.text()).collect();
+        assert!(is_text(&bench.receive(texts[0].clone())));
+        let told = bench.receive(texts[21].clone());
+        assert_eq!(is_text(&told), is_read, "{forward_jump}: {told:?}");
+    }
+}
+
+#[test]
 fn a_new_identity_is_kept_and_told_once() {
     let (mut bench, mut told) = (Bench::connected(), Vec::new());
     for mut peer in [Peer::new(100), Peer::new(200)] {

@@ -76,6 +76,11 @@ const RULES: &[Rule] = &[
         message: "padding is 1 to 255 bytes, the least before the most",
         holds: |it| *it.encryption.padding.start() > 0 && !it.encryption.padding.is_empty(),
     },
+    Rule {
+        key: "encryption.forward_jump",
+        message: "at most 24,999 messages may be missing: one message costs no more steps than that",
+        holds: |it| it.encryption.forward_jump < 25_000,
+    },
     Rule { key: "media.whatsapp_origin", message: URL, holds: |it| is_url(&it.media.whatsapp_origin) },
     Rule {
         key: "media.interop_direct_path",
@@ -125,6 +130,7 @@ mod tests {
             ("encryption.one_time_prekeys.refill_at", "[encryption.one_time_prekeys]\nrefill_at = 100"),
             ("encryption.signed_prekey.keep", "[encryption.signed_prekey]\nkeep = \"7d\""),
             ("encryption.padding", "[encryption]\npadding = [0, 15]"),
+            ("encryption.forward_jump", "[encryption]\nforward_jump = 25000"),
             ("media.whatsapp_origin", "[media]\nwhatsapp_origin = \"https://\""),
             ("media.interop_direct_path", "[media]\ninterop_direct_path = \"/{integrator}/\""),
             ("push.lifetime_max", "[push]\nlifetime_max = \"0h\""),
