@@ -33,6 +33,12 @@ pub enum NotificationContent {
         /// The number.
         value: u32,
     },
+    /// Type `encrypt`: so many one-time prekeys that quantum computers do not break are left, and nothing is said of the
+    /// others. Nothing need be done by who uploads none (observed).
+    PostQuantumPrekeysLeft {
+        /// The number.
+        value: u32,
+    },
     /// Type `encrypt`: the sender's identity key changed.
     IdentityChanged,
     /// Everything else.
@@ -44,6 +50,9 @@ impl NotificationContent {
         if kind == ENCRYPT {
             if let Some(count) = fields.child_opt("count") {
                 return Ok(Self::PrekeysLeft { value: count.number("value")? });
+            }
+            if let Some(count) = fields.child_opt("pq_count") {
+                return Ok(Self::PostQuantumPrekeysLeft { value: count.number("value")? });
             }
             if fields.child_opt("identity").is_some() {
                 return Ok(Self::IdentityChanged);
@@ -83,6 +92,9 @@ impl From<Notification> for Node {
         match notification.content {
             NotificationContent::PrekeysLeft { value } => {
                 node.with_child(Self::new("count").with_attr("value", value))
+            }
+            NotificationContent::PostQuantumPrekeysLeft { value } => {
+                node.with_child(Self::new("pq_count").with_attr("value", value))
             }
             NotificationContent::IdentityChanged => node.with_child(Self::new("identity")),
             NotificationContent::Other(content) => node.with_content(content),

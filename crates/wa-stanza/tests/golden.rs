@@ -318,6 +318,14 @@ fn notifications() {
         notification("encrypt", NotificationContent::PrekeysLeft { value: 4 }),
     );
     golden(
+        "<notification from='s.whatsapp.net' id='9' type='encrypt' t='1700000000'><pq_count value='4'/></notification>",
+        notification("encrypt", NotificationContent::PostQuantumPrekeysLeft { value: 4 }),
+    );
+    let both = "<notification from='s.whatsapp.net' id='9' type='encrypt' t='1700000000'>\
+                <pq_count value='1'/><count value='4'/></notification>";
+    let read = Notification::try_from(&both.parse::<Node>().unwrap()).unwrap();
+    assert_eq!(read.content, NotificationContent::PrekeysLeft { value: 4 });
+    golden(
         "<notification from='1-5@interop' id='9' type='encrypt' t='1700000000' offline='2'><identity/></notification>",
         Notification {
             from: jid("1-5@interop"),

@@ -100,7 +100,13 @@ fn fetch() {
 #[test]
 fn fetched() {
     let phone = Jid::phone("14155551001").unwrap();
-    let bundle = Bundle { registration: 300, identity: [0x11; 32], one_time: Some(key1()), signed: skey() };
+    let bundle = Bundle {
+        registration: 300,
+        identity: [0x11; 32],
+        one_time: Some(key1()),
+        signed: skey(),
+        post_quantum: false,
+    };
     let bundles = PrekeyBundles {
         users: vec![
             FetchedUser { jid: phone.clone(), bundle: Ok(bundle) },
@@ -117,6 +123,21 @@ fn fetched() {
     let answer = iq(FETCHED);
     assert_eq!(PrekeyBundles::try_from(&answer).as_ref(), Ok(&bundles));
     assert_eq!(&bundles.into_node(), answer.child("list").unwrap());
+}
+
+#[test]
+fn what_is_ahead_of_its_time_does_not_disturb() {
+    let upload = UPLOAD.replace("<registration", "<op mode='set'/><registration");
+    assert_eq!(PrekeyUpload::try_from(&iq(&upload)), PrekeyUpload::try_from(&iq(UPLOAD)));
+    let key = "<pqkey><id wa:bytes='000001'/><value wa:bytes='00'/><signature wa:bytes='00'/></pqkey></user>";
+    let fetched = FETCHED.replace("<list>", "<list count_low='true'>").replacen("</user>", key, 1);
+    assert_ne!(fetched, FETCHED);
+    let users = |xml: &str| PrekeyBundles::try_from(&iq(xml)).unwrap().users;
+    let (mut plain, read) = (users(FETCHED), users(&fetched));
+    if let Ok(first) = &mut plain[0].bundle {
+        first.post_quantum = true;
+    }
+    assert_eq!(read, plain);
 }
 
 #[test]

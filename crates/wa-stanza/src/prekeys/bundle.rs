@@ -53,6 +53,9 @@ pub struct Bundle {
     pub one_time: Option<OneTimePrekey>,
     /// The signed prekey.
     pub signed: SignedPrekey,
+    /// Whether the device could do more than is done here: a `<pqkey>` came with the bundle, a key that quantum computers
+    /// do not break (observed). It is not read.
+    pub post_quantum: bool,
 }
 
 impl PrekeyFetch {
@@ -126,6 +129,7 @@ impl Bundle {
             identity: identity(user)?,
             one_time: user.child_opt("key").map(OneTimePrekey::of).transpose()?,
             signed: SignedPrekey::of(user.child("skey")?)?,
+            post_quantum: user.child_opt("pqkey").is_some(),
         })
     }
 
@@ -134,6 +138,7 @@ impl Bundle {
             vec![registration_node(self.registration), key_type_node(), identity_node(self.identity)];
         nodes.extend(self.one_time.map(Node::from));
         nodes.push(self.signed.into());
+        nodes.extend(self.post_quantum.then(|| Node::new("pqkey")));
         nodes
     }
 }

@@ -136,7 +136,13 @@ impl Step<'_> {
         let Some(keys) = &retry.keys else { return Ok(true) };
         let RetryKeys { identity, one_time, signed, .. } = *keys;
         let registration = retry.registration;
-        let bundle = signal_bundle(&wa_stanza::Bundle { registration, identity, one_time, signed });
+        let bundle = signal_bundle(&wa_stanza::Bundle {
+            registration,
+            identity,
+            one_time,
+            signed,
+            post_quantum: false,
+        });
         let identity = &self.view.account()?.identity.key;
         // With bad keys there is no session, and the server is asked for better ones.
         if session.establish(identity, &bundle, &Trust::Any, self.now.unix, &mut self.rng).is_ok() {
