@@ -11,18 +11,20 @@ use rand_core::CryptoRng;
 use wa_binary::{DecodeError, Limits, Node};
 use wa_keys::PrivateKey;
 use wa_noise::{
-    Dialect, ExpectResumption, ExpectServerHello, FrameDecoder, Intro, KnownServer, MAX_FRAME, MAX_MESSAGES,
-    Resumption, SendFinish, Setup, Transport, TrustRoot,
+    Dialect, FrameDecoder, Intro, KnownServer, MAX_FRAME, MAX_MESSAGES, Setup, Transport, TrustRoot,
 };
 use wa_profile::{NoiseDialect, Profile};
 use wa_stanza::{Ack, Iq, IqError, IqKind, Stanza, StanzaError};
 
+use crate::channel::handshake::Hello;
 use crate::channel::keepalive::Keepalive;
 use crate::{DisconnectReason, EncodedStanza, Now};
 
+mod handshake;
 mod keepalive;
 mod login;
 
+pub use self::handshake::Known;
 pub use self::login::Login;
 
 /// Seconds in which so many malformed stanzas close the channel.
@@ -47,6 +49,7 @@ pub struct Channel {
     profile: Arc<Profile>,
     keepalive: Keepalive,
     message_limit: u64,
+    is_proved: bool,
     /// Unix seconds of recent malformed stanzas.
     malformed: VecDeque<u64>,
     transmits: VecDeque<Transmit>,
@@ -61,13 +64,6 @@ enum State {
     /// A handshake step failed; the reason is about to close the channel.
     Failed,
     Closed,
-}
-
-/// A handshake whose answer is awaited.
-#[derive(Debug)]
-enum Hello {
-    Full(ExpectServerHello, Login),
-    Resume(ExpectResumption, Login),
 }
 
 /// What waits to be sent. Stanzas are sealed when they are taken, so that the order of counters is that of the wire.
@@ -108,13 +104,13 @@ pub enum Malformed {
 impl Channel {
     /// Begins: the first bytes to send are there at once. The key is the one whose public half was enlisted.
     ///
-    /// With a known server whose proof still holds, the login goes out in the first message and the handshake takes
+    /// With a server whose proof still holds, the login goes out in the first message and the handshake takes
     /// one round trip; should the server have another key by now, it proves that one and the channel goes on.
     pub fn connect(
         key: PrivateKey,
         login: Login,
         root: TrustRoot,
-        known: Option<&KnownServer>,
+        known: Option<&Known>,
         profile: impl Into<Arc<Profile>>,
         now: Now,
         rng: &mut impl CryptoRng,
@@ -133,12 +129,14 @@ impl Channel {
             profile,
             keepalive: Keepalive::handshake(now),
             message_limit: MAX_MESSAGES,
+            is_proved: false,
             malformed: VecDeque::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         };
-        let known = known.filter(|server| server.is_valid(now.unix));
-        if let Err(reason) = channel.start(&setup, login, known, rng) {
+        let server = known.map(|known| &known.server).filter(|server| server.is_valid(now.unix));
+        let intro = Intro { routing_info: known.and_then(|known| known.routing_info.clone()) };
+        if let Err(reason) = channel.start(&setup, &intro, (login, server), rng) {
             channel.close(reason);
         }
         channel
@@ -149,30 +147,6 @@ impl Channel {
     pub fn with_message_limit(mut self, messages: u64) -> Self {
         self.message_limit = messages;
         self
-    }
-
-    fn start(
-        &mut self,
-        setup: &Setup,
-        login: Login,
-        known: Option<&KnownServer>,
-        rng: &mut impl CryptoRng,
-    ) -> Result<(), DisconnectReason> {
-        let (state, hello) = match known {
-            None => {
-                let (handshake, hello) = ExpectServerHello::start(setup, rng)?;
-                (Hello::Full(handshake, login), hello)
-            }
-            Some(server) => {
-                let payload = login.payload(&self.profile);
-                let (handshake, hello) = ExpectResumption::start(setup, server, &payload, rng)?;
-                (Hello::Resume(handshake, login), hello)
-            }
-        };
-        self.transmits.push_back(Transmit::Raw(Intro::default().encode(&setup.prologue)?));
-        self.transmits.push_back(Transmit::Raw(wa_noise::frame(&hello)?));
-        self.state = State::Hello(Box::new(state));
-        Ok(())
     }
 
     /// Bytes have arrived.
@@ -263,6 +237,11 @@ impl Channel {
         self.transmits.len() < MAX_QUEUED
     }
 
+    /// Whether the server has proved who it is. If not, what was known of it may be why.
+    pub fn is_proved(&self) -> bool {
+        self.is_proved
+    }
+
     /// Whether the channel has ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
@@ -287,34 +266,6 @@ impl Channel {
             State::Hello(_) => self.handle_hello(now, frame.freeze()),
             State::Failed | State::Closed => Ok(()),
         }
-    }
-
-    fn handle_hello(&mut self, now: Now, hello: Bytes) -> Result<(), DisconnectReason> {
-        // Should a step fail, the handshake is gone and the reason closes the channel.
-        let State::Hello(state) = std::mem::replace(&mut self.state, State::Failed) else { return Ok(()) };
-        let transport = match *state {
-            Hello::Full(handshake, login) => {
-                let proved = handshake.read_server_hello(hello, &self.root, now.unix)?;
-                self.finish(proved, &login)?
-            }
-            Hello::Resume(handshake, login) => {
-                match handshake.read_server_hello(hello, &self.root, now.unix)? {
-                    Resumption::Resumed(transport) => transport,
-                    Resumption::Fallback(proved) => self.finish(proved, &login)?,
-                }
-            }
-        };
-        self.state = State::Login(Box::new(transport.with_limit(self.message_limit)));
-        Ok(())
-    }
-
-    /// The server is proved: the login goes out.
-    fn finish(&mut self, proved: SendFinish, login: &Login) -> Result<Transport, DisconnectReason> {
-        let server = *proved.server();
-        let (transport, finish) = proved.finish(&login.payload(&self.profile))?;
-        self.events.push_back(ChannelEvent::Server(server));
-        self.transmits.push_back(Transmit::Raw(wa_noise::frame(&finish)?));
-        Ok(transport)
     }
 
     fn handle_node(&mut self, now: Now, node: Node) -> Result<(), DisconnectReason> {

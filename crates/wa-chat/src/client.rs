@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rand_core::CryptoRng;
-use wa_noise::{KnownServer, TrustRoot};
+use wa_noise::TrustRoot;
 use wa_profile::Profile;
 
 use crate::account::{Account, AccountKeys};
-use crate::channel::{Channel, ChannelEvent, Login};
+use crate::channel::{Channel, ChannelEvent, Known, Login};
 use crate::key::Key;
 use crate::messenger::{Messenger, first_rows};
 use crate::store::{Read, Rows, StateError, Transaction, Write};
@@ -68,10 +68,11 @@ impl Client {
         self.messenger.account()
     }
 
-    /// The server as the last full handshake proved it, in this process or one before. The next connection resumes with
-    /// it as long as the proof holds.
-    pub fn server(&self) -> Option<&KnownServer> {
-        self.messenger.server()
+    /// What earlier connections told of the server, in this process or one before: the next one resumes with it as long as
+    /// the proof holds, and takes the same way. A connection that ends before the server is proved makes the next one
+    /// begin from nothing.
+    pub fn known(&self) -> Option<&Known> {
+        self.messenger.known()
     }
 
     /// Begins a connection with a fresh token; its first bytes are there at once.
@@ -96,7 +97,7 @@ impl Client {
             key,
             login,
             self.root,
-            self.messenger.server(),
+            self.messenger.known(),
             Arc::clone(&self.profile),
             now,
             rng,
@@ -232,7 +233,9 @@ impl Client {
                 ChannelEvent::Stanza(stanza) => self.messenger.handle_stanza(now, *stanza, rng),
                 ChannelEvent::Malformed(what) => self.events.push_back(Event::Malformed(what)),
                 ChannelEvent::Closed(reason) => {
-                    self.channel = None;
+                    if self.channel.take().is_some_and(|channel| !channel.is_proved()) {
+                        self.messenger.forget_known();
+                    }
                     self.messenger.handle_link_down();
                     self.events.push_back(Event::Disconnected(reason));
                 }

@@ -41,7 +41,7 @@ mod time;
 
 pub use crate::account::{Account, AccountKeys, PublicKeys};
 pub use crate::backoff::Backoff;
-pub use crate::channel::{Channel, ChannelEvent, Login, Malformed};
+pub use crate::channel::{Channel, ChannelEvent, Known, Login, Malformed};
 pub use crate::client::{Client, ConnectError};
 pub use crate::command::{Answer, Ask, Command, Mark, NoAnswer, Ticket};
 pub use crate::content::{Content, Media, MediaFile, MediaKey, MediaKind, Reply, Target, Text};

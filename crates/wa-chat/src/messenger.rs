@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use rand_core::CryptoRng;
 use wa_binary::Jid;
-use wa_noise::KnownServer;
 use wa_profile::Profile;
 use wa_stanza::Stanza;
 
@@ -27,7 +26,7 @@ use crate::messenger::state::view::{View, Wanted};
 use crate::prekey_ids::PrekeyIds;
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
-use crate::{Command, EncodedStanza, Event, Now, Ticket};
+use crate::{Command, EncodedStanza, Event, Known, Now, Ticket};
 
 mod bundle;
 mod commit;
@@ -64,8 +63,8 @@ pub struct Messenger {
     requests: Requests,
     /// What left on this connection and has not been acked.
     unacked: Unacked,
-    /// The server that was proved last.
-    server: Option<KnownServer>,
+    /// The server that was proved last, and the way to it.
+    known: Option<Known>,
     /// Users whose devices or bundles are on their way.
     fetching: BTreeSet<Jid>,
     link: Option<Link>,
@@ -113,7 +112,7 @@ impl Messenger {
             outbox: Cursor::default(),
             requests: Requests::default(),
             unacked: Unacked::default(),
-            server: None,
+            known: None,
             fetching: BTreeSet::new(),
             link: None,
             link_number: 0,
@@ -155,19 +154,6 @@ impl Messenger {
         self.forget_if_idle();
     }
 
-    /// The server that was proved last, by this process or one before.
-    pub fn server(&self) -> Option<&KnownServer> {
-        self.server.as_ref()
-    }
-
-    /// A full handshake has proved this server; it is kept to resume with.
-    pub fn handle_server(&mut self, now: Now, server: KnownServer, rng: &mut impl CryptoRng) {
-        if self.server.replace(server) != Some(server) {
-            self.queue.push_back(Input::Server(server));
-            self.process(now, rng);
-        }
-    }
-
     /// A stanza has come.
     pub fn handle_stanza(&mut self, now: Now, stanza: Stanza, rng: &mut impl CryptoRng) {
         let mut offline = None;
@@ -190,7 +176,7 @@ impl Messenger {
                 Some(request) => Input::Answer(request, Box::new(iq)),
                 None => return,
             },
-            Stanza::Ib(ib) => return self.handle_ib(&ib),
+            Stanza::Ib(ib) => return self.handle_ib(now, ib, rng),
             _ => return,
         };
         self.queue.push_back(input);

@@ -9,6 +9,7 @@ use wa_proto::record;
 use wa_signal::{LocalIdentity, SessionRecord, SignedPrekey};
 use zeroize::Zeroize;
 
+use crate::Known;
 use crate::account::Account;
 use crate::key::{Key, Table};
 use crate::prekey_ids::PrekeyIds;
@@ -42,7 +43,7 @@ pub(crate) enum Row {
     /// As `wa-signal` has it, which reads it when a message needs it: a block that is not whole is its messages' loss alone.
     KeyBlock(Value),
     Identity(PublicKey),
-    Server(KnownServer),
+    Server(Known),
 }
 
 /// Numbers that only rise.
@@ -113,10 +114,11 @@ impl Row {
             Self::Identity(key) => {
                 stored(&record::Identity { version: VERSION, key: key.as_bytes().to_vec() })
             }
-            Self::Server(KnownServer { key, not_after }) => stored(&record::KnownServer {
+            Self::Server(Known { server, routing_info }) => stored(&record::KnownServer {
                 version: VERSION,
-                key: key.as_bytes().to_vec(),
-                not_after: *not_after,
+                key: server.key.as_bytes().to_vec(),
+                not_after: server.not_after,
+                routing_info: routing_info.as_ref().map(|info| info.to_vec()),
             }),
         }
     }
@@ -213,7 +215,8 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
         Table::Server => {
             let form = record::KnownServer::read(bytes)?;
             let key = PublicKey::from_slice(&form.key).ok()?;
-            Row::Server(KnownServer { key, not_after: form.not_after })
+            let server = KnownServer { key, not_after: form.not_after };
+            Row::Server(Known { server, routing_info: form.routing_info.map(Bytes::from) })
         }
     })
 }

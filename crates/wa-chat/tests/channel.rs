@@ -8,10 +8,11 @@ use bytes::{Bytes, BytesMut};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use wa_binary::{EncodeOptions, Limits, Node};
-use wa_chat::{Channel, ChannelEvent, DisconnectReason, Login, Now, Refusal};
+use wa_chat::{Channel, ChannelEvent, DisconnectReason, Known, Login, Now, Refusal};
 use wa_keys::PrivateKey;
 use wa_noise::{
-    CertificateAuthority, Dialect, FrameDecoder, Hello, MAX_FRAME, Setup, Transport, TrustRoot, Validity,
+    CertificateAuthority, Dialect, FrameDecoder, Hello, KnownServer, MAX_FRAME, Setup, Transport, TrustRoot,
+    Validity,
 };
 use wa_profile::{NoiseDialect, Profile};
 
@@ -141,6 +142,26 @@ fn a_server_that_says_go_away_is_left_and_may_be_tried_again() {
     let reason = DisconnectReason::GoAway;
     assert!(!reason.is_terminal());
     assert_eq!(channel.poll_event(), Some(ChannelEvent::Closed(reason)));
+}
+
+#[test]
+fn the_way_that_the_server_named_is_said_before_the_handshake() {
+    let (profile, mut rng) = (Profile::overview(), StdRng::seed_from_u64(2));
+    let root = TrustRoot::new(PrivateKey::generate(&mut rng).public_key());
+    let server = KnownServer { key: PrivateKey::generate(&mut rng).public_key(), not_after: NOW.unix - 1 };
+    for routing_info in [None, Some(Bytes::from_static(b"edge 7"))] {
+        let known = Known { server, routing_info: routing_info.clone() };
+        let (key, login) = (PrivateKey::generate(&mut rng), Login::new(7, "token"));
+        let mut channel = Channel::connect(key, login, root, Some(&known), profile.clone(), NOW, &mut rng);
+        let mut frames = FrameDecoder::new(MAX_FRAME);
+        frames.push(&channel.poll_transmit().unwrap());
+        let intro = frames.next_intro(&profile.chat.prologue).unwrap().unwrap();
+        // The server's proof is too old; the way is not.
+        assert_eq!(intro.routing_info, routing_info);
+        channel.handle_lost();
+        assert!(!channel.is_proved());
+    }
+    assert!(Line::new().channel.is_proved());
 }
 
 #[test]

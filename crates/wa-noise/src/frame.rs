@@ -132,8 +132,9 @@ enum Preamble {
     Present(usize),
 }
 
-/// Routing information is short; a server keeps at most this much of a stranger's before the handshake.
-const MAX_ROUTING_INFO: usize = 4096;
+/// Bytes of the longest routing information. It is short; a server keeps at most this much of a stranger's before the
+/// handshake.
+pub const MAX_ROUTING_INFO: usize = 4096;
 
 fn edge_preamble(buffer: &[u8], prologue: &[u8]) -> Result<Preamble, FrameError> {
     let seen = buffer.get(..EDGE.len()).unwrap_or(buffer);

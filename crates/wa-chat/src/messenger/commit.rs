@@ -63,8 +63,8 @@ impl Messenger {
                 self.inbox.set_end(counters.next_inbox);
                 self.outbox.set_end(counters.next_outbox);
             }
-            (Some(Table::Server), Some(Row::Server(server))) => {
-                self.server.get_or_insert(*server);
+            (Some(Table::Server), Some(Row::Server(known))) => {
+                self.known.get_or_insert_with(|| known.clone());
             }
             (Some(Table::Account | Table::Counters), _) => return Err(StateError::NoAccount),
             _ => {}

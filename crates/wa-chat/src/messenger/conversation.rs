@@ -13,7 +13,7 @@ use crate::key::Key;
 use crate::messenger::fan_out::write_message;
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::requests::Request;
-use crate::messenger::state::view::{Stop, View};
+use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
 use crate::row::{
     Counters, Devices, InboxEntry, InboxItem, NOT_NUMBERED, OutboxEntry, OutboxKind, Resent, Row, Sent,

@@ -1,11 +1,10 @@
 //! One input: what may come in, and in which lane.
 
 use wa_binary::Jid;
-use wa_noise::KnownServer;
 use wa_stanza::{Ack, Chatstate, Iq, Message, Notification, NotificationContent, Receipt};
 
 use crate::messenger::state::requests::Request;
-use crate::{Command, Ticket};
+use crate::{Command, Known, Ticket};
 
 /// One thing to deal with.
 #[derive(Clone, Debug)]
@@ -27,8 +26,8 @@ pub(super) enum Input {
     Wake(Jid),
     /// The signed prekey may be due.
     Rotate,
-    /// A full handshake has proved the server's key.
-    Server(KnownServer),
+    /// There is news of the server: its key, or the way to it.
+    Known(Known),
 }
 
 /// What is done in order; one lane does not wait for another.

@@ -1,12 +1,14 @@
-//! A connection comes and goes, and the mailbox is emptied over it (seed §3.2.1).
+//! A connection comes and goes, what it tells of the server is kept, and the mailbox is emptied over it (overview §3.2.1).
 
+use bytes::Bytes;
 use rand_core::CryptoRng;
+use wa_noise::{KnownServer, MAX_ROUTING_INFO};
 use wa_stanza::{Ib, IbItem};
 
 use crate::messenger::Messenger;
 use crate::messenger::input::Input;
 use crate::messenger::state::requests::Request;
-use crate::{Event, NoAnswer, Now};
+use crate::{Event, Known, NoAnswer, Now};
 
 /// What lasts as long as a connection.
 #[derive(Debug)]
@@ -48,10 +50,45 @@ impl Messenger {
         self.forget_if_idle();
     }
 
-    pub(super) fn handle_ib(&mut self, ib: &Ib) {
-        let is_end = |item: &IbItem| matches!(item, IbItem::Offline { .. });
-        if let (Some(link), true) = (&mut self.link, ib.items.iter().any(is_end)) {
-            link.pulled = None;
+    pub(super) fn handle_ib(&mut self, now: Now, ib: Ib, rng: &mut impl CryptoRng) {
+        for item in ib.items {
+            match (item, &mut self.link) {
+                (IbItem::Offline { .. }, Some(link)) => link.pulled = None,
+                (IbItem::EdgeRouting { routing_info }, _) => self.handle_route(now, routing_info, rng),
+                _ => {}
+            }
+        }
+    }
+
+    /// What earlier connections told of the server, in this process or one before.
+    pub fn known(&self) -> Option<&Known> {
+        self.known.as_ref()
+    }
+
+    /// A full handshake has proved this server; it is kept to resume with.
+    pub fn handle_server(&mut self, now: Now, server: KnownServer, rng: &mut impl CryptoRng) {
+        let routing_info = self.known.as_ref().and_then(|known| known.routing_info.clone());
+        self.keep_known(now, Known { server, routing_info }, rng);
+    }
+
+    /// What is known may be why a connection failed: the next one begins from nothing.
+    pub fn forget_known(&mut self) {
+        self.known = None;
+    }
+
+    /// The server has said which way to take to it.
+    fn handle_route(&mut self, now: Now, routing_info: Bytes, rng: &mut impl CryptoRng) {
+        let server = self.known.as_ref().map(|known| known.server);
+        if let Some(server) = server.filter(|_| routing_info.len() <= MAX_ROUTING_INFO) {
+            self.keep_known(now, Known { server, routing_info: Some(routing_info) }, rng);
+        }
+    }
+
+    fn keep_known(&mut self, now: Now, known: Known, rng: &mut impl CryptoRng) {
+        if self.known.as_ref() != Some(&known) {
+            self.known = Some(known.clone());
+            self.queue.push_back(Input::Known(known));
+            self.process(now, rng);
         }
     }
 

@@ -54,7 +54,7 @@ impl Step<'_> {
             Input::Pull => Ok(self.pull()),
             Input::Wake(user) => self.wake(user),
             Input::Rotate => self.rotate(),
-            Input::Server(server) => Ok(Draft::of(Key::server(), Row::Server(*server))),
+            Input::Known(known) => Ok(Draft::of(Key::server(), Row::Server(known.clone()))),
         }
     }
 

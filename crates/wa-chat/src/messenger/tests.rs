@@ -248,6 +248,31 @@ fn keys_that_the_store_lost_lose_their_messages_and_no_others() {
     assert!(is_text(&bench.receive(peer.text())), "the next");
 }
 
+/// `<ib>` with routing information of so many bytes.
+fn route(length: usize) -> Node {
+    let info = Node::new("routing_info").with_bytes(vec![7; length]);
+    Node::new("ib").with_child(Node::new("edge_routing").with_child(info))
+}
+
+#[test]
+fn the_way_to_the_server_is_kept_until_it_leads_nowhere() {
+    let mut bench = Bench::connected();
+    let server =
+        wa_noise::KnownServer { key: PrivateKey::generate(&mut bench.rng).public_key(), not_after: 9 };
+    bench.messenger.handle_server(NOW, server, &mut bench.rng);
+    for (length, kept) in [(5, 5), (wa_noise::MAX_ROUTING_INFO + 1, 5), (6, 6)] {
+        bench.stanza(route(length));
+        bench.settle();
+        bench = bench.restarted();
+        let known = bench.messenger.known().unwrap();
+        assert_eq!(known.server, server);
+        assert_eq!(known.routing_info.as_ref().map(bytes::Bytes::len), Some(kept), "{length}");
+    }
+    bench.messenger.forget_known();
+    bench.messenger.handle_server(NOW, server, &mut bench.rng);
+    assert_eq!(bench.messenger.known().unwrap().routing_info, None, "the next one starts from nothing");
+}
+
 #[test]
 fn how_far_a_message_may_be_ahead_is_the_profiles() {
     for (forward_jump, is_read) in [(19, false), (20, true)] {

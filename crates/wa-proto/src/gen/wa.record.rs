@@ -339,7 +339,8 @@ pub struct Identity {
     #[prost(bytes = "vec", required, tag = "2")]
     pub key: ::prost::alloc::vec::Vec<u8>,
 }
-/// The chat server's static key, as a full handshake proved it, and until when that holds, in Unix seconds.
+/// The chat server's static key, as a full handshake proved it, and until when that holds, in Unix seconds; and the way
+/// to it, in its own words.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct KnownServer {
@@ -349,4 +350,6 @@ pub struct KnownServer {
     pub key: ::prost::alloc::vec::Vec<u8>,
     #[prost(uint64, required, tag = "3")]
     pub not_after: u64,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub routing_info: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
 }
