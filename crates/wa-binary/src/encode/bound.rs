@@ -26,22 +26,15 @@ const JID: usize = 32;
 
 /// Checks a whole frame and bounds its encoded length.
 ///
-/// What a reader with the default [`Limits`] would refuse is not written.
-#[inline]
+/// What a reader with the default [`Limits`] would refuse is not written. Not inlined: what calls it is, for being short.
+#[inline(never)]
 pub(super) fn frame_bound(root: &Node) -> Result<usize, EncodeError> {
     let bound = node_bound(root, 1)?;
     if bound > UNCOUNTED {
-        count_all(root)?;
+        let limits = Limits::new();
+        count(root, &mut Left { nodes: limits.nodes - 1, attrs: limits.attrs })?;
     }
     Ok(bound)
-}
-
-/// Out of the way of what stanzas take.
-#[cold]
-#[inline(never)]
-fn count_all(root: &Node) -> Result<(), EncodeError> {
-    let limits = Limits::new();
-    count(root, &mut Left { nodes: limits.nodes - 1, attrs: limits.attrs })
 }
 
 /// What may still be written.

@@ -3,6 +3,7 @@
 //! `bench-clients [--json]`; the environment variable `CLIENTS` says how many (5,000).
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -11,6 +12,7 @@ use wa_conformance::{Document, Failure, INTEGRATOR, PHONE, Playground, World};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{AccountKeys, Content, Event, MessageId};
 use wa_interop::http::{HyperClient, Limits, PlainHttp};
+use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
 use wa_interop::{Client, enlist};
 
@@ -96,11 +98,12 @@ async fn make(
     numbers: std::ops::Range<usize>,
 ) -> Result<Vec<Client>, Failure> {
     let (mut tasks, mut clients) = (JoinSet::new(), Vec::new());
+    let profile = Arc::new(world.profile());
     for number in numbers {
         if tasks.len() >= AT_ONCE {
             clients.extend(tasks.join_next().await.transpose()?.transpose()?);
         }
-        tasks.spawn(connected(world.clone(), store.clone(), number));
+        tasks.spawn(connected(world.clone(), Arc::clone(&profile), store.clone(), number));
     }
     while let Some(client) = tasks.join_next().await {
         clients.push(client??);
@@ -108,15 +111,20 @@ async fn make(
     Ok(clients)
 }
 
-async fn connected(world: World, store: SqliteStore, number: usize) -> Result<Client, Failure> {
+async fn connected(
+    world: World,
+    profile: Arc<Profile>,
+    store: SqliteStore,
+    number: usize,
+) -> Result<Client, Failure> {
     let user = format!("user-{number}");
     let account = store.account(&AccountId::new(&*user)?)?;
     let keys = AccountKeys::generate(&mut rand::rng());
     Client::create(&account, &keys).await?;
     let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
     let token = world.token(&user).await?;
-    let login = enlist(&http, &world.profile(), &keys.public(), INTEGRATOR, &user, &token).await?;
-    let mut client = Client::open(account, world.chatd(), world.profile(), world.root()).await?;
+    let login = enlist(&http, &profile, &keys.public(), INTEGRATOR, &user, &token).await?;
+    let mut client = Client::open(account, world.chatd(), profile, world.root()).await?;
     client.enlisted(login).await?;
     client.connect(token).await?;
     while client.next_event().await != Some(Event::Connected) {}
