@@ -60,6 +60,15 @@ pub enum Event {
         /// The new key; none while the server has only said that there is one.
         identity: Option<PublicKey>,
     },
+    /// A user makes themselves known: they can be written to (reachability; the form is assumed).
+    Reached {
+        /// To be confirmed.
+        event: EventId,
+        /// Who.
+        from: Jid,
+        /// What they are called.
+        display_name: Option<String>,
+    },
     /// The server says that something changed, in a way that is not modelled here.
     Notification {
         /// To be confirmed.
@@ -126,6 +135,7 @@ impl Event {
             Self::Message { event, .. }
             | Self::Receipt { event, .. }
             | Self::IdentityChanged { event, .. }
+            | Self::Reached { event, .. }
             | Self::Notification { event, .. }
             | Self::Rejected { event, .. } => Some(*event),
             _ => None,

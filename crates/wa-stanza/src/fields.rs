@@ -40,6 +40,12 @@ impl<'a> Fields<'a> {
         self.children(child).next()
     }
 
+    /// The first child, whatever its tag; in errors it has this name.
+    pub(crate) fn first(self, name: &'static str) -> Option<Self> {
+        let node = self.content.nodes().first()?;
+        Some(Self { attrs: node.attrs(), content: node.content(), element: name })
+    }
+
     /// All children of that tag.
     pub(crate) fn children(self, child: &'static str) -> impl Iterator<Item = Fields<'a>> {
         self.content.nodes().iter().filter_map(move |node| Fields::of(node, child).ok())

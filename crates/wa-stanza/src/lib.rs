@@ -50,7 +50,7 @@ pub use error::{Malformed, StanzaError};
 pub use ib::{Ib, IbItem};
 pub use iq::{Iq, IqError, IqKind};
 pub use message::{Edit, Enc, EncKind, Message, MessageKind};
-pub use notification::{Notification, NotificationContent};
+pub use notification::{Notification, NotificationContent, ReachabilityPing};
 pub use ping::ping;
 pub use prekeys::{
     Bundle, FetchedUser, OneTimePrekey, PrekeyBundles, PrekeyCount, PrekeyFetch, PrekeyId, PrekeyUpload,

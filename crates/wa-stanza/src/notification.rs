@@ -1,4 +1,4 @@
-//! Seed §2.1 and the public clients: `<notification>`, something changed.
+//! `<notification>`: something changed (overview §2.1; public clients).
 
 use wa_binary::{Content, Jid, Node, Str};
 
@@ -41,8 +41,22 @@ pub enum NotificationContent {
     },
     /// Type `encrypt`: the sender's identity key changed.
     IdentityChanged,
+    /// Type `w:interop`: a user says that they can be reached through an integrator.
+    Reachability(ReachabilityPing),
     /// Everything else.
     Other(Content),
+}
+
+/// A user of an integrator makes themselves known (observed at WhatsApp's own clients; that a third party's client gets the
+/// same form is assumed).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReachabilityPing {
+    /// What the user is called.
+    pub display_name: Option<Str>,
+    /// The integrator.
+    pub integrator: u32,
+    /// What the integrator is called.
+    pub integrator_name: Option<Str>,
 }
 
 impl NotificationContent {
@@ -58,7 +72,29 @@ impl NotificationContent {
                 return Ok(Self::IdentityChanged);
             }
         }
-        Ok(Self::Other(content.clone()))
+        let ping = (kind == INTEROP).then(|| ReachabilityPing::of(fields)).flatten();
+        Ok(ping.map_or_else(|| Self::Other(content.clone()), Self::Reachability))
+    }
+}
+
+impl ReachabilityPing {
+    /// Another form than the known one is none, and no fault: the form is not published.
+    fn of(notification: Fields<'_>) -> Option<Self> {
+        let ping = notification.child_opt("ping")?;
+        let integrator = ping.first("integrator")?;
+        Some(Self {
+            display_name: ping.text_opt("display_name"),
+            integrator: integrator.number("id").ok()?,
+            integrator_name: integrator.text_opt("name"),
+        })
+    }
+}
+
+impl From<ReachabilityPing> for Node {
+    fn from(ping: ReachabilityPing) -> Self {
+        let integrator = Self::new("integrator").with_attr("id", ping.integrator);
+        let integrator = integrator.with_attr_opt("name", ping.integrator_name);
+        Self::new("ping").with_attr_opt("display_name", ping.display_name).with_child(integrator)
     }
 }
 
@@ -97,6 +133,7 @@ impl From<Notification> for Node {
                 node.with_child(Self::new("pq_count").with_attr("value", value))
             }
             NotificationContent::IdentityChanged => node.with_child(Self::new("identity")),
+            NotificationContent::Reachability(ping) => node.with_child(ping.into()),
             NotificationContent::Other(content) => node.with_content(content),
         }
     }
@@ -104,10 +141,22 @@ impl From<Notification> for Node {
 
 /// The type of notifications about keys.
 const ENCRYPT: &str = "encrypt";
+/// The type of notifications about users of other services.
+const INTEROP: &str = "w:interop";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_forms_of_a_reachability_ping_are_shown_whole() {
+        for child in ["<pong/>", "<ping/>", "<ping><integrator/></ping>", "<ping><integrator id='x'/></ping>"]
+        {
+            let xml = format!("<notification type='w:interop' id='1' from='a@lid'>{child}</notification>");
+            let read = Notification::try_from(&xml.parse::<Node>().unwrap()).unwrap();
+            assert!(matches!(read.content, NotificationContent::Other(_)), "{child}");
+        }
+    }
 
     #[test]
     fn errors() {

@@ -5,8 +5,8 @@
 use wa_binary::{Content, EncodeOptions, Jid, Limits, Node, decode, encode};
 use wa_stanza::{
     Ack, Chatstate, Conflict, Edit, Enc, EncKind, Failure, FailureReason, Ib, IbItem, Iq, IqError, Malformed,
-    Message, MessageKind, Notification, NotificationContent, Receipt, ReceiptKind, Stanza, StanzaError,
-    StreamCondition, StreamError, Success, Typing, ping,
+    Message, MessageKind, Notification, NotificationContent, ReachabilityPing, Receipt, ReceiptKind, Stanza,
+    StanzaError, StreamCondition, StreamError, Success, Typing, ping,
 };
 
 fn node(xml: &str) -> Node {
@@ -320,6 +320,18 @@ fn notifications() {
     golden(
         "<notification from='s.whatsapp.net' id='9' type='encrypt' t='1700000000'><pq_count value='4'/></notification>",
         notification("encrypt", NotificationContent::PostQuantumPrekeysLeft { value: 4 }),
+    );
+    golden(
+        "<notification from='s.whatsapp.net' id='9' type='w:interop' t='1700000000'>\
+         <ping display_name='Ada'><integrator id='12' name='BirdyChat'/></ping></notification>",
+        notification(
+            "w:interop",
+            NotificationContent::Reachability(ReachabilityPing {
+                display_name: Some("Ada".into()),
+                integrator: 12,
+                integrator_name: Some("BirdyChat".into()),
+            }),
+        ),
     );
     let both = "<notification from='s.whatsapp.net' id='9' type='encrypt' t='1700000000'>\
                 <pq_count value='1'/><count value='4'/></notification>";

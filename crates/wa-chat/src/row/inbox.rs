@@ -4,6 +4,7 @@ use bytes::Bytes;
 use wa_binary::{EncodeOptions, Jid, Limits, Node};
 use wa_keys::PublicKey;
 use wa_proto::record;
+use wa_stanza::{Notification, NotificationContent};
 
 use super::VERSION;
 use crate::{Content, Event, EventId, MessageId, Status};
@@ -99,7 +100,13 @@ impl InboxEntry {
             },
             InboxItem::Rejected { code } => Event::Rejected { event, to: peer, id: id(), code: *code },
             InboxItem::Identity { key } => Event::IdentityChanged { event, peer, identity: *key },
-            InboxItem::Notification { node } => Event::Notification { event, from: peer, node: node.clone() },
+            InboxItem::Notification { node } => match Notification::try_from(node).map(|it| it.content) {
+                Ok(NotificationContent::Reachability(ping)) => {
+                    let display_name = ping.display_name.map(|name| name.to_string());
+                    Event::Reached { event, from: peer, display_name }
+                }
+                _ => Event::Notification { event, from: peer, node: node.clone() },
+            },
         }
     }
 }

@@ -17,6 +17,7 @@ pub(super) const CHECKS: &[Check] = &[
     check!("no-connection", 5, "5", "what needs WhatsApp fails at once without a connection", no_connection),
     check!("report", 5, "5", "a report arrives", report),
     check!("reachability", 5, "5", "reachability, where the document has it", reachability),
+    check!("reached", 5, "5", "a user who makes themselves known is told of by name", reached),
     check!("notification", 3, "2.1", "a notification of an unknown kind is shown and acked", notification),
     check!(
         "signed-prekey-rotation",
@@ -87,6 +88,23 @@ async fn reachability(environment: &Environment) -> Result<(), Failure> {
     ensure("the phone knows", is_known)?;
     let nobody = user.client.reach(Jid::phone("19998887766")?).await;
     expect("somebody unknown", nobody, Err(ClientError::Answer(NoAnswer::Refused(404))))
+}
+
+async fn reached(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("reached").await?;
+    let from = Jid::phone(PHONE)?;
+    let xml = format!(
+        "<notification from='{from}' id='r1' type='w:interop' t='1'>\
+         <ping display_name='Ada'><integrator id='12' name='BirdyChat'/></ping></notification>"
+    );
+    environment.control(&format!("accounts/{}/notify", user.login), json!({ "xml": xml })).await?;
+    let shown = user
+        .until(|event| match event {
+            Event::Reached { from, display_name, .. } => Some((from.clone(), display_name.clone())),
+            _ => None,
+        })
+        .await?;
+    expect("who", shown, (from, Some("Ada".to_owned())))
 }
 
 async fn notification(environment: &Environment) -> Result<(), Failure> {
