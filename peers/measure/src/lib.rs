@@ -4,10 +4,12 @@
 
 mod allocations;
 mod clock;
+mod held;
 mod prepared;
 mod report;
 
 pub use allocations::{Counting, allocations};
 pub use clock::interleaved;
+pub use held::{Holding, held};
 pub use prepared::{Prepared, interleaved_prepared};
 pub use report::{Report, Row, Unit};
