@@ -14,7 +14,7 @@ use crate::channel::{Channel, ChannelEvent, Known, Login};
 use crate::key::Key;
 use crate::messenger::{Messenger, first_rows};
 use crate::store::{Read, Rows, StateError, Transaction, Write};
-use crate::{Command, DisconnectReason, Event, Now, Ticket};
+use crate::{Command, DisconnectReason, Event, IdentityPolicy, Now, Ticket};
 
 /// A whole client as a value. One is one account in one process.
 #[derive(Debug)]
@@ -61,6 +61,13 @@ impl Client {
         let profile = profile.into();
         let messenger = Messenger::open(Arc::clone(&profile));
         Self { profile, root, messenger, channel: None, events: VecDeque::new() }
+    }
+
+    /// What is to be done with identities that are new: [`IdentityPolicy::Notify`] unless this is called.
+    #[must_use]
+    pub fn with_identity_policy(mut self, policy: IdentityPolicy) -> Self {
+        self.messenger = self.messenger.with_identity_policy(policy);
+        self
     }
 
     /// The account, once it is loaded.

@@ -1,6 +1,7 @@
 //! What the application says to the client.
 
 use wa_binary::Jid;
+use wa_keys::PublicKey;
 use wa_stanza::{Report, Typing};
 
 use crate::{Content, EventId, MessageId};
@@ -43,8 +44,29 @@ pub enum Command {
         /// What.
         typing: Typing,
     },
+    /// The application accepts a peer's new identity: messages that are held because of it go out
+    /// ([`IdentityPolicy::Hold`]). It names the key that was looked at; if another one is the newest by now nothing changes,
+    /// and an event tells of that one.
+    AcceptIdentity {
+        /// Which device, with its number.
+        address: Jid,
+        /// Its key.
+        key: PublicKey,
+    },
     /// Ask WhatsApp for something, on this connection; [`Event::Answered`](crate::Event::Answered) tells the rest.
     Ask(Ask),
+}
+
+/// What is to be done with a peer's new identity, or a new device of a peer that is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IdentityPolicy {
+    /// Tell the application, then go on: what WhatsApp's own clients do.
+    #[default]
+    Notify,
+    /// Tell the application, and let messages to that user wait until it accepts the identity
+    /// ([`Command::AcceptIdentity`]). The first contact with a user is not held.
+    Hold,
 }
 
 /// What a user did with messages.
@@ -71,6 +93,8 @@ pub enum Ask {
     Report(Report),
     /// Ping a WhatsApp user who does not know this one yet (reachability), where the profile has it.
     Reach(Jid),
+    /// The devices of a user that messages go to, and their identities. WhatsApp is not asked; it needs no connection.
+    Identities(Jid),
     /// Delete the account on WhatsApp; once that is confirmed every row of it is erased here, and the client is done.
     DeleteAccount,
 }
@@ -83,6 +107,19 @@ pub enum Answer {
     Done,
     /// Whom the user has blocked.
     Blocklist(Vec<Jid>),
+    /// The devices that messages go to, in their order; none of a user that there was no contact with.
+    Identities(Vec<DeviceIdentity>),
+}
+
+/// A device of a peer, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceIdentity {
+    /// Its number; 0 is the first.
+    pub device: u16,
+    /// Its newest identity key.
+    pub key: PublicKey,
+    /// Whether messages may go to it; otherwise they wait for [`Command::AcceptIdentity`], or for a newer key.
+    pub is_accepted: bool,
 }
 
 /// Why there is no answer.

@@ -6,7 +6,7 @@ use wa_signal::EstablishError;
 use wa_stanza::Typing;
 
 use crate::channel::Malformed;
-use crate::{Answer, Content, DisconnectReason, NoAnswer, StoreError, Ticket};
+use crate::{Answer, Content, DisconnectReason, NoAnswer, StoreError, Ticket, Undecryptable};
 
 /// Names an inbox event: it rises, is never used again, and one message has one for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +36,10 @@ pub enum Event {
         timestamp: u64,
         /// What it says.
         content: Content,
+        /// Which of the sender's devices wrote it; 0 is the first.
+        device: u16,
+        /// Whether that device's identity is the newest one known, and accepted ([`IdentityPolicy`](crate::IdentityPolicy)).
+        is_accepted: bool,
     },
     /// Something became of messages of ours.
     Receipt {
@@ -51,14 +55,30 @@ pub enum Event {
         timestamp: Option<u64>,
     },
     /// A peer has another identity key: their application was installed anew, or somebody else's is there. What was
-    /// verified about them holds no longer.
+    /// verified about them holds no longer. Told in a commit before anything is encrypted for that key.
     IdentityChanged {
         /// To be confirmed.
         event: EventId,
         /// Who.
         peer: Jid,
+        /// Which of their devices; 0 is the first.
+        device: u16,
         /// The new key; none while the server has only said that there is one.
         identity: Option<PublicKey>,
+    },
+    /// Messages to a peer go to other devices from now on. Told in a commit before anything is encrypted for a device that
+    /// was added; the first contact with a user is one such event.
+    DevicesChanged {
+        /// To be confirmed.
+        event: EventId,
+        /// Whose devices.
+        peer: Jid,
+        /// The devices that were added, and their identity keys. All but the first device, 0, are the server's word.
+        added: Vec<(u16, PublicKey)>,
+        /// The devices that get nothing any more.
+        removed: Vec<u16>,
+        /// Whether nothing was known of the user before.
+        is_first: bool,
     },
     /// A user makes themselves known: they can be written to (reachability; the form is assumed).
     Reached {
@@ -94,14 +114,20 @@ pub enum Event {
     },
     /// A message could not be decrypted; the session with its sender is as it was.
     Undecryptable {
+        /// To be confirmed.
+        event: EventId,
         /// Who sent it.
         from: Jid,
+        /// From which of their devices.
+        device: u16,
         /// Its name.
         id: MessageId,
         /// Why.
         why: Undecryptable,
         /// How often its sender has been asked to send it again; none if that makes no sense, or not any more.
         asked: Option<u32>,
+        /// Whether nothing should be shown in its place, by the stanza's unauthenticated word.
+        is_hidden: bool,
     },
     /// A peer's keys could not be had or were bad: messages to it wait.
     NoSession {
@@ -135,6 +161,8 @@ impl Event {
             Self::Message { event, .. }
             | Self::Receipt { event, .. }
             | Self::IdentityChanged { event, .. }
+            | Self::DevicesChanged { event, .. }
+            | Self::Undecryptable { event, .. }
             | Self::Reached { event, .. }
             | Self::Notification { event, .. }
             | Self::Rejected { event, .. } => Some(*event),
@@ -164,27 +192,6 @@ impl Status {
     }
 }
 
-/// Why a message could not be decrypted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Undecryptable {
-    /// Its bytes are no message of the protocol.
-    #[error(transparent)]
-    Message(#[from] wa_signal::MessageError),
-    /// The ratchet refused it.
-    #[error(transparent)]
-    Decrypt(#[from] wa_signal::DecryptError),
-    /// It uses a signed prekey that is gone.
-    #[error("signed prekey {0} is gone")]
-    NoSignedPrekey(u32),
-    /// It carries no `<enc>`, or more than one, or one of a kind that is not spoken here.
-    #[error("no <enc> of a known kind")]
-    NoEnc,
-    /// Its padding is impossible. The peer's fault: it decrypted.
-    #[error("impossible padding")]
-    Padding,
-}
-
 /// Why there is no session with a peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -201,4 +208,8 @@ pub enum NoSession {
     /// The server did not answer within a minute; it is asked again with the next message, or connection.
     #[error("the server did not answer in time")]
     Unanswered,
+    /// The peer has a new identity or a new device, and the application has not accepted it
+    /// ([`Command::AcceptIdentity`](crate::Command::AcceptIdentity)).
+    #[error("a new identity is not accepted yet")]
+    Held,
 }

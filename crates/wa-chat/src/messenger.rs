@@ -26,7 +26,7 @@ use crate::messenger::state::view::{View, Wanted};
 use crate::prekey_ids::PrekeyIds;
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
-use crate::{Command, EncodedStanza, Event, Known, Now, Ticket};
+use crate::{Command, EncodedStanza, Event, IdentityPolicy, Known, Now, Ticket};
 
 mod bundle;
 mod commit;
@@ -35,10 +35,12 @@ mod fan_out;
 mod input;
 mod link;
 mod queue;
+mod recipients;
 mod state;
 mod steps;
 #[cfg(test)]
 mod tests;
+mod vouching;
 
 /// Inputs that may wait before [`Messenger::wants_input`] says no.
 const MAX_QUEUED: usize = 256;
@@ -67,6 +69,9 @@ pub struct Messenger {
     known: Option<Known>,
     /// Users whose devices or bundles are on their way.
     fetching: BTreeSet<Jid>,
+    /// Users of whom something is announced in so many transactions that are not committed.
+    announcing: BTreeMap<Jid, u32>,
+    policy: IdentityPolicy,
     link: Option<Link>,
     /// Which connection this is; rises with each one, and with its end.
     link_number: u64,
@@ -114,6 +119,8 @@ impl Messenger {
             unacked: Unacked::default(),
             known: None,
             fetching: BTreeSet::new(),
+            announcing: BTreeMap::new(),
+            policy: IdentityPolicy::default(),
             link: None,
             link_number: 0,
             events: VecDeque::new(),
@@ -123,6 +130,13 @@ impl Messenger {
             failed: None,
             erased: false,
         }
+    }
+
+    /// What is to be done with identities that are new. Before anything else is put in.
+    #[must_use]
+    pub fn with_identity_policy(mut self, policy: IdentityPolicy) -> Self {
+        self.policy = policy;
+        self
     }
 
     /// The account, once it is loaded.

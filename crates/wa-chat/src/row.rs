@@ -15,13 +15,15 @@ use crate::key::{Key, Table};
 use crate::prekey_ids::PrekeyIds;
 use crate::store::{StateError, Value};
 
+mod identity;
 mod inbox;
 mod outbox;
 mod sent;
 
+pub(crate) use self::identity::Identity;
 pub(crate) use self::inbox::{InboxEntry, InboxItem};
 pub(crate) use self::outbox::{OutboxEntry, OutboxKind};
-pub(crate) use self::sent::{NOT_NUMBERED, Resent, Sent};
+pub(crate) use self::sent::{Dispatch, NOT_NUMBERED, Sent};
 
 /// The content of a row, by its table.
 #[derive(Clone, Debug)]
@@ -42,7 +44,7 @@ pub(crate) enum Row {
     Devices(Devices),
     /// As `wa-signal` has it, which reads it when a message needs it: a block that is not whole is its messages' loss alone.
     KeyBlock(Value),
-    Identity(PublicKey),
+    Identity(Identity),
     Server(Known),
 }
 
@@ -111,9 +113,7 @@ impl Row {
                 devices: devices.iter().copied().map(u32::from).collect(),
                 since: *since,
             }),
-            Self::Identity(key) => {
-                stored(&record::Identity { version: VERSION, key: key.as_bytes().to_vec() })
-            }
+            Self::Identity(identity) => stored(&identity.form()),
             Self::Server(Known { server, routing_info }) => stored(&record::KnownServer {
                 version: VERSION,
                 key: server.key.as_bytes().to_vec(),
@@ -211,7 +211,7 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
             let devices = form.devices.into_iter().map(u16::try_from).collect::<Result<_, _>>().ok()?;
             Row::Devices(Devices { devices, since: form.since })
         }
-        Table::Identity => Row::Identity(PublicKey::from_slice(&record::Identity::read(bytes)?.key).ok()?),
+        Table::Identity => Row::Identity(Identity::of(&record::Identity::read(bytes)?)?),
         Table::Server => {
             let form = record::KnownServer::read(bytes)?;
             let key = PublicKey::from_slice(&form.key).ok()?;

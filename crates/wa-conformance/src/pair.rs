@@ -333,7 +333,8 @@ impl Pair {
             Event::Message { event, id, content: Content::Text(text), .. } => (event, Some((text.body, id))),
             Event::Receipt { event, .. } => (event, None),
             Event::IdentityChanged { event, .. } if self.mishap == Mishap::Reinstalls => (event, None),
-            Event::Undecryptable { .. } if self.mishap == Mishap::Spoils => return Ok(()),
+            Event::Undecryptable { event, .. } if self.mishap == Mishap::Spoils => (event, None),
+            Event::DevicesChanged { event, .. } => (event, None),
             Event::Connected | Event::Disconnected(_) => return Ok(()),
             other => return Err(Failure(format!("shown: {other:?}"))),
         };

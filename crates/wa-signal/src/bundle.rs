@@ -66,13 +66,24 @@ pub enum Trust {
     Any,
     /// This one only.
     Only(PublicKey),
+    /// Any for what is read. But of the sessions that are there only one with this identity, the newest that is known, is
+    /// sent with from then on: what an older identity still has under way does not take the conversation back.
+    Newest(PublicKey),
 }
 
 impl Trust {
     pub(crate) fn accepts(&self, identity: &PublicKey) -> bool {
         match self {
-            Self::Any => true,
+            Self::Any | Self::Newest(_) => true,
             Self::Only(trusted) => trusted == identity,
+        }
+    }
+
+    /// Whether an archived session with this identity may become the current one.
+    pub(crate) fn promotes(&self, identity: &PublicKey) -> bool {
+        match self {
+            Self::Any => true,
+            Self::Only(newest) | Self::Newest(newest) => newest == identity,
         }
     }
 }

@@ -148,7 +148,7 @@ impl SessionRecord {
                 Err(error) if !is_final(error) => verdict = verdict.or(Some(error)),
                 Err(error) => return Err(error),
                 Ok(decrypted) => {
-                    if let Some(position) = position {
+                    if let Some(position) = position.filter(|_| trust.promotes(&decrypted.identity)) {
                         self.promote_archived(position);
                     }
                     self.drop_excess_blocks();
@@ -170,6 +170,31 @@ impl SessionRecord {
         message: &PreKeyMessage,
         trust: &Trust,
     ) -> Result<Decrypted, DecryptError> {
+        if self.knows(message) {
+            return self.decrypt_known(message, trust);
+        }
+        if !trust.accepts(&message.identity) {
+            return Err(DecryptError::Untrusted);
+        }
+        let mut budget = Budget::new(self.limits);
+        let mut session = Session::respond(identity, prekeys, message)?;
+        let decrypted =
+            decrypt_trusted(&mut session, &message.message, trust, &mut self.blocks, &mut budget)?;
+        self.promote(session);
+        self.drop_excess_blocks();
+        Ok(Decrypted { used_one_time_prekey: message.one_time_prekey_id, ..decrypted })
+    }
+
+    /// Decrypts an `<enc type="pkmsg">` whose session the record [`knows`](Self::knows): our prekeys, which may be gone by
+    /// now, are not needed. On failure neither the record nor its blocks have changed.
+    ///
+    /// # Errors
+    /// As [`decrypt_prekey`](Self::decrypt_prekey); [`DecryptError::NoSession`] for a session that is not known.
+    pub fn decrypt_known(
+        &mut self,
+        message: &PreKeyMessage,
+        trust: &Trust,
+    ) -> Result<Decrypted, DecryptError> {
         if !trust.accepts(&message.identity) {
             return Err(DecryptError::Untrusted);
         }
@@ -177,24 +202,18 @@ impl SessionRecord {
         // first message must not begin the session anew with keys that were used (X3DH §4.2).
         let is_named = |session: &Session| session.base_key == message.base_key;
         let mut budget = Budget::new(self.limits);
-        if let Some(session) = self.current.as_mut().filter(|session| is_named(session)) {
-            let decrypted = decrypt_named(session, message, trust, &mut self.blocks, &mut budget)?;
-            self.drop_excess_blocks();
-            return Ok(decrypted);
+        let is_current = self.current.as_ref().is_some_and(is_named);
+        let position = if is_current { None } else { self.archived.iter().position(is_named) };
+        if !is_current && position.is_none() {
+            return Err(DecryptError::NoSession);
         }
-        if let Some(position) = self.archived.iter().position(is_named) {
-            let session = self.archived.get_mut(position).ok_or(DecryptError::Invalid)?;
-            let decrypted = decrypt_named(session, message, trust, &mut self.blocks, &mut budget)?;
+        let session = at(&mut self.current, &mut self.archived, position).ok_or(DecryptError::NoSession)?;
+        let decrypted = decrypt_named(session, message, trust, &mut self.blocks, &mut budget)?;
+        if let Some(position) = position.filter(|_| trust.promotes(&decrypted.identity)) {
             self.promote_archived(position);
-            self.drop_excess_blocks();
-            return Ok(decrypted);
         }
-        let mut session = Session::respond(identity, prekeys, message)?;
-        let decrypted =
-            decrypt_trusted(&mut session, &message.message, trust, &mut self.blocks, &mut budget)?;
-        self.promote(session);
         self.drop_excess_blocks();
-        Ok(Decrypted { used_one_time_prekey: message.one_time_prekey_id, ..decrypted })
+        Ok(decrypted)
     }
 
     /// Whether a session of this record has the message's base key, so that no prekey is needed for it.
@@ -213,6 +232,11 @@ impl SessionRecord {
     /// The peer's identity in the newest session, current or archived.
     pub fn identity(&self) -> Option<PublicKey> {
         self.sessions().next().map(|session| session.remote_identity)
+    }
+
+    /// The peer's identity in the session that is sent with; none while there is no such session.
+    pub fn current_identity(&self) -> Option<PublicKey> {
+        self.current.as_ref().map(|session| session.remote_identity)
     }
 
     /// The peer's registration id in the current session; another one in a retry receipt means a new installation.

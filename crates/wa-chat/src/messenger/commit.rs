@@ -1,11 +1,13 @@
 //! What a commit brings: rows that were asked for, pages of the logs, and the release of what waited for it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
+use wa_binary::Jid;
 use wa_stanza::Stanza;
 
 use crate::key::{Key, Table};
-use crate::messenger::input::Lane;
+use crate::messenger::input::{Input, Lane};
 use crate::messenger::state::draft::Effects;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Wanted;
@@ -116,12 +118,23 @@ impl Messenger {
         }
         self.tell(effects.events);
         self.accepted.extend(effects.accepted);
+        effects.announced.into_iter().for_each(|user| self.announced(user));
         let has_link = link_number == self.link_number && self.link.is_some();
         if has_link {
             effects.transmits.into_iter().for_each(|stanza| self.transmit(stanza));
         }
         for request in effects.requests {
             self.request(request, has_link);
+        }
+    }
+
+    /// What was announced of a user is durable: what waits for them comes before anything that came since.
+    fn announced(&mut self, user: Jid) {
+        if let Entry::Occupied(mut under_way) = self.announcing.entry(user) {
+            *under_way.get_mut() -= 1;
+            if *under_way.get() == 0 {
+                self.queue.push_front(Input::Announced(under_way.remove_entry().0));
+            }
         }
     }
 

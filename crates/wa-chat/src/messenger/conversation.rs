@@ -3,27 +3,29 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wa_binary::Jid;
-use wa_keys::PublicKey;
 use wa_profile::RecipientDevices;
-use wa_signal::{Ciphertext, Kind, SessionRecord, SkipLimits};
+use wa_signal::{Ciphertext, Kind, SessionRecord};
 use wa_stanza::{Enc, EncKind};
 
 use crate::content::{Envelope, pad};
 use crate::key::Key;
 use crate::messenger::fan_out::write_message;
+use crate::messenger::recipients::Device;
 use crate::messenger::state::draft::Draft;
-use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
 use crate::row::{
-    Counters, Devices, InboxEntry, InboxItem, NOT_NUMBERED, OutboxEntry, OutboxKind, Resent, Row, Sent,
+    Counters, Devices, Dispatch, InboxEntry, InboxItem, NOT_NUMBERED, OutboxEntry, OutboxKind, Row, Sent,
     Waiting,
 };
 use crate::store::Value;
 use crate::{Content, EncodedStanza};
 
-/// Seconds for which a message's id is remembered, and its content kept.
+/// Seconds for which a message's id is remembered.
 pub(crate) const REMEMBER: u64 = 30 * 24 * 60 * 60;
+
+/// Seconds for which a content is kept for a device that has not had it: as long as one may sleep and still ask for it again.
+const KEEP_CONTENT: u64 = 14 * 24 * 60 * 60;
 
 /// Seconds for which keys of overtaken messages are kept: as long as a mailbox keeps the messages, and five days more.
 const KEEP_KEYS: u64 = 35 * 24 * 60 * 60;
@@ -31,43 +33,19 @@ const KEEP_KEYS: u64 = 35 * 24 * 60 * 60;
 /// Contents that are kept for retry receipts; the oldest goes first.
 const MAX_CONTENTS: u64 = 10_000;
 
-/// Seconds after which a list of devices is asked for again, while messages go to the old one.
-const DEVICES_AGE: u64 = 24 * 60 * 60;
-
 /// What a step with one user changes.
 #[derive(Debug)]
 pub(crate) struct Conversation {
     pub(crate) user: Jid,
     /// To which devices messages go; none while the server has not been asked.
-    devices: Option<Devices>,
-    loaded: BTreeMap<Jid, Device>,
+    pub(super) devices: Option<Devices>,
+    pub(super) loaded: BTreeMap<Jid, Device>,
     /// Devices whose sessions are to be written.
-    changed: BTreeSet<Jid>,
+    pub(super) changed: BTreeSet<Jid>,
     pub(crate) counters: Counters,
     pub(crate) draft: Draft,
     /// Until when keys of overtaken messages are kept.
     keys_until: u64,
-}
-
-/// One device of the user's.
-#[derive(Debug, Default)]
-struct Device {
-    session: SessionRecord,
-    /// Its newest identity, and whether that has a row.
-    identity: Option<PublicKey>,
-    is_kept: bool,
-}
-
-impl Device {
-    fn load(step: &Step<'_>, address: &Jid) -> Result<Self, Stop> {
-        let view = step.view;
-        let limits = SkipLimits::default().with_forward_jump(step.profile.encryption.forward_jump);
-        let session = view.session(address)?.with_limits(limits);
-        // The first programs kept identities in sessions alone.
-        let kept = view.identity(address)?;
-        let identity = kept.or_else(|| session.identity());
-        Ok(Self { session, identity, is_kept: kept.is_some() })
-    }
 }
 
 impl Conversation {
@@ -107,87 +85,12 @@ impl Conversation {
         &mut self.loaded.entry(address.clone()).or_default().session
     }
 
-    /// Whether a message can be encrypted to everyone that it goes to.
-    pub(crate) fn is_ready(&self, step: &Step<'_>) -> bool {
-        self.devices.is_some() && self.unready(step).is_empty()
-    }
-
-    /// Whether a message can be encrypted to this device.
-    pub(crate) fn is_ready_for(&self, step: &Step<'_>, address: &Jid) -> bool {
-        self.loaded.get(address).is_some_and(|device| device.session.can_encrypt(step.now.unix))
-    }
-
-    /// The devices without a session that can encrypt.
-    fn unready(&self, step: &Step<'_>) -> Vec<Jid> {
-        let mut unready = addresses(&self.user, self.devices.as_ref());
-        unready.retain(|address| !self.is_ready_for(step, address));
-        unready
-    }
-
-    /// Ends the sessions with all devices that were loaded.
-    pub(crate) fn archive_all(&mut self) {
-        for (address, device) in &mut self.loaded {
-            device.session.archive_current();
-            self.changed.insert(address.clone());
-        }
-    }
-
-    /// Asks the server for what is missing, unless that is under way.
-    pub(crate) fn ask(&mut self, step: &Step<'_>) {
-        if step.fetching.contains(&self.user) {
-            return;
-        }
-        let request = match &self.devices {
-            None => Request::Devices(self.user.clone()),
-            Some(_) => Request::Bundles { user: self.user.clone(), devices: self.unready(step) },
-        };
-        self.draft.request(request);
-    }
-
-    /// Asks for the devices again if the list is old.
-    pub(crate) fn refresh_devices(&mut self, step: &Step<'_>) {
-        let since = self.devices.as_ref().map(|devices| devices.since);
-        let is_old = since.is_some_and(|since| step.now.unix.saturating_sub(since) > DEVICES_AGE);
-        if is_old && !step.fetching.contains(&self.user) {
-            self.draft.request(Request::Devices(self.user.clone()));
-        }
-    }
-
-    /// Messages go to these devices from now on; their sessions must be loaded.
-    pub(crate) fn set_devices(&mut self, step: &Step<'_>, devices: Devices) -> Result<(), Stop> {
-        for address in addresses(&self.user, Some(&devices)) {
-            let device = Device::load(step, &address)?;
-            self.loaded.entry(address).or_insert(device);
-        }
-        self.draft.put(Key::devices(&self.user), Row::Devices(devices.clone()));
-        self.devices = Some(devices);
-        Ok(())
-    }
-
-    /// Messages go to this device too.
-    pub(crate) fn learn_device(&mut self, device: u16) {
-        if let Some(known) = &mut self.devices
-            && !known.devices.contains(&device)
-        {
-            known.devices.push(device);
-            self.draft.put(Key::devices(&self.user), Row::Devices(known.clone()));
-        }
-    }
-
-    /// Messages go to this device no more: it has no keys.
-    pub(crate) fn forget_device(&mut self, device: u16) {
-        if let Some(known) = &mut self.devices {
-            known.devices.retain(|&it| it != device);
-            self.draft.put(Key::devices(&self.user), Row::Devices(known.clone()));
-        }
-    }
-
     /// Keeps a new message's content for retry receipts, and gives what is to be sent.
     pub(crate) fn accept(&mut self, step: &Step<'_>, id: &str, content: &Content) -> Waiting {
         let content = content.encode(&self.user, step.now.unix);
         let kept = self.counters.next_content;
         self.counters.next_content += 1;
-        let until = step.now.unix + REMEMBER;
+        let until = step.now.unix + KEEP_CONTENT;
         self.draft.put_until(Key::content(kept), Row::Content(content.clone()), until);
         if let Some(oldest) = kept.checked_sub(MAX_CONTENTS) {
             self.draft.delete(Key::content(oldest));
@@ -206,9 +109,10 @@ impl Conversation {
             Some(device) => vec![address(&self.user, device)],
             None => addresses(&self.user, self.devices.as_ref()),
         };
-        let mut encs = Vec::with_capacity(addresses.len());
+        let (mut encs, mut devices) = (Vec::with_capacity(addresses.len()), Vec::new());
         for address in addresses {
             let Some(mut enc) = self.encrypt(step, &address, message)? else { continue };
+            devices.push(address.device());
             enc.media_type = envelope.media_type();
             enc.hide_failure = envelope.hide_failure;
             encs.push((address, enc));
@@ -219,7 +123,7 @@ impl Conversation {
             let kind = message.device.map_or(OutboxKind::Message, OutboxKind::Resent);
             let entry = OutboxEntry { stanza, peer: self.user.clone(), id: message.id.clone(), kind };
             let number = put_outbox(&mut self.draft, &mut self.counters, entry);
-            self.remember_sent(step, message, number)?;
+            self.remember_sent(step, message, number, &devices)?;
         }
         Ok(())
     }
@@ -263,7 +167,7 @@ impl Conversation {
 
     /// Keeps a message until there is a session.
     pub(crate) fn wait(&mut self, step: &Step<'_>, message: Waiting) -> Result<(), Stop> {
-        self.remember_sent(step, &message, NOT_NUMBERED)?;
+        self.remember_sent(step, &message, NOT_NUMBERED, &[])?;
         self.draft.put(Key::waiting(&self.user, self.counters.next_outbox), Row::Waiting(message));
         self.counters.next_outbox += 1;
         Ok(())
@@ -278,18 +182,6 @@ impl Conversation {
     pub(crate) fn put_inbox(&mut self, ids: Vec<String>, what: InboxItem) {
         let entry = InboxEntry { peer: self.user.clone(), ids, what };
         put_inbox(&mut self.draft, &mut self.counters, entry);
-    }
-
-    /// Keeps the identity that a device has proved, and tells of one that is not the newest known.
-    pub(crate) fn notice_identity(&mut self, address: &Jid, identity: PublicKey) {
-        let device = self.loaded.entry(address.clone()).or_default();
-        let known = device.identity.replace(identity);
-        if known != Some(identity) || !std::mem::replace(&mut device.is_kept, true) {
-            self.draft.put(Key::identity(address), Row::Identity(identity));
-        }
-        if known.is_some_and(|known| known != identity) {
-            self.put_inbox(Vec::new(), InboxItem::Identity { key: Some(identity) });
-        }
     }
 
     /// The draft with the changed rows in it.
@@ -308,16 +200,23 @@ impl Conversation {
         self.draft
     }
 
-    /// Remembers where a message stands now, for all its devices or for the one that it is sent to again.
-    fn remember_sent(&mut self, step: &Step<'_>, message: &Waiting, number: u64) -> Result<(), Stop> {
+    /// Remembers where a message stands now, and the devices that it was encrypted to.
+    fn remember_sent(
+        &mut self,
+        step: &Step<'_>,
+        message: &Waiting,
+        number: u64,
+        devices: &[u16],
+    ) -> Result<(), Stop> {
         let key = Key::sent(&self.user, &message.id);
         let new = || Sent { number, content: message.kept, devices: BTreeMap::new() };
         let mut sent = step.view.sent(&key)?.unwrap_or_else(new);
-        match message.device {
-            Some(device) => {
-                sent.devices.insert(device, Resent { times: message.resent, number });
-            }
-            None => sent.number = number,
+        if message.device.is_none() {
+            sent.number = number;
+        }
+        for device in message.device.iter().chain(devices) {
+            let dispatch = Dispatch { times: message.resent, number, is_delivered: false };
+            sent.devices.insert(*device, dispatch);
         }
         self.draft.put_until(key, Row::Sent(sent), step.now.unix + REMEMBER);
         Ok(())
@@ -335,7 +234,7 @@ pub(crate) fn address(user: &Jid, device: u16) -> Jid {
     user.clone().with_device(device).unwrap_or_else(|_| user.clone())
 }
 
-fn addresses(user: &Jid, devices: Option<&Devices>) -> Vec<Jid> {
+pub(super) fn addresses(user: &Jid, devices: Option<&Devices>) -> Vec<Jid> {
     let devices = devices.map_or(&[][..], |it| &it.devices);
     let mut addresses: Vec<Jid> = devices.iter().map(|&device| address(user, device)).collect();
     // A user without devices has one address.

@@ -4,7 +4,7 @@ use wa_binary::Jid;
 use wa_stanza::{Ack, Chatstate, Iq, Message, Notification, NotificationContent, Receipt};
 
 use crate::messenger::state::requests::Request;
-use crate::{Command, Known, Ticket};
+use crate::{Ask, Command, Known, Ticket};
 
 /// One thing to deal with.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub(super) enum Input {
     Pull,
     /// Messages for this user wait.
     Wake(Jid),
+    /// What was announced of this user is durable, and messages may wait for that.
+    Announced(Jid),
     /// The signed prekey may be due.
     Rotate,
     /// There is news of the server: its key, or the way to it.
@@ -46,9 +48,11 @@ impl Input {
             Self::Chatstate(state) => state.from.as_ref(),
             Self::Notification(it) => Some(&it.from).filter(|_| concerns_peer(it)),
             Self::Answer(request, _) | Self::Unanswered(request) => request.fetched_user(),
-            Self::Wake(user) => Some(user),
+            Self::Wake(user) | Self::Announced(user) => Some(user),
             Self::Command(_, Command::Send { to, .. } | Command::Typing { to, .. }) => Some(to),
             Self::Command(_, Command::Mark { from, .. }) => Some(from),
+            Self::Command(_, Command::AcceptIdentity { address, .. }) => Some(address),
+            Self::Command(_, Command::Ask(Ask::Identities(user))) => Some(user),
             _ => None,
         };
         peer.map_or(Lane::Own, |peer| Lane::Peer(peer.clone().without_device()))

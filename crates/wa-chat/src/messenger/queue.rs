@@ -36,8 +36,9 @@ impl Messenger {
                 position += 1;
                 continue;
             }
-            let (profile, fetching, unacked) = (&*self.profile, &self.fetching, &self.unacked);
-            match (Step { profile, fetching, unacked, now, view: &self.view, rng }).run(input) {
+            let (profile, policy, view) = (&*self.profile, self.policy, &self.view);
+            let (fetching, announcing, unacked) = (&self.fetching, &self.announcing, &self.unacked);
+            match (Step { profile, policy, fetching, announcing, unacked, now, view, rng }).run(input) {
                 Ok(draft) => {
                     self.queue.remove(position);
                     self.join(draft);
@@ -83,8 +84,12 @@ impl Messenger {
         }
     }
 
-    fn join(&mut self, draft: Draft) {
+    fn join(&mut self, mut draft: Draft) {
         self.view.apply(&draft);
+        if let Some(user) = draft.announces.take() {
+            *self.announcing.entry(user.clone()).or_default() += 1;
+            draft.effects.announced.push(user);
+        }
         let outbox = draft.writes.range(Key::start_of(Table::Outbox)..Key::end_of(Table::Outbox));
         let gone = outbox.filter(|(_, (row, _))| row.is_none()).filter_map(|(key, _)| key.number());
         gone.for_each(|number| self.unacked.remove(number));

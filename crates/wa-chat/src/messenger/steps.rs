@@ -1,6 +1,6 @@
 //! One input, one step: a pure function over loaded rows that gives a draft, asks for rows, or finds a corrupt one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use rand_core::CryptoRng;
 use wa_binary::Jid;
@@ -14,7 +14,7 @@ use crate::messenger::state::requests::Request;
 use crate::messenger::state::unacked::Unacked;
 use crate::messenger::state::view::{Stop, View};
 use crate::row::Row;
-use crate::{Event, NoAnswer, NoSession, Now};
+use crate::{Event, IdentityPolicy, NoAnswer, NoSession, Now};
 
 mod ack;
 mod ask;
@@ -30,8 +30,11 @@ mod retry;
 /// What every step may know, and where its randomness comes from.
 pub(super) struct Step<'a> {
     pub(super) profile: &'a Profile,
+    pub(super) policy: IdentityPolicy,
     /// Users whose devices or bundles are on their way.
     pub(super) fetching: &'a BTreeSet<Jid>,
+    /// Users of whom something is announced that is not durable yet.
+    pub(super) announcing: &'a BTreeMap<Jid, u32>,
     /// What left on this connection and has not been acked.
     pub(super) unacked: &'a Unacked,
     pub(super) now: Now,
@@ -52,7 +55,7 @@ impl Step<'_> {
             Input::Command(ticket, command) => self.command(*ticket, command),
             Input::LinkUp => self.link_up(),
             Input::Pull => Ok(self.pull()),
-            Input::Wake(user) => self.wake(user),
+            Input::Wake(user) | Input::Announced(user) => self.wake(user),
             Input::Rotate => self.rotate(),
             Input::Known(known) => Ok(Draft::of(Key::server(), Row::Server(known.clone()))),
         }

@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use wa_binary::{EncodeOptions, Jid, Limits, Node};
 use wa_keys::PublicKey;
-use wa_proto::record;
+use wa_proto::record::{self, InboxEntry as Form};
 use wa_stanza::{Notification, NotificationContent};
 
 use super::VERSION;
-use crate::{Content, Event, EventId, MessageId, Status};
+use crate::{Content, Event, EventId, MessageId, Status, Undecryptable};
 
 /// What the application has not confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,33 +19,55 @@ pub(crate) struct InboxEntry {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum InboxItem {
-    Message { content: Bytes, timestamp: u64 },
+    Message { content: Bytes, timestamp: u64, device: u16, is_accepted: bool },
     Receipt { status: Status, timestamp: Option<u64> },
     Rejected { code: u16 },
-    Identity { key: Option<PublicKey> },
+    Identity { device: u16, key: Option<PublicKey> },
+    Devices { added: Vec<(u16, PublicKey)>, removed: Vec<u16>, is_first: bool },
+    Undecryptable { why: Undecryptable, device: u16, asked: Option<u32>, is_hidden: bool },
     Notification { node: Node },
 }
 
 impl InboxEntry {
-    pub(super) fn form(&self) -> record::InboxEntry {
-        let mut form = record::InboxEntry {
+    pub(super) fn form(&self) -> Form {
+        let mut form = Form {
             version: VERSION,
             peer: self.peer.to_string(),
             ids: self.ids.clone(),
             ..Default::default()
         };
         match &self.what {
-            InboxItem::Message { content, timestamp } => {
+            InboxItem::Message { content, timestamp, device, is_accepted } => {
                 form.content = Some(content.to_vec());
                 form.timestamp = Some(*timestamp);
+                form.device = stored_device(*device);
+                form.unaccepted = (!is_accepted).then_some(true);
             }
             InboxItem::Receipt { status, timestamp } => {
                 form.status = Some(u32::from(*status as u8));
                 form.timestamp = *timestamp;
             }
             InboxItem::Rejected { code } => form.rejection = Some(u32::from(*code)),
-            InboxItem::Identity { key } => {
+            InboxItem::Identity { device, key } => {
                 form.identity = Some(key.map_or_else(Vec::new, |key| key.as_bytes().to_vec()));
+                form.device = stored_device(*device);
+            }
+            InboxItem::Devices { added, removed, is_first } => {
+                let added = added.iter().map(|(device, key)| record::DeviceIdentity {
+                    device: u32::from(*device),
+                    key: key.as_bytes().to_vec(),
+                });
+                form.devices = Some(record::DevicesChanged {
+                    added: added.collect(),
+                    removed: removed.iter().copied().map(u32::from).collect(),
+                    is_first: *is_first,
+                });
+            }
+            InboxItem::Undecryptable { why, device, asked, is_hidden } => {
+                form.undecryptable = Some(*why as u32);
+                form.device = stored_device(*device);
+                form.asked = *asked;
+                form.hidden = is_hidden.then_some(true);
             }
             InboxItem::Notification { node } => {
                 // What came from the wire is within the format; were it not, an empty one is read as corrupt.
@@ -56,26 +78,13 @@ impl InboxEntry {
         form
     }
 
-    pub(super) fn of(form: record::InboxEntry) -> Option<Self> {
-        let parts = (form.content, form.rejection, form.status, form.identity, form.notification);
-        let what = match parts {
-            (Some(content), None, None, None, None) => {
-                InboxItem::Message { content: content.into(), timestamp: form.timestamp? }
-            }
-            (None, Some(code), None, None, None) => InboxItem::Rejected { code: u16::try_from(code).ok()? },
-            (None, None, Some(status), None, None) => {
-                InboxItem::Receipt { status: Status::of(status)?, timestamp: form.timestamp }
-            }
-            (None, None, None, Some(key), None) if key.is_empty() => InboxItem::Identity { key: None },
-            (None, None, None, Some(key), None) => {
-                InboxItem::Identity { key: Some(PublicKey::from_slice(&key).ok()?) }
-            }
-            (None, None, None, None, Some(node)) => {
-                InboxItem::Notification { node: wa_binary::decode(&node.into(), &Limits::new()).ok()? }
-            }
-            _ => return None,
-        };
-        Some(Self { peer: form.peer.parse().ok()?, ids: form.ids, what })
+    pub(super) fn of(form: Form) -> Option<Self> {
+        let Form { peer, ids, .. } = &form;
+        let (peer, ids) = (peer.parse().ok()?, ids.clone());
+        let mut parts = items(form)?.into_iter().flatten();
+        let what = parts.next()?;
+        // Exactly one of the parts is there.
+        parts.next().is_none().then_some(Self { peer, ids, what })
     }
 
     /// The event that delivers this entry under its number.
@@ -84,12 +93,14 @@ impl InboxEntry {
         let ids = || self.ids.iter().cloned().map(MessageId);
         let id = || ids().next().unwrap_or(MessageId(String::new()));
         match &self.what {
-            InboxItem::Message { content, timestamp } => Event::Message {
+            InboxItem::Message { content, timestamp, device, is_accepted } => Event::Message {
                 event,
                 from: peer,
                 id: id(),
                 timestamp: *timestamp,
                 content: Content::decode(content.clone()),
+                device: *device,
+                is_accepted: *is_accepted,
             },
             InboxItem::Receipt { status, timestamp } => Event::Receipt {
                 event,
@@ -99,7 +110,25 @@ impl InboxEntry {
                 timestamp: *timestamp,
             },
             InboxItem::Rejected { code } => Event::Rejected { event, to: peer, id: id(), code: *code },
-            InboxItem::Identity { key } => Event::IdentityChanged { event, peer, identity: *key },
+            InboxItem::Identity { device, key } => {
+                Event::IdentityChanged { event, peer, device: *device, identity: *key }
+            }
+            InboxItem::Devices { added, removed, is_first } => Event::DevicesChanged {
+                event,
+                peer,
+                added: added.clone(),
+                removed: removed.clone(),
+                is_first: *is_first,
+            },
+            InboxItem::Undecryptable { why, device, asked, is_hidden } => Event::Undecryptable {
+                event,
+                from: peer,
+                device: *device,
+                id: id(),
+                why: *why,
+                asked: *asked,
+                is_hidden: *is_hidden,
+            },
             InboxItem::Notification { node } => match Notification::try_from(node).map(|it| it.content) {
                 Ok(NotificationContent::Reachability(ping)) => {
                     let display_name = ping.display_name.map(|name| name.to_string());
@@ -109,4 +138,51 @@ impl InboxEntry {
             },
         }
     }
+}
+
+/// The parts that a form has, or none if one of them cannot be read.
+fn items(form: Form) -> Option<[Option<InboxItem>; 7]> {
+    let device = u16::try_from(form.device.unwrap_or_default()).ok()?;
+    let message = form.content.map(|content| {
+        let is_accepted = !form.unaccepted.unwrap_or_default();
+        Some(InboxItem::Message { content: content.into(), timestamp: form.timestamp?, device, is_accepted })
+    });
+    let receipt = form
+        .status
+        .map(|status| Some(InboxItem::Receipt { status: Status::of(status)?, timestamp: form.timestamp }));
+    let rejected = form.rejection.map(|code| Some(InboxItem::Rejected { code: u16::try_from(code).ok()? }));
+    let identity = form.identity.map(|key| match key.as_slice() {
+        [] => Some(InboxItem::Identity { device, key: None }),
+        key => Some(InboxItem::Identity { device, key: Some(PublicKey::from_slice(key).ok()?) }),
+    });
+    let undecryptable = form.undecryptable.map(|why| {
+        let is_hidden = form.hidden.unwrap_or_default();
+        Some(InboxItem::Undecryptable { why: Undecryptable::of(why)?, device, asked: form.asked, is_hidden })
+    });
+    let notification = form.notification.map(|node| {
+        Some(InboxItem::Notification { node: wa_binary::decode(&node.into(), &Limits::new()).ok()? })
+    });
+    let items =
+        [message, receipt, rejected, identity, form.devices.map(devices), undecryptable, notification];
+    // What is there and cannot be read spoils the whole.
+    let is_read = items.iter().all(|item| !matches!(item, Some(None)));
+    is_read.then(|| items.map(Option::flatten))
+}
+
+fn devices(form: record::DevicesChanged) -> Option<InboxItem> {
+    let added = form
+        .added
+        .into_iter()
+        .map(|added| Some((u16::try_from(added.device).ok()?, PublicKey::from_slice(&added.key).ok()?)));
+    let removed = form.removed.into_iter().map(|device| u16::try_from(device).ok());
+    Some(InboxItem::Devices {
+        added: added.collect::<Option<_>>()?,
+        removed: removed.collect::<Option<_>>()?,
+        is_first: form.is_first,
+    })
+}
+
+/// The first device is what is meant where none is named.
+fn stored_device(device: u16) -> Option<u32> {
+    (device > 0).then(|| u32::from(device))
 }

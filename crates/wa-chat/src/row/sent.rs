@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use wa_proto::record;
 
-/// The version that counts for each device by itself.
-const VERSION: u32 = 2;
+/// The version that knows every device that the message was encrypted to.
+const VERSION: u32 = 3;
 
 /// The number of a message that still waits for its session.
 pub(crate) const NOT_NUMBERED: u64 = u64::MAX;
@@ -20,17 +20,19 @@ pub(crate) struct Sent {
     pub(crate) number: u64,
     /// Where its content is kept.
     pub(crate) content: u64,
-    /// The devices that asked for it again.
-    pub(crate) devices: BTreeMap<u16, Resent>,
+    /// The devices that it was encrypted to; none while it waits for its first session.
+    pub(crate) devices: BTreeMap<u16, Dispatch>,
 }
 
-/// What became of a message at a device that asked for it again.
+/// What became of a message at a device that it was encrypted to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Resent {
+pub(crate) struct Dispatch {
     /// How often it was sent again.
     pub(crate) times: u32,
-    /// Where that stands in the outbox, or stood until it was acked.
+    /// Where the last copy stands in the outbox, or stood until it was acked.
     pub(crate) number: u64,
+    /// It has arrived there: it is not encrypted again.
+    pub(crate) is_delivered: bool,
 }
 
 impl Sent {
@@ -41,22 +43,28 @@ impl Sent {
 
     /// Whether it waits for a session with the device.
     pub(crate) fn waits_for(&self, device: u16) -> bool {
-        let resent = self.devices.get(&device).map_or(0, |resent| resent.number);
-        self.number == NOT_NUMBERED || resent == NOT_NUMBERED
+        let copy = self.devices.get(&device).map_or(0, |copy| copy.number);
+        self.number == NOT_NUMBERED || copy == NOT_NUMBERED
+    }
+
+    /// Whether nothing of it is still to be encrypted: it has arrived at each device.
+    pub(crate) fn is_delivered(&self) -> bool {
+        !self.devices.is_empty() && self.devices.values().all(|copy| copy.is_delivered)
     }
 
     pub(super) fn form(&self) -> record::Sent {
-        let resent = |(device, resent): (&u16, &Resent)| record::Resent {
+        let copy = |(device, copy): (&u16, &Dispatch)| record::Resent {
             device: u32::from(*device),
-            times: resent.times,
-            number: resent.number,
+            times: copy.times,
+            number: copy.number,
+            is_delivered: copy.is_delivered.then_some(true),
         };
         record::Sent {
             version: VERSION,
             number: self.number,
             content: self.content,
             resent: None,
-            devices: self.devices.iter().map(resent).collect(),
+            devices: self.devices.iter().map(copy).collect(),
         }
     }
 
@@ -67,16 +75,23 @@ impl Sent {
             // in the outbox once: only a message that was never there waits for all devices.
             (1, Some(times)) if times > 0 => {
                 sent.number = sent.number.min(GONE);
-                sent.devices.insert(0, Resent { times, number: sent.number });
+                sent.devices.insert(0, Dispatch { times, number: sent.number, is_delivered: false });
             }
             (1, Some(_)) => {}
-            (VERSION, None) => {
-                for resent in form.devices {
-                    let device = u16::try_from(resent.device).ok()?;
-                    sent.devices.insert(device, Resent { times: resent.times, number: resent.number });
+            (2 | VERSION, None) => {
+                for copy in form.devices {
+                    let device = u16::try_from(copy.device).ok()?;
+                    let is_delivered = copy.is_delivered.unwrap_or_default();
+                    sent.devices
+                        .insert(device, Dispatch { times: copy.times, number: copy.number, is_delivered });
                 }
             }
             _ => return None,
+        }
+        // Before, only devices that asked again were known; the first one was always among those written to.
+        if form.version < VERSION && sent.number != NOT_NUMBERED {
+            let first = Dispatch { times: 0, number: sent.number, is_delivered: false };
+            sent.devices.entry(0).or_insert(first);
         }
         Some(sent)
     }
@@ -98,11 +113,11 @@ mod tests {
         let sent = Sent::read(form(2)).unwrap();
         assert_eq!((sent.number, sent.content, sent.times(0), sent.times(7)), (4, 3, 2, 0));
         assert_eq!(Sent::read(sent.form()), Some(sent));
-        assert_eq!(Sent::read(form(0)).unwrap().devices.len(), 0);
+        assert_eq!(Sent::read(form(0)).unwrap().devices.keys().collect::<Vec<_>>(), [&0]);
         // One that waited to be sent again may be asked for once more; one that was never sent may not.
         let waiting = |resent| Sent::read(record::Sent { number: NOT_NUMBERED, ..form(resent) }).unwrap();
         assert!(!waiting(1).waits_for(0) && !waiting(1).waits_for(7));
         assert!(waiting(0).waits_for(0) && waiting(0).waits_for(7));
-        assert_eq!(Sent::read(record::Sent { version: 3, ..form(0) }), None);
+        assert_eq!(Sent::read(record::Sent { version: 4, ..form(0) }), None);
     }
 }

@@ -207,7 +207,7 @@ pub struct Prekey {
     pub private: ::prost::alloc::vec::Vec<u8>,
 }
 /// What the application has not confirmed; exactly one of the parts is there.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct InboxEntry {
     #[prost(uint32, required, tag = "1")]
@@ -233,6 +233,42 @@ pub struct InboxEntry {
     /// A notification: the node.
     #[prost(bytes = "vec", optional, tag = "9")]
     pub notification: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    /// Which of the peer's devices a message, an identity or what could not be decrypted is of; absent for the first.
+    #[prost(uint32, optional, tag = "10")]
+    pub device: ::core::option::Option<u32>,
+    /// A message whose sender's identity is not the accepted one.
+    #[prost(bool, optional, tag = "11")]
+    pub unaccepted: ::core::option::Option<bool>,
+    /// Devices that messages go to from now on, or no more.
+    #[prost(message, optional, tag = "12")]
+    pub devices: ::core::option::Option<DevicesChanged>,
+    /// A message that could not be decrypted: why, how often it was asked for again, and whether its sender wants nothing to be
+    /// shown in its place.
+    #[prost(uint32, optional, tag = "13")]
+    pub undecryptable: ::core::option::Option<u32>,
+    #[prost(uint32, optional, tag = "14")]
+    pub asked: ::core::option::Option<u32>,
+    #[prost(bool, optional, tag = "15")]
+    pub hidden: ::core::option::Option<bool>,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct DevicesChanged {
+    #[prost(message, repeated, tag = "1")]
+    pub added: ::prost::alloc::vec::Vec<DeviceIdentity>,
+    #[prost(uint32, repeated, packed = "false", tag = "2")]
+    pub removed: ::prost::alloc::vec::Vec<u32>,
+    /// Nothing was known of the user before.
+    #[prost(bool, required, tag = "3")]
+    pub is_first: bool,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct DeviceIdentity {
+    #[prost(uint32, required, tag = "1")]
+    pub device: u32,
+    #[prost(bytes = "vec", required, tag = "2")]
+    pub key: ::prost::alloc::vec::Vec<u8>,
 }
 /// A stanza that the server has not acked: the exact bytes that will be sent again, and what it is, so that its ack needs
 /// no other row. Version 1 had the bytes alone.
@@ -255,8 +291,8 @@ pub struct OutboxEntry {
     pub device: ::core::option::Option<u32>,
 }
 /// A message that was accepted: where it stands in the outbox (the greatest number while it waits for a session), where
-/// its content is kept, and what became of it at each device that asked for it again. Version 1 counted for all devices
-/// together, in `resent`.
+/// its content is kept, and what became of it at each device that it was encrypted to. Version 1 counted for all devices
+/// together, in `resent`; version 2 knew only the devices that asked for it again.
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
 pub struct Sent {
@@ -281,6 +317,9 @@ pub struct Resent {
     /// Where it stands in the outbox, as in `Sent`.
     #[prost(uint64, required, tag = "3")]
     pub number: u64,
+    /// It has arrived there: it is not encrypted again.
+    #[prost(bool, optional, tag = "4")]
+    pub is_delivered: ::core::option::Option<bool>,
 }
 /// Content that waits for its peer's bundles.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -338,6 +377,18 @@ pub struct Identity {
     pub version: u32,
     #[prost(bytes = "vec", required, tag = "2")]
     pub key: ::prost::alloc::vec::Vec<u8>,
+    /// What the first programs do not say: whether the application was told that messages go to the device (in their stores
+    /// it was not, but for the first device), whether it accepts the key (they accepted all), and whether the server has said
+    /// that there is another key, which is not known yet.
+    #[prost(bool, optional, tag = "3")]
+    pub is_announced: ::core::option::Option<bool>,
+    #[prost(bool, optional, tag = "4")]
+    pub is_held: ::core::option::Option<bool>,
+    #[prost(bool, optional, tag = "5")]
+    pub is_outdated: ::core::option::Option<bool>,
+    /// The device offered keys once that quantum computers do not break.
+    #[prost(bool, optional, tag = "6")]
+    pub post_quantum: ::core::option::Option<bool>,
 }
 /// The chat server's static key, as a full handshake proved it, and until when that holds, in Unix seconds; and the way
 /// to it, in its own words.

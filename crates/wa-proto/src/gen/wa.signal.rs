@@ -66,3 +66,16 @@ pub struct LogicalFingerprint {
     #[prost(bytes = "bytes", optional, tag = "1")]
     pub content: ::core::option::Option<::prost::bytes::Bytes>,
 }
+/// What binds a companion device to its account: signed by the account's identity key over 06 00, the details and the
+/// device's identity key.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SignedDeviceIdentity {
+    #[prost(bytes = "bytes", optional, tag = "1")]
+    pub details: ::core::option::Option<::prost::bytes::Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "2")]
+    pub account_signature_key: ::core::option::Option<::prost::bytes::Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "3")]
+    pub account_signature: ::core::option::Option<::prost::bytes::Bytes>,
+    #[prost(bytes = "bytes", optional, tag = "4")]
+    pub device_signature: ::core::option::Option<::prost::bytes::Bytes>,
+}

@@ -23,6 +23,8 @@ pub(crate) struct Draft {
     pub(crate) fetched: Option<Jid>,
     /// Users for whom messages wait: whatever is missing is asked for in a step of its own.
     pub(crate) wake: Vec<Jid>,
+    /// The user of whom the application is told something that must be durable before anything is encrypted for them.
+    pub(crate) announces: Option<Jid>,
 }
 
 /// What a commit lets out, in order.
@@ -38,6 +40,8 @@ pub(crate) struct Effects {
     pub(crate) events: Vec<Event>,
     /// Requests to send; their answers become steps.
     pub(crate) requests: Vec<Request>,
+    /// Users of whom something was announced: what waits for them may be encrypted now.
+    pub(crate) announced: Vec<Jid>,
     /// The commands that are carried out.
     pub(crate) accepted: Vec<Ticket>,
     /// Every row of the account goes.
@@ -108,12 +112,13 @@ impl Draft {
 impl Effects {
     /// Takes in what comes after these.
     pub(crate) fn join(&mut self, later: Self) {
-        let Self { transmits, outbox, inbox, events, requests, accepted, erase } = later;
+        let Self { transmits, outbox, inbox, events, requests, announced, accepted, erase } = later;
         self.transmits.extend(transmits);
         self.outbox.extend(outbox);
         self.inbox.extend(inbox);
         self.events.extend(events);
         self.requests.extend(requests);
+        self.announced.extend(announced);
         self.accepted.extend(accepted);
         self.erase |= erase;
     }

@@ -88,6 +88,8 @@ impl Ask {
                 let user = Node::new("user").with_attr("jid", jid);
                 Iq::set(id, &*form.xmlns).with_children([Node::new(&*form.child).with_child(user)])
             }
+            // Answered from rows.
+            Self::Identities(_) => return Err(NoAnswer::Unsupported),
             Self::DeleteAccount => {
                 Iq::set(id, &*chat.deletion.xmlns).with_children([Node::new(&*chat.deletion.child)])
             }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use wa_binary::Jid;
-use wa_keys::{PrivateKey, PublicKey};
+use wa_keys::PrivateKey;
 use wa_signal::SessionRecord;
 
 use crate::account::Account;
 use crate::key::{Key, Table};
 use crate::messenger::state::draft::Draft;
-use crate::row::{Counters, Devices, Row, Sent, Waiting};
+use crate::row::{Counters, Devices, Identity, Row, Sent, Waiting};
 use crate::store::{Read, StateError, Value};
 
 /// The rows loaded so far. A row is there, known to be absent, or not loaded.
@@ -102,10 +102,10 @@ impl View {
     }
 
     /// The newest identity of a device.
-    pub(crate) fn identity(&self, device: &Jid) -> Result<Option<PublicKey>, Stop> {
+    pub(crate) fn identity(&self, device: &Jid) -> Result<Option<Identity>, Stop> {
         match self.row(&Key::identity(device))? {
             None => Ok(None),
-            Some(Row::Identity(key)) => Ok(Some(*key)),
+            Some(Row::Identity(identity)) => Ok(Some(identity.read_for(device.device()))),
             Some(_) => Err(corrupt(Table::Identity)),
         }
     }

@@ -23,6 +23,10 @@ impl Step<'_> {
     fn receive_message_ack(&self, ack: &Ack, from: &Jid) -> Result<Draft, Stop> {
         let mut draft = Draft::default();
         let Some(number) = self.unacked.message(from, &ack.id) else { return Ok(draft) };
+        if ack.error.is_some_and(is_passing) {
+            // The next connection sends it again.
+            return Ok(draft);
+        }
         draft.delete(Key::outbox(number));
         if let Some(code) = ack.error {
             self.view.need([Key::counters()])?;
@@ -51,4 +55,9 @@ impl Step<'_> {
         }
         draft
     }
+}
+
+/// Whether the server refuses a message for reasons of its own, which pass.
+fn is_passing(code: u16) -> bool {
+    matches!(code, 500..600)
 }

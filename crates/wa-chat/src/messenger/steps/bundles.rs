@@ -2,7 +2,7 @@
 
 use wa_binary::Jid;
 use wa_signal::Trust;
-use wa_stanza::{Iq, IqKind, PrekeyBundles};
+use wa_stanza::{FetchedUser, Iq, IqKind, PrekeyBundles};
 
 use crate::messenger::bundle::signal_bundle;
 use crate::messenger::conversation::{Conversation, address, keys_of};
@@ -16,16 +16,15 @@ impl Step<'_> {
         self.view.need(devices.iter().flat_map(keys_of))?;
         let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
         let mut conversation = Conversation::load(self, &address(user, 0), draft)?;
+        let bundles = read_bundles(iq);
         for device in devices {
-            if conversation.is_ready_for(self, device) {
-                continue;
-            }
-            let begun =
-                read_bundle(iq, device).and_then(|bundle| self.begin(&mut conversation, device, &bundle));
+            let begun = bundles.of(device).and_then(|bundle| self.begin(&mut conversation, device, &bundle));
             match begun {
                 Ok(()) => {}
-                // A device without keys gets nothing; a user without keys gets nothing at all.
-                Err(NoSession::Refused(_)) if device.device() != 0 => {
+                // A companion whose keys are not to be had gets nothing; a user without keys gets nothing at all.
+                Err(NoSession::Refused(_) | NoSession::Unreadable | NoSession::Bundle(_))
+                    if device.device() != 0 =>
+                {
                     conversation.forget_device(device.device());
                 }
                 Err(why) => {
@@ -34,6 +33,7 @@ impl Step<'_> {
                 }
             }
         }
+        conversation.announce(self);
         self.go_on(conversation)
     }
 
@@ -41,22 +41,33 @@ impl Step<'_> {
         &mut self,
         conversation: &mut Conversation,
         device: &Jid,
-        bundle: &wa_signal::Bundle,
+        bundle: &wa_stanza::Bundle,
     ) -> Result<(), NoSession> {
         let Ok(account) = self.view.account() else { return Err(NoSession::Unreadable) };
-        let session = conversation.session(device);
-        session.establish(&account.identity.key, bundle, &Trust::Any, self.now.unix, &mut self.rng)?;
-        conversation.notice_identity(device, bundle.identity);
+        let (session, read) = (conversation.session(device), signal_bundle(bundle));
+        session.establish(&account.identity.key, &read, &Trust::Any, self.now.unix, &mut self.rng)?;
+        conversation.notice_identity(self, device, read.identity);
+        if bundle.post_quantum {
+            conversation.notice_post_quantum(device);
+        }
         Ok(())
     }
 }
 
-fn read_bundle(iq: &Iq, device: &Jid) -> Result<wa_signal::Bundle, NoSession> {
-    if let IqKind::Error(error) = &iq.kind {
-        return Err(NoSession::Refused(error.code));
+/// The bundles of an answer, read once.
+struct Bundles(Result<Vec<FetchedUser>, NoSession>);
+
+impl Bundles {
+    fn of(&self, device: &Jid) -> Result<wa_stanza::Bundle, NoSession> {
+        let users = self.0.as_ref().map_err(|why| *why)?;
+        let user = users.iter().find(|user| user.jid == *device).ok_or(NoSession::Unreadable)?;
+        user.bundle.as_ref().copied().map_err(|error| NoSession::Refused(error.code))
     }
-    let users = PrekeyBundles::try_from(iq).map_err(|_| NoSession::Unreadable)?.users;
-    let user = users.into_iter().find(|user| user.jid == *device).ok_or(NoSession::Unreadable)?;
-    let bundle = user.bundle.map_err(|error| NoSession::Refused(error.code))?;
-    Ok(signal_bundle(&bundle))
+}
+
+fn read_bundles(iq: &Iq) -> Bundles {
+    Bundles(match &iq.kind {
+        IqKind::Error(error) => Err(NoSession::Refused(error.code)),
+        _ => PrekeyBundles::try_from(iq).map(|read| read.users).map_err(|_| NoSession::Unreadable),
+    })
 }

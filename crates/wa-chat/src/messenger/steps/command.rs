@@ -1,6 +1,7 @@
 //! What the application wants: content to ciphertext to outbox; what has no session waits as a row (seed §3.1).
 
 use wa_binary::Jid;
+use wa_keys::PublicKey;
 use wa_profile::Receipts;
 use wa_stanza::{Chatstate, Receipt, ReceiptKind};
 
@@ -11,7 +12,7 @@ use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
 use crate::row::{OutboxEntry, OutboxKind, Row};
-use crate::{Command, Content, EncodedStanza, Mark, MessageId, Ticket};
+use crate::{Answer, Ask, Command, Content, EncodedStanza, Event, Mark, MessageId, NoSession, Ticket};
 
 impl Step<'_> {
     pub(super) fn command(&mut self, ticket: Ticket, command: &Command) -> Result<Draft, Stop> {
@@ -33,6 +34,8 @@ impl Step<'_> {
                 draft.transmit(Chatstate::new(to.clone().without_device(), *typing));
                 draft
             }
+            Command::AcceptIdentity { address, key } => self.accept_identity(address, key)?,
+            Command::Ask(Ask::Identities(user)) => self.tell_identities(ticket, user)?,
             Command::Ask(ask) => {
                 let mut draft = Draft::default();
                 draft.request(Request::Ask(ticket, ask.clone()));
@@ -54,14 +57,36 @@ impl Step<'_> {
         }
         let mut conversation = Conversation::load(self, &primary, Draft::default())?;
         let message = conversation.accept(self, &id.0, content);
+        conversation.announce(self);
         if conversation.is_ready(self) {
             conversation.send(self, &message, &content.envelope())?;
             conversation.refresh_devices(self);
         } else {
             conversation.wait(self, message)?;
+            if conversation.is_held() {
+                conversation.draft.tell(Event::NoSession { peer: user, why: NoSession::Held });
+            }
             conversation.ask(self);
         }
         Ok(conversation.finish())
+    }
+
+    /// What was held because of it goes out in a step of its own.
+    fn accept_identity(&self, address: &Jid, key: &PublicKey) -> Result<Draft, Stop> {
+        let mut conversation = Conversation::load(self, address, Draft::default())?;
+        conversation.accept_identity(address, key);
+        let user = conversation.user.clone();
+        conversation.draft.wake.push(user);
+        Ok(conversation.finish())
+    }
+
+    fn tell_identities(&self, ticket: Ticket, user: &Jid) -> Result<Draft, Stop> {
+        let user = user.clone().without_device();
+        let conversation = Conversation::load(self, &address(&user, 0), Draft::default())?;
+        let mut draft = Draft::default();
+        let answer = Ok(Answer::Identities(conversation.identities()));
+        draft.tell(Event::Answered { ticket, answer });
+        Ok(draft)
     }
 
     /// One receipt for all; it stands in the outbox until the server has acked it. A message whose own receipt stands

@@ -1,4 +1,4 @@
-//! The devices of a user, and messages that wait for them (seed §3.1; lists of devices observed).
+//! The devices of a user, and messages that wait for them (overview §3.1; lists of devices observed).
 
 use wa_binary::Jid;
 use wa_stanza::{DeviceLists, Iq};
@@ -7,35 +7,31 @@ use crate::messenger::conversation::{Conversation, address, keys_of};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
-use crate::row::Devices;
 
 impl Step<'_> {
-    /// The server tells which devices a user has; without an answer there is the primary one.
+    /// The server tells which devices a user has. If it does not, messages go where they went, and it is asked again later.
     pub(super) fn receive_devices(&mut self, user: &Jid, iq: &Iq) -> Result<Draft, Stop> {
         let lists = DeviceLists::try_from(iq).map(|lists| lists.users).unwrap_or_default();
         let listed = lists.into_iter().find(|list| list.jid == *user).map(|list| list.devices);
-        let mut devices = listed.filter(|devices| !devices.is_empty()).unwrap_or_else(|| vec![0]);
-        devices.sort_unstable();
-        devices.dedup();
-        let addresses: Vec<Jid> = devices.iter().map(|&device| address(user, device)).collect();
+        let devices = listed.iter().flatten().chain([&0]);
+        let addresses: Vec<Jid> = devices.map(|&device| address(user, device)).collect();
         self.view.need(addresses.iter().flat_map(keys_of))?;
         let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
         let mut conversation = Conversation::load(self, &address(user, 0), draft)?;
-        conversation.set_devices(self, Devices { devices, since: self.now.unix })?;
+        match listed {
+            Some(devices) => conversation.set_devices(self, devices)?,
+            None => conversation.keep_devices(self),
+        }
+        conversation.announce(self);
         self.go_on(conversation)
     }
 
     /// Messages for a user wait: asks for what is missing, or sends them.
     pub(super) fn wake(&mut self, user: &Jid) -> Result<Draft, Stop> {
         let mut conversation = Conversation::load(self, &address(user, 0), Draft::default())?;
+        conversation.announce(self);
         conversation.send_waiting(self)?;
-        let is_unready = |device| !conversation.is_ready_for(self, &address(user, device));
-        let waiting = self.view.waiting(user)?;
-        // A device that asked for a message again, and is not on the list, is fetched too.
-        let asking = waiting.iter().filter_map(|(_, message)| message.device);
-        let asking: Vec<u16> = asking.filter(|&device| is_unready(device)).collect();
-        asking.into_iter().for_each(|device| conversation.learn_device(device));
-        if !waiting.is_empty() && !conversation.is_ready(self) {
+        if !self.view.waiting(user)?.is_empty() && !conversation.is_ready(self) {
             conversation.ask(self);
         }
         Ok(conversation.finish())

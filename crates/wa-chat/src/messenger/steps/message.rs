@@ -1,19 +1,33 @@
-//! A message comes: ciphertext to inbox, each message once, acked only after its commit (seed §3.2).
+//! A message comes: ciphertext to inbox, each message once, acked only after its commit (overview §3.2).
 
 use bytes::Bytes;
 use wa_binary::Jid;
-use wa_signal::{DecryptError, Decrypted, PreKeyMessage, Prekeys, SessionRecord, SignalMessage, Trust};
+use wa_signal::{Decrypted, PreKeyMessage, Prekeys, SessionRecord, SignalMessage, Trust};
 use wa_stanza::{Ack, Enc, EncKind, Message, Receipt, ReceiptKind};
 
+use crate::Undecryptable;
 use crate::content::unpad;
 use crate::key::Key;
 use crate::messenger::conversation::{Conversation, keys_of};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
+use crate::messenger::vouching::is_vouched;
 use crate::row::InboxItem;
 use crate::store::Value;
-use crate::{Event, MessageId, Undecryptable};
+
+/// Servers whose addresses are of single users.
+const OF_USERS: [&str; 5] = ["s.whatsapp.net", "lid", "interop", "hosted", "hosted.lid"];
+
+/// The element that holds the proof of a companion device.
+const DEVICE_IDENTITY: &str = "device-identity";
+
+/// A message that decrypted.
+struct Opened {
+    decrypted: Decrypted,
+    /// It began a session, which proves its sender's identity anew.
+    is_new: bool,
+}
 
 impl Step<'_> {
     pub(super) fn receive_message(&mut self, message: &Message) -> Result<Draft, Stop> {
@@ -31,21 +45,25 @@ impl Step<'_> {
             draft.answer(delivered, ack);
             return Ok(draft);
         }
-        let mut conversation = Conversation::load(self, address, draft)?;
-        let was_ready = conversation.is_ready(self);
-        match self.decrypt(message, conversation.session(address))? {
-            Ok(decrypted) => {
-                conversation.notice_identity(address, decrypted.identity);
-                let is_shown = self.take_in(&mut conversation, message, decrypted);
-                conversation.draft.answer(delivered.filter(|_| is_shown), ack);
-            }
-            Err(Undecryptable::Decrypt(DecryptError::Duplicate { .. })) => {
-                conversation.draft.answer(None, ack);
-                return Ok(conversation.draft);
-            }
-            Err(why) => return self.ask_again(message, why, conversation.draft),
+        if message.participant.is_some() || !OF_USERS.contains(&address.server()) {
+            return self.ask_again(message, Undecryptable::NotOneToOne, draft);
         }
-        if !was_ready && conversation.is_ready_for(self, address) {
+        let mut conversation = Conversation::load(self, address, draft)?;
+        let Opened { decrypted, is_new } = match self.open(message, address, &mut conversation)? {
+            Ok(opened) => opened,
+            Err(why) => return self.ask_again(message, why, conversation.draft),
+        };
+        if is_new {
+            conversation.notice_identity(self, address, decrypted.identity);
+        }
+        if !conversation.is_recipient(address.device()) {
+            // Nobody is written to for having written. Whether the user has such a device is the server's to say.
+            conversation.doubt_devices(self);
+        }
+        conversation.announce(self);
+        let is_shown = self.take_in(&mut conversation, message, decrypted);
+        conversation.draft.answer(delivered.filter(|_| is_shown), ack);
+        if conversation.is_ready_for(self, address) {
             // The peer has begun a session itself: what waited for its bundle needs it no longer.
             conversation.send_waiting(self)?;
         }
@@ -55,18 +73,22 @@ impl Step<'_> {
     /// What an authentic message changes. Says whether it is shown.
     fn take_in(&self, conversation: &mut Conversation, message: &Message, decrypted: Decrypted) -> bool {
         conversation.remember_seen(self, &message.id);
-        conversation.learn_device(message.from.as_ref().map_or(0, Jid::device));
         if let Some(used) = decrypted.used_one_time_prekey {
             conversation.draft.delete(Key::prekey(used));
         }
+        let device = message.from.as_ref().map_or(0, Jid::device);
         let Some(content) = unpad(decrypted.plaintext) else {
             // The ratchet moves on all the same, and sending it again would not help.
-            let from = conversation.user.clone();
-            conversation.draft.tell(undecryptable(message, from, Undecryptable::Padding, None));
+            let (why, is_hidden) = (Undecryptable::Padding, hides_failure(message));
+            let what = InboxItem::Undecryptable { why, device, asked: None, is_hidden };
+            conversation.put_inbox(vec![message.id.to_string()], what);
             return false;
         };
         let timestamp = message.t.unwrap_or(self.now.unix);
-        let what = InboxItem::Message { content: Bytes::from(content), timestamp };
+        let address = message.from.as_ref();
+        let is_accepted = address.is_some_and(|it| conversation.is_accepted(it, &decrypted.identity));
+        let content = Bytes::from(content);
+        let what = InboxItem::Message { content, timestamp, device, is_accepted };
         conversation.put_inbox(vec![message.id.to_string()], what);
         true
     }
@@ -89,27 +111,36 @@ impl Step<'_> {
     }
 
     /// Decrypts on a copy of the session; the outer error asks for rows, the inner one is the message's fault.
-    fn decrypt(
+    fn open(
         &mut self,
         message: &Message,
-        session: &mut SessionRecord,
-    ) -> Result<Result<Decrypted, Undecryptable>, Stop> {
-        let ([Enc { v: 2, kind, ciphertext, .. }], Some(from)) = (message.encs.as_slice(), &message.from)
-        else {
+        from: &Jid,
+        conversation: &mut Conversation,
+    ) -> Result<Result<Opened, Undecryptable>, Stop> {
+        let [Enc { v: 2, kind, ciphertext, .. }] = message.encs.as_slice() else {
             return Ok(Err(Undecryptable::NoEnc));
         };
+        let trust = conversation.trust(from);
         match kind {
             EncKind::Msg => match SignalMessage::decode(ciphertext.clone()) {
                 Ok(message) => {
+                    let session = conversation.session(from);
                     self.load_keys(&message, from, session)?;
-                    Ok(session.decrypt(&message, &Trust::Any).map_err(Undecryptable::from))
+                    let decrypted = session.decrypt(&message, &trust);
+                    Ok(decrypted
+                        .map(|decrypted| Opened { decrypted, is_new: false })
+                        .map_err(Undecryptable::from))
                 }
                 Err(error) => Ok(Err(error.into())),
             },
             EncKind::PkMsg => match PreKeyMessage::decode(ciphertext.clone()) {
-                Ok(message) => {
-                    self.load_keys(message.message(), from, session)?;
-                    self.decrypt_prekey(&message, session)
+                Ok(first) if !self.is_vouched(message, from, conversation, &first) => {
+                    Ok(Err(Undecryptable::Unvouched))
+                }
+                Ok(first) => {
+                    let session = conversation.session(from);
+                    self.load_keys(first.message(), from, session)?;
+                    self.open_first(&first, session, &trust)
                 }
                 Err(error) => Ok(Err(error.into())),
             },
@@ -117,17 +148,25 @@ impl Step<'_> {
         }
     }
 
-    fn decrypt_prekey(
+    /// A message that begins a session, or is of one that was not answered yet.
+    fn open_first(
         &mut self,
         message: &PreKeyMessage,
         session: &mut SessionRecord,
-    ) -> Result<Result<Decrypted, Undecryptable>, Stop> {
+        trust: &Trust,
+    ) -> Result<Result<Opened, Undecryptable>, Stop> {
+        let opened = |is_new| move |decrypted| Opened { decrypted, is_new };
+        if session.knows(message) {
+            // Our prekeys have done their work; they may be gone by now.
+            let decrypted = session.decrypt_known(message, trust);
+            return Ok(decrypted.map(opened(false)).map_err(Undecryptable::from));
+        }
         let view = self.view;
         let signed = Key::signed_prekey(message.signed_prekey_id);
         let one_time = message.one_time_prekey_id.map(Key::prekey);
         view.need([signed.clone(), one_time.clone().unwrap_or_else(|| signed.clone())])?;
         let Some(signed) = view.prekey(&signed)? else {
-            return Ok(Err(Undecryptable::NoSignedPrekey(message.signed_prekey_id)));
+            return Ok(Err(Undecryptable::NoSignedPrekey));
         };
         let one_time = match &one_time {
             Some(key) => view.prekey(key)?,
@@ -135,11 +174,27 @@ impl Step<'_> {
         };
         let prekeys = Prekeys { signed, one_time };
         let identity = &view.account()?.identity.key;
-        let decrypted = session.decrypt_prekey(identity, prekeys, message, &Trust::Any);
-        Ok(decrypted.map_err(Undecryptable::from))
+        let decrypted = session.decrypt_prekey(identity, prekeys, message, trust);
+        Ok(decrypted.map(opened(true)).map_err(Undecryptable::from))
+    }
+
+    /// Whether nothing speaks against a companion device being one of its account. Where the sender gives no proof there is
+    /// the server's word alone.
+    fn is_vouched(
+        &self,
+        message: &Message,
+        from: &Jid,
+        conversation: &Conversation,
+        first: &PreKeyMessage,
+    ) -> bool {
+        let proof = message.children.iter().find(|child| child.tag() == DEVICE_IDENTITY);
+        let (Some(proof), Some(account)) = (proof, conversation.primary_identity()) else { return true };
+        let proof = proof.content().as_bytes().unwrap_or_default();
+        from.device() == 0 || is_vouched(&account, proof, &first.identity)
     }
 }
 
-pub(super) fn undecryptable(message: &Message, from: Jid, why: Undecryptable, asked: Option<u32>) -> Event {
-    Event::Undecryptable { from, id: MessageId(message.id.to_string()), why, asked }
+/// Whether the sender wants nothing to be shown if a message cannot be decrypted.
+pub(super) fn hides_failure(message: &Message) -> bool {
+    message.encs.iter().any(|enc| enc.hide_failure)
 }

@@ -1,11 +1,11 @@
-//! Notifications and chat states: what changed at the server, and what a peer is doing (seed §3; types observed).
+//! Notifications and chat states: what changed at the server, and what a peer is doing (overview §3; types observed).
 
 use wa_binary::{Jid, Node};
+use wa_profile::RecipientDevices;
 use wa_stanza::{Ack, Chatstate, Notification, NotificationContent};
 
 use crate::Event;
-use crate::key::Key;
-use crate::messenger::conversation::{Conversation, put_inbox};
+use crate::messenger::conversation::{Conversation, address, put_inbox};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
@@ -18,11 +18,7 @@ impl Step<'_> {
             NotificationContent::PostQuantumPrekeysLeft { .. } => Draft::default(),
             NotificationContent::IdentityChanged => self.forget_sessions(&notification.from)?,
             // The list of devices is asked for again with the next message (observed: type `devices`).
-            _ if notification.kind == *"devices" => {
-                let mut draft = Draft::default();
-                draft.delete(Key::devices(&notification.from.clone().without_device()));
-                draft
-            }
+            _ if notification.kind == *"devices" => self.doubt_devices(&notification.from)?,
             _ => self.notify(notification)?,
         };
         draft.transmit(Ack::from(notification));
@@ -30,12 +26,22 @@ impl Step<'_> {
     }
 
     /// The peer has another identity: the next message needs its new keys.
-    fn forget_sessions(&self, address: &Jid) -> Result<Draft, Stop> {
-        let mut conversation = Conversation::load(self, address, Draft::default())?;
-        let user = conversation.user.clone();
-        conversation.archive_all();
-        conversation.put_inbox(Vec::new(), InboxItem::Identity { key: None });
-        conversation.draft.delete(Key::devices(&user));
+    fn forget_sessions(&self, from: &Jid) -> Result<Draft, Stop> {
+        let mut conversation = Conversation::load(self, from, Draft::default())?;
+        conversation.outdate_identities();
+        if self.profile.encryption.recipient_devices != RecipientDevices::PrimaryOnly {
+            conversation.outdate_devices();
+        }
+        Ok(conversation.finish())
+    }
+
+    /// The peer has other devices than before: the next message needs the list.
+    fn doubt_devices(&self, from: &Jid) -> Result<Draft, Stop> {
+        let user = from.clone().without_device();
+        let mut conversation = Conversation::load(self, &address(&user, 0), Draft::default())?;
+        if self.profile.encryption.recipient_devices != RecipientDevices::PrimaryOnly {
+            conversation.outdate_devices();
+        }
         Ok(conversation.finish())
     }
 
