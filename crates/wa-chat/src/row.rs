@@ -20,7 +20,7 @@ mod inbox;
 mod outbox;
 mod sent;
 
-pub(crate) use self::identity::Identity;
+pub(crate) use self::identity::{Identity, Standing};
 pub(crate) use self::inbox::{InboxEntry, InboxItem};
 pub(crate) use self::outbox::{OutboxEntry, OutboxKind};
 pub(crate) use self::sent::{Dispatch, NOT_NUMBERED, Sent};

@@ -157,17 +157,25 @@ impl User {
                     self.client.confirm(event).await?;
                     return Ok(text.body);
                 }
-                Event::Receipt { event, .. } => self.client.confirm(event).await?,
+                Event::Receipt { event, .. } | Event::DevicesChanged { event, .. } => {
+                    self.client.confirm(event).await?;
+                }
                 Event::Connected => {}
                 other => return Err(Failure(format!("instead of a text: {other:?}"))),
             }
         }
     }
 
-    /// Waits for the next event.
+    /// Waits for the next event; the first contact with a user is confirmed and passed over.
     pub(crate) async fn next(&mut self) -> Result<Event, Failure> {
-        let event = tokio::time::timeout(PATIENCE, self.client.next_event()).await;
-        event.map_err(|_| Failure::new("no event came"))?.ok_or_else(|| Failure::new("the client has ended"))
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.client.next_event()).await;
+            let event = event.map_err(|_| Failure::new("no event came"))?;
+            match event.ok_or_else(|| Failure::new("the client has ended"))? {
+                Event::DevicesChanged { event, is_first: true, .. } => self.client.confirm(event).await?,
+                event => return Ok(event),
+            }
+        }
     }
 
     /// Waits for an event that `wanted` picks; others are confirmed and passed over.

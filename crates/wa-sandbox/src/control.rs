@@ -3,7 +3,7 @@
 //! | request | what it does |
 //! |---|---|
 //! | `GET /control/phones/{number}` | what the phone received, receipts for what it sent, who types, who pinged it, bundles handed out |
-//! | `POST /control/phones/{number}` | `{"answers": bool, "lively": bool, "withheld": bool}`: whether it answers texts, shows that it reads and types, and whether the server leaves unanswered what asks about it |
+//! | `POST /control/phones/{number}` | `{"answers": bool, "lively": bool, "silent": bool, "withheld": bool}`: whether it answers texts, shows that it reads and types, says nothing of what has arrived, and whether the server leaves unanswered what asks about it |
 //! | `POST /control/phones/{number}/send` | `{"to": login, …}` with one of `text`, `reply`, `reaction`, `edit`, `revoke`, `media`, `raw`: the phone writes; gives `{"id": …}` |
 //! | `POST /control/phones/{number}/mark` | `{"to": login, "ids": […], "kind": "read"}`: a receipt; also `played`, `server-error` |
 //! | `POST /control/phones/{number}/typing` | `{"to": login, "state": "composing"}`: also `recording`, `paused` |
@@ -46,6 +46,7 @@ use crate::world::World;
 struct Answers {
     answers: Option<bool>,
     lively: Option<bool>,
+    silent: Option<bool>,
     withheld: Option<bool>,
 }
 
@@ -170,8 +171,9 @@ fn phone(
             }));
         }
         (false, []) => {
-            let Answers { answers, lively, withheld } = read(body)?;
+            let Answers { answers, lively, silent, withheld } = read(body)?;
             phone.answers = answers.unwrap_or(phone.answers);
+            phone.silent = silent.unwrap_or(phone.silent);
             phone.lively = lively.unwrap_or(phone.lively);
             phone.withheld = withheld.unwrap_or(phone.withheld);
         }

@@ -29,6 +29,8 @@ pub(crate) struct Phone {
     pub(crate) answers: bool,
     /// Whether it shows that it reads and types before it answers.
     pub(crate) lively: bool,
+    /// Whether it says nothing of what has arrived.
+    pub(crate) silent: bool,
     /// Whether the server answers no request that names it.
     pub(crate) withheld: bool,
     /// How many bundles were handed out.
@@ -90,6 +92,7 @@ impl Phone {
             devices: BTreeMap::from([(0, Device::new(rng))]),
             answers: true,
             lively: false,
+            silent: false,
             withheld: false,
             bundles: 0,
             spoils_next: false,
@@ -129,6 +132,7 @@ impl Phone {
         let Some(device) = self.devices.get_mut(&delivery.device) else { return Vec::new() };
         let receipt = Node::new("receipt").with_attr("id", &*id).with_attr("t", now);
         match device.open(&login, &id, delivery.enc, rng) {
+            Opened::Again if self.silent => Vec::new(),
             Opened::Again => vec![receipt],
             Opened::GivenUp => Vec::new(),
             Opened::Ask { count, registration, keys } => {
@@ -143,7 +147,7 @@ impl Phone {
                 let echoes = self.answers && delivery.device == 0 && is_plain;
                 let echo = text.filter(|_| echoes).map(|text| Written::Text(format!("echo: {text}")));
                 let echo = echo.and_then(|echo| self.write(&login, &echo, now, rng));
-                let mut replies = vec![receipt.clone()];
+                let mut replies = if self.silent { Vec::new() } else { vec![receipt.clone()] };
                 if self.lively {
                     replies.push(receipt.with_attr("type", "read"));
                     replies.push(Node::new("chatstate").with_child(Node::new("composing")));

@@ -13,7 +13,7 @@ use crate::messenger::conversation::{Conversation, address, addresses};
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
-use crate::row::{Devices, Identity, InboxItem, Row};
+use crate::row::{Devices, Identity, InboxItem, Row, Standing};
 use crate::{DeviceIdentity, IdentityPolicy};
 
 /// Seconds after which a list of devices is asked for again, while messages go to the old one.
@@ -217,8 +217,9 @@ impl Conversation {
             }
             Some(known) => {
                 let is_held = step.policy == IdentityPolicy::Hold;
+                let standing = known.standing().min(Standing::Told);
                 let changed = Identity { key, is_held, is_outdated: false, ..known };
-                self.put_identity(address, changed);
+                self.put_identity(address, changed.with_standing(standing));
                 let device = address.device();
                 self.put_inbox(Vec::new(), InboxItem::Identity { device, key: Some(key) });
                 self.draft.announces = Some(self.user.clone());
@@ -243,15 +244,48 @@ impl Conversation {
         }
     }
 
-    /// Tells of devices that messages go to and of which the application does not know. What waits for them goes out in a
-    /// later commit than this.
-    pub(crate) fn announce(&mut self, step: &Step<'_>) {
+    /// Tells of what is new among those whom messages go to, and sends what waited for what was told in an earlier commit:
+    /// before anything that comes now.
+    /// Says whether what waited was looked at.
+    pub(crate) fn look_after_recipients(&mut self, step: &mut Step<'_>) -> Result<bool, Stop> {
+        self.announce(step);
+        let begins = self.begin_using(step);
+        if begins {
+            self.send_waiting(step)?;
+        }
+        Ok(begins)
+    }
+
+    /// Likewise, and sends whatever waits and need not.
+    pub(crate) fn send_all_waiting(&mut self, step: &mut Step<'_>) -> Result<(), Stop> {
+        if self.look_after_recipients(step)? { Ok(()) } else { self.send_waiting(step) }
+    }
+
+    /// Messages go to those whom the application knows of by now. Says whether there was one; then whatever waits is to be
+    /// sent in the same step.
+    fn begin_using(&mut self, step: &Step<'_>) -> bool {
+        if step.announcing.contains_key(&self.user) || self.draft.announces.is_some() {
+            return false;
+        }
+        let told =
+            |address: &Jid| self.loaded.get(address)?.identity.filter(|it| it.standing() == Standing::Told);
+        let recipients = self.recipients();
+        let told: Vec<_> = recipients.iter().filter_map(|address| Some((address, told(address)?))).collect();
+        for (address, identity) in &told {
+            self.put_identity(address, identity.with_standing(Standing::Recipient));
+        }
+        !told.is_empty()
+    }
+
+    fn announce(&mut self, step: &Step<'_>) {
         let mut added = Vec::new();
         let mut is_first = true;
         for address in self.recipients() {
             match self.loaded.get(&address).and_then(|device| device.identity) {
-                Some(identity) if identity.is_announced() => is_first = false,
-                Some(identity) => added.push((address, identity)),
+                Some(identity) if identity.standing() == Standing::Overheard => {
+                    added.push((address, identity))
+                }
+                Some(_) => is_first = false,
                 None => {}
             }
         }
@@ -260,7 +294,8 @@ impl Conversation {
         }
         let is_held = !is_first && step.policy == IdentityPolicy::Hold;
         for (address, identity) in &added {
-            self.put_identity(address, Identity { is_announced: Some(true), is_held, ..*identity });
+            let told = Identity { is_held, ..*identity };
+            self.put_identity(address, told.with_standing(Standing::Told));
         }
         let added = added.iter().map(|(address, identity)| (address.device(), identity.key)).collect();
         self.put_inbox(Vec::new(), InboxItem::Devices { added, removed: Vec::new(), is_first });
@@ -272,9 +307,9 @@ impl Conversation {
         removed.retain(|&device| {
             let address = address(&self.user, device);
             let identity = self.loaded.get(&address).and_then(|device| device.identity);
-            let known = identity.filter(Identity::is_announced);
+            let known = identity.filter(|identity| identity.standing() > Standing::Overheard);
             if let Some(identity) = known {
-                self.put_identity(&address, Identity { is_announced: Some(false), ..identity });
+                self.put_identity(&address, identity.with_standing(Standing::Overheard));
             }
             known.is_some()
         });

@@ -5,13 +5,30 @@ use wa_proto::record;
 
 use super::VERSION;
 
+/// How far the application knows that messages go to a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// It was not told, or messages go there no more.
+    Overheard = 0,
+    /// It was told, in the commit that wrote this. What waits for the device goes out in the commit that ends this.
+    Told = 1,
+    /// Messages go there.
+    Recipient = 2,
+}
+
+impl Standing {
+    fn of(number: u32) -> Option<Self> {
+        [Self::Overheard, Self::Told, Self::Recipient].into_iter().find(|&it| it as u32 == number)
+    }
+}
+
 /// What is known of a device's identity.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     /// The newest key.
     pub(crate) key: PublicKey,
-    /// The application was told that messages go to this device. The first programs did not say.
-    pub(crate) is_announced: Option<bool>,
+    /// Whether messages go to this device. The first programs did not say.
+    pub(crate) standing: Option<Standing>,
     /// The application has not accepted the key.
     pub(crate) is_held: bool,
     /// The server says that there is another key, which is not known yet.
@@ -23,35 +40,41 @@ pub(crate) struct Identity {
 impl Identity {
     /// A key that nothing is known about.
     pub(crate) fn new(key: PublicKey) -> Self {
-        Self { key, is_announced: Some(false), is_held: false, is_outdated: false, post_quantum: false }
+        let standing = Some(Standing::Overheard);
+        Self { key, standing, is_held: false, is_outdated: false, post_quantum: false }
     }
 
     /// What the row of a device says. The first programs told only of changes: that messages go to a user is known from
     /// them, that they go to other devices than the first is still to be told.
     pub(crate) fn read_for(self, device: u16) -> Self {
-        Self { is_announced: self.is_announced.or(Some(device == 0)), ..self }
+        let first = if device == 0 { Standing::Recipient } else { Standing::Overheard };
+        Self { standing: self.standing.or(Some(first)), ..self }
     }
 
     /// The key of a session, where the first programs kept it alone.
     pub(crate) fn of_session(key: PublicKey, device: u16) -> Self {
-        Self { is_announced: None, ..Self::new(key) }.read_for(device)
+        Self { standing: None, ..Self::new(key) }.read_for(device)
     }
 
-    /// Whether messages go to the device, and the application was told.
-    pub(crate) fn is_announced(&self) -> bool {
-        self.is_announced == Some(true)
+    pub(crate) fn standing(&self) -> Standing {
+        self.standing.unwrap_or(Standing::Overheard)
+    }
+
+    /// With another standing.
+    pub(crate) fn with_standing(self, standing: Standing) -> Self {
+        Self { standing: Some(standing), ..self }
     }
 
     /// Whether something may be encrypted for it.
     pub(crate) fn is_usable(&self) -> bool {
-        self.is_announced() && !self.is_held && !self.is_outdated
+        self.standing() == Standing::Recipient && !self.is_held && !self.is_outdated
     }
 
     pub(super) fn form(&self) -> record::Identity {
         record::Identity {
             version: VERSION,
             key: self.key.as_bytes().to_vec(),
-            is_announced: self.is_announced,
+            standing: self.standing.map(|standing| standing as u32),
             is_held: self.is_held.then_some(true),
             is_outdated: self.is_outdated.then_some(true),
             post_quantum: self.post_quantum.then_some(true),
@@ -61,7 +84,10 @@ impl Identity {
     pub(super) fn of(form: &record::Identity) -> Option<Self> {
         Some(Self {
             key: PublicKey::from_slice(&form.key).ok()?,
-            is_announced: form.is_announced,
+            standing: match form.standing {
+                Some(standing) => Some(Standing::of(standing)?),
+                None => None,
+            },
             is_held: form.is_held.unwrap_or_default(),
             is_outdated: form.is_outdated.unwrap_or_default(),
             post_quantum: form.post_quantum.unwrap_or_default(),

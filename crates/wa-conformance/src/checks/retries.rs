@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wa_interop::binary::Jid;
-use wa_interop::chat::{Event, Table};
+use wa_interop::chat::{Event, Status};
 use wa_interop::profile::RecipientDevices;
 
 use crate::checks::channel::eventually;
@@ -41,6 +41,7 @@ pub(super) const CHECKS: &[Check] = &[
         "a peer that asks for ever gets a message five times more, in one new session",
         answered_limit
     ),
+    check!("retry-delivered", 3, "3", "what has arrived is encrypted for nobody again", delivered),
     check!("identity-changed", 3, "3", "a reinstalled phone is noticed and written to", identity_changed),
     check!("several-devices", 3, "3", "messages go to every device that the server lists", several_devices),
 ];
@@ -149,9 +150,14 @@ async fn answered_limit(environment: &Environment) -> Result<(), Failure> {
         let number = |of: &Value, name: &str| of.get(name).and_then(Value::as_u64);
         Ok::<_, Failure>((number(&account, "messages"), number(&phone, "bundles")))
     };
+    // A message of which the phone does not say that it has arrived.
+    environment.control(&format!("phones/{PHONE}"), json!({ "silent": true })).await?;
+    user.write("unheard", "unheard").await?;
+    expect("answer", user.read().await?, "echo: unheard".to_owned())?;
+    environment.control(&format!("phones/{PHONE}"), json!({ "silent": false })).await?;
     let (sent, bundles) = numbers().await?;
     for count in 1..=8 {
-        environment.control(&format!("{path}/notify"), json!({ "xml": retry("hello", count) })).await?;
+        environment.control(&format!("{path}/notify"), json!({ "xml": retry("unheard", count) })).await?;
     }
     user.write("behind", "behind").await?;
     expect("answer", user.read().await?, "echo: behind".to_owned())?;
@@ -159,6 +165,26 @@ async fn answered_limit(environment: &Environment) -> Result<(), Failure> {
     let more = |now: Option<u64>, before: Option<u64>| Some(now? - before?);
     expect("messages sent since then", more(sent_now, sent), Some(6))?;
     expect("bundles handed out since then", more(bundles_now, bundles), Some(1))
+}
+
+/// The server asks for a message again that the phone has, in a new session.
+async fn delivered(environment: &Environment) -> Result<(), Failure> {
+    let mut user = acquainted(environment, "retry-delivered").await?;
+    let path = format!("accounts/{}", user.login);
+    let status = |event: &Event| match event {
+        Event::Receipt { status, .. } => Some(*status),
+        _ => None,
+    };
+    user.write("had", "had").await?;
+    expect("receipt", user.until(status).await?, Status::Delivered)?;
+    expect("answer", user.read().await?, "echo: had".to_owned())?;
+    for count in 1..=3 {
+        environment.control(&format!("{path}/notify"), json!({ "xml": retry("had", count) })).await?;
+    }
+    user.write("behind", "behind").await?;
+    expect("answer", user.read().await?, "echo: behind".to_owned())?;
+    let account = environment.observe(&path).await?;
+    expect("messages of the account", account.get("messages"), Some(&json!(3)))
 }
 
 async fn identity_changed(environment: &Environment) -> Result<(), Failure> {
@@ -177,13 +203,26 @@ async fn identity_changed(environment: &Environment) -> Result<(), Failure> {
     expect("answer", user.read().await?, "echo: who are you?".to_owned())
 }
 
+fn added(event: &Event) -> Option<Vec<u16>> {
+    match event {
+        Event::DevicesChanged { added, .. } => Some(added.iter().map(|(device, _)| *device).collect()),
+        _ => None,
+    }
+}
+
 async fn several_devices(environment: &Environment) -> Result<(), Failure> {
     let mut user = acquainted(environment, "several-devices").await?;
     environment.phone_does("devices", json!({ "id": 3 })).await?;
     // The server says so; the next message asks which devices there are.
-    eventually(async || Ok(user.store.count(Table::Devices) == 0)).await?;
+    let path = format!("accounts/{}", user.login);
+    eventually(async || Ok(environment.observe(&path).await?.get("mailbox") == Some(&json!(0)))).await?;
+    let are_listed = environment.profile().encryption.recipient_devices == RecipientDevices::PrimaryAndListed;
     for number in 0..3 {
         user.write(&format!("devices-{number}"), &format!("to all {number}")).await?;
+        if number == 0 && are_listed {
+            let added = user.until(added).await?;
+            expect("devices that were told of", added, vec![3])?;
+        }
         expect("answer", user.read().await?, format!("echo: to all {number}"))?;
     }
     let received = environment.at_phone("received", &user.login).await?;

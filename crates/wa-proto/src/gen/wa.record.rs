@@ -377,11 +377,11 @@ pub struct Identity {
     pub version: u32,
     #[prost(bytes = "vec", required, tag = "2")]
     pub key: ::prost::alloc::vec::Vec<u8>,
-    /// What the first programs do not say: whether the application was told that messages go to the device (in their stores
-    /// it was not, but for the first device), whether it accepts the key (they accepted all), and whether the server has said
-    /// that there is another key, which is not known yet.
-    #[prost(bool, optional, tag = "3")]
-    pub is_announced: ::core::option::Option<bool>,
+    /// What the first programs do not say: whether messages go to the device (0 they do not, 1 the application was told and
+    /// they are about to, 2 they do; in stores of those programs they do to first devices), whether the application has not
+    /// accepted the key, and whether the server has said that there is another key, which is not known yet.
+    #[prost(uint32, optional, tag = "3")]
+    pub standing: ::core::option::Option<u32>,
     #[prost(bool, optional, tag = "4")]
     pub is_held: ::core::option::Option<bool>,
     #[prost(bool, optional, tag = "5")]

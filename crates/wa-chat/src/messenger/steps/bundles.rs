@@ -33,7 +33,6 @@ impl Step<'_> {
                 }
             }
         }
-        conversation.announce(self);
         self.go_on(conversation)
     }
 

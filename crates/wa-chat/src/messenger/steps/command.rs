@@ -56,8 +56,8 @@ impl Step<'_> {
             return Ok(Draft::default());
         }
         let mut conversation = Conversation::load(self, &primary, Draft::default())?;
+        conversation.look_after_recipients(self)?;
         let message = conversation.accept(self, &id.0, content);
-        conversation.announce(self);
         if conversation.is_ready(self) {
             conversation.send(self, &message, &content.envelope())?;
             conversation.refresh_devices(self);
@@ -71,13 +71,11 @@ impl Step<'_> {
         Ok(conversation.finish())
     }
 
-    /// What was held because of it goes out in a step of its own.
-    fn accept_identity(&self, address: &Jid, key: &PublicKey) -> Result<Draft, Stop> {
+    /// What was held because of it goes out.
+    fn accept_identity(&mut self, address: &Jid, key: &PublicKey) -> Result<Draft, Stop> {
         let mut conversation = Conversation::load(self, address, Draft::default())?;
         conversation.accept_identity(address, key);
-        let user = conversation.user.clone();
-        conversation.draft.wake.push(user);
-        Ok(conversation.finish())
+        self.go_on(conversation)
     }
 
     fn tell_identities(&self, ticket: Ticket, user: &Jid) -> Result<Draft, Stop> {

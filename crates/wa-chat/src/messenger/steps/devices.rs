@@ -22,15 +22,13 @@ impl Step<'_> {
             Some(devices) => conversation.set_devices(self, devices)?,
             None => conversation.keep_devices(self),
         }
-        conversation.announce(self);
         self.go_on(conversation)
     }
 
     /// Messages for a user wait: asks for what is missing, or sends them.
     pub(super) fn wake(&mut self, user: &Jid) -> Result<Draft, Stop> {
         let mut conversation = Conversation::load(self, &address(user, 0), Draft::default())?;
-        conversation.announce(self);
-        conversation.send_waiting(self)?;
+        conversation.send_all_waiting(self)?;
         if !self.view.waiting(user)?.is_empty() && !conversation.is_ready(self) {
             conversation.ask(self);
         }
@@ -39,7 +37,7 @@ impl Step<'_> {
 
     /// Sends what waited, or asks for what is still missing.
     pub(super) fn go_on(&mut self, mut conversation: Conversation) -> Result<Draft, Stop> {
-        conversation.send_waiting(self)?;
+        conversation.send_all_waiting(self)?;
         if !conversation.is_ready(self) && !self.view.waiting(&conversation.user)?.is_empty() {
             let user = conversation.user.clone();
             conversation.draft.wake.push(user);

@@ -49,6 +49,7 @@ impl Step<'_> {
             return self.ask_again(message, Undecryptable::NotOneToOne, draft);
         }
         let mut conversation = Conversation::load(self, address, draft)?;
+        let was_ready = conversation.is_ready(self);
         let Opened { decrypted, is_new } = match self.open(message, address, &mut conversation)? {
             Ok(opened) => opened,
             Err(why) => return self.ask_again(message, why, conversation.draft),
@@ -60,10 +61,10 @@ impl Step<'_> {
             // Nobody is written to for having written. Whether the user has such a device is the server's to say.
             conversation.doubt_devices(self);
         }
-        conversation.announce(self);
+        let has_sent = conversation.look_after_recipients(self)?;
         let is_shown = self.take_in(&mut conversation, message, decrypted);
         conversation.draft.answer(delivered.filter(|_| is_shown), ack);
-        if conversation.is_ready_for(self, address) {
+        if !was_ready && !has_sent && conversation.is_ready_for(self, address) {
             // The peer has begun a session itself: what waited for its bundle needs it no longer.
             conversation.send_waiting(self)?;
         }

@@ -110,8 +110,7 @@ impl Step<'_> {
         if may_rebuild && self.rebuild(&mut conversation, from, retry)? {
             conversation.draft.put_until(rebuilt, Row::Number(self.now.unix), self.now.unix + REBUILD_PAUSE);
         }
-        conversation.announce(self);
-        conversation.send_waiting(self)?;
+        conversation.send_all_waiting(self)?;
         match (self.view.content(&content)?, sent.devices.get(&device)) {
             (Some(content), Some(dispatch)) if !sent.waits_for(device) => {
                 // What the device asks for again has arrived at the server. Copies that other devices wait for stay.
