@@ -1,5 +1,7 @@
 //! The messenger alone, over rows in memory.
 
+mod recipients;
+
 use std::time::Duration;
 
 use rand::SeedableRng;

@@ -13,6 +13,7 @@ impl Step<'_> {
     pub(super) fn receive_devices(&mut self, user: &Jid, iq: &Iq) -> Result<Draft, Stop> {
         let lists = DeviceLists::try_from(iq).map(|lists| lists.users).unwrap_or_default();
         let listed = lists.into_iter().find(|list| list.jid == *user).map(|list| list.devices);
+        let listed = listed.filter(|devices| !devices.is_empty());
         let devices = listed.iter().flatten().chain([&0]);
         let addresses: Vec<Jid> = devices.map(|&device| address(user, device)).collect();
         self.view.need(addresses.iter().flat_map(keys_of))?;

@@ -1,0 +1,591 @@
+//! Who may read a message: a server that lists, invents and asks, and phones with rules of their own.
+
+use wa_keys::PublicKey;
+use wa_signal::{PreKeyMessage, Prekeys, SignalMessage, SignedPrekey};
+use wa_stanza::{FetchedUser, OneTimePrekey, PrekeyId};
+
+use super::*;
+use crate::{Answer, Ask, DeviceIdentity, IdentityPolicy, NoSession};
+
+const USER: &str = "14155551001";
+
+/// One device of a user, which keeps its session as it likes.
+struct Phone {
+    device: u16,
+    local: LocalIdentity,
+    prekey: PrivateKey,
+    session: SessionRecord,
+    sent: u64,
+    rng: StdRng,
+}
+
+impl Phone {
+    fn new(device: u16, seed: u64) -> Self {
+        let mut rng = StdRng::seed_from_u64(seed);
+        let local =
+            LocalIdentity { key: PrivateKey::generate(&mut rng), registration_id: u32::from(device) + 9 };
+        let prekey = PrivateKey::generate(&mut rng);
+        Self { device, local, prekey, session: SessionRecord::default(), sent: seed, rng }
+    }
+
+    fn address(&self) -> Jid {
+        Jid::phone(USER).unwrap().with_device(self.device).unwrap()
+    }
+
+    fn identity(&self) -> PublicKey {
+        self.local.key.public_key()
+    }
+
+    fn signed(&mut self) -> wa_stanza::SignedPrekey {
+        let signed = SignedPrekey::sign(1, &self.prekey, &self.local.key, &mut self.rng);
+        wa_stanza::SignedPrekey {
+            id: PrekeyId::new(1).unwrap(),
+            value: *signed.key.as_bytes(),
+            signature: *signed.signature.as_bytes(),
+        }
+    }
+
+    fn bundle(&mut self) -> Node {
+        let bundle = wa_stanza::Bundle {
+            registration: self.local.registration_id,
+            identity: *self.identity().as_bytes(),
+            one_time: None,
+            signed: self.signed(),
+            post_quantum: false,
+        };
+        FetchedUser { jid: self.address(), bundle: Ok(bundle) }.into()
+    }
+
+    /// A session of its own making with the account of [`Bench::connected`].
+    fn begins(&mut self) {
+        let keys = AccountKeys::generate(&mut StdRng::seed_from_u64(1)).public();
+        let bundle = Bundle {
+            registration_id: keys.registration_id,
+            identity: keys.identity,
+            signed_prekey: keys.signed,
+            one_time_prekey: None,
+        };
+        self.session.establish(&self.local.key, &bundle, &Trust::Any, NOW.unix, &mut self.rng).unwrap();
+    }
+
+    /// The next text, as its stanza.
+    fn writes(&mut self) -> Node {
+        self.sent += 1;
+        let sealed = self.session.encrypt(&self.local, b"\x0A\x02hi\x01", NOW.unix, &mut self.rng).unwrap();
+        let kind = if sealed.kind == wa_signal::Kind::PreKey { "pkmsg" } else { "msg" };
+        let enc = Node::new("enc").with_attr("v", "2").with_attr("type", kind).with_bytes(sealed.bytes);
+        let message = Node::new("message").with_attr("type", "text").with_attr("t", "1700000000");
+        let message = message.with_attr("id", format!("text-{}", self.sent));
+        message.with_attr("from", self.address()).with_child(enc)
+    }
+
+    /// Whether it can read an `<enc>`.
+    fn reads(&mut self, enc: &Node) -> bool {
+        let bytes = enc.content().as_bytes().unwrap().to_vec().into();
+        if enc.attr_str("type") == Some("msg") {
+            let message = SignalMessage::decode(bytes).unwrap();
+            return self.session.decrypt(&message, &Trust::Any).is_ok();
+        }
+        let message = PreKeyMessage::decode(bytes).unwrap();
+        let prekeys = Prekeys { signed: &self.prekey, one_time: None };
+        self.session.decrypt_prekey(&self.local.key, prekeys, &message, &Trust::Any).is_ok()
+    }
+
+    /// Asks for a message again, with keys for a new session.
+    fn asks_again(&mut self, id: &str, count: u32) -> Node {
+        let retry = Node::new("retry").with_attr("v", "1").with_attr("count", count).with_attr("id", id);
+        let registration =
+            Node::new("registration").with_bytes(self.local.registration_id.to_be_bytes().to_vec());
+        let prekey = PrivateKey::generate(&mut self.rng).public_key();
+        let key = OneTimePrekey { id: PrekeyId::new(7).unwrap(), value: *prekey.as_bytes() };
+        let keys = Node::new("keys").with_children([
+            Node::new("type").with_bytes(vec![5]),
+            Node::new("identity").with_bytes(self.identity().as_bytes().to_vec()),
+            key.into(),
+            self.signed().into(),
+        ]);
+        let receipt = Node::new("receipt").with_attr("type", "retry").with_attr("id", id);
+        let receipt = receipt.with_attr("from", self.address()).with_attr("t", "1");
+        receipt.with_children([retry.with_attr("t", "1"), registration, keys])
+    }
+
+    fn receipt(&self, id: &str) -> Node {
+        let receipt = Node::new("receipt").with_attr("id", id).with_attr("t", "1");
+        receipt.with_attr("from", self.address())
+    }
+}
+
+/// What a server says of the user.
+#[derive(Default)]
+struct Server {
+    /// The devices that it lists; none is a refusal.
+    listed: Option<Vec<u16>>,
+    /// Messages that came, in their order.
+    messages: Vec<Node>,
+    /// How often it was asked for devices and bundles.
+    lists: usize,
+    fetches: usize,
+}
+
+impl Server {
+    fn listing(devices: &[u16]) -> Self {
+        Self { listed: Some(devices.to_vec()), ..Self::default() }
+    }
+
+    /// The answer to an iq of the client.
+    fn answers(&mut self, iq: &Node, phones: &mut [&mut Phone]) -> Option<Node> {
+        let answer = Node::new("iq").with_attr("id", iq.attr_str("id")?).with_attr("type", "result");
+        if iq.attr_str("xmlns") == Some("usync") {
+            self.lists += 1;
+            let Some(listed) = &self.listed else {
+                let error = Node::new("error").with_attr("code", "503");
+                return Some(answer.with_attr("type", "error").with_child(error));
+            };
+            let device = |id: &u16| Node::new("device").with_attr("id", *id);
+            let list = Node::new("device-list").with_children(listed.iter().map(device));
+            let user = Node::new("user").with_attr("jid", Jid::phone(USER).unwrap());
+            let user = user.with_child(Node::new("devices").with_child(list));
+            return Some(
+                answer.with_child(Node::new("usync").with_child(Node::new("list").with_child(user))),
+            );
+        }
+        let wanted = iq.child("key")?;
+        self.fetches += 1;
+        let jids: Vec<String> = wanted
+            .children()
+            .iter()
+            .filter_map(|user| Some(user.attr("jid")?.to_jid()?.to_string()))
+            .collect();
+        let found = phones.iter_mut().filter(|phone| jids.contains(&phone.address().to_string()));
+        let bundles: Vec<Node> = found.map(|phone| phone.bundle()).collect();
+        Some(answer.with_child(Node::new("list").with_children(bundles)))
+    }
+
+    /// The ciphertext for a device in the so many-th message.
+    fn enc(&self, message: usize, device: u16) -> Option<Node> {
+        let message = self.messages.get(message)?;
+        match message.child("participants") {
+            Some(participants) => {
+                let at = |to: &&Node| {
+                    to.attr("jid").and_then(|jid| jid.to_jid()).map(|jid| jid.device()) == Some(device)
+                };
+                participants.children().iter().find(at)?.child("enc").cloned()
+            }
+            None if message.attr("to")?.to_jid()?.device() == device => message.child("enc").cloned(),
+            None => None,
+        }
+    }
+}
+
+impl Bench {
+    fn holding() -> Self {
+        Self::connected().reopened(IdentityPolicy::Hold)
+    }
+
+    /// Another messenger over the same rows, with a connection of which nothing was said yet.
+    fn reopened(self, policy: IdentityPolicy) -> Self {
+        let messenger = Messenger::open(Profile::reference_offer_1_0_3()).with_identity_policy(policy);
+        let mut bench = Self { messenger, ..self };
+        bench.settle();
+        bench.messenger.handle_link_up(NOW, &mut bench.rng);
+        bench
+    }
+
+    /// Runs client and server until nothing moves, and gives what the application hears. Between an announcement and the
+    /// first ciphertext that it is about there is a commit.
+    fn exchange(&mut self, server: &mut Server, phones: &mut [&mut Phone]) -> Vec<Event> {
+        loop {
+            let mut moved = false;
+            while let Some(transaction) = self.messenger.poll_transaction() {
+                let tells = transaction.writes.iter().any(tells_of_somebody_new);
+                let encrypts =
+                    |write: &Write| write.key.table() == Some(Table::Outbox) && write.value.is_some();
+                let encrypts = transaction.writes.iter().any(encrypts);
+                assert!(!(tells && encrypts), "told and encrypted in one commit");
+                self.commit(&transaction);
+                moved = true;
+            }
+            while let Some(stanza) = self.messenger.poll_stanza() {
+                let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+                moved = true;
+                match node.tag() {
+                    "message" => server.messages.push(node),
+                    "iq" => {
+                        if let Some(answer) = server.answers(&node, phones) {
+                            self.stanza(answer);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            if !moved {
+                return std::iter::from_fn(|| self.messenger.poll_event()).collect();
+            }
+        }
+    }
+
+    fn write(&mut self, ticket: u64) {
+        let (to, id) = (Jid::phone(USER).unwrap(), MessageId(format!("m{ticket}")));
+        self.command(ticket, Command::Send { to, id, content: Content::text("text") });
+    }
+
+    fn accept(&mut self, phone: &Phone, key: PublicKey) {
+        self.command(900, Command::AcceptIdentity { address: phone.address(), key });
+    }
+}
+
+fn tells_of_somebody_new(write: &Write) -> bool {
+    let Some(value) = write.value.as_ref().filter(|_| write.key.table() == Some(Table::Inbox)) else {
+        return false;
+    };
+    let Ok(Row::Inbox(entry)) = Row::decode(&write.key, value) else { panic!("an entry of the inbox") };
+    match entry.event(0) {
+        Event::DevicesChanged { added, .. } => !added.is_empty(),
+        Event::IdentityChanged { identity, .. } => identity.is_some(),
+        _ => false,
+    }
+}
+
+fn added(events: &[Event]) -> Vec<(Vec<u16>, Vec<u16>, bool)> {
+    let of = |event: &Event| match event {
+        Event::DevicesChanged { added, removed, is_first, .. } => {
+            Some((added.iter().map(|(device, _)| *device).collect(), removed.clone(), *is_first))
+        }
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+fn changed(events: &[Event]) -> Vec<(u16, Option<PublicKey>)> {
+    let of = |event: &Event| match event {
+        Event::IdentityChanged { device, identity, .. } => Some((*device, *identity)),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+fn undecryptable(events: &[Event]) -> Vec<Undecryptable> {
+    let of = |event: &Event| match event {
+        Event::Undecryptable { why, .. } => Some(*why),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+/// A message under another name.
+fn renamed(message: &Node, id: &str) -> Node {
+    let (from, enc) = (message.attr("from").unwrap().clone(), message.child("enc").unwrap().clone());
+    let renamed = Node::new("message").with_attr("type", "text").with_attr("t", "1700000000");
+    renamed.with_attr("id", id).with_attr("from", from).with_child(enc)
+}
+
+fn held(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event, Event::NoSession { why: NoSession::Held, .. }))
+}
+
+/// A client that has written to a phone and was answered.
+fn acquainted(mut bench: Bench, phone: &mut Phone, server: &mut Server) -> Bench {
+    bench.write(0);
+    let told = bench.exchange(server, &mut [phone]);
+    assert_eq!(added(&told), [(vec![0], vec![], true)]);
+    assert!(phone.reads(&server.enc(0, 0).unwrap()));
+    bench.stanza(phone.writes());
+    bench.exchange(server, &mut [phone]);
+    bench
+}
+
+#[test]
+fn a_device_that_nobody_listed_is_read_and_gets_nothing() {
+    let (mut phone, mut ghost) = (Phone::new(0, 100), Phone::new(99, 200));
+    let (mut bench, mut server) = (Bench::connected(), Server::listing(&[0]));
+    ghost.begins();
+    bench.stanza(ghost.writes());
+    let told = bench.exchange(&mut server, &mut [&mut phone, &mut ghost]);
+    assert!(matches!(told.as_slice(), [Event::Message { device: 99, is_accepted: false, .. }]), "{told:?}");
+    for ticket in 0..3 {
+        bench.write(ticket);
+        let told = bench.exchange(&mut server, &mut [&mut phone, &mut ghost]);
+        assert_eq!(added(&told).len(), usize::from(ticket == 0), "{told:?}");
+        assert!(server.enc(ticket as usize, 0).is_some() && server.enc(ticket as usize, 99).is_none());
+    }
+    // It asks for what it never got.
+    bench.stanza(ghost.asks_again("m0", 2));
+    bench.exchange(&mut server, &mut [&mut phone, &mut ghost]);
+    assert_eq!(server.messages.len(), 3);
+    // Once the server lists it, it is told of first.
+    server.listed = Some(vec![0, 99]);
+    let devices = Node::new("notification").with_attr("type", "devices").with_attr("id", "n");
+    bench.stanza(devices.with_attr("from", Jid::phone(USER).unwrap()).with_attr("t", "1"));
+    bench.exchange(&mut server, &mut [&mut phone, &mut ghost]);
+    bench.write(3);
+    let told = bench.exchange(&mut server, &mut [&mut phone, &mut ghost]);
+    assert_eq!(added(&told), [(vec![99], vec![], false)]);
+    assert!(ghost.reads(&server.enc(3, 99).unwrap()));
+}
+
+#[test]
+fn an_unlisted_device_makes_the_list_due_once_an_hour() {
+    let (mut phone, mut ghost) = (Phone::new(0, 100), Phone::new(99, 200));
+    let mut server = Server::listing(&[0]);
+    let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
+    ghost.begins();
+    for _ in 0..20 {
+        bench.stanza(ghost.writes());
+        bench.exchange(&mut server, &mut [&mut phone]);
+    }
+    assert_eq!(server.lists, 1, "the list is new");
+}
+
+#[test]
+fn devices_that_come_and_go_are_told_of() {
+    let (mut phone, mut companion) = (Phone::new(0, 100), Phone::new(3, 200));
+    let mut server = Server::listing(&[0, 3]);
+    let mut bench = Bench::connected();
+    bench.write(0);
+    let told = bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
+    assert_eq!(added(&told), [(vec![0, 3], vec![], true)], "one event for the first contact");
+    assert!(server.enc(0, 3).is_some());
+    for (listed, expected) in [(vec![0], (vec![], vec![3], false)), (vec![0, 3], (vec![3], vec![], false))] {
+        server.listed = Some(listed);
+        let devices = Node::new("notification").with_attr("type", "devices").with_attr("id", "n");
+        bench.stanza(devices.with_attr("from", Jid::phone(USER).unwrap()).with_attr("t", "1"));
+        bench.write(server.messages.len() as u64);
+        let told = bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
+        assert_eq!(added(&told), [expected]);
+    }
+    assert_eq!((server.enc(1, 3).is_some(), server.enc(2, 3).is_some()), (false, true));
+}
+
+#[test]
+fn what_was_delivered_is_encrypted_for_nobody_again() {
+    let mut phone = Phone::new(0, 100);
+    let mut server = Server::listing(&[0]);
+    let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
+    assert_eq!(bench.rows(Table::Content).len(), 1);
+    bench.stanza(phone.receipt("m0"));
+    bench.exchange(&mut server, &mut [&mut phone]);
+    assert_eq!(bench.rows(Table::Content), [], "nor kept");
+    let mut thief = Phone::new(0, 300);
+    for (count, asker) in [(1, &mut phone), (2, &mut thief)] {
+        let told = {
+            bench.stanza(asker.asks_again("m0", count));
+            bench.exchange(&mut server, &mut [])
+        };
+        assert_eq!(changed(&told), [], "nor is anybody believed to be new");
+    }
+    assert_eq!(server.messages.len(), 1);
+}
+
+#[test]
+fn a_new_identity_is_told_before_it_gets_what_was_not_delivered() {
+    let mut phone = Phone::new(0, 100);
+    let mut server = Server::listing(&[0]);
+    let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
+    let mut new = Phone::new(0, 300);
+    bench.stanza(new.asks_again("m0", 2));
+    let told = bench.exchange(&mut server, &mut [&mut new]);
+    assert_eq!(changed(&told), [(0, Some(new.identity()))]);
+    assert_eq!(server.messages.len(), 2);
+}
+
+#[test]
+fn held_messages_wait_for_the_very_key() {
+    let (mut phone, mut server) = (Phone::new(0, 100), Server::listing(&[0]));
+    let mut bench = acquainted(Bench::holding(), &mut phone, &mut server);
+    let (mut new, newer) = (Phone::new(0, 300), Phone::new(0, 400));
+    bench.stanza(new.asks_again("m0", 2));
+    let told = bench.exchange(&mut server, &mut [&mut new]);
+    assert_eq!(changed(&told), [(0, Some(new.identity()))]);
+    bench.write(1);
+    let told = bench.exchange(&mut server, &mut [&mut new]);
+    assert!(held(&told), "{told:?}");
+    assert_eq!(server.messages.len(), 1, "nothing leaves");
+    bench.accept(&new, newer.identity());
+    bench.exchange(&mut server, &mut [&mut new]);
+    assert_eq!(server.messages.len(), 1, "another key");
+    let mut bench = bench.reopened(IdentityPolicy::Hold);
+    bench.accept(&new, new.identity());
+    bench.exchange(&mut server, &mut [&mut new]);
+    assert_eq!(server.messages.len(), 3, "the one that was asked for, and the one that waited");
+    assert!(
+        (1..3).all(|message| new.session.current_identity().is_some() || server.enc(message, 0).is_some())
+    );
+}
+
+#[test]
+fn a_new_device_of_a_known_user_is_held_and_the_first_contact_is_not() {
+    let (mut phone, mut companion) = (Phone::new(0, 100), Phone::new(3, 200));
+    let mut server = Server::listing(&[0]);
+    let mut bench = acquainted(Bench::holding(), &mut phone, &mut server);
+    server.listed = Some(vec![0, 3]);
+    let devices = Node::new("notification").with_attr("type", "devices").with_attr("id", "n");
+    bench.stanza(devices.with_attr("from", Jid::phone(USER).unwrap()).with_attr("t", "1"));
+    bench.write(1);
+    let told = bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
+    assert_eq!(added(&told), [(vec![3], vec![], false)]);
+    assert_eq!(server.messages.len(), 1);
+    bench.accept(&companion, companion.identity());
+    bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
+    assert!(server.enc(1, 0).is_some() && companion.reads(&server.enc(1, 3).unwrap()));
+}
+
+#[test]
+fn an_old_identity_does_not_take_the_conversation_back() {
+    let (mut old, mut new) = (Phone::new(0, 100), Phone::new(0, 300));
+    let mut server = Server::listing(&[0]);
+    let mut bench = acquainted(Bench::connected(), &mut old, &mut server);
+    let late = old.writes();
+    let identity = Node::new("notification").with_attr("type", "encrypt").with_attr("id", "n");
+    let identity = identity.with_attr("from", old.address()).with_attr("t", "1");
+    bench.stanza(identity.with_child(Node::new("identity")));
+    let told = bench.exchange(&mut server, &mut [&mut new]);
+    assert_eq!(changed(&told), [(0, None)]);
+    bench.write(1);
+    let told = bench.exchange(&mut server, &mut [&mut new]);
+    assert_eq!(changed(&told), [(0, Some(new.identity()))]);
+    assert!(new.reads(&server.enc(1, 0).unwrap()));
+    // What was under way still comes, and is shown for what it is.
+    bench.stanza(late);
+    let told = bench.exchange(&mut server, &mut [&mut new]);
+    assert!(matches!(told.as_slice(), [Event::Message { is_accepted: false, .. }]), "{told:?}");
+    bench.write(2);
+    bench.exchange(&mut server, &mut [&mut new]);
+    assert!(new.reads(&server.enc(2, 0).unwrap()) && !old.reads(&server.enc(2, 0).unwrap()));
+}
+
+#[test]
+fn a_known_session_needs_no_signed_prekey() {
+    let (mut bench, mut server, mut phone) = (Bench::connected(), Server::listing(&[0]), Phone::new(0, 100));
+    phone.begins();
+    bench.stanza(phone.writes());
+    bench.exchange(&mut server, &mut [&mut phone]);
+    for key in bench.rows(Table::SignedPrekey) {
+        let write = Write { key, value: None, expires: None };
+        bench.store.apply(&Transaction { writes: vec![write], ..Transaction::default() });
+    }
+    let mut bench = bench.reopened(IdentityPolicy::Notify);
+    bench.exchange(&mut server, &mut [&mut phone]);
+    bench.stanza(phone.writes());
+    let told = bench.exchange(&mut server, &mut [&mut phone]);
+    assert!(matches!(told.as_slice(), [Event::Message { is_accepted: true, .. }]), "{told:?}");
+}
+
+#[test]
+fn a_server_that_does_not_list_takes_no_companion_away() {
+    let (mut phone, mut companion) = (Phone::new(0, 100), Phone::new(3, 200));
+    let mut server = Server::listing(&[0, 3]);
+    let mut bench = Bench::connected();
+    bench.write(0);
+    bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
+    let devices = Node::new("notification").with_attr("type", "devices").with_attr("id", "n");
+    bench.stanza(devices.with_attr("from", Jid::phone(USER).unwrap()).with_attr("t", "1"));
+    server.listed = None;
+    bench.write(1);
+    let told = bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
+    assert_eq!(added(&told), []);
+    assert!(server.enc(1, 3).is_some(), "the old list holds");
+}
+
+#[test]
+fn a_list_without_the_first_device_and_keys_for_nobody_send_nothing_empty() {
+    let mut server = Server::listing(&[7]);
+    let mut bench = Bench::connected();
+    bench.write(0);
+    let told = bench.exchange(&mut server, &mut []);
+    assert!(told.iter().any(|event| matches!(event, Event::NoSession { .. })), "{told:?}");
+    assert_eq!(server.messages.len(), 0);
+    assert_eq!(bench.rows(Table::Waiting).len(), 1, "it waits");
+    // The first device is written to though it was not listed; a companion without keys is left out.
+    let mut phone = Phone::new(0, 100);
+    let mut bench = bench.reopened(IdentityPolicy::Notify);
+    bench.exchange(&mut server, &mut [&mut phone]);
+    bench.write(1);
+    bench.exchange(&mut server, &mut [&mut phone]);
+    assert!(server.messages.len() == 2 && phone.reads(&server.enc(0, 0).unwrap()));
+}
+
+#[test]
+fn a_key_that_was_used_already_is_told_and_one_message_that_comes_twice_is_not() {
+    let (mut bench, mut server, mut phone) = (Bench::connected(), Server::listing(&[0]), Phone::new(0, 100));
+    phone.begins();
+    let first = phone.writes();
+    bench.stanza(first.clone());
+    bench.stanza(first.clone());
+    let told = bench.exchange(&mut server, &mut [&mut phone]);
+    assert_eq!(undecryptable(&told), []);
+    bench.stanza(renamed(&first, "another"));
+    let told = bench.exchange(&mut server, &mut [&mut phone]);
+    assert_eq!(undecryptable(&told), [Undecryptable::Duplicate]);
+    // It is durable.
+    let mut bench = bench.reopened(IdentityPolicy::Notify);
+    let told = bench.exchange(&mut server, &mut [&mut phone]);
+    assert_eq!(undecryptable(&told), [Undecryptable::Duplicate]);
+}
+
+#[test]
+fn what_is_not_from_one_user_to_another_is_refused_by_name() {
+    let (mut bench, mut server, mut phone) = (Bench::connected(), Server::listing(&[0]), Phone::new(0, 100));
+    phone.begins();
+    let group: Jid = "123-456@g.us".parse().unwrap();
+    let text = phone.writes();
+    for message in [
+        text.clone().with_attr("from", group).with_attr("participant", phone.address()),
+        text.clone().with_attr("participant", phone.address()),
+    ] {
+        bench.stanza(message);
+        let told = bench.exchange(&mut server, &mut [&mut phone]);
+        assert_eq!(undecryptable(&told), [Undecryptable::NotOneToOne]);
+    }
+    bench.stanza(text);
+    let told = bench.exchange(&mut server, &mut [&mut phone]);
+    assert!(told.iter().any(|event| matches!(event, Event::Message { .. })), "{told:?}");
+}
+
+#[test]
+fn a_server_in_trouble_refuses_nothing_for_good() {
+    let mut phone = Phone::new(0, 100);
+    let mut server = Server::listing(&[0]);
+    let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
+    for (code, rows) in [("503", 1), ("479", 0)] {
+        let ack = Node::new("ack").with_attr("class", "message").with_attr("id", "m0");
+        bench.stanza(ack.with_attr("from", Jid::phone(USER).unwrap()).with_attr("error", code));
+        bench.exchange(&mut server, &mut [&mut phone]);
+        assert_eq!(bench.rows(Table::Outbox).len(), rows, "{code}");
+    }
+}
+
+#[test]
+fn what_waits_is_not_overtaken_by_what_is_sent_again() {
+    let mut phone = Phone::new(0, 100);
+    let mut server = Server::listing(&[0]);
+    let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
+    // The identity is in doubt, and the server has no keys: a message waits.
+    let identity = Node::new("notification").with_attr("type", "encrypt").with_attr("id", "n");
+    let identity = identity.with_attr("from", phone.address()).with_attr("t", "1");
+    bench.stanza(identity.with_child(Node::new("identity")));
+    bench.write(1);
+    bench.exchange(&mut server, &mut []);
+    assert_eq!(server.messages.len(), 1);
+    bench.stanza(phone.asks_again("m0", 2));
+    bench.exchange(&mut server, &mut []);
+    let ids: Vec<_> = server.messages.iter().filter_map(|message| message.attr_str("id")).collect();
+    assert_eq!(ids, ["m0", "m1", "m0"]);
+}
+
+#[test]
+fn the_application_may_look_at_identities() {
+    let (mut phone, mut companion) = (Phone::new(0, 100), Phone::new(3, 200));
+    let mut server = Server::listing(&[0, 3]);
+    let mut bench = Bench::connected();
+    bench.write(0);
+    bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
+    let mut bench = bench.reopened(IdentityPolicy::Notify);
+    bench.command(7, Command::Ask(Ask::Identities(Jid::phone(USER).unwrap())));
+    bench.settle();
+    let known =
+        |phone: &Phone| DeviceIdentity { device: phone.device, key: phone.identity(), is_accepted: true };
+    let answer = Ok(Answer::Identities(vec![known(&phone), known(&companion)]));
+    let told = std::iter::from_fn(|| bench.messenger.poll_event());
+    let answers: Vec<Event> = told.filter(|event| matches!(event, Event::Answered { .. })).collect();
+    assert_eq!(answers, [Event::Answered { ticket: Ticket(7), answer }]);
+}
