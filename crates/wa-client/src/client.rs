@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use wa_binary::Jid;
 use wa_chat::{
-    AccountKeys, Answer, Ask, Command, ConnectError, Content, DisconnectReason, Event, EventId, Mark,
-    MessageId, NoAnswer, PublicKeys, Report, StateError, Store, StoreError, Typing,
+    AccountKeys, Answer, Ask, Command, ConnectError, Content, DeviceIdentity, DisconnectReason, Event,
+    EventId, Fingerprint, IdentityPolicy, Mark, MessageId, NoAnswer, PublicKeys, Report, StateError, Store,
+    StoreError, Typing,
 };
+use wa_keys::PublicKey;
 use wa_noise::TrustRoot;
 use wa_profile::Profile;
 
@@ -27,6 +29,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
 /// A running client: one account, one task. Dropping it ends the task; the store keeps everything.
 #[derive(Debug)]
 pub struct Client {
+    profile: Arc<Profile>,
     /// Boxed: a channel keeps room for 32 of what it carries, for each idle client.
     requests: mpsc::Sender<Box<Request>>,
     events: mpsc::Receiver<Box<Event>>,
@@ -101,12 +104,28 @@ impl Client {
         profile: impl Into<Arc<Profile>>,
         root: TrustRoot,
     ) -> Result<Self, ClientError> {
-        let mut driver = Driver::new(store, connector, wa_chat::Client::open(profile, root));
+        Self::open_with(store, connector, profile, root, IdentityPolicy::default()).await
+    }
+
+    /// Likewise, with another [`IdentityPolicy`] than to go on and tell.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_with<S: Store + 'static, C: Connector>(
+        store: S,
+        connector: C,
+        profile: impl Into<Arc<Profile>>,
+        root: TrustRoot,
+        policy: IdentityPolicy,
+    ) -> Result<Self, ClientError> {
+        let profile = profile.into();
+        let client = wa_chat::Client::open(Arc::clone(&profile), root).with_identity_policy(policy);
+        let mut driver = Driver::new(store, connector, client);
         driver.load().await?;
         let (requests, inbox) = mpsc::channel(MAX_COMMANDS);
         let (outbox, events) = mpsc::channel(1);
         tokio::spawn(async move { driver.run(inbox, outbox).await });
-        Ok(Self { requests, events, disconnects: Arc::default() })
+        Ok(Self { profile, requests, events, disconnects: Arc::default() })
     }
 
     /// What to enlist the account with, again if WhatsApp has forgotten it.
@@ -179,6 +198,41 @@ impl Client {
     /// The client has ended; whether the message is durable shows when it is sent again.
     pub async fn send(&self, to: Jid, id: MessageId, content: Content) -> Result<(), ClientError> {
         self.command(Command::Send { to, id, content }).await
+    }
+
+    /// The devices of a user that messages go to, and their identities; none of a user that there was no contact with.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn identities(&self, user: Jid) -> Result<Vec<DeviceIdentity>, ClientError> {
+        match self.ask(Ask::Identities(user)).await? {
+            Answer::Identities(identities) => Ok(identities),
+            _ => Ok(Vec::new()),
+        }
+    }
+
+    /// What two people compare to know that nobody stands between them: sixty digits by `Display`, a QR code by
+    /// [`scannable`](Fingerprint::scannable); none before the first contact, or before the account is enlisted. What enters
+    /// it is the profile's assumption ([`SafetyNumber`](wa_profile::SafetyNumber)).
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn safety_number(&self, user: Jid) -> Result<Option<Fingerprint>, ClientError> {
+        let identities = self.identities(user.clone()).await?;
+        let (own, login) = (self.public_keys().await?, self.login().await?);
+        let number =
+            |login: Jid| wa_chat::safety_number(&self.profile, (&login, own.identity), (&user, &identities));
+        Ok(login.and_then(number))
+    }
+
+    /// The application accepts a peer's new identity: what is held because of it goes out
+    /// ([`IdentityPolicy::Hold`]). `address` has the device's number; `key` is the one that was looked at, and if another one
+    /// is the newest by now nothing changes.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn accept_identity(&self, address: Jid, key: PublicKey) -> Result<(), ClientError> {
+        self.command(Command::AcceptIdentity { address, key }).await
     }
 
     /// Says that an event was dealt with; returns when it is durable that it will not come again.

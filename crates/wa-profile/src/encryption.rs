@@ -30,6 +30,8 @@ pub struct Encryption {
     pub forward_jump: u32,
     /// Which of a WhatsApp user's devices a message is encrypted to.
     pub recipient_devices: RecipientDevices,
+    /// Which of a WhatsApp user's identities enter a safety number.
+    pub safety_number: SafetyNumber,
 }
 
 /// One-time prekey counts.
@@ -80,6 +82,17 @@ pub enum RecipientDevices {
     PrimaryAndListed,
 }
 
+/// Which of a user's identities enter a safety number. Assumed: no document says how a third party's is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum SafetyNumber {
+    /// Those of all devices that messages go to, sorted: what WhatsApp's own clients are said to show.
+    AllDevices,
+    /// That of device 0 alone.
+    FirstDevice,
+}
+
 impl Default for Encryption {
     fn default() -> Self {
         Self {
@@ -88,6 +101,7 @@ impl Default for Encryption {
             padding: 1..=15,
             forward_jump: 20_000,
             recipient_devices: RecipientDevices::PrimaryAndListed,
+            safety_number: SafetyNumber::AllDevices,
         }
     }
 }

@@ -62,10 +62,7 @@ impl Conversation {
         let is_usable = |device: &Device| {
             device.has_session(step.now.unix) && device.identity.is_some_and(|it| it.is_usable())
         };
-        !step.announcing.contains_key(&self.user)
-            && self.draft.announces.is_none()
-            && self.is_recipient(address.device())
-            && self.loaded.get(address).is_some_and(is_usable)
+        self.is_recipient(address.device()) && self.loaded.get(address).is_some_and(is_usable)
     }
 
     /// Whether messages go to a device. To the first one they do, whatever the server lists.

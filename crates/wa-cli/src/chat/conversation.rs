@@ -77,6 +77,7 @@ impl Conversation {
             Line::Save(path) => self.save_file(path).await,
             Line::Block => self.told(self.client.block(self.to.clone()).await, "blocked"),
             Line::Unblock => self.told(self.client.unblock(self.to.clone()).await, "not blocked any more"),
+            Line::Verify => self.verify().await?,
             Line::Blocklist => match self.client.blocklist().await {
                 Ok(blocked) if blocked.is_empty() => say(DIM, "nobody is blocked"),
                 Ok(blocked) => blocked.iter().for_each(|jid| say(DIM, &jid.to_string())),
@@ -106,7 +107,13 @@ impl Conversation {
             Event::Receipt { ids, status, .. } => self.tick(&ids, status),
             Event::Typing { from, typing } if from == self.to => self.show_typing(typing),
             Event::IdentityChanged { peer, .. } => {
-                say(YELLOW, &format!("{peer} has a new identity key: verify it if it matters"));
+                say(YELLOW, &format!("{peer} has a new identity key: /verify it if it matters"));
+            }
+            // Whom one writes to for the first time is no news.
+            Event::DevicesChanged { is_first: true, .. } => {}
+            Event::DevicesChanged { peer, added, removed, .. } => {
+                let (more, less) = (added.len(), removed.len());
+                say(YELLOW, &format!("{peer} has other devices than before ({more} more, {less} fewer)"));
             }
             Event::Rejected { id, code, .. } => {
                 let number = self.numbers.get(&id).copied().unwrap_or_default();
@@ -131,6 +138,20 @@ impl Conversation {
     pub(super) async fn leave(self) -> Result<(), ChatFailure> {
         self.client.disconnect().await?;
         self.client.shutdown().await;
+        Ok(())
+    }
+
+    /// Shows the safety number, twelve groups of five digits.
+    async fn verify(&self) -> Result<(), ChatFailure> {
+        let Some(number) = self.client.safety_number(self.to.clone()).await? else {
+            say(DIM, "nothing is known of them yet: send something first");
+            return Ok(());
+        };
+        let digits: Vec<char> = number.to_string().chars().collect();
+        let groups: Vec<String> = digits.chunks(5).map(|group| group.iter().collect()).collect();
+        let devices = self.client.identities(self.to.clone()).await?.len();
+        say(DIM, &format!("compare with what {} shows ({devices} devices):", self.to));
+        groups.chunks(4).for_each(|line| say(DIM, &format!("  {}", line.join(" "))));
         Ok(())
     }
 

@@ -22,6 +22,8 @@ pub(super) enum Line {
     Block,
     Unblock,
     Blocklist,
+    /// What the two may compare to know that nobody stands between them.
+    Verify,
     /// The peer's last message goes to WhatsApp.
     Report,
     Help,
@@ -42,6 +44,7 @@ pub(super) const HELP: &str = "\
   /send PATH      send a file
   /save [PATH]    save the last file
   /block, /unblock, /blocklist
+  /verify         show the safety number, to compare with the other side
   /report         report the last message to WhatsApp
   /quit           leave (or end the input)
   //TEXT          send a text that begins with a slash";
@@ -67,6 +70,7 @@ impl Line {
             ("block", true) => Self::Block,
             ("unblock", true) => Self::Unblock,
             ("blocklist", true) => Self::Blocklist,
+            ("verify", true) => Self::Verify,
             ("report", true) => Self::Report,
             ("help", true) => Self::Help,
             ("quit" | "exit", true) => Self::Quit,

@@ -352,6 +352,12 @@ fn devices_that_come_and_go_are_told_of() {
         bench.write(server.messages.len() as u64);
         let told = bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
         assert_eq!(added(&told), [expected]);
+        if server.messages.len() == 2 {
+            // It gets nothing that it had a right to before.
+            bench.stanza(companion.asks_again("m0", 2));
+            bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
+            assert_eq!((server.messages.len(), bench.rows(Table::Waiting).len()), (2, 0));
+        }
     }
     assert_eq!((server.enc(1, 3).is_some(), server.enc(2, 3).is_some()), (false, true));
 }
@@ -448,8 +454,10 @@ fn an_old_identity_does_not_take_the_conversation_back() {
     bench.stanza(late);
     let told = bench.exchange(&mut server, &mut [&mut new]);
     assert!(matches!(told.as_slice(), [Event::Message { is_accepted: false, .. }]), "{told:?}");
+    let fetches = server.fetches;
     bench.write(2);
     bench.exchange(&mut server, &mut [&mut new]);
+    assert_eq!(server.fetches, fetches, "the session with the new one stands");
     assert!(new.reads(&server.enc(2, 0).unwrap()) && !old.reads(&server.enc(2, 0).unwrap()));
 }
 
