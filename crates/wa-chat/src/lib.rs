@@ -38,6 +38,7 @@ mod restoration;
 mod row;
 mod store;
 mod time;
+mod weighed;
 
 pub use crate::account::{Account, AccountKeys, PublicKeys};
 pub use crate::backoff::Backoff;

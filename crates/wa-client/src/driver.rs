@@ -111,7 +111,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                     Err(_) => return,
                 },
                 () = events.closed() => return,
-                request = requests.recv(), if wants_input => match request.map(|request| *request) {
+                request = requests.recv(), if self.client.wants_commands() => match request.map(|request| *request) {
                     Some(Request::Shutdown { done }) => return self.shut_down(done).await,
                     Some(Request::Disconnect) => self.disconnect().await,
                     Some(request) => self.handle_request(request),

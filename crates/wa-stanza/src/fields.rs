@@ -90,7 +90,7 @@ impl<'a> Fields<'a> {
         match self.attr(attr) {
             None => Ok(None),
             Some(value) => {
-                let jid = value.to_jid().filter(|jid| is_short(jid));
+                let jid = value.to_jid().filter(is_short);
                 jid.map(Some).ok_or_else(|| self.invalid(attr))
             }
         }

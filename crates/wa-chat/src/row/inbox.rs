@@ -1,12 +1,13 @@
 //! A row of the inbox: what the application has not confirmed, and the event that tells of it.
 
 use bytes::Bytes;
-use wa_binary::{EncodeOptions, Jid, Limits, Node};
+use wa_binary::{Jid, Limits};
 use wa_keys::PublicKey;
 use wa_proto::record;
 use wa_stanza::{Notification, NotificationContent};
 
 use super::VERSION;
+use crate::key::Table;
 use crate::{Content, Event, EventId, MessageId, Status};
 
 /// What the application has not confirmed.
@@ -19,11 +20,24 @@ pub(crate) struct InboxEntry {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum InboxItem {
-    Message { content: Bytes, timestamp: u64 },
-    Receipt { status: Status, timestamp: Option<u64> },
-    Rejected { code: u16 },
-    Identity { key: Option<PublicKey> },
-    Notification { node: Node },
+    Message {
+        content: Bytes,
+        timestamp: u64,
+    },
+    Receipt {
+        status: Status,
+        timestamp: Option<u64>,
+    },
+    Rejected {
+        code: u16,
+    },
+    Identity {
+        key: Option<PublicKey>,
+    },
+    /// As it came, encoded.
+    Notification {
+        node: Bytes,
+    },
 }
 
 impl InboxEntry {
@@ -47,11 +61,7 @@ impl InboxEntry {
             InboxItem::Identity { key } => {
                 form.identity = Some(key.map_or_else(Vec::new, |key| key.as_bytes().to_vec()));
             }
-            InboxItem::Notification { node } => {
-                // What came from the wire is within the format; were it not, an empty one is read as corrupt.
-                let encoded = wa_binary::encode(node, &EncodeOptions::new());
-                form.notification = Some(encoded.unwrap_or_default());
-            }
+            InboxItem::Notification { node } => form.notification = Some(node.to_vec()),
         }
         form
     }
@@ -70,9 +80,7 @@ impl InboxEntry {
             (None, None, None, Some(key), None) => {
                 InboxItem::Identity { key: Some(PublicKey::from_slice(&key).ok()?) }
             }
-            (None, None, None, None, Some(node)) => {
-                InboxItem::Notification { node: wa_binary::decode(&node.into(), &Limits::new()).ok()? }
-            }
+            (None, None, None, None, Some(node)) => InboxItem::Notification { node: node.into() },
             _ => return None,
         };
         Some(Self { peer: form.peer.parse().ok()?, ids: form.ids, what })
@@ -100,13 +108,31 @@ impl InboxEntry {
             },
             InboxItem::Rejected { code } => Event::Rejected { event, to: peer, id: id(), code: *code },
             InboxItem::Identity { key } => Event::IdentityChanged { event, peer, identity: *key },
-            InboxItem::Notification { node } => match Notification::try_from(node).map(|it| it.content) {
-                Ok(NotificationContent::Reachability(ping)) => {
-                    let display_name = ping.display_name.map(|name| name.to_string());
-                    Event::Reached { event, from: peer, display_name }
-                }
-                _ => Event::Notification { event, from: peer, node: node.clone() },
-            },
+            InboxItem::Notification { node } => notification(event, peer, node),
         }
+    }
+
+    /// Bytes that it has allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        let ids: usize = self.ids.iter().map(|id| id.len() + size_of::<String>()).sum();
+        let what = match &self.what {
+            InboxItem::Message { content, .. } => content.len(),
+            InboxItem::Notification { node } => node.len(),
+            InboxItem::Receipt { .. } | InboxItem::Rejected { .. } | InboxItem::Identity { .. } => 0,
+        };
+        ids + what
+    }
+}
+
+fn notification(event: EventId, from: Jid, node: &Bytes) -> Event {
+    let Ok(node) = wa_binary::decode(node, &Limits::new()) else {
+        return Event::Unreadable { event, table: Table::Inbox };
+    };
+    match Notification::try_from(&node).map(|it| it.content) {
+        Ok(NotificationContent::Reachability(ping)) => {
+            let display_name = ping.display_name.map(|name| name.to_string());
+            Event::Reached { event, from, display_name }
+        }
+        _ => Event::Notification { event, from, node },
     }
 }
