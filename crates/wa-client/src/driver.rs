@@ -18,8 +18,9 @@ use crate::connector::Connector;
 use crate::line::{Happened, Line, Login, Wire};
 use crate::pending::{Pending, done};
 
-/// Events that the driver takes out of the client for a slow application; the others stay in the client.
-const MAX_EVENTS: usize = 256;
+/// Events that the driver takes out of the client for a slow application; the others stay in the client, which counts their
+/// bytes.
+const MAX_EVENTS: usize = 1;
 
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
