@@ -74,7 +74,7 @@ impl World {
         if let Some(stanza) = node.ok().and_then(|node| Stanza::try_from(node).ok())
             && self.messenger.wants_input()
         {
-            self.messenger.handle_stanza(self.now, stanza, &mut self.rng);
+            self.messenger.handle_stanza(self.now, stanza, bytes.len(), &mut self.rng);
         }
         rest
     }

@@ -31,6 +31,14 @@ impl Value {
         }
     }
 
+    /// Bytes that long text has allocated.
+    pub(crate) fn allocated(&self) -> usize {
+        match self {
+            Self::Text(text) => text.allocated(),
+            Self::Jid(jid) => jid.allocated(),
+        }
+    }
+
     /// The text, or the address as text.
     #[must_use]
     pub fn to_text(&self) -> Cow<'_, str> {

@@ -53,6 +53,15 @@ impl Jid {
         Self::of_server(Server::from(Str::from(server)))
     }
 
+    /// Bytes that a user or a server that is too long to be held in place has allocated.
+    pub(crate) fn allocated(&self) -> usize {
+        match &self.0 {
+            Repr::Pair { user, server } => user.as_ref().map_or(0, Str::allocated) + server.allocated(),
+            Repr::Device { user, .. } | Repr::Messenger { user, .. } => user.allocated(),
+            Repr::Interop { .. } => 0,
+        }
+    }
+
     /// The address of WhatsApp's server, `s.whatsapp.net`.
     #[must_use]
     pub const fn whatsapp() -> Self {

@@ -2,6 +2,7 @@
 
 use crate::content::{Content, Value};
 use crate::data::Data;
+use crate::jid::Jid;
 use crate::text::Str;
 
 /// One element: a tag, attributes in order, and content. Owned, without lifetimes.
@@ -89,6 +90,23 @@ impl Node {
     pub fn with_content(mut self, content: Content) -> Self {
         self.content = content;
         self
+    }
+
+    /// Bytes that the node has allocated beside its own size: nodes, attributes and strings that are not held in place.
+    /// Content that is a slice of shared bytes, such as the frame it was read from, is not counted.
+    #[must_use]
+    pub fn allocated(&self) -> usize {
+        let strings = |(name, value): &(Str, Value)| name.allocated() + value.allocated();
+        let attrs = self.attrs.capacity() * size_of::<(Str, Value)>();
+        let content = match &self.content {
+            Content::Nodes(nodes) => {
+                nodes.capacity() * size_of::<Self>() + nodes.iter().map(Self::allocated).sum::<usize>()
+            }
+            Content::Text(text) => text.allocated(),
+            Content::Jid(jid) => size_of::<Jid>() + jid.allocated(),
+            Content::Empty | Content::Bytes(_) => 0,
+        };
+        self.tag.allocated() + attrs + self.attrs.iter().map(strings).sum::<usize>() + content
     }
 
     /// The tag.

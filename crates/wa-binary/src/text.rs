@@ -62,6 +62,16 @@ impl Str {
         }
     }
 
+    /// Bytes that a text that is too long to be held in place has allocated.
+    #[must_use]
+    pub fn allocated(&self) -> usize {
+        match &self.0 {
+            Repr::Token(_) | Repr::Short(_) => 0,
+            // The text stands behind two counters.
+            Repr::Long(text) => text.len() + 2 * size_of::<usize>(),
+        }
+    }
+
     /// The token, if the text is held as one.
     #[inline]
     pub(crate) fn held_token(&self) -> Option<Token> {

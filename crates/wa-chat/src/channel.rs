@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use rand_core::CryptoRng;
@@ -18,6 +19,7 @@ use wa_stanza::{Ack, Iq, IqError, IqKind, Stanza, StanzaError};
 
 use crate::channel::handshake::Hello;
 use crate::channel::keepalive::Keepalive;
+use crate::weighed::{BUDGET, Weighed};
 use crate::{DisconnectReason, EncodedStanza, Now};
 
 mod handshake;
@@ -33,6 +35,12 @@ const MAX_MALFORMED: usize = 5;
 
 /// Bytes of the longest frame before the login stands: handshakes and answers to logins are short.
 const MAX_BEFORE_LOGIN: usize = 64 * 1024;
+
+/// Bytes of the longest stanza after the login, inflated, that is neither a message nor an answer.
+const MAX_PLAIN: usize = 1 << 20;
+
+/// Bytes up to which a frame is copied out of what was received, so that a short stanza does not keep a long buffer.
+const COPIED: usize = 64 * 1024;
 
 /// Stanzas that wait for a slow connection before [`Channel::wants_stanzas`] says no.
 const MAX_QUEUED: usize = 64;
@@ -52,8 +60,8 @@ pub struct Channel {
     is_proved: bool,
     /// Unix seconds of recent malformed stanzas.
     malformed: VecDeque<u64>,
-    transmits: VecDeque<Transmit>,
-    events: VecDeque<ChannelEvent>,
+    transmits: Weighed<Transmit>,
+    events: Weighed<ChannelEvent>,
 }
 
 #[derive(Debug)]
@@ -81,8 +89,13 @@ pub enum ChannelEvent {
     Server(KnownServer),
     /// The login stands.
     Open,
-    /// A stanza for whoever uses the channel. Pings were answered already.
-    Stanza(Box<Stanza>),
+    /// A stanza for the channel's user. Pings were answered already.
+    Stanza {
+        /// The stanza.
+        stanza: Box<Stanza>,
+        /// Bytes that it has allocated, and the frame that it is read from.
+        bytes: usize,
+    },
     /// An authentic frame that is no stanza, or one with a part missing; it was refused where that was possible.
     Malformed(Malformed),
     /// The channel has ended; nothing comes after this.
@@ -99,6 +112,9 @@ pub enum Malformed {
     /// It is a known stanza with something wrong.
     #[error(transparent)]
     Stanza(#[from] StanzaError),
+    /// It is longer than a stanza of its kind may be, in bytes before compression.
+    #[error("a stanza of {0} bytes")]
+    TooLong(usize),
 }
 
 impl Channel {
@@ -131,8 +147,8 @@ impl Channel {
             message_limit: MAX_MESSAGES,
             is_proved: false,
             malformed: VecDeque::new(),
-            transmits: VecDeque::new(),
-            events: VecDeque::new(),
+            transmits: Weighed::default(),
+            events: Weighed::default(),
         };
         let server = known.map(|known| &known.server).filter(|server| server.is_valid(now.unix));
         let intro = Intro { routing_info: known.and_then(|known| known.routing_info.clone()) };
@@ -149,24 +165,49 @@ impl Channel {
         self
     }
 
-    /// Bytes have arrived.
+    /// Bytes have arrived. Frames beyond what the channel may hold stay as they are until there is room:
+    /// [`poll_timeout`](Self::poll_timeout) is due then.
     pub fn handle_bytes(&mut self, now: Now, bytes: &[u8], rng: &mut impl CryptoRng) {
-        self.frames.push(bytes);
-        while !self.is_closed() {
-            match self.frames.next_frame() {
-                Ok(Some(frame)) => {
-                    if let Err(reason) = self.handle_frame(now, frame, rng) {
-                        self.close(reason);
-                    }
-                }
-                Ok(None) => return,
-                Err(error) => self.close(error.into()),
-            }
-        }
+        self.receive(bytes);
+        self.read_on(now, rng);
     }
 
     /// The time that [`poll_timeout`](Self::poll_timeout) named has come (or any other: it is checked).
-    pub fn handle_timeout(&mut self, now: Now) {
+    pub fn handle_timeout(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        self.read_on(now, rng);
+        self.keep_alive(now);
+    }
+
+    /// Keeps bytes that have arrived until [`read_frame`](Self::read_frame).
+    pub(crate) fn receive(&mut self, bytes: &[u8]) {
+        if !self.is_closed() {
+            self.frames.push(bytes);
+        }
+    }
+
+    /// Reads as many frames as there is room for.
+    fn read_on(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        while self.held() < BUDGET && self.read_frame(now, rng) {}
+    }
+
+    /// Reads the next frame that has arrived. Says whether there was one.
+    pub(crate) fn read_frame(&mut self, now: Now, rng: &mut impl CryptoRng) -> bool {
+        if !self.has_frame() {
+            return false;
+        }
+        let handled = match self.frames.next_frame() {
+            Ok(Some(frame)) => self.handle_frame(now, frame, rng),
+            Ok(None) => return false,
+            Err(error) => Err(error.into()),
+        };
+        if let Err(reason) = handled {
+            self.close(reason);
+        }
+        true
+    }
+
+    /// Pings, or ends, as it is time for.
+    pub(crate) fn keep_alive(&mut self, now: Now) {
         if self.is_closed() {
             return;
         }
@@ -193,7 +234,8 @@ impl Channel {
     /// Queues a stanza that was encoded before. After the end it is dropped.
     pub fn send_encoded(&mut self, stanza: EncodedStanza) {
         if !self.is_closed() {
-            self.transmits.push_back(Transmit::Stanza(stanza));
+            let bytes = stanza.as_bytes().len();
+            self.transmits.push(Transmit::Stanza(stanza), bytes);
         }
     }
 
@@ -201,14 +243,14 @@ impl Channel {
     pub fn close(&mut self, reason: DisconnectReason) {
         if !self.is_closed() {
             self.state = State::Closed;
-            self.events.push_back(ChannelEvent::Closed(reason));
+            self.events.push(ChannelEvent::Closed(reason), 0);
         }
     }
 
     /// The next bytes to send, sealed now.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Bytes> {
-        match self.transmits.pop_front()? {
+        match self.transmits.pop()? {
             Transmit::Raw(bytes) => Some(bytes),
             Transmit::Stanza(stanza) => match self.seal(&stanza) {
                 Ok(bytes) => Some(bytes),
@@ -223,13 +265,34 @@ impl Channel {
     /// The next thing to know.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<ChannelEvent> {
-        self.events.pop_front()
+        self.events.pop()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due, by [`Now::tick`].
     #[must_use]
-    pub fn poll_timeout(&self) -> Option<std::time::Duration> {
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let can_read = self.has_frame() && self.held() < BUDGET;
+        if can_read { Some(Duration::ZERO) } else { self.ping_due() }
+    }
+
+    /// When the keepalive is due.
+    pub(crate) fn ping_due(&self) -> Option<Duration> {
         (!self.is_closed()).then(|| self.keepalive.due())
+    }
+
+    /// Whether more bytes may be put in; otherwise take out stanzas and events first. The channel's own answers count.
+    pub fn wants_input(&self) -> bool {
+        self.held() < BUDGET && !self.has_frame()
+    }
+
+    /// Bytes that wait to be taken.
+    pub(crate) fn held(&self) -> usize {
+        self.transmits.bytes() + self.events.bytes()
+    }
+
+    /// Whether a frame has arrived and waits to be read.
+    pub(crate) fn has_frame(&self) -> bool {
+        !self.is_closed() && self.frames.is_ready()
     }
 
     /// Whether more stanzas may be queued; otherwise the connection is slower than its user.
@@ -257,9 +320,14 @@ impl Channel {
             State::Open(transport) | State::Login(transport) => {
                 transport.opener.open(&mut frame)?;
                 self.keepalive.heard(now, &self.profile.chat.ping, rng);
-                let node = wa_binary::unpack(frame.freeze(), &Limits::new())?;
-                match wa_binary::decode(&node, &Limits::new()) {
-                    Ok(node) => self.handle_node(now, node),
+                let is_open = matches!(self.state, State::Open(_));
+                let most = if is_open { Limits::new().inflated_bytes } else { MAX_BEFORE_LOGIN };
+                let limits = Limits::new().with_inflated_bytes(most);
+                let frame =
+                    if frame.len() > COPIED { frame.freeze() } else { Bytes::copy_from_slice(&frame) };
+                let bytes = wa_binary::unpack(frame, &limits)?;
+                match wa_binary::decode(&bytes, &limits) {
+                    Ok(node) => self.handle_node(now, node, bytes.len()),
                     Err(error) => self.malformed(now, error.into()),
                 }
             }
@@ -268,21 +336,32 @@ impl Channel {
         }
     }
 
-    fn handle_node(&mut self, now: Now, node: Node) -> Result<(), DisconnectReason> {
+    /// A node that was read from so many bytes.
+    fn handle_node(&mut self, now: Now, node: Node, length: usize) -> Result<(), DisconnectReason> {
+        let bytes = length + node.allocated() + size_of::<Stanza>();
+        if length > MAX_PLAIN && !matches!(node.tag(), "message" | "iq") {
+            self.refuse(&node);
+            return self.malformed(now, Malformed::TooLong(length));
+        }
         match Stanza::try_from(node) {
-            Ok(stanza) => self.handle_stanza(now, stanza),
+            Ok(stanza) => self.handle_stanza(now, stanza, bytes),
             Err(malformed) => {
-                // 488: the negative ack for a stanza that could not be read. Nobody is answered before the login.
-                let is_open = matches!(self.state, State::Open(_));
-                if let Some(refusal) = Ack::refusing(&malformed.node, 488).filter(|_| is_open) {
-                    self.send(refusal.into());
-                }
+                self.refuse(&malformed.node);
                 self.malformed(now, malformed.error.into())
             }
         }
     }
 
-    fn handle_stanza(&mut self, now: Now, stanza: Stanza) -> Result<(), DisconnectReason> {
+    /// The negative ack 488 for a stanza that could not be read, so that it does not come again. Nobody is answered before
+    /// the login.
+    fn refuse(&mut self, node: &Node) {
+        let is_open = matches!(self.state, State::Open(_));
+        if let Some(refusal) = Ack::refusing(node, 488).filter(|_| is_open) {
+            self.send(refusal.into());
+        }
+    }
+
+    fn handle_stanza(&mut self, now: Now, stanza: Stanza, bytes: usize) -> Result<(), DisconnectReason> {
         match stanza {
             Stanza::Success(_) => self.handle_success(),
             Stanza::Failure(failure) => {
@@ -290,7 +369,7 @@ impl Channel {
             }
             Stanza::StreamError(error) => return Err(DisconnectReason::stream_error(&error)),
             Stanza::StreamEnd => return Err(DisconnectReason::StreamError(None)),
-            stanza if matches!(self.state, State::Open(_)) => self.handle_open(stanza),
+            stanza if matches!(self.state, State::Open(_)) => self.handle_open(stanza, bytes),
             // Before the login is decided the server has nothing else to say, and gets no answer.
             _ => return self.malformed(now, StanzaError::WrongTag { expected: "success" }.into()),
         }
@@ -298,7 +377,7 @@ impl Channel {
     }
 
     /// A stanza after the login.
-    fn handle_open(&mut self, stanza: Stanza) {
+    fn handle_open(&mut self, stanza: Stanza, bytes: usize) {
         match stanza {
             Stanza::Iq(iq) if iq.is_ping() || self.is_servers_ping(&iq) => self.send(iq.result().into()),
             Stanza::Iq(iq) if iq.is_request() => self.send(iq.refusal(IqError::not_implemented()).into()),
@@ -308,10 +387,14 @@ impl Channel {
                 if let Some(ack) = Ack::for_node(&node) {
                     self.send(ack.into());
                 }
-                self.events.push_back(ChannelEvent::Stanza(Box::new(Stanza::Other(node))));
+                self.pass_on(Stanza::Other(node), bytes);
             }
-            stanza => self.events.push_back(ChannelEvent::Stanza(Box::new(stanza))),
+            stanza => self.pass_on(stanza, bytes),
         }
+    }
+
+    fn pass_on(&mut self, stanza: Stanza, bytes: usize) {
+        self.events.push(ChannelEvent::Stanza { stanza: Box::new(stanza), bytes }, bytes);
     }
 
     /// Whether it is a ping in the profile's namespace, beside those that are known.
@@ -325,7 +408,7 @@ impl Channel {
         {
             self.state = State::Open(transport);
             self.frames.set_cap(MAX_FRAME);
-            self.events.push_back(ChannelEvent::Open);
+            self.events.push(ChannelEvent::Open, 0);
         }
     }
 
@@ -336,8 +419,13 @@ impl Channel {
         if self.malformed.len() > MAX_MALFORMED {
             return Err(DisconnectReason::Malformed);
         }
-        self.events.push_back(ChannelEvent::Malformed(what));
+        self.events.push(ChannelEvent::Malformed(what), 0);
         Ok(())
+    }
+
+    fn send_raw(&mut self, bytes: Bytes) {
+        let length = bytes.len();
+        self.transmits.push(Transmit::Raw(bytes), length);
     }
 
     fn seal(&mut self, stanza: &EncodedStanza) -> Result<Bytes, DisconnectReason> {

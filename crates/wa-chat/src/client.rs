@@ -14,6 +14,7 @@ use crate::channel::{Channel, ChannelEvent, Known, Login};
 use crate::key::Key;
 use crate::messenger::{Messenger, first_rows};
 use crate::store::{Read, Rows, StateError, Transaction, Write};
+use crate::weighed::BUDGET;
 use crate::{Command, DisconnectReason, Event, IdentityPolicy, Now, Ticket};
 
 /// A whole client as a value. One is one account in one process.
@@ -116,7 +117,7 @@ impl Client {
     /// Bytes have arrived.
     pub fn handle_bytes(&mut self, now: Now, bytes: &[u8], rng: &mut impl CryptoRng) {
         if let Some(channel) = &mut self.channel {
-            channel.handle_bytes(now, bytes, rng);
+            channel.receive(bytes);
         }
         self.pump(now, rng);
     }
@@ -137,7 +138,7 @@ impl Client {
     /// The time that [`poll_timeout`](Self::poll_timeout) named has come.
     pub fn handle_timeout(&mut self, now: Now, rng: &mut impl CryptoRng) {
         if let Some(channel) = &mut self.channel {
-            channel.handle_timeout(now);
+            channel.keep_alive(now);
         }
         self.messenger.handle_timeout(now, rng);
         self.pump(now, rng);
@@ -175,7 +176,15 @@ impl Client {
     /// The next bytes to send.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Bytes> {
-        let bytes = self.channel.as_mut()?.poll_transmit();
+        let channel = self.channel.as_mut()?;
+        let bytes = channel.poll_transmit();
+        while let Some(event) = channel.poll_event() {
+            // Only its end may come to a channel that sends.
+            if let ChannelEvent::Closed(reason) = event {
+                self.hang_up(reason);
+                return None;
+            }
+        }
         self.take_stanzas();
         bytes
     }
@@ -202,13 +211,29 @@ impl Client {
     /// When [`handle_timeout`](Self::handle_timeout) is due, by [`Now::tick`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let ping = self.channel.as_ref()?.poll_timeout();
-        ping.into_iter().chain(self.messenger.poll_timeout()).min()
+        let channel = self.channel.as_ref()?;
+        if channel.has_frame() && self.has_room() {
+            return Some(Duration::ZERO);
+        }
+        channel.ping_due().into_iter().chain(self.messenger.poll_timeout()).min()
     }
 
-    /// Whether more bytes and commands may be put in; otherwise run transactions and take events first.
+    /// Whether more bytes may be put in; otherwise run transactions and take out bytes and events first. Frames that came
+    /// with others, and for which there was no room, are read first: [`poll_timeout`](Self::poll_timeout) is due then.
     pub fn wants_input(&self) -> bool {
-        self.messenger.wants_input()
+        self.has_room() && !self.channel.as_ref().is_some_and(Channel::has_frame)
+    }
+
+    /// Whether more commands may be put in; otherwise run transactions first. Events that nobody takes are no reason to
+    /// take no commands: who should take them may be waiting for one.
+    pub fn wants_commands(&self) -> bool {
+        self.messenger.wants_commands()
+    }
+
+    /// Whether one more frame may be read.
+    fn has_room(&self) -> bool {
+        let held = self.channel.as_ref().map_or(0, Channel::held) + self.messenger.held();
+        held < BUDGET && self.messenger.wants_input()
     }
 
     /// How many inputs were put in and have not been dealt with.
@@ -228,8 +253,20 @@ impl Client {
         self.channel.is_some()
     }
 
-    /// Carries stanzas between the two halves until neither has any.
+    /// Reads the frames for which there is room, and carries stanzas between the two halves until neither has any.
     fn pump(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        loop {
+            self.pump_events(now, rng);
+            self.take_stanzas();
+            let has_room = self.has_room();
+            let Some(channel) = self.channel.as_mut().filter(|_| has_room) else { return };
+            if !channel.read_frame(now, rng) {
+                return;
+            }
+        }
+    }
+
+    fn pump_events(&mut self, now: Now, rng: &mut impl CryptoRng) {
         while let Some(event) = self.channel.as_mut().and_then(Channel::poll_event) {
             match event {
                 ChannelEvent::Server(server) => self.messenger.handle_server(now, server, rng),
@@ -237,18 +274,21 @@ impl Client {
                     self.events.push_back(Event::Connected);
                     self.messenger.handle_link_up(now, rng);
                 }
-                ChannelEvent::Stanza(stanza) => self.messenger.handle_stanza(now, *stanza, rng),
-                ChannelEvent::Malformed(what) => self.events.push_back(Event::Malformed(what)),
-                ChannelEvent::Closed(reason) => {
-                    if self.channel.take().is_some_and(|channel| !channel.is_proved()) {
-                        self.messenger.forget_known();
-                    }
-                    self.messenger.handle_link_down();
-                    self.events.push_back(Event::Disconnected(reason));
+                ChannelEvent::Stanza { stanza, bytes } => {
+                    self.messenger.handle_stanza(now, *stanza, bytes, rng);
                 }
+                ChannelEvent::Malformed(what) => self.messenger.tell_malformed(what),
+                ChannelEvent::Closed(reason) => self.hang_up(reason),
             }
         }
-        self.take_stanzas();
+    }
+
+    fn hang_up(&mut self, reason: DisconnectReason) {
+        if self.channel.take().is_some_and(|channel| !channel.is_proved()) {
+            self.messenger.forget_known();
+        }
+        self.messenger.handle_link_down();
+        self.events.push_back(Event::Disconnected(reason));
     }
 
     fn take_stanzas(&mut self) {

@@ -57,6 +57,19 @@ pub enum Command {
     Ask(Ask),
 }
 
+impl Command {
+    /// Bytes that it has allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            // The time is of no account.
+            Self::Send { to, id, content } => id.0.len() + content.encode(to, 0).len(),
+            Self::Mark { ids, .. } => ids.iter().map(|id| id.0.len() + size_of::<MessageId>()).sum(),
+            Self::Ask(Ask::Report(report)) => report.messages.iter().map(|it| it.content.len() + 128).sum(),
+            _ => 0,
+        }
+    }
+}
+
 /// What is to be done with a peer's new identity, or a new device of a peer that is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

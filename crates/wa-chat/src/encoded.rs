@@ -18,7 +18,8 @@ impl EncodedStanza {
         let suffix =
             if profile.interop_suffix.client_writes { InteropSuffix::Write } else { InteropSuffix::Omit };
         let options = EncodeOptions::new().with_interop_suffix(suffix);
-        Ok(Self(wa_binary::encode(&Node::from(stanza), &options)?.into()))
+        // Many wait for a slow line: without room to spare.
+        Ok(Self(wa_binary::encode(&Node::from(stanza), &options)?.into_boxed_slice().into()))
     }
 
     /// A stanza that was encoded before, as a row keeps it.

@@ -6,6 +6,7 @@ use wa_signal::EstablishError;
 use wa_stanza::Typing;
 
 use crate::channel::Malformed;
+use crate::key::Table;
 use crate::{Answer, Content, DisconnectReason, NoAnswer, StoreError, Ticket, Undecryptable};
 
 /// Names an inbox event: it rises, is never used again, and one message has one for ever.
@@ -147,8 +148,22 @@ pub enum Event {
         /// The server's code.
         code: u16,
     },
+    /// A row of the store cannot be read: an event or a stanza that waited to be sent is lost, and everything else is as it
+    /// was. The store's fault, or that of the program that wrote it.
+    Unreadable {
+        /// To be confirmed; then the row is deleted.
+        event: EventId,
+        /// Where it stood: [`Table::Inbox`] or [`Table::Outbox`].
+        table: Table,
+    },
     /// An authentic frame was no stanza; it was passed over.
     Malformed(Malformed),
+    /// So many events that are told once were not kept, because the application did not take those before them. Those with
+    /// an id are never dropped.
+    Dropped {
+        /// How many.
+        events: u64,
+    },
     /// The store cannot run a transaction now; it gets it again until it can. Nothing becomes durable, and nothing that
     /// depends on it leaves or is shown. Told once for each time, by whoever runs the transactions.
     StoreStalled(StoreError),
@@ -165,6 +180,7 @@ impl Event {
             | Self::Undecryptable { event, .. }
             | Self::Reached { event, .. }
             | Self::Notification { event, .. }
+            | Self::Unreadable { event, .. }
             | Self::Rejected { event, .. } => Some(*event),
             _ => None,
         }

@@ -40,6 +40,7 @@ mod safety_number;
 mod store;
 mod time;
 mod undecryptable;
+mod weighed;
 
 pub use crate::account::{Account, AccountKeys, PublicKeys};
 pub use crate::backoff::Backoff;

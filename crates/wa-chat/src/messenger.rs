@@ -14,18 +14,21 @@ use wa_profile::Profile;
 use wa_stanza::Stanza;
 
 use crate::account::Account;
+use crate::channel::Malformed;
 use crate::key::Key;
 use crate::messenger::input::{Input, Lane};
 use crate::messenger::link::Link;
 use crate::messenger::state::batch::Batch;
 use crate::messenger::state::cursor::{Cursor, PAGE, Page};
 use crate::messenger::state::draft::Effects;
+use crate::messenger::state::events::Events;
 use crate::messenger::state::requests::Requests;
 use crate::messenger::state::unacked::Unacked;
 use crate::messenger::state::view::{View, Wanted};
 use crate::prekey_ids::PrekeyIds;
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
+use crate::weighed::{BUDGET, Weighed};
 use crate::{Command, EncodedStanza, Event, IdentityPolicy, Known, Now, Ticket};
 
 mod bundle;
@@ -53,7 +56,7 @@ const MAX_READY: usize = 256;
 pub struct Messenger {
     profile: Arc<Profile>,
     account: Option<Account>,
-    queue: VecDeque<Input>,
+    queue: Weighed<Input>,
     view: View,
     batch: Batch,
     wanted: BTreeSet<Wanted>,
@@ -75,11 +78,11 @@ pub struct Messenger {
     link: Option<Link>,
     /// Which connection this is; rises with each one, and with its end.
     link_number: u64,
-    events: VecDeque<Event>,
+    events: Events,
     /// Answers, which wait behind no other event.
     notices: VecDeque<Event>,
     accepted: VecDeque<Ticket>,
-    transmits: VecDeque<EncodedStanza>,
+    transmits: Weighed<EncodedStanza>,
     failed: Option<StateError>,
     /// The account was deleted, and its rows with it.
     erased: bool,
@@ -96,6 +99,8 @@ struct Sealed {
     inbox: Option<Page>,
     outbox: Option<Page>,
     link_number: u64,
+    /// Bytes that its effects hold, and its writes.
+    bytes: usize,
 }
 
 impl Messenger {
@@ -107,7 +112,7 @@ impl Messenger {
         Self {
             profile: profile.into(),
             account: None,
-            queue: VecDeque::new(),
+            queue: Weighed::default(),
             view: View::default(),
             batch: Batch::default(),
             wanted: BTreeSet::from(wanted),
@@ -123,10 +128,10 @@ impl Messenger {
             policy: IdentityPolicy::default(),
             link: None,
             link_number: 0,
-            events: VecDeque::new(),
+            events: Events::default(),
             notices: VecDeque::new(),
             accepted: VecDeque::new(),
-            transmits: VecDeque::new(),
+            transmits: Weighed::default(),
             failed: None,
             erased: false,
         }
@@ -157,10 +162,12 @@ impl Messenger {
         let since = self.account.as_ref().filter(|_| self.link.is_some()).map(|account| account.signed_since);
         self.requests.tell_time(now.tick);
         let before = self.queue.len();
-        self.queue.extend(std::iter::from_fn(|| self.requests.overdue()).map(Input::Unanswered));
+        while let Some(request) = self.requests.overdue() {
+            self.queue.push(Input::Unanswered(request), 0);
+        }
         let is_due = since.is_some_and(|since| now.unix.saturating_sub(since) >= rotate_after);
         if is_due && !self.queue.iter().any(|input| matches!(input, Input::Rotate)) {
-            self.queue.push_back(Input::Rotate);
+            self.queue.push(Input::Rotate, 0);
         }
         if self.queue.len() > before {
             self.process(now, rng);
@@ -168,8 +175,8 @@ impl Messenger {
         self.forget_if_idle();
     }
 
-    /// A stanza has come.
-    pub fn handle_stanza(&mut self, now: Now, stanza: Stanza, rng: &mut impl CryptoRng) {
+    /// A stanza has come, which has allocated so many bytes with the frame that it was read from.
+    pub fn handle_stanza(&mut self, now: Now, stanza: Stanza, bytes: usize, rng: &mut impl CryptoRng) {
         let mut offline = None;
         let input = match stanza {
             Stanza::Message(message) => {
@@ -193,14 +200,15 @@ impl Messenger {
             Stanza::Ib(ib) => return self.handle_ib(now, ib, rng),
             _ => return,
         };
-        self.queue.push_back(input);
+        self.queue.push(input, bytes);
         self.count_offline(offline.is_some());
         self.process(now, rng);
     }
 
     /// The application wants something; [`poll_accepted`](Self::poll_accepted) tells when it is durable.
     pub fn handle_command(&mut self, now: Now, ticket: Ticket, command: Command, rng: &mut impl CryptoRng) {
-        self.queue.push_back(Input::Command(ticket, command));
+        let bytes = command.bytes();
+        self.queue.push(Input::Command(ticket, command), bytes);
         self.process(now, rng);
     }
 
@@ -236,9 +244,10 @@ impl Messenger {
         if self.in_flight.is_some() || self.failed.is_some() || self.erased {
             return None;
         }
-        let inbox = self.inbox.wanted().filter(|_| self.events.len() < MAX_READY);
+        let inbox = self.inbox.wanted().filter(|_| self.events.has_room());
         let outbox = self.outbox.wanted().filter(|_| self.may_transmit());
         let wanted = std::mem::take(&mut self.wanted);
+        let bytes = self.batch.bytes();
         let batch = self.batch.seal();
         let erase = batch.effects.erase;
         if !erase && batch.writes.is_empty() && wanted.is_empty() && inbox.is_none() && outbox.is_none() {
@@ -259,6 +268,7 @@ impl Messenger {
             inbox,
             outbox,
             link_number: self.link_number,
+            bytes,
         });
         Some(Transaction { erase, writes: batch.writes, reads })
     }
@@ -266,13 +276,13 @@ impl Messenger {
     /// The next stanza for the channel.
     #[must_use]
     pub fn poll_stanza(&mut self) -> Option<EncodedStanza> {
-        self.transmits.pop_front()
+        self.transmits.pop()
     }
 
     /// The next thing for the application.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.poll_notice().or_else(|| self.events.pop_front())
+        self.poll_notice().or_else(|| self.events.pop())
     }
 
     /// The next answer; [`poll_event`](Self::poll_event) gives it too, before all else.
@@ -290,12 +300,25 @@ impl Messenger {
     /// Whether rows of the outbox may be handed to the channel: it is not behind. How many are unacked is no reason to
     /// wait: a server may never ack some of them, and those behind are to leave all the same.
     fn may_transmit(&self) -> bool {
-        self.transmits.len() < MAX_READY
+        self.transmits.len() < MAX_READY && self.transmits.bytes() < BUDGET / 2
     }
 
-    /// Whether more may be put in; otherwise run transactions and take out first.
+    /// Whether more stanzas may be put in; otherwise run transactions and take out first.
     pub fn wants_input(&self) -> bool {
-        self.queue.len() < MAX_QUEUED && self.transmits.len() < MAX_READY
+        self.queue.len() < MAX_QUEUED && self.transmits.len() < MAX_READY && self.held() < BUDGET
+    }
+
+    /// Whether more commands may be put in; otherwise run transactions first.
+    pub fn wants_commands(&self) -> bool {
+        self.queue.len() < MAX_QUEUED && self.queue.bytes() < BUDGET
+    }
+
+    /// Bytes that it holds: inputs, rows, uncommitted writes and what they cause, events and stanzas. Rows alone are
+    /// forgotten before they are many.
+    pub(crate) fn held(&self) -> usize {
+        let in_flight = self.in_flight.as_ref().map_or(0, |sealed| sealed.bytes);
+        let uncommitted = self.batch.bytes() + in_flight;
+        self.queue.bytes() + self.view.bytes() + uncommitted + self.events.bytes() + self.transmits.bytes()
     }
 
     /// How many inputs were put in and have not been dealt with.
@@ -313,10 +336,16 @@ impl Messenger {
     /// Answers first: whoever waits for one may be the one who should take the rest.
     fn tell(&mut self, events: Vec<Event>) {
         for event in events {
-            let is_answer = matches!(event, Event::Answered { .. });
-            let queue = if is_answer { &mut self.notices } else { &mut self.events };
-            queue.push_back(event);
+            match event {
+                Event::Answered { .. } => self.notices.push_back(event),
+                event => self.events.tell(event),
+            }
         }
+    }
+
+    /// A frame was no stanza.
+    pub(crate) fn tell_malformed(&mut self, what: Malformed) {
+        self.events.tell(Event::Malformed(what));
     }
 
     /// The account is gone: nothing is kept, and nothing more is done.

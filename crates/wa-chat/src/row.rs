@@ -79,6 +79,9 @@ pub(crate) struct Devices {
 
 const VERSION: u32 = 1;
 
+/// Bytes that a record with a session or two takes; of those with many, each beyond is rare.
+const SESSION: usize = 2048;
+
 impl Row {
     pub(crate) fn encode(&self) -> Value {
         match self {
@@ -121,6 +124,24 @@ impl Row {
                 routing_info: routing_info.as_ref().map(|info| info.to_vec()),
             }),
         }
+    }
+
+    /// Bytes that it has allocated, about.
+    pub(crate) fn bytes(&self) -> usize {
+        size_of::<Self>()
+            + match self {
+                Self::Account(_) => size_of::<Account>(),
+                Self::Peer(_) => SESSION,
+                Self::Inbox(entry) => entry.bytes(),
+                Self::Outbox(entry) => entry.stanza.as_bytes().len() + entry.id.len(),
+                Self::KeyBlock(block) => block.as_bytes().len(),
+                Self::Sent(sent) => sent.devices.len() * size_of::<(u16, Dispatch)>() * 2,
+                Self::Waiting(waiting) => waiting.id.len() + waiting.content.len(),
+                Self::Content(content) => content.len(),
+                Self::Devices(devices) => devices.devices.len() * size_of::<u16>(),
+                Self::Counters(_) | Self::Prekey(_) | Self::Seen | Self::Number(_) => 0,
+                Self::Identity(_) | Self::Server(_) => 0,
+            }
     }
 
     /// Reads a stored row. What cannot be read is corrupt, never absent.

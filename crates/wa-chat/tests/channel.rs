@@ -59,11 +59,20 @@ impl Line {
 
     /// The server says something.
     fn say(&mut self, xml: &str) {
-        let node: Node = xml.parse().unwrap();
-        let packed = wa_binary::pack(&node, &EncodeOptions::new()).unwrap();
+        self.say_node(&xml.parse().unwrap());
+    }
+
+    fn say_node(&mut self, node: &Node) {
+        let frame = self.frame(node);
+        self.channel.handle_bytes(NOW, &frame, &mut self.rng);
+    }
+
+    /// A frame of the server's, compressed where it is long.
+    fn frame(&mut self, node: &Node) -> Bytes {
+        let packed = wa_binary::pack(node, &EncodeOptions::new().with_compress_above(1024)).unwrap();
         let mut body = BytesMut::from(packed.as_slice());
         self.server.sealer.seal(&mut body).unwrap();
-        self.channel.handle_bytes(NOW, &wa_noise::frame(&body).unwrap(), &mut self.rng);
+        wa_noise::frame(&body).unwrap()
     }
 
     /// What the channel answers.
@@ -202,4 +211,73 @@ fn refusals_and_ends_say_what_they_are() {
         assert_eq!(reason.is_terminal(), is_terminal, "{xml}");
         assert_eq!(line.end(), Some(reason), "{xml}");
     }
+}
+
+/// A stanza with so many bytes of zeros inside, which compress to nothing.
+fn long(tag: &str, length: usize) -> Node {
+    let node =
+        Node::new(tag).with_attr("id", "1").with_attr("type", if tag == "iq" { "result" } else { "x" });
+    let node = node.with_attr("from", "4915551234@s.whatsapp.net".parse::<wa_binary::Jid>().unwrap());
+    node.with_child(Node::new("x").with_bytes(vec![0; length]))
+}
+
+#[test]
+fn messages_and_answers_alone_may_be_long() {
+    let mut line = Line::new();
+    line.say(SUCCESS);
+    assert_eq!(line.channel.poll_event(), Some(ChannelEvent::Open));
+    for (tag, length, is_taken) in [
+        ("notification", 1_000_000, true),
+        ("notification", 1 << 20, false),
+        ("receipt", 1 << 20, false),
+        ("x", 1 << 20, false),
+        ("message", 15 << 20, true),
+        ("iq", 15 << 20, true),
+    ] {
+        line.say_node(&long(tag, length));
+        match line.channel.poll_event() {
+            Some(ChannelEvent::Stanza { bytes, .. }) => assert!(is_taken && bytes >= length, "{tag}"),
+            Some(ChannelEvent::Malformed(wa_chat::Malformed::TooLong(found))) => {
+                assert!(!is_taken && found > length, "{tag}");
+            }
+            event => panic!("{event:?}"),
+        }
+        // What is refused is acked, so that it does not come again.
+        let answers = line.answers();
+        let is_refused = !is_taken && tag != "x";
+        assert_eq!(answers.iter().any(|ack| ack.attr_str("error") == Some("488")), is_refused, "{tag}");
+    }
+}
+
+#[test]
+fn before_the_login_stands_nothing_inflates_to_much() {
+    for (length, is_taken) in [(60_000, true), (65_536, false)] {
+        let mut line = Line::new();
+        line.say_node(&long("x", length));
+        assert_eq!(line.end().is_none(), is_taken, "{length}");
+    }
+}
+
+#[test]
+fn answers_that_nobody_takes_are_bounded_and_what_arrived_is_read_when_there_is_room() {
+    const PINGS: usize = 40_000;
+    let mut line = Line::new();
+    line.say(SUCCESS);
+    let ping = "<iq id='2' type='get' xmlns='urn:xmpp:ping' from='s.whatsapp.net'/>".parse().unwrap();
+    let frames: Vec<Bytes> = (0..PINGS).map(|_| line.frame(&ping)).collect();
+    // All in one read.
+    line.channel.handle_bytes(NOW, &frames.concat(), &mut line.rng);
+    assert!(!line.channel.wants_input());
+    let mut answered = 0;
+    while answered < PINGS {
+        let answers = line.answers().len();
+        assert!((1..PINGS / 2).contains(&answers), "{answers} after {answered}");
+        answered += answers;
+        if answered < PINGS {
+            assert_eq!(line.channel.poll_timeout(), Some(Duration::ZERO), "after {answered}");
+            line.channel.handle_timeout(NOW, &mut line.rng);
+        }
+    }
+    assert!(line.channel.wants_input());
+    assert_ne!(line.channel.poll_timeout(), Some(Duration::ZERO));
 }

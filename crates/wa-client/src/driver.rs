@@ -18,8 +18,9 @@ use crate::connector::Connector;
 use crate::line::{Happened, Line, Login, Wire};
 use crate::pending::{Pending, done};
 
-/// Events that the driver takes out of the client for a slow application; the others stay in the client.
-const MAX_EVENTS: usize = 256;
+/// Events that the driver takes out of the client for a slow application; the others stay in the client, which counts their
+/// bytes.
+const MAX_EVENTS: usize = 1;
 
 /// How long making a connection may take.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -111,7 +112,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                     Err(_) => return,
                 },
                 () = events.closed() => return,
-                request = requests.recv(), if wants_input => match request.map(|request| *request) {
+                request = requests.recv(), if self.client.wants_commands() => match request.map(|request| *request) {
                     Some(Request::Shutdown { done }) => return self.shut_down(done).await,
                     Some(Request::Disconnect) => self.disconnect().await,
                     Some(request) => self.handle_request(request),

@@ -54,7 +54,7 @@ impl Wire {
         self.channel.send(iq.into());
         loop {
             match self.next().await? {
-                ChannelEvent::Stanza(stanza) => {
+                ChannelEvent::Stanza { stanza, .. } => {
                     if let Stanza::Iq(answer) = *stanza
                         && answer.id == id
                     {

@@ -80,6 +80,13 @@ impl FrameDecoder {
         Ok(Some(body))
     }
 
+    /// Whether [`next_frame`](Self::next_frame) would give a body or an error: what has arrived may wait here.
+    pub fn is_ready(&self) -> bool {
+        let Some(&[a, b, c]) = self.buffer.first_chunk() else { return false };
+        let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        length > self.cap || self.buffer.len() >= HEADER + length
+    }
+
     /// Takes what comes before the first frame off the stream; `None` until it is whole. For servers.
     pub fn next_intro(&mut self, prologue: &[u8]) -> Result<Option<Intro>, FrameError> {
         let (skip, routing) = match edge_preamble(&self.buffer, prologue)? {
@@ -165,7 +172,10 @@ mod tests {
             let mut bodies = Vec::new();
             for piece in stream.chunks(step) {
                 decoder.push(piece);
-                while let Some(body) = decoder.next_frame().unwrap() {
+                loop {
+                    let is_ready = decoder.is_ready();
+                    let Some(body) = decoder.next_frame().unwrap() else { break assert!(!is_ready) };
+                    assert!(is_ready);
                     bodies.push(body.to_vec());
                 }
             }
@@ -179,6 +189,7 @@ mod tests {
         assert_eq!(frame(&vec![0; MAX_FRAME + 1]), Err(FrameError::Unframeable(MAX_FRAME + 1)));
         let mut decoder = FrameDecoder::new(10);
         decoder.push(&[0, 0, 11]);
+        assert!(decoder.is_ready());
         assert_eq!(decoder.next_frame(), Err(FrameError::TooLong { length: 11, cap: 10 }));
     }
 

@@ -123,7 +123,7 @@ impl TryFrom<&Node> for Ack {
         let fields = Fields::of(node, "ack")?;
         Ok(Self {
             class: fields.text("class")?,
-            id: fields.text("id")?,
+            id: fields.id()?,
             to: fields.jid_opt("to")?,
             from: fields.jid_opt("from")?,
             participant: fields.jid_opt("participant")?,

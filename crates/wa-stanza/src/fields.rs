@@ -7,6 +7,11 @@ use wa_binary::{Content, Jid, Node, Str, Value};
 
 use crate::error::StanzaError;
 
+/// Bytes of the longest id of a message or of any stanza that must be acked (our choice; public clients write 16 to 32).
+///
+/// An id becomes the name of a row, and is written back into acks and receipts.
+pub const MAX_ID: usize = 128;
+
 /// The attributes and the content of an element, whose tag is known.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a> {
@@ -69,6 +74,12 @@ impl<'a> Fields<'a> {
         })
     }
 
+    /// The attribute `id` of a stanza, a message or what is said about one.
+    pub(crate) fn id(self) -> Result<Str, StanzaError> {
+        let id = self.text("id")?;
+        if id.as_bytes().len() > MAX_ID { Err(self.invalid("id")) } else { Ok(id) }
+    }
+
     /// An attribute as an address.
     pub(crate) fn jid(self, attr: &'static str) -> Result<Jid, StanzaError> {
         self.jid_opt(attr)?.ok_or_else(|| self.missing(attr))
@@ -78,7 +89,10 @@ impl<'a> Fields<'a> {
     pub(crate) fn jid_opt(self, attr: &'static str) -> Result<Option<Jid>, StanzaError> {
         match self.attr(attr) {
             None => Ok(None),
-            Some(value) => value.to_jid().map(Some).ok_or_else(|| self.invalid(attr)),
+            Some(value) => {
+                let jid = value.to_jid().filter(is_short);
+                jid.map(Some).ok_or_else(|| self.invalid(attr))
+            }
         }
     }
 
@@ -127,4 +141,9 @@ impl<'a> Fields<'a> {
     fn missing(self, attr: &'static str) -> StanzaError {
         StanzaError::MissingAttr { element: self.element, attr }
     }
+}
+
+/// Whether an address is short enough to name a row: as an id.
+fn is_short(jid: &Jid) -> bool {
+    jid.user_bytes().map_or(0, |user| user.len()) + jid.server().len() <= MAX_ID
 }

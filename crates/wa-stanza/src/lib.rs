@@ -47,6 +47,7 @@ pub use blocklist::{Blocklist, BlocklistChange};
 pub use chatstate::{Chatstate, Typing};
 pub use devices::{DeviceLists, DeviceQuery, UserDevices};
 pub use error::{Malformed, StanzaError};
+pub use fields::MAX_ID;
 pub use ib::{Ib, IbItem};
 pub use iq::{Iq, IqError, IqKind};
 pub use message::{Edit, Enc, EncKind, Message, MessageKind};

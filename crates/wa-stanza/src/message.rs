@@ -190,7 +190,7 @@ impl TryFrom<&Node> for Message {
         let fan_out = fields.child_opt("participants");
         let device = |to: Fields<'_>| Ok((to.jid("jid")?, Enc::of(to.child("enc")?)?));
         Ok(Self {
-            id: fields.text("id")?,
+            id: fields.id()?,
             to: fields.jid_opt("to")?,
             from: fields.jid_opt("from")?,
             participant: fields.jid_opt("participant")?,

@@ -105,7 +105,7 @@ impl TryFrom<&Node> for Notification {
         let fields = Fields::of(node, "notification")?;
         let kind = fields.text("type")?;
         Ok(Self {
-            id: fields.text("id")?,
+            id: fields.id()?,
             from: fields.jid("from")?,
             participant: fields.jid_opt("participant")?,
             t: fields.number_opt("t")?,

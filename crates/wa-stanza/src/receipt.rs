@@ -139,11 +139,11 @@ impl TryFrom<&Node> for Receipt {
             _ => &["list"],
         };
         let more_ids = match fields.child_opt("list") {
-            Some(list) => list.children("item").map(|item| item.text("id")).collect::<Result<_, _>>()?,
+            Some(list) => list.children("item").map(|item| item.id()).collect::<Result<_, _>>()?,
             None => Vec::new(),
         };
         Ok(Self {
-            id: fields.text("id")?,
+            id: fields.id()?,
             more_ids,
             to: fields.jid_opt("to")?,
             from: fields.jid_opt("from")?,

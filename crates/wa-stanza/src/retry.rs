@@ -48,7 +48,7 @@ impl Retry {
         let retry = receipt.child("retry")?;
         Ok(Self {
             count: retry.number("count")?,
-            id: retry.text("id")?,
+            id: retry.id()?,
             t: retry.number("t")?,
             v: retry.number("v")?,
             error: retry.number_opt("error")?,

@@ -71,6 +71,13 @@ pub(crate) enum Server {
 }
 
 impl Server {
+    pub(super) fn allocated(&self) -> usize {
+        match self {
+            Self::Token(_) => 0,
+            Self::Other(server) => server.len(),
+        }
+    }
+
     pub(super) fn of(domain: Domain) -> Self {
         match domain {
             Domain::WhatsApp => Self::Token(WHATSAPP),

@@ -6,7 +6,7 @@ use wa_noise::{
     ExpectResumption, ExpectServerHello, Intro, KnownServer, Resumption, SendFinish, Setup, Transport,
 };
 
-use crate::channel::{Channel, ChannelEvent, Login, State, Transmit};
+use crate::channel::{Channel, ChannelEvent, Login, State};
 use crate::{DisconnectReason, Now};
 
 /// What earlier connections told of the server.
@@ -45,8 +45,8 @@ impl Channel {
                 (Hello::Resume(handshake, login), hello)
             }
         };
-        self.transmits.push_back(Transmit::Raw(intro.encode(&setup.prologue)?));
-        self.transmits.push_back(Transmit::Raw(wa_noise::frame(&hello)?));
+        self.send_raw(intro.encode(&setup.prologue)?);
+        self.send_raw(wa_noise::frame(&hello)?);
         self.state = State::Hello(Box::new(state));
         Ok(())
     }
@@ -75,8 +75,8 @@ impl Channel {
     fn finish(&mut self, proved: SendFinish, login: &Login) -> Result<Transport, DisconnectReason> {
         let server = *proved.server();
         let (transport, finish) = proved.finish(&login.payload(&self.profile))?;
-        self.events.push_back(ChannelEvent::Server(server));
-        self.transmits.push_back(Transmit::Raw(wa_noise::frame(&finish)?));
+        self.events.push(ChannelEvent::Server(server), 0);
+        self.send_raw(wa_noise::frame(&finish)?);
         Ok(transport)
     }
 }

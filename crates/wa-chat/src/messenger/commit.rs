@@ -11,7 +11,7 @@ use crate::messenger::input::{Input, Lane};
 use crate::messenger::state::draft::Effects;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Wanted;
-use crate::messenger::{MAX_READY, Messenger, Sealed};
+use crate::messenger::{Messenger, Sealed};
 use crate::row::{OutboxEntry, Row};
 use crate::store::{StateError, Value};
 use crate::{EncodedStanza, Event, NoAnswer};
@@ -19,16 +19,21 @@ use crate::{EncodedStanza, Event, NoAnswer};
 /// Rows that an active client keeps loaded.
 const MAX_ROWS: usize = 1024;
 
+/// Bytes of rows that an active client keeps loaded, about.
+pub(super) const MAX_ROW_BYTES: usize = 1 << 20;
+
 impl Messenger {
     /// Keeps the rows that uncommitted drafts have written. Of the others, what every text needs stays until they have
     /// become many, and the rest as long as a step may wait for it: what a later step needs it asks for again.
     pub(super) fn forget_rows(&mut self, sealed: &Sealed) {
-        let are_many = self.view.len() > MAX_ROWS;
+        let are_many = self.view.len() > MAX_ROWS || self.view.bytes() > MAX_ROW_BYTES;
         if are_many || self.queue.is_empty() {
             let asked = |key: &Key| sealed.wanted.contains(&Wanted::Row(key.clone()));
             let stays = |key: &Key| !are_many && key.table().is_some_and(is_of_every_text);
-            self.view.retain(|key| stays(key) || self.batch.writes_to(key) || asked(key));
-            self.view.retain_waiting(|peer| self.blocked.contains(&Lane::Peer(peer.clone())));
+            self.view.retain(
+                |key| stays(key) || self.batch.writes_to(key) || asked(key),
+                |peer| self.blocked.contains(&Lane::Peer(peer.clone())),
+            );
         }
     }
 
@@ -90,7 +95,7 @@ impl Messenger {
             }
             for (number, (_, row)) in numbers.into_iter().zip(found) {
                 match row {
-                    Row::Inbox(entry) => self.events.push_back(entry.event(number)),
+                    Row::Inbox(entry) => self.events.push(number, entry),
                     Row::Outbox(entry) => self.hand_out(number, entry),
                     _ => return Err(StateError::Corrupt(Some(table))),
                 }
@@ -110,10 +115,10 @@ impl Messenger {
             }
         }
         if let Some((last, _)) = effects.inbox.last() {
-            if self.events.len() >= MAX_READY {
+            if !self.events.has_room() {
                 self.inbox.set_end(last + 1);
             } else if self.inbox.take_live(*last) {
-                self.events.extend(effects.inbox.into_iter().map(|(number, entry)| entry.event(number)));
+                effects.inbox.into_iter().for_each(|(number, entry)| self.events.push(number, entry));
             }
         }
         self.tell(effects.events);
@@ -133,7 +138,7 @@ impl Messenger {
         if let Entry::Occupied(mut under_way) = self.announcing.entry(user) {
             *under_way.get_mut() -= 1;
             if *under_way.get() == 0 {
-                self.queue.push_front(Input::Announced(under_way.remove_entry().0));
+                self.queue.push_front(Input::Announced(under_way.remove_entry().0), 0);
             }
         }
     }
@@ -141,12 +146,16 @@ impl Messenger {
     /// A row of the outbox goes to the channel, and is expected to be acked.
     fn hand_out(&mut self, number: u64, entry: OutboxEntry) {
         self.unacked.insert(number, &entry);
-        self.transmits.push_back(entry.stanza);
+        let bytes = entry.stanza.as_bytes().len();
+        self.transmits.push(entry.stanza, bytes);
     }
 
     /// A stanza that is not stored. What this crate makes is within the format; were it not, it would be dropped here.
     fn transmit(&mut self, stanza: Stanza) {
-        self.transmits.extend(EncodedStanza::new(stanza, &self.profile));
+        if let Ok(stanza) = EncodedStanza::new(stanza, &self.profile) {
+            let bytes = stanza.as_bytes().len();
+            self.transmits.push(stanza, bytes);
+        }
     }
 
     /// Sends a request, or tells that it cannot be sent.

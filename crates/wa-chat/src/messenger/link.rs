@@ -23,7 +23,7 @@ impl Messenger {
         self.link_number += 1;
         self.link = Some(Link { pulled: Some(0) });
         self.outbox.restart();
-        self.queue.push_back(Input::LinkUp);
+        self.queue.push(Input::LinkUp, 0);
         self.process(now, rng);
     }
 
@@ -37,16 +37,15 @@ impl Messenger {
         self.unacked.clear();
         let lost = |ticket| Event::Answered { ticket, answer: Err(NoAnswer::Lost) };
         self.notices.extend(self.requests.clear().map(lost));
-        for input in std::mem::take(&mut self.queue) {
-            match input {
-                // An answer that was not looked at yet is none.
-                Input::Answer(Request::Ask(ticket, _), _) | Input::Unanswered(Request::Ask(ticket, _)) => {
-                    self.notices.push_back(lost(ticket));
-                }
-                input if input.dies_with_link() => {}
-                input => self.queue.push_back(input),
+        for input in self.queue.iter() {
+            // An answer that was not looked at yet is none.
+            if let Input::Answer(Request::Ask(ticket, _), _) | Input::Unanswered(Request::Ask(ticket, _)) =
+                input
+            {
+                self.notices.push_back(lost(*ticket));
             }
         }
+        self.queue.retain(|input| !input.dies_with_link());
         self.forget_if_idle();
     }
 
@@ -87,7 +86,7 @@ impl Messenger {
     fn keep_known(&mut self, now: Now, known: Known, rng: &mut impl CryptoRng) {
         if self.known.as_ref() != Some(&known) {
             self.known = Some(known.clone());
-            self.queue.push_back(Input::Known(known));
+            self.queue.push(Input::Known(known), MAX_ROUTING_INFO);
             self.process(now, rng);
         }
     }
@@ -98,7 +97,7 @@ impl Messenger {
         *pulled += u32::from(is_offline);
         if *pulled >= self.profile.chat.offline_batch {
             *pulled = 0;
-            self.queue.push_back(Input::Pull);
+            self.queue.push(Input::Pull, 0);
         }
     }
 }

@@ -7,6 +7,7 @@ use rand_core::CryptoRng;
 use crate::Now;
 use crate::key::{Key, Table};
 use crate::messenger::Messenger;
+use crate::messenger::commit::MAX_ROW_BYTES;
 use crate::messenger::input::Input;
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::requests::Request;
@@ -30,7 +31,7 @@ impl Messenger {
         let mut blocked = BTreeSet::new();
         let mut position = 0;
         while self.batch.steps() < MAX_STEPS || self.release_unwritten() {
-            let Some(input) = self.queue.get(position) else { break };
+            let Some((input, _)) = self.queue.get(position) else { break };
             let lane = input.lane();
             if blocked.contains(&lane) {
                 position += 1;
@@ -59,7 +60,7 @@ impl Messenger {
         }
         self.blocked = blocked;
         self.release_unwritten();
-        if self.link.is_none() {
+        if self.link.is_none() || self.view.bytes() > MAX_ROW_BYTES {
             self.forget_if_idle();
         }
     }
@@ -80,7 +81,7 @@ impl Messenger {
     pub(super) fn forget_if_idle(&mut self) {
         if self.queue.is_empty() && self.batch.is_empty() && self.in_flight.is_none() {
             self.view.clear();
-            self.queue.shrink_to_fit();
+            self.queue.clear();
         }
     }
 
@@ -100,7 +101,7 @@ impl Messenger {
         if self.link.is_some() {
             self.fetching.extend(draft.effects.requests.iter().filter_map(Request::fetched_user).cloned());
         }
-        self.queue.extend(draft.wake.iter().cloned().map(Input::Wake));
+        draft.wake.iter().for_each(|user| self.queue.push(Input::Wake(user.clone()), 0));
         self.batch.join(draft);
     }
 }

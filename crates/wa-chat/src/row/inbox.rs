@@ -1,12 +1,13 @@
 //! A row of the inbox: what the application has not confirmed, and the event that tells of it.
 
 use bytes::Bytes;
-use wa_binary::{EncodeOptions, Jid, Limits, Node};
+use wa_binary::{Jid, Limits};
 use wa_keys::PublicKey;
 use wa_proto::record::{self, InboxEntry as Form};
 use wa_stanza::{Notification, NotificationContent};
 
 use super::VERSION;
+use crate::key::Table;
 use crate::{Content, Event, EventId, MessageId, Status, Undecryptable};
 
 /// What the application has not confirmed.
@@ -19,13 +20,38 @@ pub(crate) struct InboxEntry {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum InboxItem {
-    Message { content: Bytes, timestamp: u64, device: u16, is_accepted: bool },
-    Receipt { status: Status, timestamp: Option<u64> },
-    Rejected { code: u16 },
-    Identity { device: u16, key: Option<PublicKey> },
-    Devices { added: Vec<(u16, PublicKey)>, removed: Vec<u16>, is_first: bool },
-    Undecryptable { why: Undecryptable, device: u16, asked: Option<u32>, is_hidden: bool },
-    Notification { node: Node },
+    Message {
+        content: Bytes,
+        timestamp: u64,
+        device: u16,
+        is_accepted: bool,
+    },
+    Receipt {
+        status: Status,
+        timestamp: Option<u64>,
+    },
+    Rejected {
+        code: u16,
+    },
+    Identity {
+        device: u16,
+        key: Option<PublicKey>,
+    },
+    Devices {
+        added: Vec<(u16, PublicKey)>,
+        removed: Vec<u16>,
+        is_first: bool,
+    },
+    Undecryptable {
+        why: Undecryptable,
+        device: u16,
+        asked: Option<u32>,
+        is_hidden: bool,
+    },
+    /// As it came, encoded.
+    Notification {
+        node: Bytes,
+    },
 }
 
 impl InboxEntry {
@@ -69,11 +95,7 @@ impl InboxEntry {
                 form.asked = *asked;
                 form.hidden = is_hidden.then_some(true);
             }
-            InboxItem::Notification { node } => {
-                // What came from the wire is within the format; were it not, an empty one is read as corrupt.
-                let encoded = wa_binary::encode(node, &EncodeOptions::new());
-                form.notification = Some(encoded.unwrap_or_default());
-            }
+            InboxItem::Notification { node } => form.notification = Some(node.to_vec()),
         }
         form
     }
@@ -129,14 +151,35 @@ impl InboxEntry {
                 asked: *asked,
                 is_hidden: *is_hidden,
             },
-            InboxItem::Notification { node } => match Notification::try_from(node).map(|it| it.content) {
-                Ok(NotificationContent::Reachability(ping)) => {
-                    let display_name = ping.display_name.map(|name| name.to_string());
-                    Event::Reached { event, from: peer, display_name }
-                }
-                _ => Event::Notification { event, from: peer, node: node.clone() },
-            },
+            InboxItem::Notification { node } => notification(event, peer, node),
         }
+    }
+
+    /// Bytes that it has allocated.
+    pub(crate) fn bytes(&self) -> usize {
+        let ids: usize = self.ids.iter().map(|id| id.len() + size_of::<String>()).sum();
+        let what = match &self.what {
+            InboxItem::Message { content, .. } => content.len(),
+            InboxItem::Notification { node } => node.len(),
+            InboxItem::Devices { added, removed, .. } => {
+                size_of_val(added.as_slice()) + size_of_val(removed.as_slice())
+            }
+            _ => 0,
+        };
+        ids + what
+    }
+}
+
+fn notification(event: EventId, from: Jid, node: &Bytes) -> Event {
+    let Ok(node) = wa_binary::decode(node, &Limits::new()) else {
+        return Event::Unreadable { event, table: Table::Inbox };
+    };
+    match Notification::try_from(&node).map(|it| it.content) {
+        Ok(NotificationContent::Reachability(ping)) => {
+            let display_name = ping.display_name.map(|name| name.to_string());
+            Event::Reached { event, from, display_name }
+        }
+        _ => Event::Notification { event, from, node },
     }
 }
 
@@ -159,9 +202,7 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 7]> {
         let is_hidden = form.hidden.unwrap_or_default();
         Some(InboxItem::Undecryptable { why: Undecryptable::of(why)?, device, asked: form.asked, is_hidden })
     });
-    let notification = form.notification.map(|node| {
-        Some(InboxItem::Notification { node: wa_binary::decode(&node.into(), &Limits::new()).ok()? })
-    });
+    let notification = form.notification.map(|node| Some(InboxItem::Notification { node: node.into() }));
     let items =
         [message, receipt, rejected, identity, form.devices.map(devices), undecryptable, notification];
     // What is there and cannot be read spoils the whole.

@@ -69,7 +69,7 @@ impl Victim {
     pub fn suffer(mut self, attack: Attack, stanzas: u64) -> Held {
         let base = held() - self.shelf.bytes;
         let mut result = Held { most: 0, frame: 0, stanzas: 0 };
-        while result.stanzas < stanzas && self.client.wants_input() {
+        while result.stanzas < stanzas && self.client.is_connected() && self.client.wants_input() {
             let frame = {
                 let node = attack(result.stanzas);
                 if result.stanzas == 0 {

@@ -13,6 +13,7 @@ pub(crate) struct Batch {
     writes: Writes,
     effects: Effects,
     steps: usize,
+    bytes: usize,
 }
 
 /// A batch on its way to the store.
@@ -44,9 +45,15 @@ impl Batch {
         self.writes.contains_key(key)
     }
 
+    /// Bytes that it holds.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Takes a draft in as a whole.
     pub(crate) fn join(&mut self, draft: Draft) {
         self.steps += 1;
+        self.bytes += draft.bytes();
         self.writes.extend(draft.writes);
         self.effects.join(draft.effects);
     }

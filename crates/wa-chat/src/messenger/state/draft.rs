@@ -11,6 +11,12 @@ use crate::messenger::state::requests::Request;
 use crate::row::{Counters, InboxEntry, OutboxEntry, Row};
 use crate::{Event, Ticket};
 
+/// Bytes of a row's place in a batch, beside its name and its content.
+const ROW: usize = 128;
+
+/// Bytes that a stanza, an event or a request of a step has allocated, about: ids, addresses, elements.
+const SMALL: usize = 512;
+
 /// Rows by their names, with the date from which they may vanish; `None` deletes one.
 pub(crate) type Writes = BTreeMap<Key, (Option<Arc<Row>>, Option<u64>)>;
 
@@ -109,7 +115,26 @@ impl Draft {
     }
 }
 
+impl Draft {
+    /// Bytes that it holds, and that its writes take once more when they are encoded.
+    pub(crate) fn bytes(&self) -> usize {
+        let row = |(key, (row, _)): (&Key, &(Option<Arc<Row>>, Option<u64>))| {
+            2 * (ROW + key.as_bytes().len() + row.as_ref().map_or(0, |row| row.bytes()))
+        };
+        self.writes.iter().map(row).sum::<usize>() + self.effects.bytes()
+    }
+}
+
 impl Effects {
+    fn bytes(&self) -> usize {
+        let outbox = self.outbox.iter().map(|(_, entry)| entry.id.len() + size_of::<OutboxEntry>());
+        let inbox = self.inbox.iter().map(|(_, entry)| entry.bytes() + size_of::<InboxEntry>());
+        let small = self.transmits.len() * (size_of::<Stanza>() + SMALL)
+            + self.events.len() * (size_of::<Event>() + SMALL)
+            + self.requests.len() * (size_of::<Request>() + SMALL);
+        outbox.sum::<usize>() + inbox.sum::<usize>() + small
+    }
+
     /// Takes in what comes after these.
     pub(crate) fn join(&mut self, later: Self) {
         let Self { transmits, outbox, inbox, events, requests, announced, accepted, erase } = later;

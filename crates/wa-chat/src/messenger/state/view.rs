@@ -1,5 +1,6 @@
 //! What a step sees: the rows loaded so far.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -14,10 +15,15 @@ use crate::messenger::state::draft::Draft;
 use crate::row::{Counters, Devices, Identity, Row, Sent, Waiting};
 use crate::store::{Read, StateError, Value};
 
+/// Bytes of a row's place in the view.
+const PLACE: usize = 128;
+
 /// The rows loaded so far. A row is there, known to be absent, or not loaded.
 #[derive(Debug, Default)]
 pub(crate) struct View {
     rows: BTreeMap<Key, Option<Arc<Row>>>,
+    /// Bytes that rows and pages hold, about; those that are read in place of others count for both until all are counted.
+    bytes: usize,
     /// Contents that wait for a peer's bundle, and prekeys to upload: pages, until a draft changes what is in them.
     waiting: BTreeMap<Jid, Vec<(Key, Waiting)>>,
     uploads: Option<Vec<(u32, PrivateKey)>>,
@@ -168,11 +174,16 @@ impl View {
 
     /// Takes in a row, or the news that it is absent, unless a draft has already changed it.
     pub(crate) fn load(&mut self, key: Key, row: Option<Row>) {
-        self.rows.entry(key).or_insert_with(|| row.map(Arc::new));
+        let bytes = cost(&key, row.as_ref());
+        if let Entry::Vacant(vacant) = self.rows.entry(key) {
+            vacant.insert(row.map(Arc::new));
+            self.bytes += bytes;
+        }
     }
 
     /// Takes in a page.
     pub(crate) fn load_page(&mut self, wanted: &Wanted, rows: Vec<(Key, Row)>) {
+        self.bytes += rows.iter().map(|(key, row)| cost(key, Some(row))).sum::<usize>();
         match wanted {
             Wanted::Row(_) => {}
             Wanted::Waiting(peer) => {
@@ -202,7 +213,10 @@ impl View {
     /// that needs it.
     pub(crate) fn apply(&mut self, draft: &Draft) {
         for (key, (row, _)) in &draft.writes {
-            self.rows.insert(key.clone(), row.clone());
+            self.bytes += cost(key, row.as_deref());
+            if let Some(old) = self.rows.insert(key.clone(), row.clone()) {
+                self.bytes = self.bytes.saturating_sub(cost(key, old.as_deref()));
+            }
             match key.table() {
                 Some(Table::Waiting) => {
                     self.peers_waiting = None;
@@ -219,14 +233,20 @@ impl View {
         self.rows.len()
     }
 
-    /// Forgets the rows that are not to be kept.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&Key) -> bool) {
-        self.rows.retain(|key, _| keep(key));
+    /// Bytes that the rows hold, about.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
     }
 
-    /// Forgets what waits for peers that are not to be kept.
-    pub(crate) fn retain_waiting(&mut self, keep: impl Fn(&Jid) -> bool) {
-        self.waiting.retain(|peer, _| keep(peer));
+    /// Forgets the rows that are not to be kept, and what waits for peers that are not to be kept.
+    pub(crate) fn retain(&mut self, keep: impl Fn(&Key) -> bool, keep_waiting: impl Fn(&Jid) -> bool) {
+        self.rows.retain(|key, _| keep(key));
+        self.waiting.retain(|peer, _| keep_waiting(peer));
+        let rows = self.rows.iter().map(|(key, row)| cost(key, row.as_deref()));
+        let waiting = self.waiting.values().flatten();
+        let waiting = waiting.map(|(_, waiting)| waiting.content.len() + PLACE + size_of::<Row>());
+        let uploads = self.uploads.iter().flatten().map(|_| PLACE);
+        self.bytes = rows.sum::<usize>() + waiting.sum::<usize>() + uploads.sum::<usize>();
     }
 
     /// Forgets everything: an idle client keeps no rows.
@@ -259,6 +279,11 @@ impl Wanted {
             Self::Uploads(from) => (Key::prekey(*from), Key::end_of(Table::Prekey)),
         }
     }
+}
+
+/// Bytes of a row with its name and its place.
+fn cost(key: &Key, row: Option<&Row>) -> usize {
+    PLACE + key.as_bytes().len() + row.map_or(0, Row::bytes)
 }
 
 fn corrupt(table: Table) -> Stop {

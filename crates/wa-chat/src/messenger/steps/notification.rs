@@ -1,6 +1,6 @@
 //! Notifications and chat states: what changed at the server, and what a peer is doing (overview §3; types observed).
 
-use wa_binary::{Jid, Node};
+use wa_binary::{EncodeOptions, Jid, Node};
 use wa_profile::RecipientDevices;
 use wa_stanza::{Ack, Chatstate, Notification, NotificationContent};
 
@@ -48,7 +48,10 @@ impl Step<'_> {
     /// What is not modelled is shown whole.
     fn notify(&self, notification: &Notification) -> Result<Draft, Stop> {
         let (mut draft, mut counters) = (Draft::default(), self.view.counters()?);
-        let what = InboxItem::Notification { node: Node::from(notification.clone()) };
+        let node = wa_binary::encode(&Node::from(notification.clone()), &EncodeOptions::new());
+        // A node that was read can be written.
+        let Ok(node) = node else { return Ok(draft) };
+        let what = InboxItem::Notification { node: node.into() };
         let entry = InboxEntry { peer: notification.from.clone(), ids: Vec::new(), what };
         put_inbox(&mut draft, &mut counters, entry);
         draft.put_counters(counters);
