@@ -154,13 +154,13 @@ async fn answered_limit(environment: &Environment) -> Result<(), Failure> {
     environment.control(&format!("phones/{PHONE}"), json!({ "silent": true })).await?;
     user.write("unheard", "unheard").await?;
     expect("answer", user.read().await?, "echo: unheard".to_owned())?;
-    environment.control(&format!("phones/{PHONE}"), json!({ "silent": false })).await?;
     let (sent, bundles) = numbers().await?;
     for count in 1..=8 {
         environment.control(&format!("{path}/notify"), json!({ "xml": retry("unheard", count) })).await?;
     }
     user.write("behind", "behind").await?;
     expect("answer", user.read().await?, "echo: behind".to_owned())?;
+    environment.control(&format!("phones/{PHONE}"), json!({ "silent": false })).await?;
     let (sent_now, bundles_now) = numbers().await?;
     let more = |now: Option<u64>, before: Option<u64>| Some(now? - before?);
     expect("messages sent since then", more(sent_now, sent), Some(6))?;
