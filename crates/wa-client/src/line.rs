@@ -147,6 +147,10 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
             Ok((_, true)) => Happened::Received,
             Ok((length, false)) => {
                 sending.advance(length);
+                if sending.is_empty() {
+                    // What was sent is let go: an idle line holds nothing.
+                    *sending = Bytes::new();
+                }
                 Happened::Sent
             }
         }
