@@ -1,7 +1,7 @@
 //! The names of rows: a table and what names a row in it, in bytes whose order is the order of the rows.
 
 use std::fmt::{self, Write as _};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use wa_binary::Jid;
 use wa_signal::KeyBlockId;
@@ -52,13 +52,17 @@ pub enum Table {
     Server = 18,
 }
 
+/// The names that every step needs, made once.
+static ACCOUNT: LazyLock<Key> = LazyLock::new(|| Key::new(Table::Account, &[]));
+static COUNTERS: LazyLock<Key> = LazyLock::new(|| Key::new(Table::Counters, &[]));
+
 impl Key {
     pub(crate) fn account() -> Self {
-        Self::new(Table::Account, &[])
+        ACCOUNT.clone()
     }
 
     pub(crate) fn counters() -> Self {
-        Self::new(Table::Counters, &[])
+        COUNTERS.clone()
     }
 
     pub(crate) fn peer(peer: &Jid) -> Self {
@@ -120,8 +124,10 @@ impl Key {
         Self::new(Table::KeyBlock, &[&length, device, &id.to_bytes()])
     }
 
-    pub(crate) fn identity(device: &Jid) -> Self {
-        Self::new(Table::Identity, &[text(device).as_bytes()])
+    /// The session of a device, and its identity.
+    pub(crate) fn of_device(device: &Jid) -> [Self; 2] {
+        let device = text(device);
+        [Table::Peer, Table::Identity].map(|table| Self::new(table, &[device.as_bytes()]))
     }
 
     pub(crate) fn server() -> Self {

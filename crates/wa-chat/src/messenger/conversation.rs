@@ -53,23 +53,30 @@ impl Conversation {
     pub(crate) fn load(step: &Step<'_>, address: &Jid, draft: Draft) -> Result<Self, Stop> {
         let view = step.view;
         let user = address.clone().without_device();
+        let keys = Key::of_device(address);
+        let own = [Key::account(), Key::counters()].into_iter().chain(keys.iter().cloned());
         let devices = match step.profile.encryption.recipient_devices {
             RecipientDevices::PrimaryAndListed => {
-                let own = [Key::account(), Key::counters(), Key::devices(&user)];
-                view.need(own.into_iter().chain(keys_of(address)))?;
-                view.devices(&user)?
+                let list = Key::devices(&user);
+                view.need(own.chain([list.clone()]))?;
+                view.devices(&list)?
             }
-            _ => Some(Devices { devices: vec![0], since: step.now.unix }),
+            _ => {
+                view.need(own)?;
+                Some(Devices { devices: vec![0], since: step.now.unix })
+            }
         };
-        let mut addresses = addresses(&user, devices.as_ref());
-        if !addresses.contains(address) {
-            addresses.push(address.clone());
-        }
-        let own = [Key::account(), Key::counters()];
-        view.need(own.into_iter().chain(addresses.iter().flat_map(keys_of)))?;
-        let device = |address: Jid| Ok((address.clone(), Device::load(step, &address)?));
+        let mut others = addresses(&user, devices.as_ref());
+        others.retain(|other| other != address);
+        let others: Vec<_> = others.into_iter().map(|it| (Key::of_device(&it), it)).collect();
+        view.need(others.iter().flat_map(|(keys, _)| keys.iter().cloned()))?;
+        let device = |(keys, address): (_, Jid)| Ok((address.clone(), Device::load(step, &address, keys)?));
         Ok(Self {
-            loaded: addresses.into_iter().map(device).collect::<Result<_, Stop>>()?,
+            loaded: others
+                .into_iter()
+                .chain([(keys, address.clone())])
+                .map(device)
+                .collect::<Result<_, Stop>>()?,
             counters: view.counters()?,
             changed: BTreeSet::new(),
             user,
@@ -82,7 +89,7 @@ impl Conversation {
     /// The session of a device that was loaded.
     pub(crate) fn session(&mut self, address: &Jid) -> &mut SessionRecord {
         self.changed.insert(address.clone());
-        &mut self.loaded.entry(address.clone()).or_default().session
+        &mut self.device(address).session
     }
 
     /// Keeps a new message's content for retry receipts, and gives what is to be sent.
@@ -188,7 +195,7 @@ impl Conversation {
     pub(crate) fn finish(mut self) -> Draft {
         for address in &self.changed {
             if let Some(mut device) = self.loaded.remove(address) {
-                let key = Key::peer(address);
+                let [key, _] = device.keys;
                 for (id, block) in device.session.take_block_changes() {
                     let block = block.map(|block| Row::KeyBlock(Value::new(block.to_vec())));
                     self.draft.set_until(Key::key_block(&key, id), block, self.keys_until);
@@ -221,11 +228,6 @@ impl Conversation {
         self.draft.put_until(key, Row::Sent(sent), step.now.unix + REMEMBER);
         Ok(())
     }
-}
-
-/// The rows of one device.
-pub(crate) fn keys_of(address: &Jid) -> [Key; 2] {
-    [Key::peer(address), Key::identity(address)]
 }
 
 /// The address of a user's device.

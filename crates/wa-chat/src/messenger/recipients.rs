@@ -26,20 +26,30 @@ const DEVICES_PAUSE: u64 = 60 * 60;
 const OUTDATED: u64 = 0;
 
 /// One device of the user's.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Device {
     pub(super) session: SessionRecord,
     pub(super) identity: Option<Identity>,
+    /// The rows of the two.
+    pub(super) keys: [Key; 2],
 }
 
 impl Device {
-    pub(super) fn load(step: &Step<'_>, address: &Jid) -> Result<Self, Stop> {
+    /// From its rows, which must be loaded.
+    pub(super) fn load(step: &Step<'_>, address: &Jid, keys: [Key; 2]) -> Result<Self, Stop> {
         let limits = SkipLimits::default().with_forward_jump(step.profile.encryption.forward_jump);
-        let session = step.view.session(address)?.with_limits(limits);
+        let [session, identity] = &keys;
+        let session = step.view.session(session)?.with_limits(limits);
         // The first programs kept identities in sessions alone.
         let of_session = || session.identity().map(|key| Identity::of_session(key, address.device()));
-        let identity = step.view.identity(address)?.or_else(of_session);
-        Ok(Self { session, identity })
+        let known = step.view.identity(identity)?.map(|known| known.read_for(address.device()));
+        let identity = known.or_else(of_session);
+        Ok(Self { session, identity, keys })
+    }
+
+    /// One of which there are no rows.
+    fn unknown(address: &Jid) -> Self {
+        Self { session: SessionRecord::default(), identity: None, keys: Key::of_device(address) }
     }
 
     /// Whether the session can encrypt, and does so for the newest identity.
@@ -155,7 +165,7 @@ impl Conversation {
         let before = self.devices.take().map_or_else(Vec::new, |devices| devices.devices);
         let devices = Devices { devices, since: step.now.unix };
         for address in addresses(&self.user, Some(&devices)) {
-            let device = Device::load(step, &address)?;
+            let device = Device::load(step, &address, Key::of_device(&address))?;
             self.loaded.entry(address).or_insert(device);
         }
         let removed = before.into_iter().filter(|device| !devices.devices.contains(device)).collect();
@@ -316,7 +326,14 @@ impl Conversation {
     }
 
     fn put_identity(&mut self, address: &Jid, identity: Identity) {
-        self.loaded.entry(address.clone()).or_default().identity = Some(identity);
-        self.draft.put(Key::identity(address), Row::Identity(identity));
+        let device = self.device(address);
+        device.identity = Some(identity);
+        let [_, key] = device.keys.clone();
+        self.draft.put(key, Row::Identity(identity));
+    }
+
+    /// A device; all that a step is about are loaded.
+    pub(super) fn device(&mut self, address: &Jid) -> &mut Device {
+        self.loaded.entry(address.clone()).or_insert_with_key(Device::unknown)
     }
 }

@@ -74,8 +74,8 @@ impl View {
     }
 
     /// The session record of a peer; an empty one if there is no row.
-    pub(crate) fn session(&self, peer: &Jid) -> Result<SessionRecord, Stop> {
-        match self.row(&Key::peer(peer))? {
+    pub(crate) fn session(&self, key: &Key) -> Result<SessionRecord, Stop> {
+        match self.row(key)? {
             None => Ok(SessionRecord::default()),
             Some(Row::Peer(session)) => Ok((**session).clone()),
             Some(_) => Err(corrupt(Table::Peer)),
@@ -108,17 +108,17 @@ impl View {
     }
 
     /// The newest identity of a device.
-    pub(crate) fn identity(&self, device: &Jid) -> Result<Option<Identity>, Stop> {
-        match self.row(&Key::identity(device))? {
+    pub(crate) fn identity(&self, key: &Key) -> Result<Option<Identity>, Stop> {
+        match self.row(key)? {
             None => Ok(None),
-            Some(Row::Identity(identity)) => Ok(Some(identity.read_for(device.device()))),
+            Some(Row::Identity(identity)) => Ok(Some(*identity)),
             Some(_) => Err(corrupt(Table::Identity)),
         }
     }
 
     /// The devices to which messages for a user go; none if the server was not asked yet.
-    pub(crate) fn devices(&self, user: &Jid) -> Result<Option<Devices>, Stop> {
-        match self.row(&Key::devices(user))? {
+    pub(crate) fn devices(&self, key: &Key) -> Result<Option<Devices>, Stop> {
+        match self.row(key)? {
             None => Ok(None),
             Some(Row::Devices(devices)) => Ok(Some(devices.clone())),
             Some(_) => Err(corrupt(Table::Devices)),

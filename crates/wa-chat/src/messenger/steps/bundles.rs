@@ -4,8 +4,9 @@ use wa_binary::Jid;
 use wa_signal::Trust;
 use wa_stanza::{FetchedUser, Iq, IqKind, PrekeyBundles};
 
+use crate::key::Key;
 use crate::messenger::bundle::signal_bundle;
-use crate::messenger::conversation::{Conversation, address, keys_of};
+use crate::messenger::conversation::{Conversation, address};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
@@ -13,7 +14,7 @@ use crate::{Event, NoSession};
 
 impl Step<'_> {
     pub(super) fn receive_bundles(&mut self, user: &Jid, devices: &[Jid], iq: &Iq) -> Result<Draft, Stop> {
-        self.view.need(devices.iter().flat_map(keys_of))?;
+        self.view.need(devices.iter().flat_map(Key::of_device))?;
         let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
         let mut conversation = Conversation::load(self, &address(user, 0), draft)?;
         let bundles = read_bundles(iq);

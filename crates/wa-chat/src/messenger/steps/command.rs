@@ -6,7 +6,7 @@ use wa_profile::Receipts;
 use wa_stanza::{Chatstate, Receipt, ReceiptKind};
 
 use crate::key::Key;
-use crate::messenger::conversation::{Conversation, REMEMBER, address, keys_of, put_outbox};
+use crate::messenger::conversation::{Conversation, REMEMBER, address, put_outbox};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Stop;
@@ -51,7 +51,7 @@ impl Step<'_> {
         let sent = Key::sent(&user, &id.0);
         let primary = address(&user, 0);
         let own = [Key::account(), Key::counters(), sent.clone()];
-        self.view.need(own.into_iter().chain(keys_of(&primary)))?;
+        self.view.need(own.into_iter().chain(Key::of_device(&primary)))?;
         if self.view.has(&sent)? {
             return Ok(Draft::default());
         }

@@ -3,7 +3,8 @@
 use wa_binary::Jid;
 use wa_stanza::{DeviceLists, Iq};
 
-use crate::messenger::conversation::{Conversation, address, keys_of};
+use crate::key::Key;
+use crate::messenger::conversation::{Conversation, address};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
@@ -16,7 +17,7 @@ impl Step<'_> {
         let listed = listed.filter(|devices| !devices.is_empty());
         let devices = listed.iter().flatten().chain([&0]);
         let addresses: Vec<Jid> = devices.map(|&device| address(user, device)).collect();
-        self.view.need(addresses.iter().flat_map(keys_of))?;
+        self.view.need(addresses.iter().flat_map(Key::of_device))?;
         let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
         let mut conversation = Conversation::load(self, &address(user, 0), draft)?;
         match listed {

@@ -8,7 +8,7 @@ use wa_stanza::{Ack, Enc, EncKind, Message, Receipt, ReceiptKind};
 use crate::Undecryptable;
 use crate::content::unpad;
 use crate::key::Key;
-use crate::messenger::conversation::{Conversation, keys_of};
+use crate::messenger::conversation::Conversation;
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
@@ -38,7 +38,7 @@ impl Step<'_> {
         };
         let seen = Key::seen(&address.clone().without_device(), &message.id);
         let own = [Key::account(), Key::counters(), seen.clone()];
-        self.view.need(own.into_iter().chain(keys_of(address)))?;
+        self.view.need(own.into_iter().chain(Key::of_device(address)))?;
         let delivered = Receipt::for_message(message, ReceiptKind::Delivery);
         if self.view.has(&seen)? {
             // It was committed before, and this is the same message again.
