@@ -1,5 +1,6 @@
 //! The messenger alone, over rows in memory.
 
+mod phones;
 mod recipients;
 
 use std::time::Duration;
