@@ -23,6 +23,7 @@ use crate::failure::{Failure, ensure, expect};
 use crate::pair::enlisting::{BASE, enlist, token_and_jwks};
 use crate::pair::ledger::Ledger;
 use crate::pair::link::Link;
+use crate::pair::oddity::Oddity;
 use crate::pair::storage::Storage;
 use crate::pair::trace::Trace;
 
@@ -32,6 +33,7 @@ mod edges;
 pub(crate) mod enlisting;
 mod ledger;
 mod link;
+mod oddity;
 mod storage;
 #[cfg(test)]
 mod tests;
@@ -85,6 +87,10 @@ enum Mishap {
 pub struct Pair {
     faults: Faults,
     mishap: Mishap,
+    oddity: Oddity,
+    /// How far the client's clock is from everybody else's, in seconds.
+    skew: i64,
+    steps: usize,
     dice: StdRng,
     rng: StdRng,
     now: Now,
@@ -147,6 +153,9 @@ impl Pair {
         let mut pair = Self {
             faults,
             mishap: mishap.unwrap_or(Mishap::None),
+            oddity: Oddity::of(seed),
+            skew: 0,
+            steps: 0,
             dice,
             rng,
             now,
@@ -174,6 +183,7 @@ impl Pair {
 
     /// One thing happens.
     fn step(&mut self) -> Result<(), Failure> {
+        self.steps += 1;
         match self.dice.random_range(0..1000u32) {
             0..70 => self.write_text(),
             70..110 => self.phone_writes()?,
@@ -183,14 +193,16 @@ impl Pair {
             510..660 => self.run_transaction()?,
             660..810 => self.tell()?,
             810..890 => self.transmit(),
+            890..930 if self.is_asleep() => {}
             890..930 => self.show()?,
             930..950 => self.mark(),
             950..965 => {
                 let time = Duration::from_secs(self.dice.random_range(0..8));
                 self.wait(time);
             }
-            965..968 => self.mishap()?,
-            968..990 => self.connect(),
+            965..967 => self.mishap()?,
+            967..969 => self.oddity()?,
+            969..990 => self.connect(),
             990..995 => self.cut(),
             _ if self.faults == Faults::Link => self.connect(),
             _ => self.crash()?,
@@ -201,7 +213,7 @@ impl Pair {
     fn command(&mut self, command: Command) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
-        self.client.handle_command(self.now, ticket, command, &mut self.rng);
+        self.client.handle_command(self.client_now(), ticket, command, &mut self.rng);
         ticket
     }
 
@@ -307,7 +319,7 @@ impl Pair {
     fn tell(&mut self) -> Result<(), Failure> {
         if let Some((transaction, _)) = self.transaction.take_if(|(_, has_run)| *has_run) {
             let rows = self.store.apply(&transaction)?;
-            self.client.handle_committed(self.now, rows, &mut self.rng)?;
+            self.client.handle_committed(self.client_now(), rows, &mut self.rng)?;
         }
         self.take_accepted();
         Ok(())
@@ -360,7 +372,7 @@ impl Pair {
         self.now.tick += time;
         self.now.unix += time.as_secs();
         self.clock.set_offset(self.now.unix.saturating_sub(START).try_into().unwrap_or(i64::MAX));
-        self.client.handle_timeout(self.now, &mut self.rng);
+        self.client.handle_timeout(self.client_now(), &mut self.rng);
         if !self.client.is_connected() {
             self.drop_link();
         }

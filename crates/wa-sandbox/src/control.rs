@@ -10,7 +10,7 @@
 //! | `POST /control/phones/{number}/forget` | `{"to": login}`: the phone loses its session |
 //! | `POST /control/phones/{number}/spoil` | the phone's next message loses a bit |
 //! | `POST /control/phones/{number}/reinstall` | another identity; accounts are told |
-//! | `POST /control/phones/{number}/devices` | `{"id": n}`: one more device; accounts are told |
+//! | `POST /control/phones/{number}/devices` | `{"id": n}`: one more device; with `"keys": false` it is listed and has none, with `"gone": true` it goes; accounts are told |
 //! | `POST /control/phones/{number}/block` | `{"login": …}`: its user blocks an account |
 //! | `GET /control/accounts/{login}` | prekeys left, signed prekey, stanzas waiting, messages sent, blocklist, connection |
 //! | `POST /control/accounts/{login}/unenlist` | the account is gone |
@@ -75,8 +75,10 @@ struct Typing {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct DeviceNumber {
+struct DeviceChange {
     id: u16,
+    keys: Option<bool>,
+    gone: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -200,10 +202,18 @@ fn phone(
             world.phone_changed(number, "encrypt", &Node::new("identity"))?;
         }
         (false, ["devices"]) => {
-            let DeviceNumber { id } = read(body)?;
-            phone.devices.insert(id, Device::new(&mut world.rng));
+            let DeviceChange { id, keys, gone } = read(body)?;
+            let is_gone = gone.unwrap_or_default();
+            phone.hollow.remove(&id);
+            phone.devices.remove(&id);
+            match (is_gone, keys.unwrap_or(true)) {
+                (true, _) => {}
+                (false, true) => drop(phone.devices.insert(id, Device::new(&mut world.rng))),
+                (false, false) => drop(phone.hollow.insert(id)),
+            }
             let device = Node::new("device").with_attr("jid", Jid::phone(number).ok()?.with_device(id).ok()?);
-            world.phone_changed(number, "devices", &Node::new("add").with_child(device))?;
+            let change = Node::new(if is_gone { "remove" } else { "add" });
+            world.phone_changed(number, "devices", &change.with_child(device))?;
         }
         (false, ["block"]) => {
             phone.blocked.insert(read::<Login>(body)?.login);

@@ -109,7 +109,7 @@ impl World {
         let users = users.unwrap_or_default().iter().filter_map(|user| user.attr("jid")?.to_jid());
         let list = users.map(|jid| {
             let phone = self.phones.get(&*jid.user().unwrap_or_default());
-            let numbers = phone.map(|phone| phone.devices.keys()).into_iter().flatten();
+            let numbers = phone.map(|phone| phone.devices.keys().chain(&phone.hollow)).into_iter().flatten();
             let devices = numbers.map(|&number| Node::new("device").with_attr("id", u32::from(number)));
             let devices = Node::new("device-list").with_children(devices);
             Node::new("user").with_attr("jid", &jid).with_child(Node::new("devices").with_child(devices))

@@ -25,6 +25,8 @@ const MAX_REMEMBERED: usize = 10_000;
 #[derive(Debug)]
 pub(crate) struct Phone {
     pub(crate) devices: BTreeMap<u16, Device>,
+    /// Devices that the server lists and of which it has no keys.
+    pub(crate) hollow: BTreeSet<u16>,
     /// Whether a text is answered with an echo.
     pub(crate) answers: bool,
     /// Whether it shows that it reads and types before it answers.
@@ -90,6 +92,7 @@ impl Phone {
         tracing::debug!(number, "phone");
         Self {
             devices: BTreeMap::from([(0, Device::new(rng))]),
+            hollow: BTreeSet::new(),
             answers: true,
             lively: false,
             silent: false,

@@ -20,6 +20,7 @@ impl Pair {
     /// No more faults: everything that was begun comes to its end.
     pub(super) fn rest(&mut self) -> Result<(), Failure> {
         self.ledger.at_rest = true;
+        self.skew = 0;
         let (mut quiet, mut rounds) = (0, 0);
         while quiet < QUIET {
             rounds += 1;
@@ -65,7 +66,8 @@ impl Pair {
     /// Texts that the phone could decrypt.
     pub(super) fn texts_at_phone(&mut self) -> Vec<String> {
         let received = self.at_phone("received");
-        received.iter().filter_map(|it| it.get("text")?.as_str().map(str::to_owned)).collect()
+        let at_first = received.iter().filter(|it| it.get("device") == Some(&json!(0)));
+        at_first.filter_map(|it| it.get("text")?.as_str().map(str::to_owned)).collect()
     }
 
     /// Ids of a kind of receipt that the phone has.

@@ -24,7 +24,7 @@ impl Pair {
         if self.link.is_some() {
             return;
         }
-        if self.client.connect(self.now, self.token.clone(), &mut self.rng).is_ok() {
+        if self.client.connect(self.client_now(), self.token.clone(), &mut self.rng).is_ok() {
             let id = self.world.connect(self.now.unix);
             let (to_server, to_client) = (VecDeque::new(), VecDeque::new());
             self.link = Some(Link { id, to_server, to_client, closed: false });
@@ -33,7 +33,7 @@ impl Pair {
 
     /// The connection breaks; what was under way is gone.
     pub(super) fn cut(&mut self) {
-        self.client.handle_lost(self.now, &mut self.rng);
+        self.client.handle_lost(self.client_now(), &mut self.rng);
         self.drop_link();
     }
 
@@ -70,7 +70,7 @@ impl Pair {
             return;
         }
         match arriving(&mut link.to_client, is_bad, &mut self.dice) {
-            Some(bytes) => self.client.handle_bytes(self.now, &bytes, &mut self.rng),
+            Some(bytes) => self.client.handle_bytes(self.client_now(), &bytes, &mut self.rng),
             None if link.closed && link.to_client.is_empty() => return self.cut(),
             None => return,
         }

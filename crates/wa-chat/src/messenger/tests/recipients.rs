@@ -131,11 +131,11 @@ fn a_device_that_nobody_listed_is_read_and_gets_nothing() {
     bench.stanza(ghost.writes());
     let told = bench.exchange(&mut server, &mut [&mut phone, &mut ghost]);
     assert!(matches!(told.as_slice(), [Event::Message { device: 99, is_accepted: false, .. }]), "{told:?}");
-    for ticket in 0..3 {
+    for (message, ticket) in (0..3).enumerate() {
         bench.write(ticket);
         let told = bench.exchange(&mut server, &mut [&mut phone, &mut ghost]);
-        assert_eq!(added(&told).len(), usize::from(ticket == 0), "{told:?}");
-        assert!(server.enc(ticket as usize, 0).is_some() && server.enc(ticket as usize, 99).is_none());
+        assert_eq!(added(&told).len(), usize::from(message == 0), "{told:?}");
+        assert!(server.enc(message, 0).is_some() && server.enc(message, 99).is_none());
     }
     // It asks for what it never got.
     bench.stanza(ghost.asks_again("m0", 2));
