@@ -3,7 +3,9 @@
 use wa_binary::Jid;
 use wa_stanza::{Ack, Chatstate, Iq, Message, Notification, NotificationContent, Receipt};
 
+use crate::key::Key;
 use crate::messenger::state::requests::Request;
+use crate::row::InboxEntry;
 use crate::{Command, Known, Ticket};
 
 /// One thing to deal with.
@@ -26,6 +28,8 @@ pub(super) enum Input {
     Wake(Jid),
     /// The signed prekey may be due.
     Rotate,
+    /// A row cannot be read, or can never leave: it goes, and the entry tells of it.
+    SetAside(Key, InboxEntry),
     /// There is news of the server: its key, or the way to it.
     Known(Known),
 }

@@ -10,8 +10,9 @@ use wa_signal::{Bundle, DecryptError, LocalIdentity, SessionRecord, Trust};
 
 use super::*;
 use crate::key::Table;
+use crate::row::{OutboxEntry, OutboxKind};
 use crate::store::Write;
-use crate::{AccountKeys, Client, Content, EventId, MemoryStore, MessageId, Undecryptable};
+use crate::{AccountKeys, Client, Content, EventId, MAX_CONTENT, MemoryStore, MessageId, Undecryptable};
 
 /// A messenger and what stands around it.
 struct Bench {
@@ -369,4 +370,120 @@ fn long_stanzas_are_bounded_by_their_bytes_and_go_on_when_they_are_taken() {
             bench.settle();
         }
     }
+}
+
+fn text(to: &Jid, id: &str, length: usize) -> Command {
+    let content = Content::Unknown(vec![0x0A; length].into());
+    Command::Send { to: to.clone(), id: MessageId(id.into()), content }
+}
+
+#[test]
+fn what_can_never_leave_is_refused_and_nothing_of_it_is_stored() {
+    let mut bench = Bench::connected();
+    let peer = Jid::phone("14155551001").unwrap();
+    let rows = |bench: &Bench| bench.store.apply(&crate::rows_of(Table::Waiting)).0.len();
+    let (longest, long) = ("x".repeat(128), "x".repeat(129));
+    let mark = |id: &str| Command::Mark {
+        from: peer.clone(),
+        ids: vec![MessageId("1".into()), MessageId(id.into())],
+        mark: crate::Mark::Read,
+    };
+    for (command, refused) in [
+        (text(&peer, &longest, MAX_CONTENT), None),
+        (text(&peer, "2", MAX_CONTENT + 1), Some(CommandError::TooLong { length: MAX_CONTENT + 1 })),
+        (text(&peer, &long, 1), Some(CommandError::LongName)),
+        (mark(&longest), None),
+        (mark(&long), Some(CommandError::LongName)),
+    ] {
+        bench.command(1, command);
+        bench.settle();
+        assert_eq!(bench.messenger.poll_refused(), refused.map(|error| (Ticket(1), error)));
+        assert_eq!(bench.messenger.poll_accepted(), refused.is_none().then_some(Ticket(1)));
+    }
+    assert_eq!(rows(&bench), 1);
+}
+
+/// A store with a row that some program wrote.
+fn with_row(key: &Key, value: Vec<u8>) -> Bench {
+    let bench = Bench::connected();
+    let (store, rng) = (bench.store, bench.rng);
+    // The logs are read to their ends.
+    let counters = Counters {
+        next_inbox: 9,
+        next_outbox: 9,
+        next_content: 9,
+        prekeys: PrekeyIds { next: 200, next_upload: 200 },
+    };
+    let counters =
+        Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None };
+    let write = Write { key: key.clone(), value: Some(Value::new(value)), expires: None };
+    store.apply(&Transaction { writes: vec![counters, write], ..Transaction::default() });
+    let mut bench = Bench { messenger: Messenger::open(Profile::reference_offer_1_0_3()), store, rng };
+    bench.settle();
+    bench.messenger.handle_link_up(NOW, &mut bench.rng);
+    bench
+}
+
+fn has_row(bench: &Bench, key: &Key) -> bool {
+    let reads = vec![Read::One(key.clone())];
+    !bench.store.apply(&Transaction { reads, ..Transaction::default() }).0.is_empty()
+}
+
+#[test]
+fn a_stanza_that_is_longer_than_a_frame_is_taken_back_and_told() {
+    let peer = Jid::phone("14155551001").unwrap();
+    for (length, leaves) in [(wa_noise::MAX_FRAME - 17, true), (wa_noise::MAX_FRAME - 16, false)] {
+        let stanza = EncodedStanza::stored(vec![0; length].into());
+        let entry = OutboxEntry { stanza, peer: peer.clone(), id: "1".into(), kind: OutboxKind::Message };
+        let mut bench = with_row(&Key::outbox(3), Row::Outbox(entry).encode().as_bytes().to_vec());
+        let mut left = false;
+        while let Some(transaction) = bench.messenger.poll_transaction() {
+            bench.commit(&transaction);
+            while let Some(stanza) = bench.messenger.poll_stanza() {
+                left |= stanza.as_bytes().len() == length;
+            }
+        }
+        let told = bench.messenger.poll_event();
+        let event = EventId(9);
+        let rejected = Event::Rejected { event, to: peer.clone(), id: MessageId("1".into()), code: 413 };
+        assert_eq!((left, told), (leaves, (!leaves).then_some(rejected)));
+        assert_eq!(has_row(&bench, &Key::outbox(3)), leaves);
+        assert_eq!(has_row(&bench, &Key::inbox(9)), !leaves, "it is told durably");
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_told_of_and_the_account_goes_on() {
+    let peer = Jid::phone("14155551001").unwrap();
+    for key in [Key::inbox(3), Key::outbox(3), Key::waiting(&peer, 3), Key::peer(&peer)] {
+        let mut bench = with_row(&key, vec![0xFF; 9]);
+        bench.settle();
+        // A session is read when it is needed.
+        bench.command(1, text(&peer, "1", 1));
+        bench.settle();
+        assert_eq!(bench.messenger.queued(), 0);
+        assert_eq!(bench.messenger.poll_accepted(), Some(Ticket(1)));
+        let table = key.table().unwrap();
+        let Some(Event::Unreadable { event, table: told }) = bench.messenger.poll_event() else {
+            panic!("{table:?} is not told of");
+        };
+        assert_eq!(told, table);
+        assert!(has_row(&bench, &Key::inbox(event.0)), "it is told durably");
+        bench.command(2, Command::Confirm(event));
+        bench.settle();
+        assert!(!has_row(&bench, &Key::inbox(event.0)));
+        let is_there = has_row(&bench, &key);
+        assert!(!is_there || table == Table::Peer, "{table:?}");
+        assert_eq!(bench.messenger.poll_event(), None, "{table:?}");
+    }
+}
+
+#[test]
+fn a_notification_that_cannot_be_read_bricks_nothing() {
+    let what = crate::row::InboxItem::Notification { node: vec![0xFF; 9].into() };
+    let entry = crate::row::InboxEntry { peer: Jid::whatsapp(), ids: Vec::new(), what };
+    let mut bench = with_row(&Key::inbox(3), Row::Inbox(entry).encode().as_bytes().to_vec());
+    bench.settle();
+    let event = EventId(3);
+    assert_eq!(bench.messenger.poll_event(), Some(Event::Unreadable { event, table: Table::Inbox }));
 }

@@ -38,9 +38,18 @@ pub(crate) enum InboxItem {
     Notification {
         node: Bytes,
     },
+    /// A row of this table could not be read.
+    Unreadable {
+        table: Table,
+    },
 }
 
 impl InboxEntry {
+    /// What tells of a row that could not be read.
+    pub(crate) fn unreadable(table: Table) -> Self {
+        Self { peer: Jid::whatsapp(), ids: Vec::new(), what: InboxItem::Unreadable { table } }
+    }
+
     pub(super) fn form(&self) -> record::InboxEntry {
         let mut form = record::InboxEntry {
             version: VERSION,
@@ -62,25 +71,32 @@ impl InboxEntry {
                 form.identity = Some(key.map_or_else(Vec::new, |key| key.as_bytes().to_vec()));
             }
             InboxItem::Notification { node } => form.notification = Some(node.to_vec()),
+            InboxItem::Unreadable { table } => form.unreadable = Some(u32::from(*table as u8)),
         }
         form
     }
 
     pub(super) fn of(form: record::InboxEntry) -> Option<Self> {
-        let parts = (form.content, form.rejection, form.status, form.identity, form.notification);
+        let parts =
+            (form.content, form.rejection, form.status, form.identity, form.notification, form.unreadable);
         let what = match parts {
-            (Some(content), None, None, None, None) => {
+            (Some(content), None, None, None, None, None) => {
                 InboxItem::Message { content: content.into(), timestamp: form.timestamp? }
             }
-            (None, Some(code), None, None, None) => InboxItem::Rejected { code: u16::try_from(code).ok()? },
-            (None, None, Some(status), None, None) => {
+            (None, Some(code), None, None, None, None) => {
+                InboxItem::Rejected { code: u16::try_from(code).ok()? }
+            }
+            (None, None, Some(status), None, None, None) => {
                 InboxItem::Receipt { status: Status::of(status)?, timestamp: form.timestamp }
             }
-            (None, None, None, Some(key), None) if key.is_empty() => InboxItem::Identity { key: None },
-            (None, None, None, Some(key), None) => {
+            (None, None, None, Some(key), None, None) if key.is_empty() => InboxItem::Identity { key: None },
+            (None, None, None, Some(key), None, None) => {
                 InboxItem::Identity { key: Some(PublicKey::from_slice(&key).ok()?) }
             }
-            (None, None, None, None, Some(node)) => InboxItem::Notification { node: node.into() },
+            (None, None, None, None, Some(node), None) => InboxItem::Notification { node: node.into() },
+            (None, None, None, None, None, Some(table)) => {
+                InboxItem::Unreadable { table: Table::of(u8::try_from(table).ok()?)? }
+            }
             _ => return None,
         };
         Some(Self { peer: form.peer.parse().ok()?, ids: form.ids, what })
@@ -109,6 +125,7 @@ impl InboxEntry {
             InboxItem::Rejected { code } => Event::Rejected { event, to: peer, id: id(), code: *code },
             InboxItem::Identity { key } => Event::IdentityChanged { event, peer, identity: *key },
             InboxItem::Notification { node } => notification(event, peer, node),
+            InboxItem::Unreadable { table } => Event::Unreadable { event, table: *table },
         }
     }
 
@@ -118,7 +135,7 @@ impl InboxEntry {
         let what = match &self.what {
             InboxItem::Message { content, .. } => content.len(),
             InboxItem::Notification { node } => node.len(),
-            InboxItem::Receipt { .. } | InboxItem::Rejected { .. } | InboxItem::Identity { .. } => 0,
+            _ => 0,
         };
         ids + what
     }

@@ -233,6 +233,9 @@ pub struct InboxEntry {
     /// A notification: the node.
     #[prost(bytes = "vec", optional, tag = "9")]
     pub notification: ::core::option::Option<::prost::alloc::vec::Vec<u8>>,
+    /// A row that could not be read and is gone: the number of its table.
+    #[prost(uint32, optional, tag = "10")]
+    pub unreadable: ::core::option::Option<u32>,
 }
 /// A stanza that the server has not acked: the exact bytes that will be sent again, and what it is, so that its ack needs
 /// no other row. Version 1 had the bytes alone.
