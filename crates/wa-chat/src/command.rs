@@ -26,7 +26,7 @@ pub enum Command {
     Confirm(EventId),
     /// The login that WhatsApp assigned: after the first enlistment, and after each later one.
     Enlisted(Jid),
-    /// The user has read or played messages; one receipt for all. Nothing is sent where the profile has delivery
+    /// The user has read or played messages; one receipt for each 256 of them. Nothing is sent where the profile has delivery
     /// receipts only.
     Mark {
         /// Whose messages.
@@ -60,6 +60,9 @@ pub enum CommandError {
     /// A message's name or a user's address is longer than 128 bytes.
     #[error("a message id or an address is longer than {MAX_ID} bytes")]
     LongName,
+    /// What would be stored could not be read again.
+    #[error("cannot be stored in a form that can be read again")]
+    Unreadable,
 }
 
 /// Bytes of the longest content in protobuf that is accepted (our choice).

@@ -175,7 +175,7 @@ impl Messenger {
     }
 
     /// A stanza that is not stored. What this crate makes is within the format; were it not, it would be dropped here.
-    fn transmit(&mut self, stanza: Stanza) {
+    pub(super) fn transmit(&mut self, stanza: Stanza) {
         if let Ok(stanza) = EncodedStanza::new(stanza, &self.profile) {
             let bytes = stanza.as_bytes().len();
             self.transmits.push(stanza, bytes);

@@ -487,3 +487,23 @@ fn a_notification_that_cannot_be_read_bricks_nothing() {
     let event = EventId(3);
     assert_eq!(bench.messenger.poll_event(), Some(Event::Unreadable { event, table: Table::Inbox }));
 }
+
+#[test]
+fn a_mark_of_many_messages_is_several_receipts() {
+    let mut bench = Bench::connected();
+    let from = Jid::phone("14155551001").unwrap();
+    let ids = (0..40_000).map(|id| MessageId(id.to_string())).collect();
+    bench.command(1, Command::Mark { from, ids, mark: crate::Mark::Read });
+    let mut marked = Vec::new();
+    while let Some(transaction) = bench.messenger.poll_transaction() {
+        bench.commit(&transaction);
+        while let Some(stanza) = bench.messenger.poll_stanza() {
+            let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+            let receipt = wa_stanza::Receipt::try_from(&node).unwrap();
+            marked.push(receipt.ids().count());
+        }
+    }
+    assert_eq!(bench.messenger.poll_accepted(), Some(Ticket(1)));
+    assert_eq!((marked.len(), marked.iter().sum::<usize>()), (157, 40_000));
+    assert_eq!(marked.iter().max(), Some(&256));
+}
