@@ -1,8 +1,10 @@
 //! Bundles of a user's devices: sessions begin and what waited goes out (seed §3.1).
 
+use std::collections::BTreeMap;
+
 use wa_binary::Jid;
 use wa_signal::Trust;
-use wa_stanza::{Iq, IqKind, PrekeyBundles};
+use wa_stanza::{Bundle, FetchedUser, Iq, IqKind, PrekeyBundles};
 
 use crate::messenger::bundle::signal_bundle;
 use crate::messenger::conversation::{Conversation, address, keys_of};
@@ -16,12 +18,12 @@ impl Step<'_> {
         self.view.need(devices.iter().flat_map(keys_of))?;
         let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
         let mut conversation = Conversation::load(self, &address(user, 0), draft)?;
+        let bundles = Bundles::read(iq);
         for device in devices {
             if conversation.is_ready_for(self, device) {
                 continue;
             }
-            let begun =
-                read_bundle(iq, device).and_then(|bundle| self.begin(&mut conversation, device, &bundle));
+            let begun = bundles.of(device).and_then(|bundle| self.begin(&mut conversation, device, &bundle));
             match begun {
                 Ok(()) => {}
                 // A device without keys gets nothing; a user without keys gets nothing at all.
@@ -51,12 +53,24 @@ impl Step<'_> {
     }
 }
 
-fn read_bundle(iq: &Iq, device: &Jid) -> Result<wa_signal::Bundle, NoSession> {
-    if let IqKind::Error(error) = &iq.kind {
-        return Err(NoSession::Refused(error.code));
+/// What the server says of each device that was asked for, read once.
+struct Bundles(Result<BTreeMap<Jid, Result<Bundle, NoSession>>, NoSession>);
+
+impl Bundles {
+    fn read(iq: &Iq) -> Self {
+        if let IqKind::Error(error) = &iq.kind {
+            return Self(Err(NoSession::Refused(error.code)));
+        }
+        let Ok(read) = PrekeyBundles::try_from(iq) else { return Self(Err(NoSession::Unreadable)) };
+        let bundle =
+            |user: FetchedUser| (user.jid, user.bundle.map_err(|error| NoSession::Refused(error.code)));
+        // The first word on a device counts.
+        Self(Ok(read.users.into_iter().rev().map(bundle).collect()))
     }
-    let users = PrekeyBundles::try_from(iq).map_err(|_| NoSession::Unreadable)?.users;
-    let user = users.into_iter().find(|user| user.jid == *device).ok_or(NoSession::Unreadable)?;
-    let bundle = user.bundle.map_err(|error| NoSession::Refused(error.code))?;
-    Ok(signal_bundle(&bundle))
+
+    fn of(&self, device: &Jid) -> Result<wa_signal::Bundle, NoSession> {
+        let users = self.0.as_ref().map_err(|why| *why)?;
+        let bundle = users.get(device).ok_or(NoSession::Unreadable)?.as_ref().map_err(|why| *why)?;
+        Ok(signal_bundle(bundle))
+    }
 }
