@@ -58,9 +58,10 @@ impl Input {
         peer.map_or(Lane::Own, |peer| Lane::Peer(peer.clone().without_device()))
     }
 
-    /// Whether it makes sense on this connection only.
+    /// Whether it makes sense on this connection only. A stanza that was not dealt with was not acked: it comes again, and is
+    /// acked on the connection over which it came.
     pub(super) fn dies_with_link(&self) -> bool {
-        matches!(self, Self::LinkUp | Self::Pull | Self::Answer(..) | Self::Unanswered(_) | Self::Wake(_))
+        !matches!(self, Self::Command(..) | Self::Rotate | Self::SetAside(..) | Self::Known(_))
     }
 }
 

@@ -11,7 +11,7 @@ use wa_signal::{Bundle, DecryptError, LocalIdentity, SessionRecord, Trust};
 use super::*;
 use crate::key::Table;
 use crate::store::Write;
-use crate::{AccountKeys, Client, Content, EventId, MAX_CONTENT, MemoryStore, MessageId, Undecryptable};
+use crate::{AccountKeys, Client, Content, EventId, MemoryStore, MessageId, Undecryptable};
 
 mod bounds;
 
@@ -320,4 +320,39 @@ fn what_the_server_never_acks_holds_up_nothing_behind_it() {
         bench.commit(&transaction);
     }
     assert!(bench.messenger.poll_stanza().is_some(), "the last receipt leaves");
+}
+
+#[test]
+fn what_came_over_one_connection_is_not_acked_on_the_next() {
+    let notification = |id: &str| {
+        let node = Node::new("notification").with_attr("id", id).with_attr("type", "w:x").with_attr("t", "1");
+        node.with_attr("from", Jid::whatsapp())
+    };
+    // In a batch that is open, in one that is under way, or in the queue behind 64 steps of one.
+    for (under_way, before) in [(false, 0), (true, 0), (true, 70)] {
+        let mut bench = Bench::connected();
+        bench.command(0, Command::Confirm(EventId(1)));
+        let transaction = under_way.then(|| bench.messenger.poll_transaction().unwrap());
+        (0..before).for_each(|id| bench.command(id, Command::Confirm(EventId(id))));
+        bench.stanza(notification("1"));
+        bench.messenger.handle_link_down();
+        bench.messenger.handle_link_up(NOW, &mut bench.rng);
+        if let Some(transaction) = transaction {
+            bench.commit(&transaction);
+        }
+        let acks = |bench: &mut Bench| {
+            let mut tags = Vec::new();
+            while let Some(transaction) = bench.messenger.poll_transaction() {
+                bench.commit(&transaction);
+                while let Some(stanza) = bench.messenger.poll_stanza() {
+                    let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+                    tags.push(node.tag().to_owned());
+                }
+            }
+            tags.iter().filter(|tag| *tag == "ack").count()
+        };
+        assert_eq!(acks(&mut bench), 0);
+        bench.stanza(notification("1"));
+        assert_eq!(acks(&mut bench), 1);
+    }
 }
