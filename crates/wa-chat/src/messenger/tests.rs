@@ -331,6 +331,9 @@ fn what_came_over_one_connection_is_not_acked_on_the_next() {
     // In a batch that is open, in one that is under way, or in the queue behind 64 steps of one.
     for (under_way, before) in [(false, 0), (true, 0), (true, 70)] {
         let mut bench = Bench::connected();
+        // Its rows are loaded from here on.
+        bench.stanza(notification("0"));
+        bench.settle();
         bench.command(0, Command::Confirm(EventId(1)));
         let transaction = under_way.then(|| bench.messenger.poll_transaction().unwrap());
         (0..before).for_each(|id| bench.command(id, Command::Confirm(EventId(id))));
