@@ -19,6 +19,7 @@ use wa_stanza::{Ack, Iq, IqError, IqKind, Stanza, StanzaError};
 
 use crate::channel::handshake::Hello;
 use crate::channel::keepalive::Keepalive;
+use crate::encoded::TAG;
 use crate::weighed::{BUDGET, Weighed};
 use crate::{DisconnectReason, EncodedStanza, Now};
 
@@ -44,9 +45,6 @@ const COPIED: usize = 64 * 1024;
 
 /// Stanzas that wait for a slow connection before [`Channel::wants_stanzas`] says no.
 const MAX_QUEUED: usize = 64;
-
-/// Bytes that sealing adds: the tag of AES-GCM.
-const TAG: usize = 16;
 
 /// One connection to chatd.
 #[derive(Debug)]
@@ -231,9 +229,9 @@ impl Channel {
         }
     }
 
-    /// Queues a stanza that was encoded before. After the end it is dropped.
+    /// Queues a stanza that was encoded before. After the end it is dropped, and so is one that no frame can carry.
     pub fn send_encoded(&mut self, stanza: EncodedStanza) {
-        if !self.is_closed() {
+        if !self.is_closed() && stanza.fits_frame() {
             let bytes = stanza.as_bytes().len();
             self.transmits.push(Transmit::Stanza(stanza), bytes);
         }

@@ -15,7 +15,7 @@ use crate::key::Key;
 use crate::messenger::{Messenger, first_rows};
 use crate::store::{Read, Rows, StateError, Transaction, Write};
 use crate::weighed::BUDGET;
-use crate::{Command, DisconnectReason, Event, IdentityPolicy, Now, Ticket};
+use crate::{Command, CommandError, DisconnectReason, Event, IdentityPolicy, Now, Ticket};
 
 /// A whole client as a value. One is one account in one process.
 #[derive(Debug)]
@@ -144,7 +144,8 @@ impl Client {
         self.pump(now, rng);
     }
 
-    /// The application wants something; [`poll_accepted`](Self::poll_accepted) tells when it is durable.
+    /// The application wants something; [`poll_accepted`](Self::poll_accepted) tells when it is durable, or
+    /// [`poll_refused`](Self::poll_refused) that it never will be.
     pub fn handle_command(&mut self, now: Now, ticket: Ticket, command: Command, rng: &mut impl CryptoRng) {
         self.messenger.handle_command(now, ticket, command, rng);
         self.pump(now, rng);
@@ -206,6 +207,12 @@ impl Client {
     #[must_use]
     pub fn poll_accepted(&mut self) -> Option<Ticket> {
         self.messenger.poll_accepted()
+    }
+
+    /// The next command that was not taken, and why.
+    #[must_use]
+    pub fn poll_refused(&mut self) -> Option<(Ticket, CommandError)> {
+        self.messenger.poll_refused()
     }
 
     /// When [`handle_timeout`](Self::handle_timeout) is due, by [`Now::tick`].

@@ -2,7 +2,7 @@
 
 use wa_binary::Jid;
 use wa_keys::PublicKey;
-use wa_stanza::{Report, Typing};
+use wa_stanza::{MAX_ID, Report, Typing};
 
 use crate::{Content, EventId, MessageId};
 
@@ -27,7 +27,7 @@ pub enum Command {
     Confirm(EventId),
     /// The login that WhatsApp assigned: after the first enlistment, and after each later one.
     Enlisted(Jid),
-    /// The user has read or played messages; one receipt for all. Nothing is sent where the profile has delivery
+    /// The user has read or played messages; one receipt for each 256 of them. Nothing is sent where the profile has delivery
     /// receipts only.
     Mark {
         /// Whose messages.
@@ -57,17 +57,59 @@ pub enum Command {
     Ask(Ask),
 }
 
+/// Why a command is refused at once: nothing was stored, and the same again is refused again. The caller's to mend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CommandError {
+    /// A content is longer than [`MAX_CONTENT`].
+    #[error("the content has {length} bytes, of at most {MAX_CONTENT}")]
+    TooLong {
+        /// Its length in protobuf, in bytes.
+        length: usize,
+    },
+    /// A message's name or a user's address is longer than 128 bytes.
+    #[error("a message id or an address is longer than {MAX_ID} bytes")]
+    LongName,
+    /// What would be stored could not be read again.
+    #[error("cannot be stored in a form that can be read again")]
+    Unreadable,
+}
+
+/// Bytes of the longest content in protobuf that is accepted (our choice).
+///
+/// A message carries it once for each device of its recipient in one frame of 16 MiB: lists have 64 devices at most, and as
+/// many again may have written by themselves. A text of 65,536 letters fits, and a preview of a picture.
+pub const MAX_CONTENT: usize = 128 * 1024;
+
 impl Command {
-    /// Bytes that it has allocated.
-    pub(crate) fn bytes(&self) -> usize {
+    /// Bytes that it has allocated, if it can be carried out.
+    pub(crate) fn measure(&self) -> Result<usize, CommandError> {
         match self {
-            // The time is of no account.
-            Self::Send { to, id, content } => id.0.len() + content.encode(to, 0).len(),
-            Self::Mark { ids, .. } => ids.iter().map(|id| id.0.len() + size_of::<MessageId>()).sum(),
-            Self::Ask(Ask::Report(report)) => report.messages.iter().map(|it| it.content.len() + 128).sum(),
-            _ => 0,
+            Self::Send { to, id, content } => {
+                check_names(to, [id])?;
+                // The time is of no account.
+                let length = content.encode(to, 0).len();
+                if length > MAX_CONTENT { Err(CommandError::TooLong { length }) } else { Ok(length) }
+            }
+            Self::Mark { from, ids, .. } => {
+                check_names(from, ids)?;
+                Ok(ids.iter().map(|id| id.0.len() + size_of::<MessageId>()).sum())
+            }
+            Self::Typing { to, .. } => check_names(to, []).map(|()| 0),
+            Self::Ask(Ask::Report(report)) => {
+                let lengths = report.messages.iter().map(|it| it.content.len() + size_of_val(it));
+                Ok(lengths.sum())
+            }
+            _ => Ok(0),
         }
     }
+}
+
+/// Names become names of rows.
+fn check_names<'a>(jid: &Jid, ids: impl IntoIterator<Item = &'a MessageId>) -> Result<(), CommandError> {
+    let jid = jid.user_bytes().map_or(0, |user| user.len()) + jid.server().len();
+    let is_long = |id: &MessageId| id.0.len() > MAX_ID;
+    if jid > MAX_ID || ids.into_iter().any(is_long) { Err(CommandError::LongName) } else { Ok(()) }
 }
 
 /// What is to be done with a peer's new identity, or a new device of a peer that is known.

@@ -2,8 +2,12 @@
 
 use bytes::Bytes;
 use wa_binary::{EncodeError, EncodeOptions, InteropSuffix, Node};
+use wa_noise::MAX_FRAME;
 use wa_profile::Profile;
 use wa_stanza::Stanza;
+
+/// Bytes that sealing adds: the tag of AES-GCM.
+pub(crate) const TAG: usize = 16;
 
 /// A stanza in the binary token codec (seed §2.1.2), without the flag byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +29,11 @@ impl EncodedStanza {
     /// A stanza that was encoded before, as a row keeps it.
     pub(crate) fn stored(bytes: Bytes) -> Self {
         Self(bytes)
+    }
+
+    /// Whether a frame can carry it, with the flag byte before it and the tag of AES-GCM behind.
+    pub(crate) fn fits_frame(&self) -> bool {
+        1 + self.0.len() + TAG <= MAX_FRAME
     }
 
     /// The encoded node.

@@ -145,7 +145,7 @@ pub enum Event {
         to: Jid,
         /// Its name.
         id: MessageId,
-        /// The server's code.
+        /// The server's code; 413 also for a message that is longer than a frame and so never left.
         code: u16,
     },
     /// A row of the store cannot be read: an event or a stanza that waited to be sent is lost, and everything else is as it
@@ -153,7 +153,7 @@ pub enum Event {
     Unreadable {
         /// To be confirmed; then the row is deleted.
         event: EventId,
-        /// Where it stood: [`Table::Inbox`] or [`Table::Outbox`].
+        /// Where it stood: an event, a stanza, a content that waited for its session, or a session, which is begun anew.
         table: Table,
     },
     /// An authentic frame was no stanza; it was passed over.

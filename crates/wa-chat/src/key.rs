@@ -52,6 +52,39 @@ pub enum Table {
     Server = 18,
 }
 
+impl Table {
+    /// The table of this number.
+    pub(crate) fn of(number: u8) -> Option<Self> {
+        let tables = [
+            Table::Account,
+            Table::Counters,
+            Table::Peer,
+            Table::Prekey,
+            Table::SignedPrekey,
+            Table::Inbox,
+            Table::Outbox,
+            Table::Seen,
+            Table::Sent,
+            Table::Waiting,
+            Table::Content,
+            Table::Asked,
+            Table::Marked,
+            Table::Devices,
+            Table::Rebuilt,
+            Table::KeyBlock,
+            Table::Identity,
+            Table::Server,
+        ];
+        tables.into_iter().find(|&table| table as u8 == number)
+    }
+
+    /// Whether a client goes on without a row of it that cannot be read: an event or a stanza is lost, or a session, which is
+    /// begun anew. Without any other row it might send something twice, or miss that an identity changed.
+    pub(crate) fn may_be_unreadable(self) -> bool {
+        matches!(self, Self::Inbox | Self::Outbox | Self::Waiting | Self::Peer)
+    }
+}
+
 /// The names that every step needs, made once.
 static ACCOUNT: LazyLock<Key> = LazyLock::new(|| Key::new(Table::Account, &[]));
 static COUNTERS: LazyLock<Key> = LazyLock::new(|| Key::new(Table::Counters, &[]));
@@ -174,28 +207,7 @@ impl Key {
 
     /// The table.
     pub fn table(&self) -> Option<Table> {
-        let tables = [
-            Table::Account,
-            Table::Counters,
-            Table::Peer,
-            Table::Prekey,
-            Table::SignedPrekey,
-            Table::Inbox,
-            Table::Outbox,
-            Table::Seen,
-            Table::Sent,
-            Table::Waiting,
-            Table::Content,
-            Table::Asked,
-            Table::Marked,
-            Table::Devices,
-            Table::Rebuilt,
-            Table::KeyBlock,
-            Table::Identity,
-            Table::Server,
-        ];
-        let first = *self.0.first()?;
-        tables.into_iter().find(|&table| table as u8 == first)
+        Table::of(*self.0.first()?)
     }
 
     /// The bytes, for a store to keep.

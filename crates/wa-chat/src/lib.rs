@@ -46,7 +46,9 @@ pub use crate::account::{Account, AccountKeys, PublicKeys};
 pub use crate::backoff::Backoff;
 pub use crate::channel::{Channel, ChannelEvent, Known, Login, Malformed};
 pub use crate::client::{Client, ConnectError};
-pub use crate::command::{Answer, Ask, Command, DeviceIdentity, IdentityPolicy, Mark, NoAnswer, Ticket};
+pub use crate::command::{
+    Answer, Ask, Command, CommandError, DeviceIdentity, IdentityPolicy, MAX_CONTENT, Mark, NoAnswer, Ticket,
+};
 pub use crate::content::{Content, Media, MediaFile, MediaKey, MediaKind, Reply, Target, Text};
 pub use crate::disconnect::{DisconnectReason, Refusal};
 pub use crate::encoded::EncodedStanza;

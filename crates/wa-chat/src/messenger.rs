@@ -29,7 +29,7 @@ use crate::prekey_ids::PrekeyIds;
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
 use crate::weighed::{BUDGET, Weighed};
-use crate::{Command, EncodedStanza, Event, IdentityPolicy, Known, Now, Ticket};
+use crate::{Command, CommandError, EncodedStanza, Event, IdentityPolicy, Known, Now, Ticket};
 
 mod bundle;
 mod commit;
@@ -82,6 +82,7 @@ pub struct Messenger {
     /// Answers, which wait behind no other event.
     notices: VecDeque<Event>,
     accepted: VecDeque<Ticket>,
+    refused: VecDeque<(Ticket, CommandError)>,
     transmits: Weighed<EncodedStanza>,
     failed: Option<StateError>,
     /// The account was deleted, and its rows with it.
@@ -131,6 +132,7 @@ impl Messenger {
             events: Events::default(),
             notices: VecDeque::new(),
             accepted: VecDeque::new(),
+            refused: VecDeque::new(),
             transmits: Weighed::default(),
             failed: None,
             erased: false,
@@ -205,11 +207,16 @@ impl Messenger {
         self.process(now, rng);
     }
 
-    /// The application wants something; [`poll_accepted`](Self::poll_accepted) tells when it is durable.
+    /// The application wants something; [`poll_accepted`](Self::poll_accepted) tells when it is durable, or
+    /// [`poll_refused`](Self::poll_refused) that it never will be.
     pub fn handle_command(&mut self, now: Now, ticket: Ticket, command: Command, rng: &mut impl CryptoRng) {
-        let bytes = command.bytes();
-        self.queue.push(Input::Command(ticket, command), bytes);
-        self.process(now, rng);
+        match command.measure() {
+            Ok(bytes) => {
+                self.queue.push(Input::Command(ticket, command), bytes);
+                self.process(now, rng);
+            }
+            Err(error) => self.refused.push_back((ticket, error)),
+        }
     }
 
     /// The transaction that was handed out is durable, and these are the rows that it read.
@@ -295,6 +302,12 @@ impl Messenger {
     #[must_use]
     pub fn poll_accepted(&mut self) -> Option<Ticket> {
         self.accepted.pop_front()
+    }
+
+    /// The next command that was not taken, and why.
+    #[must_use]
+    pub fn poll_refused(&mut self) -> Option<(Ticket, CommandError)> {
+        self.refused.pop_front()
     }
 
     /// Whether rows of the outbox may be handed to the channel: it is not behind. How many are unacked is no reason to

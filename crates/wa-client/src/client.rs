@@ -7,9 +7,9 @@ use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot};
 use wa_binary::Jid;
 use wa_chat::{
-    AccountKeys, Answer, Ask, Command, ConnectError, Content, DeviceIdentity, DisconnectReason, Event,
-    EventId, Fingerprint, IdentityPolicy, Mark, MessageId, NoAnswer, PublicKeys, Report, StateError, Store,
-    StoreError, Typing,
+    AccountKeys, Answer, Ask, Command, CommandError, ConnectError, Content, DeviceIdentity, DisconnectReason,
+    Event, EventId, Fingerprint, IdentityPolicy, Mark, MessageId, NoAnswer, PublicKeys, Report, StateError,
+    Store, StoreError, Typing,
 };
 use wa_keys::PublicKey;
 use wa_noise::TrustRoot;
@@ -56,6 +56,9 @@ pub enum ClientError {
     /// The connection ended before the login stood.
     #[error(transparent)]
     Disconnected(#[from] DisconnectReason),
+    /// What was to be sent cannot be: it is too long. The same again is refused again.
+    #[error(transparent)]
+    Command(#[from] CommandError),
     /// WhatsApp gave no answer, or refused.
     #[error(transparent)]
     Answer(#[from] NoAnswer),
@@ -74,7 +77,7 @@ pub(crate) enum Request {
     Connect { token: String, done: oneshot::Sender<Result<Connection, ClientError>> },
     Disconnect,
     Account { done: oneshot::Sender<Option<(PublicKeys, Option<Jid>)>> },
-    Command { command: Command, done: oneshot::Sender<()> },
+    Command { command: Command, done: oneshot::Sender<Result<(), CommandError>> },
     Ask { ask: Ask, done: oneshot::Sender<Result<Answer, NoAnswer>> },
     Shutdown { done: oneshot::Sender<()> },
 }
@@ -195,7 +198,8 @@ impl Client {
     /// The same id again is the same message and does nothing. Connected or not makes no difference.
     ///
     /// # Errors
-    /// The client has ended; whether the message is durable shows when it is sent again.
+    /// The content is longer than [`MAX_CONTENT`](wa_chat::MAX_CONTENT), or the id than 128 bytes: nothing was stored. Or the
+    /// client has ended; whether the message is durable shows when it is sent again.
     pub async fn send(&self, to: Jid, id: MessageId, content: Content) -> Result<(), ClientError> {
         self.command(Command::Send { to, id, content }).await
     }
@@ -330,7 +334,7 @@ impl Client {
         let (done, waiting) = oneshot::channel();
         let request = Request::Command { command, done };
         self.requests.send(Box::new(request)).await.map_err(|_| ClientError::Ended)?;
-        waiting.await.map_err(|_| ClientError::Ended)
+        Ok(waiting.await.map_err(|_| ClientError::Ended)??)
     }
 
     async fn ask(&self, ask: Ask) -> Result<Answer, ClientError> {

@@ -9,8 +9,8 @@ use rand_core::UnwrapErr;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 use wa_chat::{
-    Answer, Command, ConnectError, DisconnectReason, Event, NoAnswer, Now, Rows, StateError, Store,
-    StoreError, Ticket, Transaction,
+    Answer, Command, CommandError, ConnectError, DisconnectReason, Event, NoAnswer, Now, Rows, StateError,
+    Store, StoreError, Ticket, Transaction,
 };
 
 use crate::client::{ClientError, Request};
@@ -44,7 +44,7 @@ pub(crate) struct Driver<S, C: Connector> {
     transaction: Arc<Transaction>,
     stalled: bool,
     ready: VecDeque<Event>,
-    commands: HashMap<Ticket, oneshot::Sender<()>>,
+    commands: HashMap<Ticket, oneshot::Sender<Result<(), CommandError>>>,
     asks: HashMap<Ticket, oneshot::Sender<Result<Answer, NoAnswer>>>,
     next_ticket: u64,
 }
@@ -138,10 +138,14 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         {
             wire.send(bytes);
         }
-        while let Some(ticket) = self.client.poll_accepted() {
+        let accepted = std::iter::from_fn(|| self.client.poll_accepted()).map(|ticket| (ticket, Ok(())));
+        let accepted: Vec<_> = accepted.collect();
+        let refused =
+            std::iter::from_fn(|| self.client.poll_refused()).map(|(ticket, error)| (ticket, Err(error)));
+        for (ticket, decided) in accepted.into_iter().chain(refused) {
             if let Some(done) = self.commands.remove(&ticket) {
                 // Nobody may be waiting any more.
-                let _ = done.send(());
+                let _ = done.send(decided);
             }
         }
         while let Some(event) = self.next_event() {

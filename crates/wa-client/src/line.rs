@@ -14,6 +14,9 @@ use crate::pending::Pending;
 const IDLE_BUFFER: usize = 512;
 const BUSY_BUFFER: usize = 16 * 1024;
 
+/// Bytes that are still read of a stream that cannot be written to any more.
+const MAX_LAST_WORDS: usize = 64 * 1024;
+
 /// Completes a call of `connect`.
 pub(crate) type Login = oneshot::Sender<Result<Connection, ClientError>>;
 
@@ -36,6 +39,10 @@ pub(crate) struct Wire<S> {
     received: BytesMut,
     /// Bytes on their way out.
     sending: Bytes,
+    /// Bytes were written that the stream may still keep to itself.
+    is_unflushed: bool,
+    /// Nothing can be written any more. The server may have said why: what it said is read to the end, up to so many bytes.
+    broken: Option<usize>,
 }
 
 /// What happened on a line.
@@ -108,12 +115,19 @@ impl<S: AsyncRead + AsyncWrite> Line<S> {
 impl<S: AsyncRead + AsyncWrite> Wire<S> {
     pub(crate) fn new(stream: S) -> Self {
         let (reader, writer) = tokio::io::split(stream);
-        Self { reader, writer, received: BytesMut::new(), sending: Bytes::new() }
+        Self {
+            reader,
+            writer,
+            received: BytesMut::new(),
+            sending: Bytes::new(),
+            is_unflushed: false,
+            broken: None,
+        }
     }
 
-    /// Whether nothing is on its way out.
+    /// Whether it can take more bytes: nothing is on its way out.
     pub(crate) fn is_idle(&self) -> bool {
-        self.sending.is_empty()
+        self.sending.is_empty() && !self.is_unflushed && self.broken.is_none()
     }
 
     pub(crate) fn send(&mut self, bytes: Bytes) {
@@ -131,28 +145,161 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
     }
 
     async fn next(&mut self, reads: bool) -> Happened<S> {
-        let Self { reader, writer, received, sending } = self;
-        let read = async {
-            let room = if received.capacity() > IDLE_BUFFER { BUSY_BUFFER } else { IDLE_BUFFER };
-            received.reserve(room);
-            reader.read_buf(received).await
-        };
-        let done: io::Result<(usize, bool)> = tokio::select! {
-            read = read, if reads => read.map(|length| (length, true)),
-            sent = writer.write(sending), if !sending.is_empty() => sent.map(|length| (length, false)),
-            else => std::future::pending().await,
-        };
-        match done {
-            Ok((0, _)) | Err(_) => Happened::Lost,
-            Ok((_, true)) => Happened::Received,
-            Ok((length, false)) => {
-                sending.advance(length);
+        loop {
+            let is_broken = self.broken.is_some();
+            let Self { reader, writer, received, sending, is_unflushed, .. } = self;
+            let read = async {
+                let room = if received.capacity() > IDLE_BUFFER { BUSY_BUFFER } else { IDLE_BUFFER };
+                received.reserve(room);
+                reader.read_buf(received).await
+            };
+            let write = async {
                 if sending.is_empty() {
-                    // What was sent is let go: an idle line holds nothing.
-                    *sending = Bytes::new();
+                    return writer.flush().await.map(|()| None);
                 }
-                Happened::Sent
+                writer.write(sending).await.map(Some)
+            };
+            let done: io::Result<Done> = tokio::select! {
+                read = read, if reads || is_broken => Ok(Done::Read(read)),
+                written = write, if !is_broken && (!sending.is_empty() || *is_unflushed) => written.map(Done::Written),
+                else => std::future::pending().await,
+            };
+            match done {
+                Ok(Done::Read(Ok(length))) if length > 0 && self.may_read(length) => {
+                    return Happened::Received;
+                }
+                Ok(Done::Read(_)) => return Happened::Lost,
+                Ok(Done::Written(written)) => {
+                    self.sending.advance(written.unwrap_or(0));
+                    if self.sending.is_empty() {
+                        // What was sent is let go: an idle line holds nothing.
+                        self.sending = Bytes::new();
+                    }
+                    self.is_unflushed = written.is_some();
+                    return Happened::Sent;
+                }
+                Err(_) => {
+                    self.sending = Bytes::new();
+                    self.is_unflushed = false;
+                    self.broken = Some(MAX_LAST_WORDS);
+                }
             }
         }
+    }
+
+    /// Whether bytes that were read are taken: of a stream that cannot be written to not without end.
+    fn may_read(&mut self, length: usize) -> bool {
+        match &mut self.broken {
+            None => true,
+            Some(left) => {
+                *left = left.saturating_sub(length);
+                *left > 0
+            }
+        }
+    }
+}
+
+/// What happened first.
+enum Done {
+    Read(io::Result<usize>),
+    /// So many bytes, or none of them and the stream was flushed.
+    Written(Option<usize>),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::ReadBuf;
+
+    use super::*;
+
+    /// A stream that shows what was written only once it is flushed, or that cannot be written to.
+    #[derive(Default)]
+    struct Buffered {
+        to_read: Vec<u8>,
+        written: usize,
+        flushed: usize,
+        cannot_write: bool,
+    }
+
+    impl AsyncRead for Buffered {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let length = self.to_read.len().min(buf.remaining());
+            if length == 0 {
+                // A broken stream ends; another one is quiet.
+                cx.waker().wake_by_ref();
+                return if self.cannot_write { Poll::Ready(Ok(())) } else { Poll::Pending };
+            }
+            buf.put_slice(&self.to_read.drain(..length).collect::<Vec<_>>());
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Buffered {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if self.cannot_write {
+                return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+            }
+            let length = bytes.len().min(10);
+            self.written += length;
+            Poll::Ready(Ok(length))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.flushed = self.written;
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_buffers_is_flushed() {
+        let mut wire = Wire::new(Buffered::default());
+        wire.send(Bytes::from_static(&[7; 25]));
+        while !wire.is_idle() {
+            assert!(matches!(wire.next(false).await, Happened::Sent));
+        }
+        let stream = wire.reader.unsplit(wire.writer);
+        assert_eq!((stream.written, stream.flushed), (25, 25));
+    }
+
+    #[tokio::test]
+    async fn what_a_server_said_is_read_though_nothing_can_be_written() {
+        let words = 700;
+        let mut wire =
+            Wire::new(Buffered { to_read: vec![7; words], cannot_write: true, ..Buffered::default() });
+        wire.send(Bytes::from_static(b"ping"));
+        let mut read = 0;
+        // Also where no more is wanted: it is short.
+        while let Happened::Received = wire.next(false).await {
+            read += wire.take_received().len();
+            assert!(!wire.is_idle(), "nothing more is given to it");
+        }
+        assert_eq!(read, words);
+    }
+
+    #[tokio::test]
+    async fn a_stream_that_cannot_be_written_to_is_not_read_without_end() {
+        let endless = vec![7; 10 * MAX_LAST_WORDS];
+        let mut wire = Wire::new(Buffered { to_read: endless, cannot_write: true, ..Buffered::default() });
+        wire.send(Bytes::from_static(b"ping"));
+        let mut read = 0;
+        while let Happened::Received = wire.next(false).await {
+            read += wire.take_received().len();
+        }
+        assert!(read <= MAX_LAST_WORDS);
     }
 }

@@ -12,9 +12,12 @@ use crate::messenger::state::draft::Effects;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Wanted;
 use crate::messenger::{Messenger, Sealed};
-use crate::row::{OutboxEntry, Row};
+use crate::row::{InboxEntry, InboxItem, OutboxEntry, Row};
 use crate::store::{StateError, Value};
 use crate::{EncodedStanza, Event, NoAnswer};
+
+/// The code of [`Event::Rejected`] for a message that is longer than a frame (HTTP's "content too large"): it never left.
+const UNSENDABLE: u16 = 413;
 
 /// Rows that an active client keeps loaded.
 const MAX_ROWS: usize = 1024;
@@ -45,13 +48,19 @@ impl Messenger {
         for wanted in &sealed.wanted {
             match wanted {
                 Wanted::Row(key) => {
-                    let row = rows.get(key).map(|value| Row::decode(key, value)).transpose()?;
+                    let row = match rows.get(key) {
+                        Some(value) => self.decoded(key, value)?,
+                        None => None,
+                    };
                     self.take_own(key, row.as_ref())?;
                     self.view.load(key.clone(), row);
                 }
                 wanted => {
                     let (from, to) = wanted.range();
-                    let found = rows.range(from..to).map(decoded).collect::<Result<Vec<_>, _>>()?;
+                    let mut found = Vec::new();
+                    for (key, value) in rows.range(from..to) {
+                        found.extend(self.decoded(key, value)?.map(|row| (key.clone(), row)));
+                    }
                     self.view.load_page(wanted, found);
                 }
             }
@@ -87,21 +96,43 @@ impl Messenger {
         for (page, table) in [(sealed.inbox, Table::Inbox), (sealed.outbox, Table::Outbox)] {
             let Some(page) = page else { continue };
             let of_table = rows.range(Key::start_of(table)..Key::end_of(table));
-            let found = of_table.map(decoded).collect::<Result<Vec<_>, _>>()?;
-            let numbers: Vec<u64> = found.iter().filter_map(|(key, _)| key.number()).collect();
+            let found: Vec<(u64, &Key, &Value)> =
+                of_table.filter_map(|(key, value)| Some((key.number()?, key, value))).collect();
+            let numbers: Vec<u64> = found.iter().map(|(number, ..)| *number).collect();
             let cursor = if table == Table::Inbox { &mut self.inbox } else { &mut self.outbox };
             if !cursor.take_page(page, &numbers) {
                 continue;
             }
-            for (number, (_, row)) in numbers.into_iter().zip(found) {
-                match row {
-                    Row::Inbox(entry) => self.events.push(number, entry),
-                    Row::Outbox(entry) => self.hand_out(number, entry),
-                    _ => return Err(StateError::Corrupt(Some(table))),
+            for (number, key, value) in found {
+                match Row::decode(key, value) {
+                    Ok(Row::Inbox(entry)) => self.events.push(number, entry),
+                    Ok(Row::Outbox(entry)) => self.hand_out(number, entry),
+                    // Under its own number: once that is confirmed the row goes.
+                    _ if table == Table::Inbox => self.events.push(number, InboxEntry::unreadable(table)),
+                    _ => self.set_aside(key, InboxEntry::unreadable(table)),
                 }
             }
         }
         Ok(())
+    }
+
+    /// A row as a value; none if it cannot be read and the client goes on without it.
+    fn decoded(&mut self, key: &Key, value: &Value) -> Result<Option<Row>, StateError> {
+        match (Row::decode(key, value), key.table()) {
+            (Ok(row), _) => Ok(Some(row)),
+            (Err(_), Some(table)) if table.may_be_unreadable() => {
+                self.set_aside(key, InboxEntry::unreadable(table));
+                Ok(None)
+            }
+            (Err(error), _) => Err(error),
+        }
+    }
+
+    /// A row goes in a step of its own, and the application is told durably.
+    fn set_aside(&mut self, key: &Key, told: InboxEntry) {
+        if !self.queue.iter().any(|input| matches!(input, Input::SetAside(other, _) if other == key)) {
+            self.queue.push(Input::SetAside(key.clone(), told), key.as_bytes().len());
+        }
     }
 
     /// What a batch caused may now be seen.
@@ -145,13 +176,19 @@ impl Messenger {
 
     /// A row of the outbox goes to the channel, and is expected to be acked.
     fn hand_out(&mut self, number: u64, entry: OutboxEntry) {
+        if !entry.stanza.fits_frame() {
+            // Earlier versions accepted what can never leave.
+            let (peer, ids) = (entry.peer, vec![entry.id]);
+            let rejected = InboxEntry { peer, ids, what: InboxItem::Rejected { code: UNSENDABLE } };
+            return self.set_aside(&Key::outbox(number), rejected);
+        }
         self.unacked.insert(number, &entry);
         let bytes = entry.stanza.as_bytes().len();
         self.transmits.push(entry.stanza, bytes);
     }
 
     /// A stanza that is not stored. What this crate makes is within the format; were it not, it would be dropped here.
-    fn transmit(&mut self, stanza: Stanza) {
+    pub(super) fn transmit(&mut self, stanza: Stanza) {
         if let Ok(stanza) = EncodedStanza::new(stanza, &self.profile) {
             let bytes = stanza.as_bytes().len();
             self.transmits.push(stanza, bytes);
@@ -175,8 +212,4 @@ impl Messenger {
 /// Rows that each text from or to somebody needs.
 fn is_of_every_text(table: Table) -> bool {
     matches!(table, Table::Account | Table::Counters | Table::Peer | Table::Identity | Table::Devices)
-}
-
-fn decoded((key, value): (&Key, &Value)) -> Result<(Key, Row), StateError> {
-    Ok((key.clone(), Row::decode(key, value)?))
 }

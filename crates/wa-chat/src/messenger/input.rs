@@ -3,7 +3,9 @@
 use wa_binary::Jid;
 use wa_stanza::{Ack, Chatstate, Iq, Message, Notification, NotificationContent, Receipt};
 
+use crate::key::Key;
 use crate::messenger::state::requests::Request;
+use crate::row::InboxEntry;
 use crate::{Ask, Command, Known, Ticket};
 
 /// One thing to deal with.
@@ -28,6 +30,8 @@ pub(super) enum Input {
     Announced(Jid),
     /// The signed prekey may be due.
     Rotate,
+    /// A row cannot be read, or can never leave: it goes, and the entry tells of it.
+    SetAside(Key, InboxEntry),
     /// There is news of the server: its key, or the way to it.
     Known(Known),
 }
@@ -58,9 +62,10 @@ impl Input {
         peer.map_or(Lane::Own, |peer| Lane::Peer(peer.clone().without_device()))
     }
 
-    /// Whether it makes sense on this connection only.
+    /// Whether it makes sense on this connection only. A stanza that was not dealt with was not acked: it comes again, and is
+    /// acked on the connection over which it came.
     pub(super) fn dies_with_link(&self) -> bool {
-        matches!(self, Self::LinkUp | Self::Pull | Self::Answer(..) | Self::Unanswered(_) | Self::Wake(_))
+        !matches!(self, Self::Command(..) | Self::Rotate | Self::SetAside(..) | Self::Known(_))
     }
 }
 

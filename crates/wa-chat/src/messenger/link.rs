@@ -46,6 +46,7 @@ impl Messenger {
             }
         }
         self.queue.retain(|input| !input.dies_with_link());
+        self.batch.forget_transmits();
         self.forget_if_idle();
     }
 

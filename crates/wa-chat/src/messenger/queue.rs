@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use rand_core::CryptoRng;
+use wa_stanza::Ack;
 
-use crate::Now;
 use crate::key::{Key, Table};
 use crate::messenger::Messenger;
 use crate::messenger::commit::MAX_ROW_BYTES;
@@ -13,6 +13,10 @@ use crate::messenger::state::draft::Draft;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
+use crate::{CommandError, Now};
+
+/// The code of a negative ack for a stanza that cannot be read.
+const UNREADABLE: u16 = 488;
 
 /// Steps that one batch takes.
 const MAX_STEPS: usize = 64;
@@ -41,8 +45,12 @@ impl Messenger {
             let (fetching, announcing, unacked) = (&self.fetching, &self.announcing, &self.unacked);
             match (Step { profile, policy, fetching, announcing, unacked, now, view, rng }).run(input) {
                 Ok(draft) => {
-                    self.queue.remove(position);
-                    self.join(draft);
+                    let input = self.queue.remove(position);
+                    if draft.can_be_read() {
+                        self.join(draft);
+                    } else {
+                        self.refuse(input);
+                    }
                 }
                 Err(Stop::Missing(missing)) => {
                     self.wanted.extend(missing);
@@ -63,6 +71,21 @@ impl Messenger {
         if self.link.is_none() || self.view.bytes() > MAX_ROW_BYTES {
             self.forget_if_idle();
         }
+    }
+
+    /// What an input would leave behind could not be read again: nothing is written. A stanza is refused, so that it does not
+    /// come again.
+    fn refuse(&mut self, input: Option<Input>) {
+        let ack = match input {
+            Some(Input::Command(ticket, _)) => {
+                return self.refused.push_back((ticket, CommandError::Unreadable));
+            }
+            Some(Input::Message(message)) => Ack::from(&*message),
+            Some(Input::Receipt(receipt)) => Ack::from(&*receipt),
+            Some(Input::Notification(notification)) => Ack::from(&*notification),
+            _ => return,
+        };
+        self.transmit(ack.with_error(UNREADABLE).into());
     }
 
     /// Lets out what a batch without writes has caused: no transaction will come whose commit could do it, nor one that

@@ -67,6 +67,11 @@ impl Conversation {
         is_listed && !recipients.is_empty() && recipients.iter().all(|it| self.is_ready_for(step, it))
     }
 
+    /// Whether there is a session with a device that can encrypt.
+    pub(crate) fn has_session(&self, step: &Step<'_>, address: &Jid) -> bool {
+        self.loaded.get(address).is_some_and(|device| device.has_session(step.now.unix))
+    }
+
     /// Whether a message can be encrypted to this device: it gets messages, the application knows, and there is a session.
     pub(crate) fn is_ready_for(&self, step: &Step<'_>, address: &Jid) -> bool {
         let is_usable = |device: &Device| {
@@ -130,7 +135,7 @@ impl Conversation {
         match &self.devices {
             Some(devices) if devices.since != OUTDATED => {
                 let mut missing = self.recipients();
-                missing.retain(|it| !self.loaded.get(it).is_some_and(|it| it.has_session(step.now.unix)));
+                missing.retain(|address| !self.has_session(step, address));
                 if !missing.is_empty() {
                     self.draft.request(Request::Bundles { user: self.user.clone(), devices: missing });
                 }

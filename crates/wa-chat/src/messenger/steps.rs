@@ -7,13 +7,14 @@ use wa_binary::Jid;
 use wa_profile::Profile;
 use wa_stanza::{Ib, Iq};
 
-use crate::key::Key;
+use crate::key::{Key, Table};
+use crate::messenger::conversation::put_inbox;
 use crate::messenger::input::Input;
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::unacked::Unacked;
 use crate::messenger::state::view::{Stop, View};
-use crate::row::Row;
+use crate::row::{InboxEntry, Row};
 use crate::{Event, IdentityPolicy, NoAnswer, NoSession, Now};
 
 mod ack;
@@ -57,6 +58,7 @@ impl Step<'_> {
             Input::Pull => Ok(self.pull()),
             Input::Wake(user) | Input::Announced(user) => self.wake(user),
             Input::Rotate => self.rotate(),
+            Input::SetAside(key, told) => self.set_aside(key, told),
             Input::Known(known) => Ok(Draft::of(Key::server(), Row::Server(known.clone()))),
         }
     }
@@ -79,6 +81,18 @@ impl Step<'_> {
         draft.effects.join(self.pull().effects);
         draft.request(Request::PrekeyCount);
         draft.wake = wake;
+        Ok(draft)
+    }
+
+    /// A row goes, unless it was written anew since, and the application is told.
+    fn set_aside(&self, key: &Key, told: &InboxEntry) -> Result<Draft, Stop> {
+        self.view.need([Key::counters(), key.clone()])?;
+        let (mut draft, mut counters) = (Draft::default(), self.view.counters()?);
+        if key.table() != Some(Table::Peer) || !self.view.has(key)? {
+            draft.delete(key.clone());
+        }
+        put_inbox(&mut draft, &mut counters, told.clone());
+        draft.put_counters(counters);
         Ok(draft)
     }
 

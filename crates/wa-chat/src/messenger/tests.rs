@@ -16,6 +16,8 @@ use crate::key::Table;
 use crate::store::Write;
 use crate::{AccountKeys, Client, Content, EventId, MemoryStore, MessageId, Undecryptable};
 
+mod bounds;
+
 /// A messenger and what stands around it.
 struct Bench {
     messenger: Messenger,
@@ -327,53 +329,40 @@ fn what_the_server_never_acks_holds_up_nothing_behind_it() {
     assert!(bench.messenger.poll_stanza().is_some(), "the last receipt leaves");
 }
 
-fn typing(from: &str, typing: &str) -> Node {
-    Node::new("chatstate").with_attr("from", Jid::phone(from).unwrap()).with_child(Node::new(typing))
-}
-
 #[test]
-fn of_what_a_peer_is_doing_the_newest_is_told_and_too_much_is_counted() {
-    let mut bench = Bench::connected();
-    for _ in 0..1000 {
-        bench.stanza(typing("1415", "composing"));
-        bench.stanza(typing("1415", "paused"));
-    }
-    (0..1000).for_each(|user| bench.stanza(typing(&format!("1416{user:04}"), "composing")));
-    let events: Vec<Event> = std::iter::from_fn(|| bench.messenger.poll_event()).collect();
-    let from = Jid::phone("1415").unwrap();
-    assert_eq!(events.first(), Some(&Event::Typing { from, typing: crate::Typing::Paused }));
-    assert_eq!(events.last(), Some(&Event::Dropped { events: 1001 - 64 }));
-    assert_eq!(events.len(), 65);
-    // There is room again.
-    bench.stanza(typing("1415", "composing"));
-    assert!(matches!(bench.messenger.poll_event(), Some(Event::Typing { .. })));
-    assert_eq!(bench.messenger.poll_event(), None);
-}
-
-#[test]
-fn long_stanzas_are_bounded_by_their_bytes_and_go_on_when_they_are_taken() {
-    const ALL: usize = 40;
-    let notification = |id: usize| {
-        let node = Node::new("notification").with_attr("id", id.to_string()).with_attr("type", "w:x");
-        let node = node.with_attr("from", Jid::whatsapp()).with_attr("t", "1");
-        node.with_child(Node::new("x").with_bytes(vec![0; 1 << 20]))
+fn what_came_over_one_connection_is_not_acked_on_the_next() {
+    let notification = |id: &str| {
+        let node = Node::new("notification").with_attr("id", id).with_attr("type", "w:x").with_attr("t", "1");
+        node.with_attr("from", Jid::whatsapp())
     };
-    let (mut bench, mut sent, mut shown) = (Bench::connected(), 0, 0);
-    while shown < ALL {
-        while bench.messenger.wants_input() && sent < ALL {
-            // As the frame that it was read from is counted with it.
-            let node = notification(sent);
-            let stanza = node.clone().try_into().unwrap();
-            bench.messenger.handle_stanza(NOW, stanza, (1 << 20) + node.allocated(), &mut bench.rng);
-            sent += 1;
-            assert!(sent - shown <= 4, "{sent} taken, {shown} shown");
-        }
+    // In a batch that is open, in one that is under way, or in the queue behind 64 steps of one.
+    for (under_way, before) in [(false, 0), (true, 0), (true, 70)] {
+        let mut bench = Bench::connected();
+        // Its rows are loaded from here on.
+        bench.stanza(notification("0"));
         bench.settle();
-        assert_eq!(bench.messenger.queued(), 0);
-        while let Some(event) = bench.messenger.poll_event() {
-            assert!(matches!(event, Event::Notification { .. }), "{event:?}");
-            shown += 1;
-            bench.settle();
+        bench.command(0, Command::Confirm(EventId(1)));
+        let transaction = under_way.then(|| bench.messenger.poll_transaction().unwrap());
+        (0..before).for_each(|id| bench.command(id, Command::Confirm(EventId(id))));
+        bench.stanza(notification("1"));
+        bench.messenger.handle_link_down();
+        bench.messenger.handle_link_up(NOW, &mut bench.rng);
+        if let Some(transaction) = transaction {
+            bench.commit(&transaction);
         }
+        let acks = |bench: &mut Bench| {
+            let mut tags = Vec::new();
+            while let Some(transaction) = bench.messenger.poll_transaction() {
+                bench.commit(&transaction);
+                while let Some(stanza) = bench.messenger.poll_stanza() {
+                    let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+                    tags.push(node.tag().to_owned());
+                }
+            }
+            tags.iter().filter(|tag| *tag == "ack").count()
+        };
+        assert_eq!(acks(&mut bench), 0);
+        bench.stanza(notification("1"));
+        assert_eq!(acks(&mut bench), 1);
     }
 }

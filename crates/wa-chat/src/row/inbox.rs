@@ -52,9 +52,18 @@ pub(crate) enum InboxItem {
     Notification {
         node: Bytes,
     },
+    /// A row of this table could not be read.
+    Unreadable {
+        table: Table,
+    },
 }
 
 impl InboxEntry {
+    /// What tells of a row that could not be read.
+    pub(crate) fn unreadable(table: Table) -> Self {
+        Self { peer: Jid::whatsapp(), ids: Vec::new(), what: InboxItem::Unreadable { table } }
+    }
+
     pub(super) fn form(&self) -> Form {
         let mut form = Form {
             version: VERSION,
@@ -96,6 +105,7 @@ impl InboxEntry {
                 form.hidden = is_hidden.then_some(true);
             }
             InboxItem::Notification { node } => form.notification = Some(node.to_vec()),
+            InboxItem::Unreadable { table } => form.unreadable = Some(u32::from(*table as u8)),
         }
         form
     }
@@ -152,6 +162,7 @@ impl InboxEntry {
                 is_hidden: *is_hidden,
             },
             InboxItem::Notification { node } => notification(event, peer, node),
+            InboxItem::Unreadable { table } => Event::Unreadable { event, table: *table },
         }
     }
 
@@ -184,7 +195,7 @@ fn notification(event: EventId, from: Jid, node: &Bytes) -> Event {
 }
 
 /// The parts that a form has, or none if one of them cannot be read.
-fn items(form: Form) -> Option<[Option<InboxItem>; 7]> {
+fn items(form: Form) -> Option<[Option<InboxItem>; 8]> {
     let device = u16::try_from(form.device.unwrap_or_default()).ok()?;
     let message = form.content.map(|content| {
         let is_accepted = !form.unaccepted.unwrap_or_default();
@@ -203,8 +214,19 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 7]> {
         Some(InboxItem::Undecryptable { why: Undecryptable::of(why)?, device, asked: form.asked, is_hidden })
     });
     let notification = form.notification.map(|node| Some(InboxItem::Notification { node: node.into() }));
-    let items =
-        [message, receipt, rejected, identity, form.devices.map(devices), undecryptable, notification];
+    let unreadable = form
+        .unreadable
+        .map(|table| Some(InboxItem::Unreadable { table: Table::of(u8::try_from(table).ok()?)? }));
+    let items = [
+        message,
+        receipt,
+        rejected,
+        identity,
+        form.devices.map(devices),
+        undecryptable,
+        notification,
+        unreadable,
+    ];
     // What is there and cannot be read spoils the whole.
     let is_read = items.iter().all(|item| !matches!(item, Some(None)));
     is_read.then(|| items.map(Option::flatten))

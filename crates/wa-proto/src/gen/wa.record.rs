@@ -250,6 +250,9 @@ pub struct InboxEntry {
     pub asked: ::core::option::Option<u32>,
     #[prost(bool, optional, tag = "15")]
     pub hidden: ::core::option::Option<bool>,
+    /// A row that could not be read and is gone: the number of its table.
+    #[prost(uint32, optional, tag = "16")]
+    pub unreadable: ::core::option::Option<u32>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]

@@ -50,6 +50,11 @@ impl Batch {
         self.bytes
     }
 
+    /// What it would have sent on a connection that is gone is not sent on the next one.
+    pub(crate) fn forget_transmits(&mut self) {
+        self.effects.transmits.clear();
+    }
+
     /// Takes a draft in as a whole.
     pub(crate) fn join(&mut self, draft: Draft) {
         self.steps += 1;

@@ -1,8 +1,10 @@
 //! Bundles of a user's devices: sessions begin and what waited goes out (seed §3.1).
 
+use std::collections::BTreeMap;
+
 use wa_binary::Jid;
 use wa_signal::Trust;
-use wa_stanza::{FetchedUser, Iq, IqKind, PrekeyBundles};
+use wa_stanza::{Bundle, FetchedUser, Iq, IqKind, PrekeyBundles};
 
 use crate::key::Key;
 use crate::messenger::bundle::signal_bundle;
@@ -17,8 +19,11 @@ impl Step<'_> {
         self.view.need(devices.iter().flat_map(Key::of_device))?;
         let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
         let mut conversation = Conversation::load(self, &address(user, 0), draft)?;
-        let bundles = read_bundles(iq);
+        let bundles = Bundles::read(iq);
         for device in devices {
+            if conversation.has_session(self, device) {
+                continue;
+            }
             let begun = bundles.of(device).and_then(|bundle| self.begin(&mut conversation, device, &bundle));
             match begun {
                 Ok(()) => {}
@@ -54,20 +59,23 @@ impl Step<'_> {
     }
 }
 
-/// The bundles of an answer, read once.
-struct Bundles(Result<Vec<FetchedUser>, NoSession>);
+/// What the server says of each device that was asked for, read once.
+struct Bundles(Result<BTreeMap<Jid, Result<Bundle, NoSession>>, NoSession>);
 
 impl Bundles {
-    fn of(&self, device: &Jid) -> Result<wa_stanza::Bundle, NoSession> {
-        let users = self.0.as_ref().map_err(|why| *why)?;
-        let user = users.iter().find(|user| user.jid == *device).ok_or(NoSession::Unreadable)?;
-        user.bundle.as_ref().copied().map_err(|error| NoSession::Refused(error.code))
+    fn read(iq: &Iq) -> Self {
+        if let IqKind::Error(error) = &iq.kind {
+            return Self(Err(NoSession::Refused(error.code)));
+        }
+        let Ok(read) = PrekeyBundles::try_from(iq) else { return Self(Err(NoSession::Unreadable)) };
+        let bundle =
+            |user: FetchedUser| (user.jid, user.bundle.map_err(|error| NoSession::Refused(error.code)));
+        // The first word on a device counts.
+        Self(Ok(read.users.into_iter().rev().map(bundle).collect()))
     }
-}
 
-fn read_bundles(iq: &Iq) -> Bundles {
-    Bundles(match &iq.kind {
-        IqKind::Error(error) => Err(NoSession::Refused(error.code)),
-        _ => PrekeyBundles::try_from(iq).map(|read| read.users).map_err(|_| NoSession::Unreadable),
-    })
+    fn of(&self, device: &Jid) -> Result<Bundle, NoSession> {
+        let users = self.0.as_ref().map_err(|why| *why)?;
+        *users.get(device).ok_or(NoSession::Unreadable)?
+    }
 }

@@ -11,8 +11,11 @@ use crate::messenger::state::draft::Draft;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
-use crate::row::{OutboxEntry, OutboxKind, Row};
+use crate::row::{Counters, OutboxEntry, OutboxKind, Row};
 use crate::{Answer, Ask, Command, Content, EncodedStanza, Event, Mark, MessageId, NoSession, Ticket};
+
+/// Messages of one read or played receipt (our choice); a mark of more is several receipts.
+const MAX_MARKED: usize = 256;
 
 impl Step<'_> {
     pub(super) fn command(&mut self, ticket: Ticket, command: &Command) -> Result<Draft, Stop> {
@@ -87,8 +90,8 @@ impl Step<'_> {
         Ok(draft)
     }
 
-    /// One receipt for all; it stands in the outbox until the server has acked it. A message whose own receipt stands
-    /// there already is left out.
+    /// One receipt for as many as fit; it stands in the outbox until the server has acked it. A message whose own receipt
+    /// stands there already is left out.
     fn mark(&self, from: &Jid, ids: &[MessageId], mark: Mark) -> Result<Draft, Stop> {
         let mut draft = Draft::default();
         let user = from.clone().without_device();
@@ -100,8 +103,26 @@ impl Step<'_> {
                 new.push(id);
             }
         }
-        let wants_it = self.profile.chat.receipts == Receipts::DeliveryAndRead;
-        let Some((first, more)) = new.split_first().filter(|_| wants_it) else { return Ok(draft) };
+        if self.profile.chat.receipts != Receipts::DeliveryAndRead || new.is_empty() {
+            return Ok(draft);
+        }
+        let mut counters = self.view.counters()?;
+        for ids in new.chunks(MAX_MARKED) {
+            self.put_mark(&mut draft, &mut counters, &user, ids, mark);
+        }
+        draft.put_counters(counters);
+        Ok(draft)
+    }
+
+    fn put_mark(
+        &self,
+        draft: &mut Draft,
+        counters: &mut Counters,
+        user: &Jid,
+        ids: &[&MessageId],
+        mark: Mark,
+    ) {
+        let Some((first, more)) = ids.split_first() else { return };
         let kind = match mark {
             Mark::Read => ReceiptKind::Read,
             Mark::Played => ReceiptKind::Played,
@@ -109,16 +130,13 @@ impl Step<'_> {
         let receipt = Receipt::new(user.clone(), &*first.0, kind)
             .with_more_ids(more.iter().map(|id| id.0.as_str().into()))
             .with_t(self.now.unix);
-        let mut counters = self.view.counters()?;
         if let Ok(receipt) = EncodedStanza::new(receipt.into(), self.profile) {
             let (peer, id, kind) = (user.clone(), first.0.clone(), OutboxKind::Receipt);
             let entry = OutboxEntry { stanza: receipt, peer, id, kind };
-            let number = put_outbox(&mut draft, &mut counters, entry);
+            let number = put_outbox(draft, counters, entry);
             let until = self.now.unix + REMEMBER;
-            draft.put_until(marked(first), Row::Number(number), until);
+            draft.put_until(Key::marked(user, &first.0), Row::Number(number), until);
             draft.expire(&Key::outbox(number), until);
         }
-        draft.put_counters(counters);
-        Ok(draft)
     }
 }

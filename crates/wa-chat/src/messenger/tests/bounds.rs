@@ -1,0 +1,192 @@
+//! What a messenger holds at most, what it refuses, and rows that it cannot read.
+
+use super::*;
+use crate::MAX_CONTENT;
+use crate::row::{InboxEntry, InboxItem, OutboxEntry, OutboxKind};
+
+fn typing(from: &str, typing: &str) -> Node {
+    Node::new("chatstate").with_attr("from", Jid::phone(from).unwrap()).with_child(Node::new(typing))
+}
+
+#[test]
+fn of_what_a_peer_is_doing_the_newest_is_told_and_too_much_is_counted() {
+    let mut bench = Bench::connected();
+    for _ in 0..1000 {
+        bench.stanza(typing("1415", "composing"));
+        bench.stanza(typing("1415", "paused"));
+    }
+    (0..1000).for_each(|user| bench.stanza(typing(&format!("1416{user:04}"), "composing")));
+    let events: Vec<Event> = std::iter::from_fn(|| bench.messenger.poll_event()).collect();
+    let from = Jid::phone("1415").unwrap();
+    assert_eq!(events.first(), Some(&Event::Typing { from, typing: crate::Typing::Paused }));
+    assert_eq!(events.last(), Some(&Event::Dropped { events: 1001 - 64 }));
+    assert_eq!(events.len(), 65);
+    // There is room again.
+    bench.stanza(typing("1415", "composing"));
+    assert!(matches!(bench.messenger.poll_event(), Some(Event::Typing { .. })));
+    assert_eq!(bench.messenger.poll_event(), None);
+}
+
+#[test]
+fn long_stanzas_are_bounded_by_their_bytes_and_go_on_when_they_are_taken() {
+    const ALL: usize = 40;
+    let notification = |id: usize| {
+        let node = Node::new("notification").with_attr("id", id.to_string()).with_attr("type", "w:x");
+        let node = node.with_attr("from", Jid::whatsapp()).with_attr("t", "1");
+        node.with_child(Node::new("x").with_bytes(vec![0; 1 << 20]))
+    };
+    let (mut bench, mut sent, mut shown) = (Bench::connected(), 0, 0);
+    while shown < ALL {
+        while bench.messenger.wants_input() && sent < ALL {
+            // As the frame that it was read from is counted with it.
+            let node = notification(sent);
+            let stanza = node.clone().try_into().unwrap();
+            bench.messenger.handle_stanza(NOW, stanza, (1 << 20) + node.allocated(), &mut bench.rng);
+            sent += 1;
+            assert!(sent - shown <= 4, "{sent} taken, {shown} shown");
+        }
+        bench.settle();
+        assert_eq!(bench.messenger.queued(), 0);
+        while let Some(event) = bench.messenger.poll_event() {
+            assert!(matches!(event, Event::Notification { .. }), "{event:?}");
+            shown += 1;
+            bench.settle();
+        }
+    }
+}
+
+fn text(to: &Jid, id: &str, length: usize) -> Command {
+    let content = Content::Unknown(vec![0x0A; length].into());
+    Command::Send { to: to.clone(), id: MessageId(id.into()), content }
+}
+
+#[test]
+fn what_can_never_leave_is_refused_and_nothing_of_it_is_stored() {
+    let mut bench = Bench::connected();
+    let peer = Jid::phone("14155551001").unwrap();
+    let rows = |bench: &Bench| bench.store.apply(&crate::rows_of(Table::Waiting)).0.len();
+    let (longest, long) = ("x".repeat(128), "x".repeat(129));
+    let mark = |id: &str| Command::Mark {
+        from: peer.clone(),
+        ids: vec![MessageId("1".into()), MessageId(id.into())],
+        mark: crate::Mark::Read,
+    };
+    for (command, refused) in [
+        (text(&peer, &longest, MAX_CONTENT), None),
+        (text(&peer, "2", MAX_CONTENT + 1), Some(CommandError::TooLong { length: MAX_CONTENT + 1 })),
+        (text(&peer, &long, 1), Some(CommandError::LongName)),
+        (mark(&longest), None),
+        (mark(&long), Some(CommandError::LongName)),
+    ] {
+        bench.command(1, command);
+        bench.settle();
+        assert_eq!(bench.messenger.poll_refused(), refused.map(|error| (Ticket(1), error)));
+        assert_eq!(bench.messenger.poll_accepted(), refused.is_none().then_some(Ticket(1)));
+    }
+    assert_eq!(rows(&bench), 1);
+}
+
+/// A store with a row that some program wrote.
+fn with_row(key: &Key, value: Vec<u8>) -> Bench {
+    let bench = Bench::connected();
+    let (store, rng) = (bench.store, bench.rng);
+    // The logs are read to their ends.
+    let counters = Counters {
+        next_inbox: 9,
+        next_outbox: 9,
+        next_content: 9,
+        prekeys: PrekeyIds { next: 200, next_upload: 200 },
+    };
+    let counters =
+        Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None };
+    let write = Write { key: key.clone(), value: Some(Value::new(value)), expires: None };
+    store.apply(&Transaction { writes: vec![counters, write], ..Transaction::default() });
+    let mut bench = Bench { messenger: Messenger::open(Profile::reference_offer_1_0_3()), store, rng };
+    bench.settle();
+    bench.messenger.handle_link_up(NOW, &mut bench.rng);
+    bench
+}
+
+fn has_row(bench: &Bench, key: &Key) -> bool {
+    let reads = vec![Read::One(key.clone())];
+    !bench.store.apply(&Transaction { reads, ..Transaction::default() }).0.is_empty()
+}
+
+#[test]
+fn a_stanza_that_is_longer_than_a_frame_is_taken_back_and_told() {
+    let peer = Jid::phone("14155551001").unwrap();
+    for (length, leaves) in [(wa_noise::MAX_FRAME - 17, true), (wa_noise::MAX_FRAME - 16, false)] {
+        let stanza = EncodedStanza::stored(vec![0; length].into());
+        let entry = OutboxEntry { stanza, peer: peer.clone(), id: "1".into(), kind: OutboxKind::Message };
+        let mut bench = with_row(&Key::outbox(3), Row::Outbox(entry).encode().as_bytes().to_vec());
+        let mut left = false;
+        while let Some(transaction) = bench.messenger.poll_transaction() {
+            bench.commit(&transaction);
+            while let Some(stanza) = bench.messenger.poll_stanza() {
+                left |= stanza.as_bytes().len() == length;
+            }
+        }
+        let told = bench.messenger.poll_event();
+        let event = EventId(9);
+        let rejected = Event::Rejected { event, to: peer.clone(), id: MessageId("1".into()), code: 413 };
+        assert_eq!((left, told), (leaves, (!leaves).then_some(rejected)));
+        assert_eq!(has_row(&bench, &Key::outbox(3)), leaves);
+        assert_eq!(has_row(&bench, &Key::inbox(9)), !leaves, "it is told durably");
+    }
+}
+
+#[test]
+fn rows_that_cannot_be_read_are_told_of_and_the_account_goes_on() {
+    let peer = Jid::phone("14155551001").unwrap();
+    for key in [Key::inbox(3), Key::outbox(3), Key::waiting(&peer, 3), Key::peer(&peer)] {
+        let mut bench = with_row(&key, vec![0xFF; 9]);
+        bench.settle();
+        // A session is read when it is needed.
+        bench.command(1, text(&peer, "1", 1));
+        bench.settle();
+        assert_eq!(bench.messenger.queued(), 0);
+        assert_eq!(bench.messenger.poll_accepted(), Some(Ticket(1)));
+        let table = key.table().unwrap();
+        let Some(Event::Unreadable { event, table: told }) = bench.messenger.poll_event() else {
+            panic!("{table:?} is not told of");
+        };
+        assert_eq!(told, table);
+        assert!(has_row(&bench, &Key::inbox(event.0)), "it is told durably");
+        bench.command(2, Command::Confirm(event));
+        bench.settle();
+        assert!(!has_row(&bench, &Key::inbox(event.0)));
+        let is_there = has_row(&bench, &key);
+        assert!(!is_there || table == Table::Peer, "{table:?}");
+        assert_eq!(bench.messenger.poll_event(), None, "{table:?}");
+    }
+}
+
+#[test]
+fn a_notification_that_cannot_be_read_bricks_nothing() {
+    let what = InboxItem::Notification { node: vec![0xFF; 9].into() };
+    let entry = InboxEntry { peer: Jid::whatsapp(), ids: Vec::new(), what };
+    let mut bench = with_row(&Key::inbox(3), Row::Inbox(entry).encode().as_bytes().to_vec());
+    bench.settle();
+    let event = EventId(3);
+    assert_eq!(bench.messenger.poll_event(), Some(Event::Unreadable { event, table: Table::Inbox }));
+}
+
+#[test]
+fn a_mark_of_many_messages_is_several_receipts() {
+    let mut bench = Bench::connected();
+    let from = Jid::phone("14155551001").unwrap();
+    let ids = (0..40_000).map(|id| MessageId(id.to_string())).collect();
+    bench.command(1, Command::Mark { from, ids, mark: crate::Mark::Read });
+    let mut marked = Vec::new();
+    while let Some(transaction) = bench.messenger.poll_transaction() {
+        bench.commit(&transaction);
+        while let Some(stanza) = bench.messenger.poll_stanza() {
+            let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+            let receipt = wa_stanza::Receipt::try_from(&node).unwrap();
+            marked.push(receipt.ids().count());
+        }
+    }
+    assert_eq!(bench.messenger.poll_accepted(), Some(Ticket(1)));
+    assert_eq!((marked.len(), marked.iter().sum::<usize>()), (157, 40_000));
+    assert_eq!(marked.iter().max(), Some(&256));
+}
