@@ -31,7 +31,9 @@ impl Number {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let counted = of_database(&transaction)?;
         let elsewhere = of_small_file(path)?.max(kept);
-        if elsewhere > counted && !restored {
+        if restored {
+            transaction.execute("INSERT OR IGNORE INTO meta VALUES ('restoring', 1)", [])?;
+        } else if elsewhere > counted || is_restoring(&transaction)? {
             return Err(OpenError::Restored);
         }
         let reached = counted.max(elsewhere) + 1;
@@ -62,6 +64,16 @@ impl Number {
             tracing::debug!(%error, "the number beside the database stays behind");
         }
     }
+}
+
+/// All accounts of a copy that was put back have been restored: from now on it opens as any other.
+pub(crate) fn finish_restoration(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM meta WHERE name = 'restoring'", []).map(drop)
+}
+
+/// Whether a copy was opened as a restored one, and not all of its accounts have been restored since.
+fn is_restoring(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) > 0 FROM meta WHERE name = 'restoring'", [], |row| row.get(0))
 }
 
 fn of_database(connection: &Connection) -> rusqlite::Result<u64> {

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use wa_chat::{Key, Read, Rows, Store, StoreError, Transaction, Write};
 
 use crate::error::{BadAccountId, OpenError};
-use crate::number::Number;
+use crate::number::{self, Number};
 use crate::schema;
 use crate::seal::{Sealer, StoreKey};
 use crate::writer::{self, Job, QUEUE, Range, Request, SealedWrite};
@@ -76,12 +76,22 @@ impl SqliteStore {
     }
 
     /// Opens a backup that was put back. Its sessions would use message keys a second time: give each account to
-    /// [`wa_chat::Restoration`] before a client opens it. A number that was kept elsewhere is void: keep the new one.
+    /// [`wa_chat::Restoration`] before a client opens it, and call [`finish_restoration`](Self::finish_restoration)
+    /// when all are done; until then [`open`](Self::open) says [`OpenError::Restored`], whoever was killed in between.
     ///
     /// # Errors
     /// As [`open`](Self::open), except that an older copy is what is expected.
     pub fn open_restored(path: &Path, key: &StoreKey) -> Result<Self, OpenError> {
         Self::start(path, key, 0, true)
+    }
+
+    /// Every account of a copy that was put back has been restored: from now on it opens as any other. A number that was
+    /// kept elsewhere is void: keep the new one.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn finish_restoration(&self) -> Result<(), OpenError> {
+        Ok(number::finish_restoration(&schema::connect(&self.0.path)?)?)
     }
 
     /// How far the store has come: it rises with every commit, and never by itself. Keep it where a backup of the file
