@@ -147,7 +147,7 @@ impl Conversation {
     /// Asks for the devices again if the list is old.
     pub(crate) fn refresh_devices(&mut self, step: &Step<'_>) {
         let since = self.devices.as_ref().map(|devices| devices.since);
-        let is_old = since.is_some_and(|since| step.now.unix.saturating_sub(since) > DEVICES_AGE);
+        let is_old = since.is_some_and(|since| step.now.is_due(since, DEVICES_AGE));
         if is_old && !step.fetching.contains(&self.user) {
             self.draft.request(Request::Devices(self.user.clone()));
         }
