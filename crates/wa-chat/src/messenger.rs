@@ -13,6 +13,7 @@ use wa_binary::Jid;
 use wa_profile::Profile;
 use wa_stanza::Stanza;
 
+pub(crate) use self::conversation::{KEEP_KEYS, REMEMBER};
 use crate::account::Account;
 use crate::channel::Malformed;
 use crate::key::Key;

@@ -3,18 +3,38 @@
 use std::collections::BTreeMap;
 
 use crate::key::{Key, Table};
-use crate::row::{OutboxEntry, OutboxKind, Row, Waiting};
+use crate::messenger::{KEEP_KEYS, REMEMBER};
+use crate::row::{Dispatch, NOT_NUMBERED, OutboxEntry, OutboxKind, Row, Sent, Waiting};
 use crate::store::{Read, Rows, StateError, Transaction, Value, Write};
 
 /// Makes an account that was put back from an older copy safe to go on with.
 ///
-/// Run [`read`](Self::read), give its rows to [`write`](Self::write), and run what that gives; then open a client as
-/// ever. Every session stops sending (the next message to each peer begins a new one; what peers still send in the old
-/// ones is read), messages that the server had not acked are encrypted anew under their old ids, events and stanzas get
+/// Run [`first`](Self::first), give the rows that it reads to [`next`](Self::next), run what that gives, and so on until
+/// there is nothing more; then open a client as ever. Killed anywhere, it is begun again from the start.
+///
+/// Every session stops sending (the next message to each peer begins a new one; what peers still send in the old ones
+/// is read), messages that the server had not acked are encrypted anew under their old ids, events and stanzas get
 /// numbers that were never used, and no one-time prekey is given out twice. Messages that were sent or shown after the
 /// backup was made are not known any more.
-#[derive(Clone, Copy, Debug)]
-pub struct Restoration;
+#[derive(Clone, Debug)]
+pub struct Restoration {
+    /// The date, in Unix seconds.
+    now: u64,
+    stage: Stage,
+}
+
+/// What the last transaction read.
+#[derive(Clone, Debug)]
+enum Stage {
+    Counters,
+    Sessions,
+    Outbox,
+    /// What became of the messages of a page of the outbox, which ends before this row.
+    Sent(Vec<(Key, OutboxEntry)>, Key),
+    /// What they say.
+    Contents(Vec<(Key, OutboxEntry, Sent)>, Key),
+    Done,
+}
 
 /// Far enough beyond what can have been used since the backup.
 const LEAP: u64 = 1 << 32;
@@ -22,71 +42,277 @@ const LEAP: u64 = 1 << 32;
 /// Likewise for prekeys, whose ids have 24 bits.
 const PREKEY_LEAP: u32 = 100_000;
 
+/// Rows that are changed at once.
+const PAGE: u16 = 256;
+
 impl Restoration {
-    /// The transaction that reads what must be changed.
-    pub fn read() -> Transaction {
-        let page = |table| Read::Page { from: Key::start_of(table), to: Key::end_of(table), limit: u16::MAX };
-        let pages = [Table::Peer, Table::Outbox, Table::Sent, Table::Content].map(page);
-        let reads = std::iter::once(Read::One(Key::counters())).chain(pages).collect();
-        Transaction { reads, ..Transaction::default() }
+    /// Of an account, at this date (Unix seconds).
+    pub fn new(now: u64) -> Self {
+        Self { now, stage: Stage::Counters }
     }
 
-    /// The transaction that changes it. Run twice it leaps twice, which hurts nothing.
+    /// The transaction to begin with.
+    pub fn first(&self) -> Transaction {
+        Transaction { reads: vec![Read::One(Key::counters())], ..Transaction::default() }
+    }
+
+    /// What to run next, after the rows that the last transaction read; none when all is done.
     ///
     /// # Errors
-    /// A row cannot be read, or there is no account.
-    pub fn write(rows: &Rows) -> Result<Transaction, StateError> {
+    /// A row cannot be read, or there is no account. What was changed until then is right, and the rest is not.
+    pub fn next(&mut self, rows: &Rows) -> Result<Option<Transaction>, StateError> {
         let decoded = rows.0.iter().map(|(key, value)| Ok((key.clone(), Row::decode(key, value)?)));
-        let rows: BTreeMap<Key, Row> = decoded.collect::<Result<_, StateError>>()?;
-        let Some(Row::Counters(mut counters)) = rows.get(&Key::counters()).cloned() else {
-            return Err(StateError::NoAccount);
+        let rows: Vec<(Key, Row)> = decoded.collect::<Result<_, StateError>>()?;
+        let (stage, next) = match std::mem::replace(&mut self.stage, Stage::Done) {
+            Stage::Counters => (Stage::Sessions, leap(rows)?),
+            Stage::Sessions => self.retire(rows),
+            Stage::Outbox if rows.is_empty() => return Ok(None),
+            Stage::Outbox => take_entries(rows),
+            Stage::Sent(entries, behind) => take_sent(&rows.into_iter().collect(), entries, behind),
+            Stage::Contents(entries, behind) => self.write_anew(&rows.into_iter().collect(), entries, behind),
+            Stage::Done => return Ok(None),
         };
-        counters.next_inbox += LEAP;
-        counters.next_outbox += LEAP;
-        counters.next_content += LEAP;
-        counters.prekeys.leap(PREKEY_LEAP);
-        let mut writes = Vec::new();
-        let mut write = |key: Key, row: Option<Row>| {
-            writes.push(Write { key, value: row.map(|row| row.encode()), expires: None });
+        self.stage = stage;
+        Ok(Some(next))
+    }
+
+    /// No session of a page sends any more.
+    fn retire(&self, rows: Vec<(Key, Row)>) -> (Stage, Transaction) {
+        let Some((last, _)) = rows.last() else {
+            return (Stage::Outbox, page(Vec::new(), Key::start_of(Table::Outbox), Table::Outbox));
         };
-        for (key, row) in &rows {
-            match row {
-                Row::Peer(session) => {
-                    let mut session = session.clone();
-                    session.receive_only();
-                    session.archive_current();
-                    for (id, block) in session.take_block_changes() {
-                        let block = block.map(|block| Row::KeyBlock(Value::new(block.to_vec())));
-                        write(Key::key_block(key, id), block);
-                    }
-                    write(key.clone(), Some(Row::Peer(session)));
-                }
-                // Ciphertext that may have been sent, in a chain that went on.
-                Row::Outbox(entry) => {
-                    write(key.clone(), None);
-                    if let Some(waiting) = waiting(&rows, entry) {
-                        let key = Key::waiting(&entry.peer, counters.next_outbox);
-                        write(key, Some(Row::Waiting(waiting)));
-                        counters.next_outbox += 1;
-                    }
-                }
-                _ => {}
+        let (behind, mut writes) = (last.successor(), Vec::new());
+        for (key, row) in rows {
+            let Row::Peer(mut session) = row else { continue };
+            session.receive_only();
+            session.archive_current();
+            for (id, block) in session.take_block_changes() {
+                let value = block.map(|block| Value::new(block.to_vec()));
+                let expires = value.is_some().then_some(self.now.saturating_add(KEEP_KEYS));
+                writes.push(Write { key: Key::key_block(&key, id), value, expires });
             }
+            writes.push(put(key, &Row::Peer(session), None));
         }
-        write(Key::counters(), Some(Row::Counters(counters)));
-        Ok(Transaction { writes, ..Transaction::default() })
+        (Stage::Sessions, page(writes, behind, Table::Peer))
+    }
+
+    /// Messages of the outbox become contents that wait for new sessions, in their old order: ciphertext that may have
+    /// been sent is of a chain that went on.
+    fn write_anew(
+        &self,
+        contents: &BTreeMap<Key, Row>,
+        entries: Vec<(Key, OutboxEntry, Sent)>,
+        behind: Key,
+    ) -> (Stage, Transaction) {
+        let (mut writes, until) = (Vec::new(), self.now.saturating_add(REMEMBER));
+        for (key, entry, mut sent) in entries {
+            let content = contents.get(&Key::content(sent.content));
+            let (Some(Row::Content(content)), Some(number)) = (content, key.number()) else {
+                writes.push(delete(key));
+                continue;
+            };
+            let (id, content, kept) = (entry.id, content.clone(), sent.content);
+            let (mut device, mut resent) = (None, 0);
+            if let OutboxKind::Resent(to) = entry.kind {
+                let again = Dispatch { times: 1, number: NOT_NUMBERED, is_delivered: false };
+                let again = sent.devices.entry(to).or_insert(again);
+                again.number = NOT_NUMBERED;
+                (device, resent) = (Some(to), again.times);
+            } else {
+                sent.number = NOT_NUMBERED;
+            }
+            writes.push(put(Key::sent(&entry.peer, &id), &Row::Sent(sent), Some(until)));
+            let waiting = Waiting { id, content, device, resent, kept };
+            writes.push(put(Key::waiting(&entry.peer, number), &Row::Waiting(waiting), None));
+            writes.push(delete(key));
+        }
+        (Stage::Outbox, page(writes, behind, Table::Outbox))
     }
 }
 
-/// A message of the outbox, as content that waits for a session. Receipts are not sent again.
-fn waiting(rows: &BTreeMap<Key, Row>, entry: &OutboxEntry) -> Option<Waiting> {
-    let device = match entry.kind {
-        OutboxKind::Message => None,
-        OutboxKind::Resent(device) => Some(device),
-        OutboxKind::Receipt => return None,
+/// All that is numbered goes on far behind what can have been used.
+fn leap(rows: Vec<(Key, Row)>) -> Result<Transaction, StateError> {
+    let Some((key, Row::Counters(mut counters))) = rows.into_iter().next() else {
+        return Err(StateError::NoAccount);
     };
-    let Row::Sent(sent) = rows.get(&Key::sent(&entry.peer, &entry.id))? else { return None };
-    let Row::Content(content) = rows.get(&Key::content(sent.content))? else { return None };
-    let resent = device.map_or(0, |device| sent.times(device));
-    Some(Waiting { id: entry.id.clone(), content: content.clone(), device, resent, kept: sent.content })
+    counters.next_inbox = counters.next_inbox.saturating_add(LEAP);
+    counters.next_outbox = counters.next_outbox.saturating_add(LEAP);
+    counters.next_content = counters.next_content.saturating_add(LEAP);
+    counters.prekeys.leap(PREKEY_LEAP);
+    let writes = vec![put(key, &Row::Counters(counters), None)];
+    Ok(page(writes, Key::start_of(Table::Peer), Table::Peer))
+}
+
+/// The messages of a page of the outbox. Receipts stay there: to send one again does no harm.
+fn take_entries(rows: Vec<(Key, Row)>) -> (Stage, Transaction) {
+    let behind = rows.last().map_or_else(|| Key::end_of(Table::Outbox), |(key, _)| key.successor());
+    let entries: Vec<(Key, OutboxEntry)> = rows
+        .into_iter()
+        .filter_map(|(key, row)| match row {
+            Row::Outbox(entry) if entry.kind != OutboxKind::Receipt => Some((key, entry)),
+            _ => None,
+        })
+        .collect();
+    let reads = entries.iter().map(|(_, entry)| Read::One(Key::sent(&entry.peer, &entry.id))).collect();
+    (Stage::Sent(entries, behind), Transaction { reads, ..Transaction::default() })
+}
+
+fn take_sent(
+    sent: &BTreeMap<Key, Row>,
+    entries: Vec<(Key, OutboxEntry)>,
+    behind: Key,
+) -> (Stage, Transaction) {
+    let (mut all, mut writes) = (Vec::with_capacity(entries.len()), Vec::new());
+    for (key, entry) in entries {
+        match sent.get(&Key::sent(&entry.peer, &entry.id)) {
+            Some(Row::Sent(sent)) => all.push((key, entry, sent.clone())),
+            // What it said is not known any more.
+            _ => writes.push(delete(key)),
+        }
+    }
+    let reads = all.iter().map(|(_, _, sent)| Read::One(Key::content(sent.content))).collect();
+    (Stage::Contents(all, behind), Transaction { writes, reads, ..Transaction::default() })
+}
+
+/// These writes, and then the next rows of a table.
+fn page(writes: Vec<Write>, from: Key, table: Table) -> Transaction {
+    let read = Read::Page { from, to: Key::end_of(table), limit: PAGE };
+    Transaction { writes, reads: vec![read], ..Transaction::default() }
+}
+
+fn put(key: Key, row: &Row, expires: Option<u64>) -> Write {
+    Write { key, value: Some(row.encode()), expires }
+}
+
+fn delete(key: Key) -> Write {
+    Write { key, value: None, expires: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use wa_binary::Jid;
+    use wa_keys::PrivateKey;
+    use wa_profile::Profile;
+    use wa_signal::{Bundle, SessionRecord, Trust};
+    use wa_stanza::{Receipt, ReceiptKind};
+
+    use super::*;
+    use crate::{AccountKeys, Client, EncodedStanza, MemoryStore, rows_of};
+
+    const NOW: u64 = 1_700_000_000;
+
+    /// More than a page.
+    const MANY: u64 = 600;
+
+    fn peer(number: u64) -> Jid {
+        Jid::phone(&format!("1415{number:07}")).unwrap()
+    }
+
+    fn session(rng: &mut StdRng) -> SessionRecord {
+        let keys = AccountKeys::generate(rng).public();
+        let bundle = Bundle {
+            registration_id: keys.registration_id,
+            identity: keys.identity,
+            signed_prekey: keys.signed,
+            one_time_prekey: None,
+        };
+        let mut session = SessionRecord::default();
+        session.establish(&PrivateKey::generate(rng), &bundle, &Trust::Any, NOW, rng).unwrap();
+        session
+    }
+
+    /// An account with many sessions, and for each a message and a receipt that the server has not acked.
+    fn account() -> MemoryStore {
+        let (store, mut rng) = (MemoryStore::default(), StdRng::seed_from_u64(1));
+        store.apply(&Client::create(&AccountKeys::generate(&mut rng)));
+        let session = Row::Peer(Box::new(session(&mut rng)));
+        let mut writes = Vec::new();
+        for n in 0..MANY {
+            let stanza = Receipt::new(peer(n), "read", ReceiptKind::Read).into();
+            let stanza = EncodedStanza::new(stanza, &Profile::overview()).unwrap();
+            let entry = |id: &str, kind| {
+                let (stanza, id) = (stanza.clone(), id.to_owned());
+                Row::Outbox(OutboxEntry { stanza, peer: peer(n), id, kind })
+            };
+            let sent = Sent { number: 2 * n, content: n, devices: BTreeMap::new() };
+            let content = Row::Content(format!("text {n}").into_bytes().into());
+            let rows = [
+                (Key::peer(&peer(n)), session.clone()),
+                (Key::outbox(2 * n), entry("text", OutboxKind::Message)),
+                (Key::outbox(2 * n + 1), entry("read", OutboxKind::Receipt)),
+                (Key::marked(&peer(n), "read"), Row::Number(2 * n + 1)),
+                (Key::sent(&peer(n), "text"), Row::Sent(sent)),
+                (Key::content(n), content),
+            ];
+            writes.extend(rows.map(|(key, row)| put(key, &row, None)));
+        }
+        store.apply(&Transaction { writes, ..Transaction::default() });
+        store
+    }
+
+    /// Runs at most so many transactions; says whether there is nothing more to do.
+    fn restore(store: &MemoryStore, at_most: usize) -> bool {
+        let mut restoration = Restoration::new(NOW);
+        let mut next = restoration.first();
+        for _ in 0..at_most {
+            match restoration.next(&store.apply(&next)).unwrap() {
+                Some(transaction) => next = transaction,
+                None => return true,
+            }
+        }
+        false
+    }
+
+    fn rows(store: &MemoryStore, table: Table) -> Vec<(Key, Row)> {
+        let rows = store.apply(&rows_of(table)).0;
+        rows.iter().map(|(key, value)| (key.clone(), Row::decode(key, value).unwrap())).collect()
+    }
+
+    fn check(store: &MemoryStore) {
+        let sessions = rows(store, Table::Peer);
+        assert_eq!(sessions.len() as u64, MANY);
+        let sends = |row: &Row| matches!(row, Row::Peer(session) if session.can_encrypt(NOW));
+        assert!(!sessions.iter().any(|(_, row)| sends(row)));
+        let waiting = rows(store, Table::Waiting).into_iter().map(|(_, row)| match row {
+            Row::Waiting(waiting) => waiting.content,
+            _ => unreachable!("of this table"),
+        });
+        let all = (0..MANY).map(|n| bytes::Bytes::from(format!("text {n}")));
+        assert_eq!(waiting.collect::<Vec<_>>(), all.collect::<Vec<_>>(), "each waits once");
+        let waits = |row: &Row| matches!(row, Row::Sent(sent) if sent.number == NOT_NUMBERED);
+        assert!(rows(store, Table::Sent).iter().all(|(_, row)| waits(row)));
+        // The receipts stand where their marks say.
+        let receipts: Vec<u64> =
+            rows(store, Table::Outbox).iter().filter_map(|(key, _)| key.number()).collect();
+        let marks = rows(store, Table::Marked).into_iter().map(|(_, row)| match row {
+            Row::Number(number) => number,
+            _ => unreachable!("of this table"),
+        });
+        assert_eq!(receipts, marks.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_table_of_any_size_is_restored_whole() {
+        let store = account();
+        assert!(restore(&store, 100));
+        check(&store);
+    }
+
+    #[test]
+    fn a_restoration_that_was_killed_anywhere_is_begun_again() {
+        let mut killed_at = 0;
+        loop {
+            let store = account();
+            let is_done = restore(&store, killed_at);
+            assert!(restore(&store, 100), "killed after {killed_at} transactions");
+            check(&store);
+            if is_done {
+                break;
+            }
+            killed_at += 1;
+        }
+        assert!(killed_at > 8, "it takes several transactions: {killed_at}");
+    }
 }

@@ -24,11 +24,18 @@
 //!
 //! # What looks like nothing
 //! A missing, empty, cut or foreign file is an error in [`SqliteStore::open`], never a store without accounts: a new
-//! one is made by [`SqliteStore::create`] alone, and never over anything. An older copy of the file that was put back
-//! is [`OpenError::Restored`] if the store was opened after the copy was made and the small file beside it (`….opened`)
-//! was not put back with it; see [`SqliteStore::open_restored`].
+//! one is made by [`SqliteStore::create`] alone, and never over anything.
+//!
+//! # Copies
+//! Copy a store that is open with SQLite's `VACUUM INTO` (it makes one whole file; copying the file by itself leaves out
+//! what still stands in the write-ahead log). Every commit moves a number in the database and in the small file beside
+//! it (`….opened`). An older copy that is put back while the small file stayed is [`OpenError::Restored`]: leave the
+//! small file out of backups. Where both come back together, as with a snapshot of a machine, nothing in them can know:
+//! keep [`SqliteStore::number`] elsewhere now and then (a keychain, a key service) and open with
+//! [`SqliteStore::open_from`]. What to do with an older copy says [`SqliteStore::open_restored`].
 
 mod error;
+mod number;
 mod schema;
 mod seal;
 mod sqlite;

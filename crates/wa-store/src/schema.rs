@@ -1,8 +1,8 @@
 //! The file: its tables, its version, and what says that it is ours.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::io;
+use std::path::Path;
 use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
@@ -60,8 +60,8 @@ fn initialise(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-/// A file that is there. `restored`: an older copy is taken, too.
-pub(crate) fn open(path: &Path, key: &StoreKey, restored: bool) -> Result<Connection, OpenError> {
+/// A file that is there, its schema brought up to date.
+pub(crate) fn open(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
     if fs::metadata(path)?.len() == 0 {
         return Err(OpenError::Corrupt);
     }
@@ -79,7 +79,6 @@ pub(crate) fn open(path: &Path, key: &StoreKey, restored: bool) -> Result<Connec
         }
     }
     check_key(&connection, key)?;
-    count_opening(&mut connection, path, restored)?;
     Ok(connection)
 }
 
@@ -126,45 +125,6 @@ fn check_key(connection: &Connection, key: &StoreKey) -> Result<(), OpenError> {
         Ok(value) if value.as_bytes() == CHECK => Ok(()),
         _ => Err(OpenError::WrongKey),
     }
-}
-
-/// Counts this opening in the file, and then in the small file beside it. A file that knows of fewer openings than the
-/// small one is an older copy.
-fn count_opening(connection: &mut Connection, path: &Path, restored: bool) -> Result<(), OpenError> {
-    let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let select = "SELECT value FROM meta WHERE name = 'opened'";
-    let counted: i64 = transaction.query_row(select, [], |row| row.get(0))?;
-    let beside = read_counter(path)?;
-    if beside > counted && !restored {
-        return Err(OpenError::Restored);
-    }
-    let opened = counted.max(beside) + 1;
-    transaction.execute("UPDATE meta SET value = ?1 WHERE name = 'opened'", [opened])?;
-    transaction.commit()?;
-    write_counter(path, opened)
-}
-
-/// The number in the small file; 0 if it is not there.
-fn read_counter(path: &Path) -> Result<i64, OpenError> {
-    match fs::read_to_string(beside(path)) {
-        Ok(number) => number.trim().parse().map_err(|_| OpenError::Corrupt),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn write_counter(path: &Path, number: i64) -> Result<(), OpenError> {
-    let (target, half) = (beside(path), beside(path).with_extension("opened-half"));
-    let mut file = File::create(&half)?;
-    file.write_all(number.to_string().as_bytes())?;
-    file.sync_all()?;
-    Ok(fs::rename(half, target)?)
-}
-
-fn beside(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".opened");
-    name.into()
 }
 
 /// A new file that nobody else may read.

@@ -2,13 +2,15 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
+use rusqlite::{OptionalExtension, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 use wa_chat::{Key, Read, Rows, Store, StoreError, Transaction, Write};
 
 use crate::error::{BadAccountId, OpenError};
+use crate::number::{self, Number};
 use crate::schema;
 use crate::seal::{Sealer, StoreKey};
 use crate::writer::{self, Job, QUEUE, Range, Request, SealedWrite};
@@ -21,6 +23,7 @@ pub struct SqliteStore(Arc<Inner>);
 struct Inner {
     path: std::path::PathBuf,
     key: StoreKey,
+    number: Arc<AtomicU64>,
     writer: mpsc::Sender<Request>,
     reader: mpsc::Sender<Request>,
 }
@@ -60,28 +63,57 @@ impl SqliteStore {
     /// # Errors
     /// There is none, it is damaged or newer, the key is another's, or it is an older copy.
     pub fn open(path: &Path, key: &StoreKey) -> Result<Self, OpenError> {
-        Self::start(path, key, schema::open(path, key, false)?)
+        Self::open_from(path, key, 0)
+    }
+
+    /// Opens a store that has come at least as far as `number`, which [`number`](Self::number) gave and the application
+    /// kept elsewhere: this recognises an older copy although the small file beside it was put back as well.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); [`OpenError::Restored`] if the store has not come so far.
+    pub fn open_from(path: &Path, key: &StoreKey, number: u64) -> Result<Self, OpenError> {
+        Self::start(path, key, number, false)
     }
 
     /// Opens a backup that was put back. Its sessions would use message keys a second time: give each account to
-    /// [`wa_chat::Restoration`] before a client opens it.
+    /// [`wa_chat::Restoration`] before a client opens it, and call [`finish_restoration`](Self::finish_restoration)
+    /// when all are done; until then [`open`](Self::open) says [`OpenError::Restored`], whoever was killed in between.
     ///
     /// # Errors
     /// As [`open`](Self::open), except that an older copy is what is expected.
     pub fn open_restored(path: &Path, key: &StoreKey) -> Result<Self, OpenError> {
-        Self::start(path, key, schema::open(path, key, true)?)
+        Self::start(path, key, 0, true)
     }
 
-    fn start(path: &Path, key: &StoreKey, connection: Connection) -> Result<Self, OpenError> {
+    /// Every account of a copy that was put back has been restored: from now on it opens as any other. A number that was
+    /// kept elsewhere is void: keep the new one.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn finish_restoration(&self) -> Result<(), OpenError> {
+        Ok(number::finish_restoration(&schema::connect(&self.0.path)?)?)
+    }
+
+    /// How far the store has come: it rises with every commit, and never by itself. Keep it where a backup of the file
+    /// does not put it back, at least whenever much was written, and give it to [`open_from`](Self::open_from).
+    pub fn number(&self) -> u64 {
+        self.0.number.load(Ordering::Relaxed)
+    }
+
+    fn start(path: &Path, key: &StoreKey, kept: u64, restored: bool) -> Result<Self, OpenError> {
+        let mut connection = schema::open(path, key)?;
+        let number = Number::open(&mut connection, path, kept, restored)?;
+        let reached = number.reached();
         let reading = schema::reader(path)?;
         let (writer, writes) = mpsc::channel(QUEUE);
         let (reader, reads) = mpsc::channel(QUEUE);
         let spawn = |name: &str, work: Box<dyn FnOnce() + Send>| {
             thread::Builder::new().name(name.to_owned()).spawn(work).map(drop)
         };
-        spawn("wa-store write", Box::new(move || writer::write(connection, writes)))?;
+        spawn("wa-store write", Box::new(move || writer::write(connection, number, writes)))?;
         spawn("wa-store read", Box::new(move || writer::read(reading, reads)))?;
-        Ok(Self(Arc::new(Inner { path: path.to_owned(), key: key.clone(), writer, reader })))
+        let inner = Inner { path: path.to_owned(), key: key.clone(), number: reached, writer, reader };
+        Ok(Self(Arc::new(inner)))
     }
 
     /// One account's rows, this handle's from now on: an older handle, here or in another process, finds

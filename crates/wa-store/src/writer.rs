@@ -7,6 +7,7 @@ use tokio::sync::{mpsc, oneshot};
 use wa_chat::StoreError;
 
 use crate::error::store_error;
+use crate::number::Number;
 
 /// Transactions that share a commit.
 const BATCH: usize = 64;
@@ -65,7 +66,7 @@ pub(crate) struct SealedRows(pub(crate) Vec<(Vec<u8>, Vec<u8>)>);
 
 /// Writes until there is nobody left to ask.
 #[expect(clippy::disallowed_methods, reason = "expired rows are looked for now and then")]
-pub(crate) fn write(mut connection: Connection, mut requests: mpsc::Receiver<Request>) {
+pub(crate) fn write(mut connection: Connection, mut number: Number, mut requests: mpsc::Receiver<Request>) {
     let mut swept: Option<Instant> = None;
     while let Some(first) = requests.blocking_recv() {
         let mut batch = Vec::new();
@@ -81,7 +82,7 @@ pub(crate) fn write(mut connection: Connection, mut requests: mpsc::Receiver<Req
             }
             next = if batch.len() < BATCH && end.is_none() { requests.try_recv().ok() } else { None };
         }
-        run_batch(&mut connection, batch);
+        run_batch(&mut connection, &mut number, batch);
         if let Some(reply) = end {
             drop(connection);
             let _ = reply.send(());
@@ -124,8 +125,8 @@ fn limit(connection: &Connection, bytes: u64) -> Result<(), StoreError> {
 }
 
 /// All in one commit; if that fails, each in its own, so that one cannot spoil the others.
-fn run_batch(connection: &mut Connection, batch: Vec<Job>) {
-    match commit(connection, &batch) {
+fn run_batch(connection: &mut Connection, number: &mut Number, batch: Vec<Job>) {
+    match commit(connection, number, &batch) {
         Ok(answers) => {
             for (job, answer) in batch.into_iter().zip(answers) {
                 let _ = job.reply.send(answer);
@@ -138,7 +139,7 @@ fn run_batch(connection: &mut Connection, batch: Vec<Job>) {
         }
         Err(_) => {
             for job in batch {
-                run_batch(connection, vec![job]);
+                run_batch(connection, number, vec![job]);
             }
         }
     }
@@ -147,6 +148,7 @@ fn run_batch(connection: &mut Connection, batch: Vec<Job>) {
 /// Writes, reads and commits; an error means that nothing was kept.
 fn commit(
     connection: &mut Connection,
+    number: &mut Number,
     batch: &[Job],
 ) -> Result<Vec<Result<SealedRows, StoreError>>, StoreError> {
     let begun = connection.transaction_with_behavior(TransactionBehavior::Immediate);
@@ -159,7 +161,9 @@ fn commit(
             Err(error) => return Err(error),
         }
     }
+    let next = Number::advance(&transaction).map_err(|error| store_error(&error))?;
     transaction.commit().map_err(|error| store_error(&error))?;
+    number.committed(next);
     Ok(answers)
 }
 

@@ -28,7 +28,7 @@ pub(crate) const REMEMBER: u64 = 30 * 24 * 60 * 60;
 const KEEP_CONTENT: u64 = 14 * 24 * 60 * 60;
 
 /// Seconds for which keys of overtaken messages are kept: as long as a mailbox keeps the messages, and five days more.
-const KEEP_KEYS: u64 = 35 * 24 * 60 * 60;
+pub(crate) const KEEP_KEYS: u64 = 35 * 24 * 60 * 60;
 
 /// Contents that are kept for retry receipts; the oldest goes first.
 const MAX_CONTENTS: u64 = 10_000;

@@ -156,7 +156,7 @@ impl Conversation {
 
     fn refresh_after(&mut self, step: &Step<'_>, age: u64) {
         let since = self.devices.as_ref().map(|devices| devices.since);
-        let is_old = since.is_some_and(|since| step.now.unix.saturating_sub(since) > age);
+        let is_old = since.is_some_and(|since| step.now.is_due(since, age));
         if is_old && !step.fetching.contains(&self.user) {
             self.draft.request(Request::Devices(self.user.clone()));
         }

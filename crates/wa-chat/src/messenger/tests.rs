@@ -23,6 +23,7 @@ struct Bench {
     messenger: Messenger,
     store: MemoryStore,
     rng: StdRng,
+    now: Now,
 }
 
 const NOW: Now = Now { unix: 1_700_000_000, tick: Duration::ZERO };
@@ -33,7 +34,7 @@ impl Bench {
         let (store, mut rng) = (MemoryStore::default(), StdRng::seed_from_u64(1));
         store.apply(&Client::create(&AccountKeys::generate(&mut rng)));
         let messenger = Messenger::open(Profile::reference_offer_1_0_3());
-        let mut bench = Self { messenger, store, rng };
+        let mut bench = Self { messenger, store, rng, now: NOW };
         bench.settle();
         bench.messenger.handle_link_up(NOW, &mut bench.rng);
         bench.settle();
@@ -50,16 +51,24 @@ impl Bench {
 
     fn commit(&mut self, transaction: &Transaction) {
         let rows = self.store.apply(transaction);
-        self.messenger.handle_committed(NOW, rows, &mut self.rng).unwrap();
+        self.messenger.handle_committed(self.now, rows, &mut self.rng).unwrap();
+    }
+
+    /// A new connection at this date.
+    fn login_at(&mut self, unix: u64) {
+        self.now.unix = unix;
+        self.messenger.handle_link_down();
+        self.messenger.handle_link_up(self.now, &mut self.rng);
+        self.settle();
     }
 
     fn command(&mut self, ticket: u64, command: Command) {
-        self.messenger.handle_command(NOW, Ticket(ticket), command, &mut self.rng);
+        self.messenger.handle_command(self.now, Ticket(ticket), command, &mut self.rng);
     }
 
     fn stanza(&mut self, node: Node) {
         let bytes = node.allocated();
-        self.messenger.handle_stanza(NOW, node.try_into().unwrap(), bytes, &mut self.rng);
+        self.messenger.handle_stanza(self.now, node.try_into().unwrap(), bytes, &mut self.rng);
     }
 }
 
@@ -365,4 +374,37 @@ fn what_came_over_one_connection_is_not_acked_on_the_next() {
         bench.stanza(notification("1"));
         assert_eq!(acks(&mut bench), 1);
     }
+}
+
+/// Signed prekeys that logins at these dates leave.
+fn signed_prekeys(dates: impl IntoIterator<Item = u64>) -> usize {
+    let mut bench = Bench::connected();
+    for unix in dates {
+        bench.login_at(unix);
+    }
+    bench.store.count(Table::SignedPrekey)
+}
+
+#[test]
+fn a_clock_that_was_ahead_once_stops_no_rotation() {
+    let (week, ahead) = (7 * 24 * 60 * 60, 2_208_988_800);
+    let weekly = |weeks: u64| (1..=weeks).map(move |n| NOW.unix + n * week);
+    let all = std::iter::once(ahead).chain(weekly(3));
+    // The first, that of the wrong date, and three more.
+    assert_eq!(signed_prekeys(all), 5);
+    // Nine stay: the current one, and eight that messages may still use.
+    assert_eq!(signed_prekeys(weekly(52)), 9);
+    // A clock that jumps between two dates at each login.
+    assert_eq!(signed_prekeys((0..40).map(|n| if n % 2 == 0 { ahead } else { NOW.unix })), 9);
+}
+
+#[test]
+fn a_clock_that_was_put_back_rotates_once_for_each_connection() {
+    let mut bench = Bench::connected();
+    for hour in 0..50 {
+        bench.now.unix = NOW.unix - 1_000_000 - hour;
+        bench.messenger.handle_timeout(bench.now, &mut bench.rng);
+        bench.settle();
+    }
+    assert_eq!(bench.store.count(Table::SignedPrekey), 1, "not in the middle of one");
 }

@@ -36,11 +36,6 @@ pub(crate) struct Dispatch {
 }
 
 impl Sent {
-    /// How often the message was sent again to a device.
-    pub(crate) fn times(&self, device: u16) -> u32 {
-        self.devices.get(&device).map_or(0, |resent| resent.times)
-    }
-
     /// Whether it waits for a session with the device.
     pub(crate) fn waits_for(&self, device: u16) -> bool {
         let copy = self.devices.get(&device).map_or(0, |copy| copy.number);
@@ -111,7 +106,8 @@ mod tests {
             devices: Vec::new(),
         };
         let sent = Sent::read(form(2)).unwrap();
-        assert_eq!((sent.number, sent.content, sent.times(0), sent.times(7)), (4, 3, 2, 0));
+        let times = |device| sent.devices.get(&device).map_or(0, |it| it.times);
+        assert_eq!((sent.number, sent.content, times(0), times(7)), (4, 3, 2, 0));
         assert_eq!(Sent::read(sent.form()), Some(sent));
         assert_eq!(Sent::read(form(0)).unwrap().devices.keys().collect::<Vec<_>>(), [&0]);
         // One that waited to be sent again may be asked for once more; one that was never sent may not.

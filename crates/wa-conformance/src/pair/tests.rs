@@ -171,8 +171,11 @@ fn a_backup_that_was_put_back_uses_no_key_twice() {
     let restored = MemoryStore::default();
     let writes = backup.0.into_iter().map(|(key, value)| Write { key, value: Some(value), expires: None });
     restored.apply(&Transaction { writes: writes.collect(), ..Transaction::default() });
-    let read = restored.apply(&Restoration::read());
-    restored.apply(&Restoration::write(&read).unwrap());
+    let mut restoration = Restoration::new(pair.now.unix);
+    let mut next = Some(restoration.first());
+    while let Some(transaction) = next {
+        next = restoration.next(&restored.apply(&transaction)).unwrap();
+    }
     pair.store = Storage::Memory(restored);
     pair.client = Client::open(pair.profile.clone(), pair.root);
     pair.settle().unwrap();

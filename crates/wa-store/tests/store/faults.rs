@@ -303,7 +303,51 @@ async fn an_older_copy_is_recognised() {
     let rows = alice(&restored).run(&reads(vec![Read::One(key(1, b"a"))])).await.unwrap();
     assert_eq!(texts(&rows), ["old"]);
     restored.close().await;
+    // Whoever was killed before all accounts were restored finds it as it was found.
+    assert_eq!(place.open().unwrap_err(), OpenError::Restored);
+    let restored = SqliteStore::open_restored(&place.path(), &place.key).unwrap();
+    restored.finish_restoration().unwrap();
+    restored.close().await;
     // From then on it is the one that counts.
+    place.open().unwrap().close().await;
+}
+
+/// What is copied while the store is open, as `VACUUM INTO` does it, is put back when the store has gone on.
+#[tokio::test]
+async fn a_copy_made_while_the_store_was_open_is_recognised() {
+    let (place, backup) = (Place::new(), Place::new());
+    let store = place.create();
+    let account = alice(&store);
+    account.run(&writes(vec![put(&key(1, b"a"), "old")])).await.unwrap();
+    let source = rusqlite::Connection::open(place.path()).unwrap();
+    source.execute("VACUUM INTO ?1", [backup.path().to_str().unwrap()]).unwrap();
+    drop(source);
+    let then = store.number();
+    account.run(&writes(vec![put(&key(1, b"a"), "new")])).await.unwrap();
+    let now = store.number();
+    assert!(now > then);
+    store.close().await;
+    fs::copy(backup.path(), place.path()).unwrap();
+    assert_eq!(place.open().unwrap_err(), OpenError::Restored, "by the small file");
+    // Where there is no small file, the number that was kept elsewhere tells.
+    let open_from = |number| SqliteStore::open_from(&backup.path(), &place.key, number);
+    assert_eq!(open_from(now).unwrap_err(), OpenError::Restored);
+    assert!(open_from(then).is_ok(), "the copy has come as far as when it was made");
+}
+
+/// A loss of power takes what was not synced: the small file may be behind, not ahead.
+#[tokio::test]
+async fn a_small_file_that_is_behind_does_no_harm() {
+    let place = Place::new();
+    let store = place.create();
+    let small = place.directory.path().join("store.db.opened");
+    let behind = fs::read(&small).unwrap();
+    alice(&store).run(&writes(vec![put(&key(1, b"a"), "kept")])).await.unwrap();
+    store.close().await;
+    assert_ne!(fs::read(&small).unwrap(), behind);
+    fs::write(&small, behind).unwrap();
+    place.open().unwrap().close().await;
+    fs::remove_file(&small).unwrap();
     place.open().unwrap().close().await;
 }
 

@@ -13,6 +13,9 @@ use crate::messenger::steps::Step;
 use crate::prekey_ids::LAST_PREKEY;
 use crate::row::Row;
 
+/// Old signed prekeys that are kept.
+const KEPT_SIGNED: u32 = 8;
+
 impl Step<'_> {
     pub(super) fn receive_prekey_count(&mut self, iq: &Iq) -> Result<Draft, Stop> {
         match PrekeyCount::try_from(iq) {
@@ -84,19 +87,23 @@ impl Step<'_> {
     }
 
     /// Makes a new signed prekey when the current one is old, and gives the server one that it has not confirmed. Old
-    /// ones are kept for messages that wait in mailboxes. The age of the first is counted from the first connection.
+    /// ones are kept for messages that wait in mailboxes, the last eight at most; those behind them go whatever the clock
+    /// says. The age of the first is counted from the first connection.
     pub(super) fn rotate(&mut self) -> Result<Draft, Stop> {
         let view = self.view;
         let mut account = view.account()?.clone();
         let rules = self.profile.encryption.signed_prekey;
         let (now, old) = (self.now.unix, Key::signed_prekey(account.signed.id));
         let mut draft = Draft::default();
-        if now.saturating_sub(account.signed_since) >= rules.rotate_after.as_secs() {
+        if self.now.is_due(account.signed_since, rules.rotate_after.as_secs()) {
             view.need([old.clone()])?;
             if account.signed_since > 0 {
                 if let Some(key) = view.prekey(&old)? {
-                    draft.put_until(old, Row::Prekey(key.clone()), now + rules.keep.as_secs());
+                    // Where the clock went back, the later of its dates counts.
+                    let until = now.max(account.signed_since).saturating_add(rules.keep.as_secs());
+                    draft.put_until(old, Row::Prekey(key.clone()), until);
                 }
+                draft.delete(Key::signed_prekey(before(account.signed.id, KEPT_SIGNED)));
                 let id = account.signed.id % LAST_PREKEY + 1;
                 let key = PrivateKey::generate(&mut self.rng);
                 account.signed = SignedPrekey::sign(id, &key, &account.identity.key, &mut self.rng);
@@ -122,4 +129,9 @@ impl Step<'_> {
         account.signed_pending = false;
         Ok(Draft::of(Key::account(), Row::Account(Box::new(account))))
     }
+}
+
+/// The id so many rotations before this one.
+fn before(id: u32, rotations: u32) -> u32 {
+    (id.saturating_sub(1) + LAST_PREKEY - rotations) % LAST_PREKEY + 1
 }

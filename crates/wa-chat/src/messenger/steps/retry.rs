@@ -106,7 +106,7 @@ impl Step<'_> {
             return Ok(conversation.draft);
         }
         let rebuilt_at = self.view.number(&rebuilt)?;
-        let may_rebuild = rebuilt_at.is_none_or(|at| self.now.unix.saturating_sub(at) >= REBUILD_PAUSE);
+        let may_rebuild = rebuilt_at.is_none_or(|at| self.now.is_due(at, REBUILD_PAUSE));
         if may_rebuild && self.rebuild(&mut conversation, from, retry)? {
             conversation.draft.put_until(rebuilt, Row::Number(self.now.unix), self.now.unix + REBUILD_PAUSE);
         }

@@ -101,7 +101,8 @@ fn with_row(key: &Key, value: Vec<u8>) -> Bench {
         Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None };
     let write = Write { key: key.clone(), value: Some(Value::new(value)), expires: None };
     store.apply(&Transaction { writes: vec![counters, write], ..Transaction::default() });
-    let mut bench = Bench { messenger: Messenger::open(Profile::reference_offer_1_0_3()), store, rng };
+    let mut bench =
+        Bench { messenger: Messenger::open(Profile::reference_offer_1_0_3()), store, now: NOW, rng };
     bench.settle();
     bench.messenger.handle_link_up(NOW, &mut bench.rng);
     bench

@@ -1,0 +1,118 @@
+//! How far a store has come: a number that rises with every commit, in the database and in a small file beside it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rusqlite::{Connection, Transaction, TransactionBehavior};
+
+use crate::error::OpenError;
+
+/// The number of an open store. Commits move it; whoever asks reads it.
+#[derive(Debug)]
+pub(crate) struct Number {
+    /// The small file. It is written over in place, always as long as it was, and never synced: behind the database
+    /// after a loss of power it harms nothing.
+    beside: File,
+    reached: Arc<AtomicU64>,
+}
+
+impl Number {
+    /// Moves the number on for this opening, in the database and then in the small file. A database whose number is
+    /// below the small file's, or below one that was `kept` elsewhere, is an older copy.
+    pub(crate) fn open(
+        connection: &mut Connection,
+        path: &Path,
+        kept: u64,
+        restored: bool,
+    ) -> Result<Self, OpenError> {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let counted = of_database(&transaction)?;
+        let elsewhere = of_small_file(path)?.max(kept);
+        if restored {
+            transaction.execute("INSERT OR IGNORE INTO meta VALUES ('restoring', 1)", [])?;
+        } else if elsewhere > counted || is_restoring(&transaction)? {
+            return Err(OpenError::Restored);
+        }
+        let reached = counted.max(elsewhere) + 1;
+        put(&transaction, reached)?;
+        transaction.commit()?;
+        replace_small_file(path, reached)?;
+        let beside = OpenOptions::new().write(true).open(beside(path))?;
+        Ok(Self { beside, reached: Arc::new(AtomicU64::new(reached)) })
+    }
+
+    /// The number as others may read it.
+    pub(crate) fn reached(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.reached)
+    }
+
+    /// Moves the number in the database as part of a commit; [`committed`](Self::committed) follows it.
+    pub(crate) fn advance(transaction: &Transaction<'_>) -> rusqlite::Result<u64> {
+        let next = of_database(transaction)? + 1;
+        put(transaction, next)?;
+        Ok(next)
+    }
+
+    /// The commit that moved the number is durable.
+    pub(crate) fn committed(&mut self, number: u64) {
+        self.reached.fetch_max(number, Ordering::Relaxed);
+        let written = self.beside.seek(SeekFrom::Start(0)).and_then(|_| self.beside.write_all(&text(number)));
+        if let Err(error) = written {
+            tracing::debug!(%error, "the number beside the database stays behind");
+        }
+    }
+}
+
+/// All accounts of a copy that was put back have been restored: from now on it opens as any other.
+pub(crate) fn finish_restoration(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("DELETE FROM meta WHERE name = 'restoring'", []).map(drop)
+}
+
+/// Whether a copy was opened as a restored one, and not all of its accounts have been restored since.
+fn is_restoring(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.query_row("SELECT count(*) > 0 FROM meta WHERE name = 'restoring'", [], |row| row.get(0))
+}
+
+fn of_database(connection: &Connection) -> rusqlite::Result<u64> {
+    let mut select = connection.prepare_cached("SELECT value FROM meta WHERE name = 'opened'")?;
+    let number: i64 = select.query_row([], |row| row.get(0))?;
+    Ok(u64::try_from(number).unwrap_or_default())
+}
+
+fn put(connection: &Connection, number: u64) -> rusqlite::Result<()> {
+    let mut update = connection.prepare_cached("UPDATE meta SET value = ?1 WHERE name = 'opened'")?;
+    update.execute([i64::try_from(number).unwrap_or(i64::MAX)])?;
+    Ok(())
+}
+
+/// The number in the small file; 0 if it is not there.
+fn of_small_file(path: &Path) -> Result<u64, OpenError> {
+    match fs::read_to_string(beside(path)) {
+        Ok(number) => number.trim().parse().map_err(|_| OpenError::Corrupt),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Once for each opening the file is made anew and synced, so that what is written over later has its length.
+fn replace_small_file(path: &Path, number: u64) -> Result<(), OpenError> {
+    let (target, half) = (beside(path), beside(path).with_extension("opened-half"));
+    let mut file = File::create(&half)?;
+    file.write_all(&text(number))?;
+    file.sync_all()?;
+    Ok(fs::rename(half, target)?)
+}
+
+/// Always 21 bytes.
+fn text(number: u64) -> Vec<u8> {
+    format!("{number:020}\n").into_bytes()
+}
+
+fn beside(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".opened");
+    name.into()
+}
