@@ -71,6 +71,8 @@ pub struct Messenger {
     link: Option<Link>,
     /// Which connection this is; rises with each one, and with its end.
     link_number: u64,
+    /// The server's date, as the login that is about to stand told it.
+    server_time: Option<u64>,
     events: VecDeque<Event>,
     /// Answers, which wait behind no other event.
     notices: VecDeque<Event>,
@@ -117,6 +119,7 @@ impl Messenger {
             fetching: BTreeSet::new(),
             link: None,
             link_number: 0,
+            server_time: None,
             events: VecDeque::new(),
             notices: VecDeque::new(),
             accepted: VecDeque::new(),
@@ -209,6 +212,7 @@ impl Messenger {
             self.tell(sealed.effects.events);
             return Ok(());
         }
+        self.requests.tell_time(now.tick);
         self.forget_rows(&sealed);
         self.take_rows(&sealed, &rows)?;
         self.take_logs(&sealed, &rows)?;
@@ -227,7 +231,7 @@ impl Messenger {
         let outbox = self.outbox.wanted().filter(|_| self.may_transmit());
         let wanted = std::mem::take(&mut self.wanted);
         let batch = self.batch.seal();
-        let erase = batch.effects.erase;
+        let (erase, sweep) = (batch.effects.erase, batch.effects.sweep);
         if !erase && batch.writes.is_empty() && wanted.is_empty() && inbox.is_none() && outbox.is_none() {
             return None;
         }
@@ -247,7 +251,7 @@ impl Messenger {
             outbox,
             link_number: self.link_number,
         });
-        Some(Transaction { erase, writes: batch.writes, reads })
+        Some(Transaction { erase, writes: batch.writes, reads, sweep })
     }
 
     /// The next stanza for the channel.
@@ -329,7 +333,13 @@ pub(crate) fn first_rows(keys: &crate::AccountKeys) -> BTreeMap<Key, Row> {
         signed_pending: false,
         login: None,
     };
-    let counters = Counters { next_inbox: 0, next_outbox: 0, next_content: 0, prekeys: PrekeyIds::default() };
+    let counters = Counters {
+        next_inbox: 0,
+        next_outbox: 0,
+        next_content: 0,
+        prekeys: PrekeyIds::default(),
+        swept: None,
+    };
     BTreeMap::from([
         (Key::account(), Row::Account(Box::new(account))),
         (Key::counters(), Row::Counters(counters)),

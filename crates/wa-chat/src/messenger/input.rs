@@ -19,7 +19,9 @@ pub(super) enum Input {
     Unanswered(Request),
     Command(Ticket, Command),
     /// The login stands: pull the mailbox, look after prekeys and waiting messages.
-    LinkUp,
+    LinkUp {
+        server_time: Option<u64>,
+    },
     /// A batch of the mailbox has come: pull the next.
     Pull,
     /// Messages for this user wait.
@@ -56,7 +58,10 @@ impl Input {
 
     /// Whether it makes sense on this connection only.
     pub(super) fn dies_with_link(&self) -> bool {
-        matches!(self, Self::LinkUp | Self::Pull | Self::Answer(..) | Self::Unanswered(_) | Self::Wake(_))
+        matches!(
+            self,
+            Self::LinkUp { .. } | Self::Pull | Self::Answer(..) | Self::Unanswered(_) | Self::Wake(_)
+        )
     }
 }
 

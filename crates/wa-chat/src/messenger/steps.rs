@@ -27,6 +27,9 @@ mod prekeys;
 mod receipt;
 mod retry;
 
+/// Seconds by which the date that rows are swept by moves at a login, at most.
+const SWEPT_AT_ONCE: u64 = 7 * 24 * 60 * 60;
+
 /// What every step may know, and where its randomness comes from.
 pub(super) struct Step<'a> {
     pub(super) profile: &'a Profile,
@@ -50,7 +53,7 @@ impl Step<'_> {
             Input::Answer(request, iq) => self.receive_answer(request, iq),
             Input::Unanswered(request) => Ok(unanswered(request)),
             Input::Command(ticket, command) => self.command(*ticket, command),
-            Input::LinkUp => self.link_up(),
+            Input::LinkUp { server_time } => self.link_up(*server_time),
             Input::Pull => Ok(self.pull()),
             Input::Wake(user) => self.wake(user),
             Input::Rotate => self.rotate(),
@@ -69,14 +72,31 @@ impl Step<'_> {
         }
     }
 
-    /// The start of a connection: the mailbox, the prekeys, and the users for whose bundles something waits.
-    fn link_up(&mut self) -> Result<Draft, Stop> {
+    /// The start of a connection: the mailbox, the prekeys, the users for whose bundles something waits, and what is old.
+    fn link_up(&mut self, server_time: Option<u64>) -> Result<Draft, Stop> {
+        self.view.need([Key::account(), Key::counters()])?;
         let wake = self.view.peers_waiting()?;
         let mut draft = self.rotate()?;
+        if let Some(time) = server_time {
+            self.sweep(time, &mut draft)?;
+        }
         draft.effects.join(self.pull().effects);
         draft.request(Request::PrekeyCount);
         draft.wake = wake;
         Ok(draft)
+    }
+
+    /// What expired before our clock's date and the server's may go. Neither is believed alone, nor both for more than a
+    /// week at once: whoever finds a wrong date has time to mend it before much is lost.
+    fn sweep(&self, server_time: u64, draft: &mut Draft) -> Result<(), Stop> {
+        let mut counters = self.view.counters()?;
+        let both = self.now.unix.min(server_time);
+        let last = counters.swept.unwrap_or(both);
+        let date = both.clamp(last, last.saturating_add(SWEPT_AT_ONCE));
+        counters.swept = Some(date);
+        draft.put_counters(counters);
+        draft.effects.sweep = Some(date);
+        Ok(())
     }
 
     fn pull(&self) -> Draft {

@@ -360,3 +360,45 @@ fn a_clock_that_was_put_back_rotates_once_for_each_connection() {
     }
     assert_eq!(bench.store.count(Table::SignedPrekey), 1, "not in the middle of one");
 }
+
+#[test]
+fn rows_are_swept_by_a_date_of_which_two_clocks_are_witnesses() {
+    let day = 24 * 60 * 60;
+    let mut bench = Bench::connected();
+    let login = |bench: &mut Bench, ours: u64, servers: u64| {
+        bench.messenger.handle_link_down();
+        bench.messenger.tell_server_time(NOW.unix + servers * day);
+        bench.login_at(NOW.unix + ours * day);
+    };
+    login(&mut bench, 0, 0);
+    let (key, value) = (Key::seen(&Jid::phone("1415").unwrap(), "1"), Some(Row::Seen.encode()));
+    let write = Write { key, value, expires: Some(NOW.unix + 10 * day) };
+    bench.store.apply(&Transaction { writes: vec![write], ..Transaction::default() });
+    let mut stays = |ours, servers| {
+        login(&mut bench, ours, servers);
+        bench.store.count(Table::Seen) == 1
+    };
+    for _ in 0..4 {
+        assert!(stays(1000, 1), "only ours is ahead");
+        assert!(stays(1, 1000), "only the server's is ahead");
+    }
+    assert!(stays(1000, 1000), "both, but once");
+    assert!(stays(0, 0), "it does not go back");
+    assert!(!stays(12, 12));
+}
+
+#[test]
+fn a_request_waits_from_when_it_left() {
+    let mut bench = Bench::connected();
+    let to = Jid::phone("14155551001").unwrap();
+    bench.command(0, Command::Send { to, id: MessageId("1".into()), content: Content::text("text") });
+    // The store takes its time.
+    while let Some(transaction) = bench.messenger.poll_transaction() {
+        bench.now.tick += Duration::from_secs(600);
+        bench.commit(&transaction);
+    }
+    let overdue: Vec<_> = std::iter::from_fn(|| bench.messenger.requests.overdue()).collect();
+    let devices = |request: &state::requests::Request| request.fetched_user().is_some();
+    assert!(!overdue.iter().any(devices), "they were asked for just now: {overdue:?}");
+    assert!(bench.messenger.requests.due() > Some(bench.now.tick));
+}

@@ -42,6 +42,8 @@ pub(crate) struct Effects {
     pub(crate) accepted: Vec<Ticket>,
     /// Every row of the account goes.
     pub(crate) erase: bool,
+    /// Rows that expire before this date go.
+    pub(crate) sweep: Option<u64>,
 }
 
 impl Draft {
@@ -108,7 +110,7 @@ impl Draft {
 impl Effects {
     /// Takes in what comes after these.
     pub(crate) fn join(&mut self, later: Self) {
-        let Self { transmits, outbox, inbox, events, requests, accepted, erase } = later;
+        let Self { transmits, outbox, inbox, events, requests, accepted, erase, sweep } = later;
         self.transmits.extend(transmits);
         self.outbox.extend(outbox);
         self.inbox.extend(inbox);
@@ -116,5 +118,6 @@ impl Effects {
         self.requests.extend(requests);
         self.accepted.extend(accepted);
         self.erase |= erase;
+        self.sweep = self.sweep.max(sweep);
     }
 }
