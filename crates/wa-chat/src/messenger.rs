@@ -21,6 +21,7 @@ use crate::messenger::link::Link;
 use crate::messenger::state::batch::Batch;
 use crate::messenger::state::cursor::{Cursor, PAGE, Page};
 use crate::messenger::state::draft::Effects;
+use crate::messenger::state::refill::Refill;
 use crate::messenger::state::requests::Requests;
 use crate::messenger::state::unacked::Unacked;
 use crate::messenger::state::view::{View, Wanted};
@@ -68,6 +69,7 @@ pub struct Messenger {
     known: Option<Known>,
     /// Users whose devices or bundles are on their way.
     fetching: BTreeSet<Jid>,
+    refill: Refill,
     link: Option<Link>,
     /// Which connection this is; rises with each one, and with its end.
     link_number: u64,
@@ -117,6 +119,7 @@ impl Messenger {
             unacked: Unacked::default(),
             known: None,
             fetching: BTreeSet::new(),
+            refill: Refill::default(),
             link: None,
             link_number: 0,
             server_time: None,

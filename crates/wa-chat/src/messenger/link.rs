@@ -39,6 +39,7 @@ impl Messenger {
         self.link = None;
         self.outbox.stop();
         self.fetching.clear();
+        self.refill.end();
         self.transmits.clear();
         self.unacked.clear();
         let lost = |ticket| Event::Answered { ticket, answer: Err(NoAnswer::Lost) };

@@ -37,10 +37,12 @@ impl Messenger {
                 continue;
             }
             let (profile, fetching, unacked) = (&*self.profile, &self.fetching, &self.unacked);
-            match (Step { profile, fetching, unacked, now, view: &self.view, rng }).run(input) {
+            match (Step { profile, fetching, unacked, refill: self.refill, now, view: &self.view, rng })
+                .run(input)
+            {
                 Ok(draft) => {
                     self.queue.remove(position);
-                    self.join(draft);
+                    self.join(draft, now);
                 }
                 Err(Stop::Missing(missing)) => {
                     self.wanted.extend(missing);
@@ -83,7 +85,7 @@ impl Messenger {
         }
     }
 
-    fn join(&mut self, draft: Draft) {
+    fn join(&mut self, draft: Draft, now: Now) {
         self.view.apply(&draft);
         let outbox = draft.writes.range(Key::start_of(Table::Outbox)..Key::end_of(Table::Outbox));
         let gone = outbox.filter(|(_, (row, _))| row.is_none()).filter_map(|(key, _)| key.number());
@@ -91,11 +93,25 @@ impl Messenger {
         if let Some(sealed) = &mut self.in_flight {
             sealed.wanted.retain(|wanted| !wanted.is_overtaken(&draft));
         }
+        self.join_refill(&draft, now);
         self.fetching.retain(|user| draft.fetched.as_ref() != Some(user));
         if self.link.is_some() {
             self.fetching.extend(draft.effects.requests.iter().filter_map(Request::fetched_user).cloned());
         }
         self.queue.extend(draft.wake.iter().cloned().map(Input::Wake));
         self.batch.join(draft);
+    }
+
+    fn join_refill(&mut self, draft: &Draft, now: Now) {
+        if draft.uploaded {
+            self.refill.end();
+        }
+        let is_upload = |request: &Request| matches!(request, Request::PrekeyUpload(..));
+        if self.link.is_some() && draft.effects.requests.iter().any(is_upload) {
+            self.refill.begin();
+            if draft.made_prekeys {
+                self.refill.made(now.tick);
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@ use wa_stanza::{Ib, Iq};
 use crate::key::Key;
 use crate::messenger::input::Input;
 use crate::messenger::state::draft::Draft;
+use crate::messenger::state::refill::Refill;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::unacked::Unacked;
 use crate::messenger::state::view::{Stop, View};
@@ -37,6 +38,7 @@ pub(super) struct Step<'a> {
     pub(super) fetching: &'a BTreeSet<Jid>,
     /// What left on this connection and has not been acked.
     pub(super) unacked: &'a Unacked,
+    pub(super) refill: Refill,
     pub(super) now: Now,
     pub(super) view: &'a View,
     pub(super) rng: &'a mut dyn CryptoRng,
@@ -109,6 +111,7 @@ impl Step<'_> {
 /// Tells those who wait for the answer. What asks for prekeys is asked again by the next connection.
 fn unanswered(request: &Request) -> Draft {
     let mut draft = Draft { fetched: request.fetched_user().cloned(), ..Draft::default() };
+    draft.uploaded = matches!(request, Request::PrekeyUpload(..));
     match request {
         Request::Devices(user) | Request::Bundles { user, .. } => {
             draft.tell(Event::NoSession { peer: user.clone(), why: NoSession::Unanswered });

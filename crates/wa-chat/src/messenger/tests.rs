@@ -402,3 +402,74 @@ fn a_request_waits_from_when_it_left() {
     assert!(!overdue.iter().any(devices), "they were asked for just now: {overdue:?}");
     assert!(bench.messenger.requests.due() > Some(bench.now.tick));
 }
+
+/// The server says that it has no prekeys of ours left.
+fn none_left(id: usize) -> Node {
+    let notification =
+        Node::new("notification").with_attr("id", format!("n-{id}")).with_attr("type", "encrypt");
+    let from: Jid = "s.whatsapp.net".parse().unwrap();
+    notification.with_attr("from", from).with_child(Node::new("count").with_attr("value", "0"))
+}
+
+impl Bench {
+    /// Runs transactions until there is none; gives the ids of the uploads that left, and answers none.
+    fn uploads(&mut self) -> Vec<String> {
+        let mut uploads = Vec::new();
+        loop {
+            while let Some(stanza) = self.messenger.poll_stanza() {
+                let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+                if node.children().iter().any(|child| child.tag() == "list") {
+                    uploads.push(node.attr("id").unwrap().to_text().into_owned());
+                }
+            }
+            let Some(transaction) = self.messenger.poll_transaction() else { return uploads };
+            self.commit(&transaction);
+        }
+    }
+}
+
+/// An answer of the server's.
+fn answer(id: &str, kind: &str) -> Node {
+    let from: Jid = "s.whatsapp.net".parse().unwrap();
+    let error = (kind == "error").then(|| Node::new("error").with_attr("code", "406"));
+    Node::new("iq").with_attr("type", kind).with_attr("id", id).with_attr("from", from).with_children(error)
+}
+
+#[test]
+fn prekeys_are_made_once_an_hour_and_not_uploaded_twice() {
+    let mut bench = Bench::connected();
+    bench.stanza(none_left(0));
+    let uploads = bench.uploads();
+    assert_eq!(uploads.len(), 1);
+    let made = bench.store.count(Table::Prekey);
+    for n in 1..50 {
+        bench.stanza(none_left(n));
+        assert!(bench.uploads().is_empty(), "one is under way");
+    }
+    bench.stanza(answer(&uploads[0], "result"));
+    for n in 50..100 {
+        bench.stanza(none_left(n));
+        assert!(bench.uploads().is_empty(), "the server has them now");
+    }
+    assert_eq!(bench.store.count(Table::Prekey), made);
+    bench.now.tick += Duration::from_secs(60 * 60);
+    bench.stanza(none_left(100));
+    assert_eq!(bench.uploads().len(), 1);
+}
+
+#[test]
+fn prekeys_that_the_server_does_not_like_go_and_others_are_made_in_time() {
+    let mut bench = Bench::connected();
+    bench.stanza(none_left(0));
+    let (uploads, refused) = (bench.uploads(), bench.rows(Table::Prekey));
+    bench.stanza(answer(&uploads[0], "error"));
+    bench.settle();
+    assert_eq!(bench.rows(Table::Prekey), []);
+    bench.stanza(none_left(1));
+    assert!(bench.uploads().is_empty(), "not at once");
+    bench.now.tick += Duration::from_secs(60 * 60);
+    bench.stanza(none_left(2));
+    assert_eq!(bench.uploads().len(), 1);
+    let made = bench.rows(Table::Prekey);
+    assert!(!made.is_empty() && !made.iter().any(|key| refused.contains(key)));
+}

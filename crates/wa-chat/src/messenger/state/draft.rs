@@ -21,6 +21,10 @@ pub(crate) struct Draft {
     pub(crate) effects: Effects,
     /// The user whose devices or bundles are no longer on their way.
     pub(crate) fetched: Option<Jid>,
+    /// The upload of prekeys is no longer on its way.
+    pub(crate) uploaded: bool,
+    /// One-time prekeys were made for an upload.
+    pub(crate) made_prekeys: bool,
     /// Users for whom messages wait: whatever is missing is asked for in a step of its own.
     pub(crate) wake: Vec<Jid>,
 }
