@@ -56,6 +56,8 @@ pub struct Channel {
     keepalive: Keepalive,
     message_limit: u64,
     is_proved: bool,
+    /// The server's date at the login, in Unix seconds.
+    server_time: Option<u64>,
     /// Unix seconds of recent malformed stanzas.
     malformed: VecDeque<u64>,
     transmits: Weighed<Transmit>,
@@ -144,6 +146,7 @@ impl Channel {
             keepalive: Keepalive::handshake(now),
             message_limit: MAX_MESSAGES,
             is_proved: false,
+            server_time: None,
             malformed: VecDeque::new(),
             transmits: Weighed::default(),
             events: Weighed::default(),
@@ -361,7 +364,7 @@ impl Channel {
 
     fn handle_stanza(&mut self, now: Now, stanza: Stanza, bytes: usize) -> Result<(), DisconnectReason> {
         match stanza {
-            Stanza::Success(_) => self.handle_success(),
+            Stanza::Success(success) => self.handle_success(success.t),
             Stanza::Failure(failure) => {
                 return Err(DisconnectReason::refused(&failure, &self.profile.chat.failures));
             }
@@ -395,17 +398,23 @@ impl Channel {
         self.events.push(ChannelEvent::Stanza { stanza: Box::new(stanza), bytes }, bytes);
     }
 
+    /// What date the server said that it is when the login stood, in Unix seconds.
+    pub fn server_time(&self) -> Option<u64> {
+        self.server_time
+    }
+
     /// Whether it is a ping in the profile's namespace, beside those that are known.
     fn is_servers_ping(&self, iq: &Iq) -> bool {
         iq.kind == IqKind::Get && iq.xmlns.as_deref() == Some(&*self.profile.chat.ping.server_xmlns)
     }
 
-    fn handle_success(&mut self) {
+    fn handle_success(&mut self, time: u64) {
         if let State::Login(_) = self.state
             && let State::Login(transport) = std::mem::replace(&mut self.state, State::Failed)
         {
             self.state = State::Open(transport);
             self.frames.set_cap(MAX_FRAME);
+            self.server_time = Some(time);
             self.events.push(ChannelEvent::Open, 0);
         }
     }

@@ -279,6 +279,9 @@ impl Client {
                 ChannelEvent::Server(server) => self.messenger.handle_server(now, server, rng),
                 ChannelEvent::Open => {
                     self.events.push_back(Event::Connected);
+                    if let Some(time) = self.channel.as_ref().and_then(Channel::server_time) {
+                        self.messenger.tell_server_time(time);
+                    }
                     self.messenger.handle_link_up(now, rng);
                 }
                 ChannelEvent::Stanza { stanza, bytes } => {

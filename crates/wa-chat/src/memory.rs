@@ -6,9 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use crate::key::{Key, Table};
 use crate::store::{Read, Rows, Store, StoreError, Transaction, Value};
 
-/// An ordered map of one account's rows. Durable as long as the process is.
+/// An ordered map of one account's rows. Durable as long as the process is; what expires goes at once.
 #[derive(Debug, Default)]
-pub struct MemoryStore(Mutex<BTreeMap<Key, Value>>);
+pub struct MemoryStore(Mutex<BTreeMap<Key, Dated>>);
+
+/// A row's content, and when it expires.
+type Dated = (Value, Option<u64>);
 
 impl MemoryStore {
     /// Runs a transaction at once; it cannot fail.
@@ -19,19 +22,22 @@ impl MemoryStore {
         }
         for write in &transaction.writes {
             match &write.value {
-                Some(value) => rows.insert(write.key.clone(), value.clone()),
+                Some(value) => rows.insert(write.key.clone(), (value.clone(), write.expires)),
                 None => rows.remove(&write.key),
             };
         }
+        if let Some(date) = transaction.sweep {
+            rows.retain(|_, (_, expires)| expires.is_none_or(|expires| expires >= date));
+        }
         let read = |read: &Read| -> Vec<(Key, Value)> {
-            let found: Box<dyn Iterator<Item = (&Key, &Value)>> = match read {
+            let found: Box<dyn Iterator<Item = (&Key, &Dated)>> = match read {
                 Read::One(key) => Box::new(rows.get_key_value(key).into_iter()),
                 Read::Page { from, to, limit } if from < to => {
                     Box::new(rows.range(from..to).take(usize::from(*limit)))
                 }
                 Read::Page { .. } => Box::new(std::iter::empty()),
             };
-            found.map(|(key, value)| (key.clone(), value.clone())).collect()
+            found.map(|(key, (value, _))| (key.clone(), value.clone())).collect()
         };
         Rows(transaction.reads.iter().flat_map(read).collect())
     }

@@ -23,6 +23,7 @@ use crate::messenger::state::batch::Batch;
 use crate::messenger::state::cursor::{Cursor, PAGE, Page};
 use crate::messenger::state::draft::Effects;
 use crate::messenger::state::events::Events;
+use crate::messenger::state::refill::Refill;
 use crate::messenger::state::requests::Requests;
 use crate::messenger::state::unacked::Unacked;
 use crate::messenger::state::view::{View, Wanted};
@@ -76,9 +77,12 @@ pub struct Messenger {
     /// Users of whom something is announced in so many transactions that are not committed.
     announcing: BTreeMap<Jid, u32>,
     policy: IdentityPolicy,
+    refill: Refill,
     link: Option<Link>,
     /// Which connection this is; rises with each one, and with its end.
     link_number: u64,
+    /// The server's date, as the login that is about to stand told it.
+    server_time: Option<u64>,
     events: Events,
     /// Answers, which wait behind no other event.
     notices: VecDeque<Event>,
@@ -128,8 +132,10 @@ impl Messenger {
             fetching: BTreeSet::new(),
             announcing: BTreeMap::new(),
             policy: IdentityPolicy::default(),
+            refill: Refill::default(),
             link: None,
             link_number: 0,
+            server_time: None,
             events: Events::default(),
             notices: VecDeque::new(),
             accepted: VecDeque::new(),
@@ -238,6 +244,7 @@ impl Messenger {
             self.tell(sealed.effects.events);
             return Ok(());
         }
+        self.requests.tell_time(now.tick);
         self.forget_rows(&sealed);
         self.take_rows(&sealed, &rows)?;
         self.take_logs(&sealed, &rows)?;
@@ -257,7 +264,7 @@ impl Messenger {
         let wanted = std::mem::take(&mut self.wanted);
         let bytes = self.batch.bytes();
         let batch = self.batch.seal();
-        let erase = batch.effects.erase;
+        let (erase, sweep) = (batch.effects.erase, batch.effects.sweep);
         if !erase && batch.writes.is_empty() && wanted.is_empty() && inbox.is_none() && outbox.is_none() {
             return None;
         }
@@ -278,7 +285,7 @@ impl Messenger {
             link_number: self.link_number,
             bytes,
         });
-        Some(Transaction { erase, writes: batch.writes, reads })
+        Some(Transaction { erase, writes: batch.writes, reads, sweep })
     }
 
     /// The next stanza for the channel.
@@ -385,7 +392,13 @@ pub(crate) fn first_rows(keys: &crate::AccountKeys) -> BTreeMap<Key, Row> {
         signed_pending: false,
         login: None,
     };
-    let counters = Counters { next_inbox: 0, next_outbox: 0, next_content: 0, prekeys: PrekeyIds::default() };
+    let counters = Counters {
+        next_inbox: 0,
+        next_outbox: 0,
+        next_content: 0,
+        prekeys: PrekeyIds::default(),
+        swept: None,
+    };
     BTreeMap::from([
         (Key::account(), Row::Account(Box::new(account))),
         (Key::counters(), Row::Counters(counters)),

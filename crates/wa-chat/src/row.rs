@@ -55,6 +55,8 @@ pub(crate) struct Counters {
     pub(crate) next_outbox: u64,
     pub(crate) next_content: u64,
     pub(crate) prekeys: PrekeyIds,
+    /// The date by which rows were last swept, in Unix seconds.
+    pub(crate) swept: Option<u64>,
 }
 
 /// Content that waits for its peer's bundles.
@@ -93,6 +95,7 @@ impl Row {
                 next_prekey: counters.prekeys.next,
                 next_upload: counters.prekeys.next_upload,
                 next_content: Some(counters.next_content),
+                swept: counters.swept,
             }),
             Self::Peer(session) => Value::new(session.encode().to_vec()),
             Self::Prekey(key) => {
@@ -210,6 +213,7 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
                 next_outbox: form.next_outbox,
                 next_content: form.next_content.unwrap_or(form.next_outbox),
                 prekeys: PrekeyIds { next: form.next_prekey, next_upload: form.next_upload },
+                swept: form.swept,
             })
         }
         Table::Peer => Row::Peer(Box::new(SessionRecord::decode(bytes).ok()?)),

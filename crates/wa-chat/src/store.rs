@@ -42,7 +42,8 @@ pub struct Write {
     pub key: Key,
     /// Its content from now on.
     pub value: Option<Value>,
-    /// From this date (Unix seconds) the row may vanish by itself; nothing goes wrong if it never does.
+    /// From this date (Unix seconds) the row may vanish by itself, once a [`sweep`](Transaction::sweep) goes beyond it;
+    /// nothing goes wrong if it never does.
     pub expires: Option<u64>,
 }
 
@@ -71,6 +72,9 @@ pub struct Transaction {
     pub writes: Vec<Write>,
     /// What to read afterwards.
     pub reads: Vec<Read>,
+    /// From now on, rows of the account that expire before this date (Unix seconds) may vanish: at once or little by
+    /// little. No other date counts, least of all the store's own clock's: this one is vouched for by the server's too.
+    pub sweep: Option<u64>,
 }
 
 /// The transaction that reads the rows of one table (the first 65,535), to look at a store from outside.

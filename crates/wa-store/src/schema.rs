@@ -14,7 +14,7 @@ use crate::seal::{Sealer, StoreKey};
 const APPLICATION: i64 = 0x5741_5354;
 
 /// Each step makes the schema of the next version. Steps are added, never changed.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE accounts (id BLOB PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
@@ -26,6 +26,11 @@ const MIGRATIONS: [&str; 2] = [
 ",
     // Rows that programs before this one cannot read: they are to say that the file is newer, not that it is corrupt.
     "",
+    // Each account is swept by a date of its own.
+    "
+    DROP INDEX rows_expires;
+    CREATE INDEX rows_expire ON rows (account, expires) WHERE expires IS NOT NULL;
+",
 ];
 
 /// How long a connection waits for another one's lock.

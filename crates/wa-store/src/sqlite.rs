@@ -203,6 +203,7 @@ impl AccountStore {
             account: self.account.clone(),
             epoch: self.epoch,
             erase: transaction.erase,
+            sweep: transaction.sweep.map(|date| i64::try_from(date).unwrap_or(i64::MAX)),
             writes: transaction.writes.iter().map(write).collect(),
             reads: transaction.reads.iter().map(range).collect(),
             reply,
@@ -214,7 +215,7 @@ impl AccountStore {
 impl Store for AccountStore {
     async fn run(&self, transaction: &Transaction) -> Result<Rows, StoreError> {
         let (job, answer) = self.job(transaction);
-        let reads_only = !job.erase && job.writes.is_empty();
+        let reads_only = !job.erase && job.writes.is_empty() && job.sweep.is_none();
         let thread = if reads_only { &self.store.0.reader } else { &self.store.0.writer };
         thread.send(Request::Run(job)).await.map_err(|_| StoreError::Unavailable)?;
         let sealed = answer.await.map_err(|_| StoreError::Unavailable)??;

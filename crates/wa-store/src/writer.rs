@@ -1,6 +1,6 @@
 //! The two threads: one writes, many transactions in one commit; one reads.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::collections::BTreeMap;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
@@ -15,9 +15,8 @@ const BATCH: usize = 64;
 /// Transactions that wait before a caller has to.
 pub(crate) const QUEUE: usize = 1024;
 
-/// How often expired rows are looked for, and how many go at once.
-const SWEEP: Duration = Duration::from_secs(600);
-const SWEPT: u32 = 1000;
+/// Expired rows that go at once; between two such slices others have their turn.
+const SWEPT: usize = 1000;
 
 /// What a thread is asked.
 #[derive(Debug)]
@@ -40,6 +39,8 @@ pub(crate) struct Job {
     pub(crate) account: Vec<u8>,
     pub(crate) epoch: i64,
     pub(crate) erase: bool,
+    /// Rows that expire before this date may vanish.
+    pub(crate) sweep: Option<i64>,
     pub(crate) writes: Vec<SealedWrite>,
     pub(crate) reads: Vec<Range>,
     pub(crate) reply: oneshot::Sender<Result<SealedRows, StoreError>>,
@@ -65,12 +66,15 @@ pub(crate) enum Range {
 pub(crate) struct SealedRows(pub(crate) Vec<(Vec<u8>, Vec<u8>)>);
 
 /// Writes until there is nobody left to ask.
-#[expect(clippy::disallowed_methods, reason = "expired rows are looked for now and then")]
 pub(crate) fn write(mut connection: Connection, mut number: Number, mut requests: mpsc::Receiver<Request>) {
-    let mut swept: Option<Instant> = None;
-    while let Some(first) = requests.blocking_recv() {
+    let (mut sweeps, mut sweeping) = (Sweeps::default(), false);
+    loop {
+        let first = if sweeping { requests.try_recv().ok() } else { requests.blocking_recv() };
+        if first.is_none() && !sweeping {
+            return;
+        }
         let mut batch = Vec::new();
-        let (mut next, mut end) = (Some(first), None);
+        let (mut next, mut end) = (first, None);
         while let Some(request) = next {
             match request {
                 Request::End { reply } => end = Some(reply),
@@ -82,18 +86,15 @@ pub(crate) fn write(mut connection: Connection, mut number: Number, mut requests
             }
             next = if batch.len() < BATCH && end.is_none() { requests.try_recv().ok() } else { None };
         }
-        run_batch(&mut connection, &mut number, batch);
+        if !batch.is_empty() {
+            run_batch(&mut connection, &mut number, &mut sweeps, batch);
+        }
         if let Some(reply) = end {
             drop(connection);
             let _ = reply.send(());
             return;
         }
-        if swept.is_none_or(|swept| swept.elapsed() > SWEEP) {
-            swept = Some(Instant::now());
-            if let Err(error) = sweep(&connection) {
-                tracing::debug!(%error, "expired rows stay");
-            }
-        }
+        sweeping = sweeps.go_on(&connection);
     }
 }
 
@@ -125,10 +126,13 @@ fn limit(connection: &Connection, bytes: u64) -> Result<(), StoreError> {
 }
 
 /// All in one commit; if that fails, each in its own, so that one cannot spoil the others.
-fn run_batch(connection: &mut Connection, number: &mut Number, batch: Vec<Job>) {
+fn run_batch(connection: &mut Connection, number: &mut Number, sweeps: &mut Sweeps, batch: Vec<Job>) {
     match commit(connection, number, &batch) {
         Ok(answers) => {
             for (job, answer) in batch.into_iter().zip(answers) {
+                if let (Ok(_), Some(date)) = (&answer, job.sweep) {
+                    sweeps.begin(&job.account, date);
+                }
                 let _ = job.reply.send(answer);
             }
         }
@@ -139,7 +143,7 @@ fn run_batch(connection: &mut Connection, number: &mut Number, batch: Vec<Job>) 
         }
         Err(_) => {
             for job in batch {
-                run_batch(connection, number, vec![job]);
+                run_batch(connection, number, sweeps, vec![job]);
             }
         }
     }
@@ -240,12 +244,36 @@ fn collect(mut found: rusqlite::Rows<'_>) -> rusqlite::Result<Vec<(Vec<u8>, Vec<
     Ok(rows)
 }
 
-/// Rows whose date has passed may vanish; nothing depends on it.
-#[expect(clippy::disallowed_methods, reason = "the store's own housekeeping")]
-fn sweep(connection: &Connection) -> rusqlite::Result<usize> {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
-    let expired = "SELECT account, key FROM rows WHERE expires IS NOT NULL AND expires < ?1 LIMIT ?2";
-    let delete = format!("DELETE FROM rows WHERE (account, key) IN ({expired})");
-    connection.execute(&delete, params![now, SWEPT])
+/// The dates by which accounts are being swept.
+#[derive(Debug, Default)]
+struct Sweeps(BTreeMap<Vec<u8>, i64>);
+
+impl Sweeps {
+    /// Rows of the account that expire before this date may vanish.
+    fn begin(&mut self, account: &[u8], date: i64) {
+        let until = self.0.entry(account.to_vec()).or_insert(date);
+        *until = date.max(*until);
+    }
+
+    /// Deletes some of the rows that may vanish; an account of which none is left is done. Says whether any is.
+    fn go_on(&mut self, connection: &Connection) -> bool {
+        let Some((account, date)) = self.0.pop_first() else { return false };
+        match sweep(connection, &account, date) {
+            Ok(swept) if swept >= SWEPT => self.begin(&account, date),
+            Ok(_) => {}
+            // The next login tells the date again.
+            Err(error) => tracing::debug!(%error, "expired rows stay"),
+        }
+        !self.0.is_empty()
+    }
+}
+
+fn sweep(connection: &Connection, account: &[u8], date: i64) -> rusqlite::Result<usize> {
+    let delete = "DELETE FROM rows WHERE account = ?1 AND key IN
+        (SELECT key FROM rows WHERE account = ?1 AND expires IS NOT NULL AND expires < ?2 LIMIT ?3)";
+    connection.prepare_cached(delete)?.execute(params![
+        account,
+        date,
+        i64::try_from(SWEPT).unwrap_or(i64::MAX)
+    ])
 }

@@ -21,7 +21,9 @@ pub(super) enum Input {
     Unanswered(Request),
     Command(Ticket, Command),
     /// The login stands: pull the mailbox, look after prekeys and waiting messages.
-    LinkUp,
+    LinkUp {
+        server_time: Option<u64>,
+    },
     /// A batch of the mailbox has come: pull the next.
     Pull,
     /// Messages for this user wait.
@@ -65,7 +67,10 @@ impl Input {
     /// Whether it makes sense on this connection only. A stanza that was not dealt with was not acked: it comes again, and is
     /// acked on the connection over which it came.
     pub(super) fn dies_with_link(&self) -> bool {
-        !matches!(self, Self::Command(..) | Self::Rotate | Self::SetAside(..) | Self::Known(_))
+        !matches!(
+            self,
+            Self::Command(..) | Self::Rotate | Self::Announced(_) | Self::SetAside(..) | Self::Known(_)
+        )
     }
 }
 

@@ -18,12 +18,19 @@ pub(super) struct Link {
 }
 
 impl Messenger {
+    /// What date the server says that it is, in Unix seconds; before [`handle_link_up`](Self::handle_link_up). Without it
+    /// nothing is swept: our own clock alone does not say what is old.
+    pub fn tell_server_time(&mut self, unix: u64) {
+        self.server_time = Some(unix);
+    }
+
     /// The login of a channel stands.
     pub fn handle_link_up(&mut self, now: Now, rng: &mut impl CryptoRng) {
         self.link_number += 1;
         self.link = Some(Link { pulled: Some(0) });
         self.outbox.restart();
-        self.queue.push(Input::LinkUp, 0);
+        let server_time = self.server_time.take();
+        self.queue.push(Input::LinkUp { server_time }, 0);
         self.process(now, rng);
     }
 
@@ -33,6 +40,7 @@ impl Messenger {
         self.link = None;
         self.outbox.stop();
         self.fetching.clear();
+        self.refill.end();
         self.transmits.clear();
         self.unacked.clear();
         let lost = |ticket| Event::Answered { ticket, answer: Err(NoAnswer::Lost) };

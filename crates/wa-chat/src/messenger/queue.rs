@@ -43,11 +43,13 @@ impl Messenger {
             }
             let (profile, policy, view) = (&*self.profile, self.policy, &self.view);
             let (fetching, announcing, unacked) = (&self.fetching, &self.announcing, &self.unacked);
-            match (Step { profile, policy, fetching, announcing, unacked, now, view, rng }).run(input) {
+            let refill = self.refill;
+            let mut step = Step { profile, policy, fetching, announcing, unacked, refill, now, view, rng };
+            match step.run(input) {
                 Ok(draft) => {
                     let input = self.queue.remove(position);
                     if draft.can_be_read() {
-                        self.join(draft);
+                        self.join(draft, now);
                     } else {
                         self.refuse(input);
                     }
@@ -108,7 +110,7 @@ impl Messenger {
         }
     }
 
-    fn join(&mut self, mut draft: Draft) {
+    fn join(&mut self, mut draft: Draft, now: Now) {
         self.view.apply(&draft);
         if let Some(user) = draft.announces.take() {
             *self.announcing.entry(user.clone()).or_default() += 1;
@@ -120,11 +122,25 @@ impl Messenger {
         if let Some(sealed) = &mut self.in_flight {
             sealed.wanted.retain(|wanted| !wanted.is_overtaken(&draft));
         }
+        self.join_refill(&draft, now);
         self.fetching.retain(|user| draft.fetched.as_ref() != Some(user));
         if self.link.is_some() {
             self.fetching.extend(draft.effects.requests.iter().filter_map(Request::fetched_user).cloned());
         }
         draft.wake.iter().for_each(|user| self.queue.push(Input::Wake(user.clone()), 0));
         self.batch.join(draft);
+    }
+
+    fn join_refill(&mut self, draft: &Draft, now: Now) {
+        if draft.uploaded {
+            self.refill.end();
+        }
+        let is_upload = |request: &Request| matches!(request, Request::PrekeyUpload(..));
+        if self.link.is_some() && draft.effects.requests.iter().any(is_upload) {
+            self.refill.begin();
+            if draft.made_prekeys {
+                self.refill.made(now.tick);
+            }
+        }
     }
 }

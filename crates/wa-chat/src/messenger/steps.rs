@@ -11,6 +11,7 @@ use crate::key::{Key, Table};
 use crate::messenger::conversation::put_inbox;
 use crate::messenger::input::Input;
 use crate::messenger::state::draft::Draft;
+use crate::messenger::state::refill::Refill;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::unacked::Unacked;
 use crate::messenger::state::view::{Stop, View};
@@ -28,6 +29,9 @@ mod prekeys;
 mod receipt;
 mod retry;
 
+/// Seconds by which the date that rows are swept by moves at a login, at most.
+const SWEPT_AT_ONCE: u64 = 7 * 24 * 60 * 60;
+
 /// What every step may know, and where its randomness comes from.
 pub(super) struct Step<'a> {
     pub(super) profile: &'a Profile,
@@ -38,6 +42,7 @@ pub(super) struct Step<'a> {
     pub(super) announcing: &'a BTreeMap<Jid, u32>,
     /// What left on this connection and has not been acked.
     pub(super) unacked: &'a Unacked,
+    pub(super) refill: Refill,
     pub(super) now: Now,
     pub(super) view: &'a View,
     pub(super) rng: &'a mut dyn CryptoRng,
@@ -54,7 +59,7 @@ impl Step<'_> {
             Input::Answer(request, iq) => self.receive_answer(request, iq),
             Input::Unanswered(request) => Ok(unanswered(request)),
             Input::Command(ticket, command) => self.command(*ticket, command),
-            Input::LinkUp => self.link_up(),
+            Input::LinkUp { server_time } => self.link_up(*server_time),
             Input::Pull => Ok(self.pull()),
             Input::Wake(user) | Input::Announced(user) => self.wake(user),
             Input::Rotate => self.rotate(),
@@ -74,10 +79,14 @@ impl Step<'_> {
         }
     }
 
-    /// The start of a connection: the mailbox, the prekeys, and the users for whose bundles something waits.
-    fn link_up(&mut self) -> Result<Draft, Stop> {
+    /// The start of a connection: the mailbox, the prekeys, the users for whose bundles something waits, and what is old.
+    fn link_up(&mut self, server_time: Option<u64>) -> Result<Draft, Stop> {
+        self.view.need([Key::account(), Key::counters()])?;
         let wake = self.view.peers_waiting()?;
         let mut draft = self.rotate()?;
+        if let Some(time) = server_time {
+            self.sweep(time, &mut draft)?;
+        }
         draft.effects.join(self.pull().effects);
         draft.request(Request::PrekeyCount);
         draft.wake = wake;
@@ -96,6 +105,19 @@ impl Step<'_> {
         Ok(draft)
     }
 
+    /// What expired before our clock's date and the server's may go. Neither is believed alone, nor both for more than a
+    /// week at once: whoever finds a wrong date has time to mend it before much is lost.
+    fn sweep(&self, server_time: u64, draft: &mut Draft) -> Result<(), Stop> {
+        let mut counters = self.view.counters()?;
+        let both = self.now.unix.min(server_time);
+        let last = counters.swept.unwrap_or(both);
+        let date = both.clamp(last, last.saturating_add(SWEPT_AT_ONCE));
+        counters.swept = Some(date);
+        draft.put_counters(counters);
+        draft.effects.sweep = Some(date);
+        Ok(())
+    }
+
     fn pull(&self) -> Draft {
         let mut draft = Draft::default();
         draft.transmit(Ib::offline_batch(self.profile.chat.offline_batch));
@@ -106,6 +128,7 @@ impl Step<'_> {
 /// Tells those who wait for the answer. What asks for prekeys is asked again by the next connection.
 fn unanswered(request: &Request) -> Draft {
     let mut draft = Draft { fetched: request.fetched_user().cloned(), ..Draft::default() };
+    draft.uploaded = matches!(request, Request::PrekeyUpload(..));
     match request {
         Request::Devices(user) | Request::Bundles { user, .. } => {
             draft.tell(Event::NoSession { peer: user.clone(), why: NoSession::Unanswered });

@@ -196,6 +196,9 @@ pub struct Counters {
     /// begins where those ended.
     #[prost(uint64, optional, tag = "6")]
     pub next_content: ::core::option::Option<u64>,
+    /// The date by which rows were last swept, in Unix seconds; not in stores that were swept by the clock.
+    #[prost(uint64, optional, tag = "7")]
+    pub swept: ::core::option::Option<u64>,
 }
 /// A private prekey, one-time or signed; its id is the row's name.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -351,28 +351,32 @@ async fn a_small_file_that_is_behind_does_no_harm() {
     place.open().unwrap().close().await;
 }
 
+/// More rows than go at once, of one of two accounts, by the date that a transaction names and no other.
 #[tokio::test]
-async fn expired_rows_vanish_and_others_stay() {
+async fn expired_rows_vanish_all_of_them_and_others_stay() {
     let place = Place::new();
     let store = place.create();
-    let account = alice(&store);
-    let dated = |name: &[u8], expires| Write { expires: Some(expires), ..put(&key(1, name), "dated") };
-    let far = 1 << 40;
-    account
-        .run(&writes(vec![dated(b"past", 1), dated(b"far", far), put(&key(1, b"plain"), "")]))
-        .await
-        .unwrap();
-    drop((store, account));
-    // Housekeeping follows the first transaction behind an opening.
-    let account = alice(&place.open().unwrap());
-    let everything = reads(vec![page(&key(0, b""), &key(9, b""), 100)]);
-    loop {
-        account.run(&writes(vec![])).await.unwrap();
-        account.run(&writes(vec![put(&key(1, b"plain"), "again")])).await.unwrap();
-        if account.run(&everything).await.unwrap().0.len() == 2 {
-            break;
-        }
+    let two = |store: &SqliteStore| (alice(store), store.account(&AccountId::new("bob").unwrap()).unwrap());
+    let (alice, bob) = two(&store);
+    let dated = |n: u32, expires| Write { expires: Some(expires), ..put(&key(1, &n.to_be_bytes()), "dated") };
+    let rows = || (0..2500).map(|n| dated(n, 100)).chain([dated(9000, 200), put(&key(1, b"plain"), "")]);
+    for account in [&alice, &bob] {
+        account.run(&writes(rows().collect())).await.unwrap();
     }
+    let everything = || reads(vec![page(&key(0, b""), &key(9, b""), u16::MAX)]);
+    let sweep = |date| Transaction { sweep: Some(date), ..Transaction::default() };
+    // All of them expired long ago, by any clock; 100 is not before 100.
+    alice.run(&sweep(100)).await.unwrap();
+    bob.run(&writes(vec![put(&key(1, b"plain"), "again")])).await.unwrap();
+    assert_eq!(alice.run(&everything()).await.unwrap().0.len(), 2502);
+    alice.run(&sweep(101)).await.unwrap();
+    while alice.run(&everything()).await.unwrap().0.len() > 2 {
+        tokio::task::yield_now().await;
+    }
+    store.close().await;
+    let (alice, bob) = two(&place.open().unwrap());
+    assert_eq!(texts(&alice.run(&everything()).await.unwrap()), ["dated", ""]);
+    assert_eq!(bob.run(&everything()).await.unwrap().0.len(), 2502, "another account's date is its own");
 }
 
 #[test]

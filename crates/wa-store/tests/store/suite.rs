@@ -64,7 +64,7 @@ async fn reads_see_the_writes_before_them(store: &impl Store) {
     let rows = store.run(&transaction).await.unwrap();
     assert_eq!(texts(&rows), ["three", "three"], "overlapping reads give a row twice, absent rows nothing");
     // Erasing comes before the writes of the same transaction.
-    let transaction = Transaction { erase: true, writes: vec![put(&b, "four")], reads: transaction.reads };
+    let transaction = Transaction { erase: true, writes: vec![put(&b, "four")], ..transaction };
     let found = (b, b"four".to_vec());
     assert_eq!(plain(store.run(&transaction).await), Ok(vec![found.clone(), found]));
 }

@@ -27,6 +27,10 @@ pub(crate) struct Draft {
     pub(crate) effects: Effects,
     /// The user whose devices or bundles are no longer on their way.
     pub(crate) fetched: Option<Jid>,
+    /// The upload of prekeys is no longer on its way.
+    pub(crate) uploaded: bool,
+    /// One-time prekeys were made for an upload.
+    pub(crate) made_prekeys: bool,
     /// Users for whom messages wait: whatever is missing is asked for in a step of its own.
     pub(crate) wake: Vec<Jid>,
     /// The user of whom the application is told something that must be durable before anything is encrypted for them.
@@ -52,6 +56,8 @@ pub(crate) struct Effects {
     pub(crate) accepted: Vec<Ticket>,
     /// Every row of the account goes.
     pub(crate) erase: bool,
+    /// Rows that expire before this date go.
+    pub(crate) sweep: Option<u64>,
 }
 
 impl Draft {
@@ -151,7 +157,7 @@ impl Effects {
 
     /// Takes in what comes after these.
     pub(crate) fn join(&mut self, later: Self) {
-        let Self { transmits, outbox, inbox, events, requests, announced, accepted, erase } = later;
+        let Self { transmits, outbox, inbox, events, requests, announced, accepted, erase, sweep } = later;
         self.transmits.extend(transmits);
         self.outbox.extend(outbox);
         self.inbox.extend(inbox);
@@ -160,6 +166,7 @@ impl Effects {
         self.announced.extend(announced);
         self.accepted.extend(accepted);
         self.erase |= erase;
+        self.sweep = self.sweep.max(sweep);
     }
 }
 

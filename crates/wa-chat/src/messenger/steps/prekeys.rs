@@ -13,6 +13,9 @@ use crate::messenger::steps::Step;
 use crate::prekey_ids::LAST_PREKEY;
 use crate::row::Row;
 
+/// The server's error for prekeys that are not as they should be (observed).
+const BAD_PREKEYS: u16 = 406;
+
 /// Old signed prekeys that are kept.
 const KEPT_SIGNED: u32 = 8;
 
@@ -28,7 +31,7 @@ impl Step<'_> {
     /// So many prekeys are left on the server: makes more if they are few.
     ///
     /// Those that the server never confirmed go first, so that none is made for nothing, unless the number shows that
-    /// they arrived.
+    /// they arrived. While an upload is under way nothing is done, and new ones are made once an hour at most.
     pub(super) fn look_after_prekeys(&mut self, left: u32) -> Result<Draft, Stop> {
         self.view.need([Key::account(), Key::counters()])?;
         let mut counters = self.view.counters()?;
@@ -43,11 +46,18 @@ impl Step<'_> {
             }
             return Ok(draft);
         }
+        if self.refill.is_under_way() {
+            return Ok(draft);
+        }
         if let Some(first) = counters.prekeys.first_unconfirmed() {
             let unconfirmed = self.view.uploads(first)?;
             self.upload(&mut draft, unconfirmed, counters.prekeys.last())?;
             return Ok(draft);
         }
+        if !self.refill.may_make(self.now.tick) {
+            return Ok(draft);
+        }
+        draft.made_prekeys = true;
         let wanted = u32::from(if counters.prekeys.is_new() { rules.first_upload } else { rules.refill_to });
         let ids = counters.prekeys.take(wanted, wanted.saturating_sub(left));
         let made: Vec<(u32, PrivateKey)> = ids.map(|id| (id, PrivateKey::generate(&mut self.rng))).collect();
@@ -75,10 +85,18 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The server has the prekeys up to this one, or not: then they are uploaded again at the next connection.
+    /// The server has the prekeys up to this one, or not: then they are uploaded again at the next connection, unless they
+    /// are what it does not like (406): then they go, and others are made in time.
     pub(super) fn receive_uploaded(&self, iq: &Iq, last: u32) -> Result<Draft, Stop> {
-        let mut draft = Draft::default();
-        if iq.kind == IqKind::Result {
+        let mut draft = Draft { uploaded: true, ..Draft::default() };
+        if matches!(&iq.kind, IqKind::Error(error) if error.code == BAD_PREKEYS) {
+            let mut counters = self.view.counters()?;
+            if let Some(first) = counters.prekeys.first_unconfirmed() {
+                self.view.uploads(first)?.iter().for_each(|(id, _)| draft.delete(Key::prekey(*id)));
+                counters.prekeys.confirm_all();
+                draft.put_counters(counters);
+            }
+        } else if iq.kind == IqKind::Result {
             let mut counters = self.view.counters()?;
             counters.prekeys.confirm(last);
             draft.put_counters(counters);

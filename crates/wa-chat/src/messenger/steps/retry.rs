@@ -80,7 +80,8 @@ impl Step<'_> {
         if let Some(id) = counters.prekeys.take_given().and_then(PrekeyId::new) {
             let prekey = PrivateKey::generate(&mut self.rng);
             one_time = Some(OneTimePrekey { id, value: *prekey.public_key().as_bytes() });
-            draft.put(Key::prekey(id.value()), Row::Prekey(prekey));
+            // The server never sees it, so that nobody is left to use it once the peer's answer can be under way no more.
+            draft.put_until(Key::prekey(id.value()), Row::Prekey(prekey), self.now.unix + REMEMBER);
         }
         let identity = *account.identity.key.public_key().as_bytes();
         Ok(Some(RetryKeys { identity, one_time, signed, device_identity: None }))

@@ -96,6 +96,7 @@ fn with_row(key: &Key, value: Vec<u8>) -> Bench {
         next_outbox: 9,
         next_content: 9,
         prekeys: PrekeyIds { next: 200, next_upload: 200 },
+        swept: None,
     };
     let counters =
         Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None };
