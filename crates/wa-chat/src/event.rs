@@ -156,6 +156,15 @@ pub enum Event {
         /// Where it stood: an event, a stanza, a content that waited for its session, or a session, which is begun anew.
         table: Table,
     },
+    /// A message was not sent in 30 days: it is given up.
+    Expired {
+        /// To be confirmed.
+        event: EventId,
+        /// To whom it was.
+        to: Jid,
+        /// Its name.
+        id: MessageId,
+    },
     /// An authentic frame was no stanza; it was passed over.
     Malformed(Malformed),
     /// So many events that are told once were not kept, because the application did not take those before them. Those with
@@ -178,6 +187,7 @@ impl Event {
             | Self::IdentityChanged { event, .. }
             | Self::DevicesChanged { event, .. }
             | Self::Undecryptable { event, .. }
+            | Self::Expired { event, .. }
             | Self::Reached { event, .. }
             | Self::Notification { event, .. }
             | Self::Unreadable { event, .. }

@@ -81,6 +81,8 @@ pub struct Messenger {
     link: Option<Link>,
     /// Which connection this is; rises with each one, and with its end.
     link_number: u64,
+    /// The date by which rows were swept last: what waited for too long by then is given up.
+    swept: Option<u64>,
     /// The server's date, as the login that is about to stand told it.
     server_time: Option<u64>,
     events: Events,
@@ -135,6 +137,7 @@ impl Messenger {
             refill: Refill::default(),
             link: None,
             link_number: 0,
+            swept: None,
             server_time: None,
             events: Events::default(),
             notices: VecDeque::new(),

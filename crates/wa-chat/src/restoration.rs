@@ -122,7 +122,7 @@ impl Restoration {
                 sent.number = NOT_NUMBERED;
             }
             writes.push(put(Key::sent(&entry.peer, &id), &Row::Sent(sent), Some(until)));
-            let waiting = Waiting { id, content, device, resent, kept };
+            let waiting = Waiting { id, content, device, resent, kept, since: entry.since };
             writes.push(put(Key::waiting(&entry.peer, number), &Row::Waiting(waiting), None));
             writes.push(delete(key));
         }
@@ -234,7 +234,7 @@ mod tests {
             let stanza = EncodedStanza::new(stanza, &Profile::overview()).unwrap();
             let entry = |id: &str, kind| {
                 let (stanza, id) = (stanza.clone(), id.to_owned());
-                Row::Outbox(OutboxEntry { stanza, peer: peer(n), id, kind })
+                Row::Outbox(OutboxEntry { stanza, peer: peer(n), id, kind, since: None })
             };
             let sent = Sent { number: 2 * n, content: n, devices: BTreeMap::new() };
             let content = Row::Content(format!("text {n}").into_bytes().into());

@@ -69,6 +69,8 @@ pub(crate) struct Waiting {
     pub(crate) resent: u32,
     /// Where the content is kept.
     pub(crate) kept: u64,
+    /// When it was accepted for sending. The first programs did not say.
+    pub(crate) since: Option<u64>,
 }
 
 /// The devices of a user to which messages go.
@@ -164,6 +166,7 @@ impl Waiting {
             device: self.device.map(u32::from),
             resent: self.resent,
             kept: self.kept,
+            since: self.since,
         }
     }
 
@@ -174,6 +177,7 @@ impl Waiting {
             device: form.device.map(u16::try_from).transpose().ok()?,
             resent: form.resent,
             kept: form.kept,
+            since: form.since,
         })
     }
 }

@@ -11,6 +11,7 @@ const STORE: &str = "-p wa-store";
 
 const QUEUE: &str = "crates/wa-chat/src/messenger/queue.rs";
 const CONVERSATION: &str = "crates/wa-chat/src/messenger/conversation.rs";
+const RECIPIENTS: &str = "crates/wa-chat/src/messenger/recipients.rs";
 const CURSOR: &str = "crates/wa-chat/src/messenger/state/cursor.rs";
 
 pub(super) const GATES: &[Sabotage] = &[
@@ -21,7 +22,7 @@ pub(super) const GATES: &[Sabotage] = &[
         from: "        self.batch.join(draft);",
         to: "        let mut draft = draft;
         for stanza in std::mem::take(&mut draft.effects.transmits) {
-            self.transmits.extend(crate::EncodedStanza::new(stanza, &self.profile));
+            self.transmit(stanza);
         }
         self.batch.join(draft);",
         tests: &[CRASH, PAIR],
@@ -32,7 +33,7 @@ pub(super) const GATES: &[Sabotage] = &[
         from: "        self.batch.join(draft);",
         to: "        let mut draft = draft;
         for (_, entry) in std::mem::take(&mut draft.effects.outbox) {
-            self.transmits.push_back(entry.stanza);
+            self.transmits.push(entry.stanza, 0);
         }
         self.batch.join(draft);",
         tests: &[CRASH, PAIR],
@@ -43,7 +44,7 @@ pub(super) const GATES: &[Sabotage] = &[
         from: "        self.batch.join(draft);",
         to: "        let mut draft = draft;
         for (number, entry) in std::mem::take(&mut draft.effects.inbox) {
-            self.events.push_back(entry.event(number));
+            self.events.push(number, entry);
         }
         self.batch.join(draft);",
         tests: &[CRASH, PAIR],
@@ -201,5 +202,48 @@ pub(super) const GATES: &[Sabotage] = &[
         from: "        Some(epoch) if epoch == job.epoch => Ok(()),",
         to: "        Some(_) => Ok(()),",
         tests: &[STORE],
+    },
+    // Nobody joins in silence (docs/SECURITY-MODEL.md, "Who may read a message").
+    Sabotage {
+        name: "used-before-told",
+        file: RECIPIENTS,
+        from: "if step.announcing.contains_key(&self.user) || self.draft.announces.is_some() {",
+        to: "if false {",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "delivered-again",
+        file: "crates/wa-chat/src/messenger/steps/retry.rs",
+        from: "!dispatch.is_delivered && dispatch.times",
+        to: "dispatch.times",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "stranger-asks",
+        file: "crates/wa-chat/src/messenger/steps/retry.rs",
+        from: "!conversation.is_recipient(device) || !may_resend",
+        to: "!may_resend",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "any-key-accepted",
+        file: RECIPIENTS,
+        from: "identity.key == *key && identity.is_held",
+        to: "identity.is_held",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "old-identity-back",
+        file: RECIPIENTS,
+        from: "identity.map_or(Trust::Any, |identity| Trust::Newest(identity.key))",
+        to: "identity.map_or(Trust::Any, |_| Trust::Any)",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "writer-becomes-reader",
+        file: RECIPIENTS,
+        from: "        device == 0 || self.devices",
+        to: "        device == 0 || self.loaded.len() > 1 || self.devices",
+        tests: &[MESSENGER],
     },
 ];

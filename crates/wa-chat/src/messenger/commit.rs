@@ -7,6 +7,7 @@ use wa_binary::Jid;
 use wa_stanza::Stanza;
 
 use crate::key::{Key, Table};
+use crate::messenger::conversation::has_expired;
 use crate::messenger::input::{Input, Lane};
 use crate::messenger::state::draft::Effects;
 use crate::messenger::state::requests::Request;
@@ -78,6 +79,7 @@ impl Messenger {
             (Some(Table::Counters), Some(Row::Counters(counters))) => {
                 self.inbox.set_end(counters.next_inbox);
                 self.outbox.set_end(counters.next_outbox);
+                self.swept = self.swept.max(counters.swept);
             }
             (Some(Table::Server), Some(Row::Server(known))) => {
                 self.known.get_or_insert_with(|| known.clone());
@@ -152,6 +154,7 @@ impl Messenger {
                 effects.inbox.into_iter().for_each(|(number, entry)| self.events.push(number, entry));
             }
         }
+        self.swept = self.swept.max(effects.sweep);
         self.tell(effects.events);
         self.accepted.extend(effects.accepted);
         effects.announced.into_iter().for_each(|user| self.announced(user));
@@ -176,6 +179,10 @@ impl Messenger {
 
     /// A row of the outbox goes to the channel, and is expected to be acked.
     fn hand_out(&mut self, number: u64, entry: OutboxEntry) {
+        if has_expired(entry.since, self.swept) {
+            let (peer, ids) = (entry.peer, vec![entry.id]);
+            return self.set_aside(&Key::outbox(number), InboxEntry { peer, ids, what: InboxItem::Expired });
+        }
         if !entry.stanza.fits_frame() {
             // Earlier versions accepted what can never leave.
             let (peer, ids) = (entry.peer, vec![entry.id]);

@@ -27,6 +27,11 @@ pub(crate) const REMEMBER: u64 = 30 * 24 * 60 * 60;
 /// Seconds for which a content is kept for a device that has not had it: as long as one may sleep and still ask for it again.
 const KEEP_CONTENT: u64 = 14 * 24 * 60 * 60;
 
+/// Whether a message that was accepted then has waited for too long, by the date that our clock and the server's vouch for.
+pub(crate) fn has_expired(since: Option<u64>, swept: Option<u64>) -> bool {
+    since.zip(swept).is_some_and(|(since, swept)| swept.saturating_sub(since) > REMEMBER)
+}
+
 /// Seconds for which keys of overtaken messages are kept: as long as a mailbox keeps the messages, and five days more.
 pub(crate) const KEEP_KEYS: u64 = 35 * 24 * 60 * 60;
 
@@ -102,7 +107,8 @@ impl Conversation {
         if let Some(oldest) = kept.checked_sub(MAX_CONTENTS) {
             self.draft.delete(Key::content(oldest));
         }
-        Waiting { id: id.to_owned(), content, device: None, resent: 0, kept }
+        let since = Some(step.now.unix);
+        Waiting { id: id.to_owned(), content, device: None, resent: 0, kept, since }
     }
 
     /// Encrypts one message into the outbox. The ciphertexts stand there until the server has acked them.
@@ -128,7 +134,8 @@ impl Conversation {
         // What this crate writes is within the format; were it not, it would be dropped here.
         if let Ok(stanza) = EncodedStanza::new(stanza.into(), step.profile) {
             let kind = message.device.map_or(OutboxKind::Message, OutboxKind::Resent);
-            let entry = OutboxEntry { stanza, peer: self.user.clone(), id: message.id.clone(), kind };
+            let (peer, id) = (self.user.clone(), message.id.clone());
+            let entry = OutboxEntry { stanza, peer, id, kind, since: message.since };
             let number = put_outbox(&mut self.draft, &mut self.counters, entry);
             self.remember_sent(step, message, number, &devices)?;
         }
@@ -163,7 +170,10 @@ impl Conversation {
                 None => self.is_ready(step),
                 Some(device) => self.is_ready_for(step, &address(&self.user, device)),
             };
-            if is_ready {
+            if has_expired(message.since, self.counters.swept) {
+                self.draft.delete(key.clone());
+                self.put_inbox(vec![message.id.clone()], InboxItem::Expired);
+            } else if is_ready {
                 let envelope = Content::decode(message.content.clone()).envelope();
                 self.send(step, message, &envelope)?;
                 self.draft.delete(key.clone());

@@ -33,6 +33,8 @@ pub(crate) enum InboxItem {
     Rejected {
         code: u16,
     },
+    /// A message was not sent in time.
+    Expired,
     Identity {
         device: u16,
         key: Option<PublicKey>,
@@ -82,6 +84,7 @@ impl InboxEntry {
                 form.status = Some(u32::from(*status as u8));
                 form.timestamp = *timestamp;
             }
+            InboxItem::Expired => form.expired = Some(true),
             InboxItem::Rejected { code } => form.rejection = Some(u32::from(*code)),
             InboxItem::Identity { device, key } => {
                 form.identity = Some(key.map_or_else(Vec::new, |key| key.as_bytes().to_vec()));
@@ -141,6 +144,7 @@ impl InboxEntry {
                 status: *status,
                 timestamp: *timestamp,
             },
+            InboxItem::Expired => Event::Expired { event, to: peer, id: id() },
             InboxItem::Rejected { code } => Event::Rejected { event, to: peer, id: id(), code: *code },
             InboxItem::Identity { device, key } => {
                 Event::IdentityChanged { event, peer, device: *device, identity: *key }
@@ -195,7 +199,7 @@ fn notification(event: EventId, from: Jid, node: &Bytes) -> Event {
 }
 
 /// The parts that a form has, or none if one of them cannot be read.
-fn items(form: Form) -> Option<[Option<InboxItem>; 8]> {
+fn items(form: Form) -> Option<[Option<InboxItem>; 9]> {
     let device = u16::try_from(form.device.unwrap_or_default()).ok()?;
     let message = form.content.map(|content| {
         let is_accepted = !form.unaccepted.unwrap_or_default();
@@ -214,6 +218,7 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 8]> {
         Some(InboxItem::Undecryptable { why: Undecryptable::of(why)?, device, asked: form.asked, is_hidden })
     });
     let notification = form.notification.map(|node| Some(InboxItem::Notification { node: node.into() }));
+    let expired = form.expired.map(|_| Some(InboxItem::Expired));
     let unreadable = form
         .unreadable
         .map(|table| Some(InboxItem::Unreadable { table: Table::of(u8::try_from(table).ok()?)? }));
@@ -226,6 +231,7 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 8]> {
         undecryptable,
         notification,
         unreadable,
+        expired,
     ];
     // What is there and cannot be read spoils the whole.
     let is_read = items.iter().all(|item| !matches!(item, Some(None)));

@@ -16,6 +16,8 @@ pub(crate) struct OutboxEntry {
     pub(crate) peer: Jid,
     pub(crate) id: String,
     pub(crate) kind: OutboxKind,
+    /// When a message was accepted for sending.
+    pub(crate) since: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +44,7 @@ impl OutboxEntry {
             id: Some(self.id.clone()),
             kind: Some(kind),
             device,
+            since: self.since,
         }
     }
 
@@ -56,7 +59,7 @@ impl OutboxEntry {
             (VERSION, 2, None) => OutboxKind::Receipt,
             _ => return None,
         };
-        Some(Self { stanza, peer: form.peer?.parse().ok()?, id: form.id?, kind })
+        Some(Self { stanza, peer: form.peer?.parse().ok()?, id: form.id?, kind, since: form.since })
     }
 
     /// Version 1: what it is stands in the stanza itself.
@@ -70,7 +73,7 @@ impl OutboxEntry {
             _ => return None,
         };
         let id = node.attr("id")?.to_text().into_owned();
-        Some(Self { stanza, peer: to.without_device(), id, kind })
+        Some(Self { stanza, peer: to.without_device(), id, kind, since: None })
     }
 }
 

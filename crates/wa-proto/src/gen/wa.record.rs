@@ -256,6 +256,9 @@ pub struct InboxEntry {
     /// A row that could not be read and is gone: the number of its table.
     #[prost(uint32, optional, tag = "16")]
     pub unreadable: ::core::option::Option<u32>,
+    /// A message that waited for too long to be sent.
+    #[prost(bool, optional, tag = "17")]
+    pub expired: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
@@ -295,6 +298,9 @@ pub struct OutboxEntry {
     /// The only device that it is for, if it is sent again.
     #[prost(uint32, optional, tag = "6")]
     pub device: ::core::option::Option<u32>,
+    /// When the message was accepted for sending, in Unix seconds; absent in receipts, and in rows of the first programs.
+    #[prost(uint64, optional, tag = "7")]
+    pub since: ::core::option::Option<u64>,
 }
 /// A message that was accepted: where it stands in the outbox (the greatest number while it waits for a session), where
 /// its content is kept, and what became of it at each device that it was encrypted to. Version 1 counted for all devices
@@ -345,6 +351,9 @@ pub struct Waiting {
     /// Where the content is kept.
     #[prost(uint64, required, tag = "6")]
     pub kept: u64,
+    /// When it was accepted for sending, in Unix seconds; absent in rows of the first programs.
+    #[prost(uint64, optional, tag = "7")]
+    pub since: ::core::option::Option<u64>,
 }
 /// Content kept for a peer that cannot decrypt it.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

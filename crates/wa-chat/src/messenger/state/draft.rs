@@ -188,7 +188,7 @@ mod tests {
         let bad = EncodedStanza::stored(vec![248, 3, 25].into());
         for (stanza, can_be_read) in [(good.unwrap(), true), (bad, false)] {
             let kind = OutboxKind::Message;
-            let entry = OutboxEntry { stanza, peer: peer.clone(), id: "1".to_owned(), kind };
+            let entry = OutboxEntry { stanza, peer: peer.clone(), id: "1".to_owned(), kind, since: None };
             let draft = Draft::of(Key::outbox(1), Row::Outbox(entry.clone()));
             assert_eq!(draft.can_be_read(), can_be_read);
             // Under a name of another table it is another row.

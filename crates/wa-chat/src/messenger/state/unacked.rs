@@ -83,7 +83,8 @@ mod tests {
         for (number, peer, id, kind) in rows {
             let stanza = Chatstate::new(jid(peer), Typing::Composing).into();
             let stanza = EncodedStanza::new(stanza, &Profile::overview()).unwrap();
-            let entry = OutboxEntry { stanza, peer: jid(peer), id: (*id).to_owned(), kind: *kind };
+            let entry =
+                OutboxEntry { stanza, peer: jid(peer), id: (*id).to_owned(), kind: *kind, since: None };
             unacked.insert(*number, &entry);
         }
         unacked

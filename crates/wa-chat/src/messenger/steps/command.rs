@@ -132,7 +132,7 @@ impl Step<'_> {
             .with_t(self.now.unix);
         if let Ok(receipt) = EncodedStanza::new(receipt.into(), self.profile) {
             let (peer, id, kind) = (user.clone(), first.0.clone(), OutboxKind::Receipt);
-            let entry = OutboxEntry { stanza: receipt, peer, id, kind };
+            let entry = OutboxEntry { stanza: receipt, peer, id, kind, since: None };
             let number = put_outbox(draft, counters, entry);
             let until = self.now.unix + REMEMBER;
             draft.put_until(Key::marked(user, &first.0), Row::Number(number), until);

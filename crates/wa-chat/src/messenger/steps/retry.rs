@@ -117,7 +117,9 @@ impl Step<'_> {
                 // What the device asks for again has arrived at the server. Copies that other devices wait for stay.
                 conversation.draft.delete(Key::outbox(dispatch.number));
                 let (id, resent) = (retry.id.to_string(), dispatch.times + 1);
-                let message = Waiting { id, content, device: Some(device), resent, kept: sent.content };
+                let since = Some(self.now.unix);
+                let message =
+                    Waiting { id, content, device: Some(device), resent, kept: sent.content, since };
                 self.resend(&mut conversation, from, message)?;
             }
             _ => {}

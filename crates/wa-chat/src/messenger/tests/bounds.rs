@@ -119,7 +119,13 @@ fn a_stanza_that_is_longer_than_a_frame_is_taken_back_and_told() {
     let peer = Jid::phone("14155551001").unwrap();
     for (length, leaves) in [(wa_noise::MAX_FRAME - 17, true), (wa_noise::MAX_FRAME - 16, false)] {
         let stanza = EncodedStanza::stored(vec![0; length].into());
-        let entry = OutboxEntry { stanza, peer: peer.clone(), id: "1".into(), kind: OutboxKind::Message };
+        let entry = OutboxEntry {
+            stanza,
+            peer: peer.clone(),
+            id: "1".into(),
+            kind: OutboxKind::Message,
+            since: None,
+        };
         let mut bench = with_row(&Key::outbox(3), Row::Outbox(entry).encode().as_bytes().to_vec());
         let mut left = false;
         while let Some(transaction) = bench.messenger.poll_transaction() {

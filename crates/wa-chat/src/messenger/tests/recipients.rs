@@ -426,3 +426,39 @@ fn the_application_may_look_at_identities() {
     let answers: Vec<Event> = told.filter(|event| matches!(event, Event::Answered { .. })).collect();
     assert_eq!(answers, [Event::Answered { ticket: Ticket(7), answer }]);
 }
+
+#[test]
+fn what_could_not_be_sent_in_a_month_is_given_up_and_told() {
+    const DAY: u64 = 24 * 60 * 60;
+    let mut phone = Phone::new(0, 100);
+    let mut server = Server::listing(&[0]);
+    let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
+    // One that was sent and never acked, and one to somebody who never has keys.
+    let (to, id) = (Jid::phone("14155551002").unwrap(), MessageId("waits".into()));
+    bench.command(50, Command::Send { to, id, content: Content::text("text") });
+    bench.exchange(&mut server, &mut [&mut phone]);
+    let mut login = |bench: &mut Bench, ours: u64, servers: u64| {
+        bench.messenger.handle_link_down();
+        bench.now.unix = NOW.unix + ours * DAY;
+        bench.messenger.tell_server_time(NOW.unix + servers * DAY);
+        bench.messenger.handle_link_up(bench.now, &mut bench.rng);
+        let expired = |event: Event| match event {
+            Event::Expired { id, .. } => Some(id.0),
+            _ => None,
+        };
+        let told = bench.exchange(&mut server, &mut [&mut phone]);
+        let mut told: Vec<String> = told.into_iter().filter_map(expired).collect();
+        told.sort();
+        told
+    };
+    for day in [0, 7, 14, 21, 28] {
+        assert_eq!(login(&mut bench, day, day), [""; 0], "day {day}");
+        assert_eq!(login(&mut bench, 1000, day), [""; 0], "a clock that is ahead ends nothing");
+    }
+    login(&mut bench, 35, 35);
+    let mut bench = bench.reopened(IdentityPolicy::Notify);
+    let mut told: Vec<String> = (36..39).flat_map(|day| login(&mut bench, day, day)).collect();
+    told.sort();
+    assert_eq!(told, ["m0", "waits"]);
+    assert_eq!((bench.rows(Table::Outbox).len(), bench.rows(Table::Waiting).len()), (0, 0));
+}

@@ -1,0 +1,149 @@
+//! Clocks that are wrong, and what is done when it is due.
+
+use super::*;
+
+/// Signed prekeys that logins at these dates leave.
+fn signed_prekeys(dates: impl IntoIterator<Item = u64>) -> usize {
+    let mut bench = Bench::connected();
+    for unix in dates {
+        bench.login_at(unix);
+    }
+    bench.store.count(Table::SignedPrekey)
+}
+
+#[test]
+fn a_clock_that_was_ahead_once_stops_no_rotation() {
+    let (week, ahead) = (7 * 24 * 60 * 60, 2_208_988_800);
+    let weekly = |weeks: u64| (1..=weeks).map(move |n| NOW.unix + n * week);
+    let all = std::iter::once(ahead).chain(weekly(3));
+    // The first, that of the wrong date, and three more.
+    assert_eq!(signed_prekeys(all), 5);
+    // Nine stay: the current one, and eight that messages may still use.
+    assert_eq!(signed_prekeys(weekly(52)), 9);
+    // A clock that jumps between two dates at each login.
+    assert_eq!(signed_prekeys((0..40).map(|n| if n % 2 == 0 { ahead } else { NOW.unix })), 9);
+}
+
+#[test]
+fn a_clock_that_was_put_back_rotates_once_for_each_connection() {
+    let mut bench = Bench::connected();
+    for hour in 0..50 {
+        bench.now.unix = NOW.unix - 1_000_000 - hour;
+        bench.messenger.handle_timeout(bench.now, &mut bench.rng);
+        bench.settle();
+    }
+    assert_eq!(bench.store.count(Table::SignedPrekey), 1, "not in the middle of one");
+}
+
+#[test]
+fn rows_are_swept_by_a_date_of_which_two_clocks_are_witnesses() {
+    let day = 24 * 60 * 60;
+    let mut bench = Bench::connected();
+    let login = |bench: &mut Bench, ours: u64, servers: u64| {
+        bench.messenger.handle_link_down();
+        bench.messenger.tell_server_time(NOW.unix + servers * day);
+        bench.login_at(NOW.unix + ours * day);
+    };
+    login(&mut bench, 0, 0);
+    let (key, value) = (Key::seen(&Jid::phone("1415").unwrap(), "1"), Some(Row::Seen.encode()));
+    let write = Write { key, value, expires: Some(NOW.unix + 10 * day) };
+    bench.store.apply(&Transaction { writes: vec![write], ..Transaction::default() });
+    let mut stays = |ours, servers| {
+        login(&mut bench, ours, servers);
+        bench.store.count(Table::Seen) == 1
+    };
+    for _ in 0..4 {
+        assert!(stays(1000, 1), "only ours is ahead");
+        assert!(stays(1, 1000), "only the server's is ahead");
+    }
+    assert!(stays(1000, 1000), "both, but once");
+    assert!(stays(0, 0), "it does not go back");
+    assert!(!stays(12, 12));
+}
+
+#[test]
+fn a_request_waits_from_when_it_left() {
+    let mut bench = Bench::connected();
+    let to = Jid::phone("14155551001").unwrap();
+    bench.command(0, Command::Send { to, id: MessageId("1".into()), content: Content::text("text") });
+    // The store takes its time.
+    while let Some(transaction) = bench.messenger.poll_transaction() {
+        bench.now.tick += Duration::from_secs(600);
+        bench.commit(&transaction);
+    }
+    let overdue: Vec<_> = std::iter::from_fn(|| bench.messenger.requests.overdue()).collect();
+    let devices = |request: &state::requests::Request| request.fetched_user().is_some();
+    assert!(!overdue.iter().any(devices), "they were asked for just now: {overdue:?}");
+    assert!(bench.messenger.requests.due() > Some(bench.now.tick));
+}
+
+/// The server says that it has no prekeys of ours left.
+fn none_left(id: usize) -> Node {
+    let notification =
+        Node::new("notification").with_attr("id", format!("n-{id}")).with_attr("type", "encrypt");
+    let from: Jid = "s.whatsapp.net".parse().unwrap();
+    notification.with_attr("from", from).with_child(Node::new("count").with_attr("value", "0"))
+}
+
+impl Bench {
+    /// Runs transactions until there is none; gives the ids of the uploads that left, and answers none.
+    fn uploads(&mut self) -> Vec<String> {
+        let mut uploads = Vec::new();
+        loop {
+            while let Some(stanza) = self.messenger.poll_stanza() {
+                let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+                if node.children().iter().any(|child| child.tag() == "list") {
+                    uploads.push(node.attr("id").unwrap().to_text().into_owned());
+                }
+            }
+            let Some(transaction) = self.messenger.poll_transaction() else { return uploads };
+            self.commit(&transaction);
+        }
+    }
+}
+
+/// An answer of the server's.
+fn answer(id: &str, kind: &str) -> Node {
+    let from: Jid = "s.whatsapp.net".parse().unwrap();
+    let error = (kind == "error").then(|| Node::new("error").with_attr("code", "406"));
+    Node::new("iq").with_attr("type", kind).with_attr("id", id).with_attr("from", from).with_children(error)
+}
+
+#[test]
+fn prekeys_are_made_once_an_hour_and_not_uploaded_twice() {
+    let mut bench = Bench::connected();
+    bench.stanza(none_left(0));
+    let uploads = bench.uploads();
+    assert_eq!(uploads.len(), 1);
+    let made = bench.store.count(Table::Prekey);
+    for n in 1..50 {
+        bench.stanza(none_left(n));
+        assert!(bench.uploads().is_empty(), "one is under way");
+    }
+    bench.stanza(answer(&uploads[0], "result"));
+    for n in 50..100 {
+        bench.stanza(none_left(n));
+        assert!(bench.uploads().is_empty(), "the server has them now");
+    }
+    assert_eq!(bench.store.count(Table::Prekey), made);
+    bench.now.tick += Duration::from_secs(60 * 60);
+    bench.stanza(none_left(100));
+    assert_eq!(bench.uploads().len(), 1);
+}
+
+#[test]
+fn prekeys_that_the_server_does_not_like_go_and_others_are_made_in_time() {
+    let mut bench = Bench::connected();
+    bench.stanza(none_left(0));
+    let (uploads, refused) = (bench.uploads(), bench.rows(Table::Prekey));
+    bench.stanza(answer(&uploads[0], "error"));
+    bench.settle();
+    assert_eq!(bench.rows(Table::Prekey), []);
+    bench.stanza(none_left(1));
+    assert!(bench.uploads().is_empty(), "not at once");
+    bench.now.tick += Duration::from_secs(60 * 60);
+    bench.stanza(none_left(2));
+    assert_eq!(bench.uploads().len(), 1);
+    let made = bench.rows(Table::Prekey);
+    assert!(!made.is_empty() && !made.iter().any(|key| refused.contains(key)));
+}
