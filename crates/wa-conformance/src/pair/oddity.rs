@@ -56,7 +56,7 @@ impl Pair {
         match self.oddity {
             Oddity::Clock => {
                 const DAY: i64 = 24 * 60 * 60;
-                let jumps = [0, 0, 60, -60, 3600, -3600, DAY / 2, -DAY / 2, 20 * DAY, -20 * DAY, 400 * DAY];
+                let jumps = [0, 0, 60, -60, 3600, -3600, DAY / 2, -DAY / 2, 20 * DAY, -10 * DAY, 400 * DAY];
                 self.skew = jumps.get(self.dice.random_range(0..jumps.len())).copied().unwrap_or(0);
                 self.wait(Duration::ZERO);
             }
