@@ -235,8 +235,8 @@ pub(super) const GATES: &[Sabotage] = &[
     Sabotage {
         name: "old-identity-back",
         file: RECIPIENTS,
-        from: "identity.map_or(Trust::Any, |identity| Trust::Newest(identity.key))",
-        to: "identity.map_or(Trust::Any, |_| Trust::Any)",
+        from: "self.identity(address).map_or(Trust::Any, |identity| Trust::Newest(identity.key))",
+        to: "self.identity(address).map_or(Trust::Any, |_| Trust::Any)",
         tests: &[MESSENGER],
     },
     Sabotage {

@@ -95,36 +95,37 @@ impl Conversation {
 
     /// Whether what is missing is the application's word.
     pub(crate) fn is_held(&self) -> bool {
-        let identity = |address: &Jid| self.loaded.get(address)?.identity;
-        self.recipients().iter().filter_map(identity).any(|identity| identity.is_held)
+        self.recipients().iter().filter_map(|it| self.identity(it)).any(|identity| identity.is_held)
     }
 
     /// The devices that messages go to, as far as their identities are known.
     pub(crate) fn identities(&self) -> Vec<DeviceIdentity> {
         let identity = |address: &Jid| {
-            let identity = self.loaded.get(address)?.identity?;
+            let identity = self.identity(address)?;
             let is_accepted = !identity.is_held && !identity.is_outdated;
             Some(DeviceIdentity { device: address.device(), key: identity.key, is_accepted })
         };
         self.recipients().iter().filter_map(identity).collect()
     }
 
+    /// What is known of a device's identity.
+    fn identity(&self, address: &Jid) -> Option<Identity> {
+        self.loaded.get(address).and_then(|device| device.identity)
+    }
+
     /// What is to be thought of sessions with a device.
     pub(crate) fn trust(&self, address: &Jid) -> Trust {
-        let identity = self.loaded.get(address).and_then(|device| device.identity);
-        identity.map_or(Trust::Any, |identity| Trust::Newest(identity.key))
+        self.identity(address).map_or(Trust::Any, |identity| Trust::Newest(identity.key))
     }
 
     /// Whether this is the identity of the device that messages may go to.
     pub(crate) fn is_accepted(&self, address: &Jid, key: &PublicKey) -> bool {
-        let identity = self.loaded.get(address).and_then(|device| device.identity);
-        identity.is_some_and(|it| it.key == *key && it.is_usable())
+        self.identity(address).is_some_and(|it| it.key == *key && it.is_usable())
     }
 
     /// The identity of the user's first device, if it is known.
     pub(crate) fn primary_identity(&self) -> Option<PublicKey> {
-        let primary = self.loaded.get(&address(&self.user, 0));
-        primary.and_then(|device| device.identity).map(|identity| identity.key)
+        self.identity(&address(&self.user, 0)).map(|identity| identity.key)
     }
 
     /// Asks the server for what is missing, unless that is under way.
@@ -220,8 +221,7 @@ impl Conversation {
 
     /// Keeps the identity that a new session of a device has proved, and tells of one that is not the newest known.
     pub(crate) fn notice_identity(&mut self, step: &Step<'_>, address: &Jid, key: PublicKey) {
-        let known = self.loaded.get(address).and_then(|device| device.identity);
-        match known {
+        match self.identity(address) {
             Some(known) if known.key == key => {
                 if known.is_outdated {
                     self.put_identity(address, Identity { is_outdated: false, ..known });
@@ -242,23 +242,22 @@ impl Conversation {
 
     /// Remembers that a device offered keys that quantum computers do not break.
     pub(crate) fn notice_post_quantum(&mut self, address: &Jid) {
-        let identity = self.loaded.get(address).and_then(|device| device.identity);
-        if let Some(identity) = identity.filter(|identity| !identity.post_quantum) {
+        if let Some(identity) = self.identity(address).filter(|identity| !identity.post_quantum) {
             self.put_identity(address, Identity { post_quantum: true, ..identity });
         }
     }
 
     /// The application accepts this key of a device. Another one than the newest is left as it is.
     pub(crate) fn accept_identity(&mut self, address: &Jid, key: &PublicKey) {
-        let identity = self.loaded.get(address).and_then(|device| device.identity);
-        if let Some(identity) = identity.filter(|identity| identity.key == *key && identity.is_held) {
+        if let Some(identity) =
+            self.identity(address).filter(|identity| identity.key == *key && identity.is_held)
+        {
             self.put_identity(address, Identity { is_held: false, ..identity });
         }
     }
 
     /// Tells of what is new among those whom messages go to, and sends what waited for what was told in an earlier commit:
-    /// before anything that comes now.
-    /// Says whether what waited was looked at.
+    /// before anything that comes now. Says whether what waited was looked at.
     pub(crate) fn look_after_recipients(&mut self, step: &mut Step<'_>) -> Result<bool, Stop> {
         self.announce(step);
         let begins = self.begin_using(step);
@@ -279,8 +278,7 @@ impl Conversation {
         if step.announcing.contains_key(&self.user) || self.draft.announces.is_some() {
             return false;
         }
-        let told =
-            |address: &Jid| self.loaded.get(address)?.identity.filter(|it| it.standing() == Standing::Told);
+        let told = |address: &Jid| self.identity(address).filter(|it| it.standing() == Standing::Told);
         let recipients = self.recipients();
         let told: Vec<_> = recipients.iter().filter_map(|address| Some((address, told(address)?))).collect();
         for (address, identity) in &told {
@@ -293,7 +291,7 @@ impl Conversation {
         let mut added = Vec::new();
         let mut is_first = true;
         for address in self.recipients() {
-            match self.loaded.get(&address).and_then(|device| device.identity) {
+            match self.identity(&address) {
                 Some(identity) if identity.standing() == Standing::Overheard => {
                     added.push((address, identity))
                 }
@@ -318,8 +316,7 @@ impl Conversation {
     fn announce_removed(&mut self, mut removed: Vec<u16>) {
         removed.retain(|&device| {
             let address = address(&self.user, device);
-            let identity = self.loaded.get(&address).and_then(|device| device.identity);
-            let known = identity.filter(|identity| identity.standing() > Standing::Overheard);
+            let known = self.identity(&address).filter(|identity| identity.standing() > Standing::Overheard);
             if let Some(identity) = known {
                 self.put_identity(&address, identity.with_standing(Standing::Overheard));
             }

@@ -101,6 +101,12 @@ fn undecryptable(events: &[Event]) -> Vec<Undecryptable> {
     events.iter().filter_map(of).collect()
 }
 
+/// The server says that something of the user's has changed.
+fn changed_at_server(kind: &str) -> Node {
+    let changed = Node::new("notification").with_attr("type", kind).with_attr("id", "n");
+    changed.with_attr("from", Jid::phone(USER).unwrap()).with_attr("t", "1")
+}
+
 /// A message under another name.
 fn renamed(message: &Node, id: &str) -> Node {
     let (from, enc) = (message.attr("from").unwrap().clone(), message.child("enc").unwrap().clone());
@@ -143,8 +149,7 @@ fn a_device_that_nobody_listed_is_read_and_gets_nothing() {
     assert_eq!(server.messages.len(), 3);
     // Once the server lists it, it is told of first.
     server.listed = Some(vec![0, 99]);
-    let devices = Node::new("notification").with_attr("type", "devices").with_attr("id", "n");
-    bench.stanza(devices.with_attr("from", Jid::phone(USER).unwrap()).with_attr("t", "1"));
+    bench.stanza(changed_at_server("devices"));
     bench.exchange(&mut server, &mut [&mut phone, &mut ghost]);
     bench.write(3);
     let told = bench.exchange(&mut server, &mut [&mut phone, &mut ghost]);
@@ -163,6 +168,29 @@ fn an_unlisted_device_makes_the_list_due_once_an_hour() {
         bench.exchange(&mut server, &mut [&mut phone]);
     }
     assert_eq!(server.lists, 1, "the list is new");
+    bench.now.unix += 60 * 60;
+    for _ in 0..20 {
+        bench.stanza(ghost.writes());
+        bench.exchange(&mut server, &mut [&mut phone]);
+    }
+    assert_eq!(server.lists, 2, "and an hour later it was asked for once");
+}
+
+#[test]
+fn a_companion_that_its_account_has_not_signed_is_not_believed() {
+    let (mut phone, mut companion) = (Phone::new(0, 100), Phone::new(3, 200));
+    let mut server = Server::listing(&[0, 3]);
+    let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
+    companion.begins();
+    let proof = Node::new("device-identity").with_bytes(b"not signed".to_vec());
+    let message = companion.writes();
+    bench.stanza(message.clone().with_child(proof));
+    let told = bench.exchange(&mut server, &mut [&mut phone]);
+    assert_eq!(undecryptable(&told), [Undecryptable::Unvouched]);
+    // Without a proof there is the server's word.
+    bench.stanza(message);
+    let told = bench.exchange(&mut server, &mut [&mut phone]);
+    assert!(told.iter().any(|event| matches!(event, Event::Message { device: 3, .. })), "{told:?}");
 }
 
 #[test]
@@ -176,8 +204,7 @@ fn devices_that_come_and_go_are_told_of() {
     assert!(server.enc(0, 3).is_some());
     for (listed, expected) in [(vec![0], (vec![], vec![3], false)), (vec![0, 3], (vec![3], vec![], false))] {
         server.listed = Some(listed);
-        let devices = Node::new("notification").with_attr("type", "devices").with_attr("id", "n");
-        bench.stanza(devices.with_attr("from", Jid::phone(USER).unwrap()).with_attr("t", "1"));
+        bench.stanza(changed_at_server("devices"));
         bench.write(server.messages.len() as u64);
         let told = bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
         assert_eq!(added(&told), [expected]);
@@ -253,8 +280,7 @@ fn a_new_device_of_a_known_user_is_held_and_the_first_contact_is_not() {
     let mut server = Server::listing(&[0]);
     let mut bench = acquainted(Bench::holding(), &mut phone, &mut server);
     server.listed = Some(vec![0, 3]);
-    let devices = Node::new("notification").with_attr("type", "devices").with_attr("id", "n");
-    bench.stanza(devices.with_attr("from", Jid::phone(USER).unwrap()).with_attr("t", "1"));
+    bench.stanza(changed_at_server("devices"));
     bench.write(1);
     let told = bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
     assert_eq!(added(&told), [(vec![3], vec![], false)]);
@@ -270,9 +296,7 @@ fn an_old_identity_does_not_take_the_conversation_back() {
     let mut server = Server::listing(&[0]);
     let mut bench = acquainted(Bench::connected(), &mut old, &mut server);
     let late = old.writes();
-    let identity = Node::new("notification").with_attr("type", "encrypt").with_attr("id", "n");
-    let identity = identity.with_attr("from", old.address()).with_attr("t", "1");
-    bench.stanza(identity.with_child(Node::new("identity")));
+    bench.stanza(changed_at_server("encrypt").with_child(Node::new("identity")));
     let told = bench.exchange(&mut server, &mut [&mut new]);
     assert_eq!(changed(&told), [(0, None)]);
     bench.write(1);
@@ -314,8 +338,7 @@ fn a_server_that_does_not_list_takes_no_companion_away() {
     let mut bench = Bench::connected();
     bench.write(0);
     bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
-    let devices = Node::new("notification").with_attr("type", "devices").with_attr("id", "n");
-    bench.stanza(devices.with_attr("from", Jid::phone(USER).unwrap()).with_attr("t", "1"));
+    bench.stanza(changed_at_server("devices"));
     server.listed = None;
     bench.write(1);
     let told = bench.exchange(&mut server, &mut [&mut phone, &mut companion]);
@@ -397,9 +420,7 @@ fn what_waits_is_not_overtaken_by_what_is_sent_again() {
     let mut server = Server::listing(&[0]);
     let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
     // The identity is in doubt, and the server has no keys: a message waits.
-    let identity = Node::new("notification").with_attr("type", "encrypt").with_attr("id", "n");
-    let identity = identity.with_attr("from", phone.address()).with_attr("t", "1");
-    bench.stanza(identity.with_child(Node::new("identity")));
+    bench.stanza(changed_at_server("encrypt").with_child(Node::new("identity")));
     bench.write(1);
     bench.exchange(&mut server, &mut []);
     assert_eq!(server.messages.len(), 1);
