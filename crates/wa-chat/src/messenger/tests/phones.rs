@@ -5,6 +5,7 @@ use wa_signal::{PreKeyMessage, Prekeys, SignalMessage, SignedPrekey};
 use wa_stanza::{FetchedUser, OneTimePrekey, PrekeyId};
 
 use super::*;
+use crate::{IdentityPolicy, NoSession};
 
 pub(super) const USER: &str = "14155551001";
 
@@ -174,4 +175,127 @@ impl Server {
             None => None,
         }
     }
+}
+
+impl Bench {
+    pub(super) fn holding() -> Self {
+        Self::connected().reopened(IdentityPolicy::Hold)
+    }
+
+    /// Another messenger over the same rows, with a connection of which nothing was said yet.
+    pub(super) fn reopened(self, policy: IdentityPolicy) -> Self {
+        let messenger = Messenger::open(Profile::reference_offer_1_0_3()).with_identity_policy(policy);
+        let mut bench = Self { messenger, ..self };
+        bench.settle();
+        bench.messenger.handle_link_up(NOW, &mut bench.rng);
+        bench
+    }
+
+    /// Runs client and server until nothing moves, and gives what the application hears. Between an announcement and the
+    /// first ciphertext that it is about there is a commit.
+    pub(super) fn exchange(&mut self, server: &mut Server, phones: &mut [&mut Phone]) -> Vec<Event> {
+        loop {
+            let mut moved = false;
+            while let Some(transaction) = self.messenger.poll_transaction() {
+                let tells = transaction.writes.iter().any(tells_of_somebody_new);
+                let encrypts =
+                    |write: &Write| write.key.table() == Some(Table::Outbox) && write.value.is_some();
+                let encrypts = transaction.writes.iter().any(encrypts);
+                assert!(!(tells && encrypts), "told and encrypted in one commit");
+                self.commit(&transaction);
+                moved = true;
+            }
+            while let Some(stanza) = self.messenger.poll_stanza() {
+                let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+                moved = true;
+                match node.tag() {
+                    "message" => server.messages.push(node),
+                    "iq" => {
+                        if let Some(answer) = server.answers(&node, phones) {
+                            self.stanza(answer);
+                        }
+                    }
+                    _ => {}
+                }
+            }
+            if !moved {
+                return std::iter::from_fn(|| self.messenger.poll_event()).collect();
+            }
+        }
+    }
+
+    pub(super) fn write(&mut self, ticket: u64) {
+        let (to, id) = (Jid::phone(USER).unwrap(), MessageId(format!("m{ticket}")));
+        self.command(ticket, Command::Send { to, id, content: Content::text("text") });
+    }
+
+    pub(super) fn accept(&mut self, phone: &Phone, key: PublicKey) {
+        self.command(900, Command::AcceptIdentity { address: phone.address(), key });
+    }
+}
+
+fn tells_of_somebody_new(write: &Write) -> bool {
+    let Some(value) = write.value.as_ref().filter(|_| write.key.table() == Some(Table::Inbox)) else {
+        return false;
+    };
+    let Ok(Row::Inbox(entry)) = Row::decode(&write.key, value) else { panic!("an entry of the inbox") };
+    match entry.event(0) {
+        Event::DevicesChanged { added, .. } => !added.is_empty(),
+        Event::IdentityChanged { identity, .. } => identity.is_some(),
+        _ => false,
+    }
+}
+
+pub(super) fn added(events: &[Event]) -> Vec<(Vec<u16>, Vec<u16>, bool)> {
+    let of = |event: &Event| match event {
+        Event::DevicesChanged { added, removed, is_first, .. } => {
+            Some((added.iter().map(|(device, _)| *device).collect(), removed.clone(), *is_first))
+        }
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+pub(super) fn changed(events: &[Event]) -> Vec<(u16, Option<PublicKey>)> {
+    let of = |event: &Event| match event {
+        Event::IdentityChanged { device, identity, .. } => Some((*device, *identity)),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+pub(super) fn undecryptable(events: &[Event]) -> Vec<Undecryptable> {
+    let of = |event: &Event| match event {
+        Event::Undecryptable { why, .. } => Some(*why),
+        _ => None,
+    };
+    events.iter().filter_map(of).collect()
+}
+
+/// The server says that something of the user's has changed.
+pub(super) fn changed_at_server(kind: &str) -> Node {
+    let changed = Node::new("notification").with_attr("type", kind).with_attr("id", "n");
+    changed.with_attr("from", Jid::phone(USER).unwrap()).with_attr("t", "1")
+}
+
+/// A message under another name.
+pub(super) fn renamed(message: &Node, id: &str) -> Node {
+    let (from, enc) = (message.attr("from").unwrap().clone(), message.child("enc").unwrap().clone());
+    let renamed = Node::new("message").with_attr("type", "text").with_attr("t", "1700000000");
+    renamed.with_attr("id", id).with_attr("from", from).with_child(enc)
+}
+
+pub(super) fn held(events: &[Event]) -> bool {
+    events.iter().any(|event| matches!(event, Event::NoSession { why: NoSession::Held, .. }))
+}
+
+/// A client that has written to a phone and was answered.
+pub(super) fn acquainted(mut bench: Bench, phone: &mut Phone, server: &mut Server) -> Bench {
+    bench.write(0);
+    let told = bench.exchange(server, &mut [phone]);
+    assert_eq!(added(&told), [(vec![0], vec![], true)]);
+    assert!(phone.reads(&server.enc(0, 0).unwrap()));
+    bench.stanza(phone.writes());
+    bench.exchange(server, &mut [phone]);
+    bench
 }
