@@ -82,7 +82,7 @@ async fn every_answer_of_the_document_is_given() {
         let allow = response.headers()["allow"].to_str().unwrap();
         assert_eq!(allow.split(", ").map(str::to_owned).collect::<BTreeSet<_>>(), methods, "{path}");
     }
-    // Needs minutes of time or of traffic: `tests/media.rs`, `tests/routes.rs`.
+    // Needs minutes of time or of traffic: `tests/media`, `tests/routes.rs`.
     let elsewhere = [
         (JWKS, "get", 503),
         (JWKS, "head", 503),
