@@ -33,6 +33,19 @@ pub struct PublicKeys {
     pub signed: SignedPrekey,
 }
 
+#[cfg(test)]
+impl PublicKeys {
+    /// What somebody who fetched the keys begins a session with.
+    pub(crate) fn bundle(self) -> wa_signal::Bundle {
+        wa_signal::Bundle {
+            registration_id: self.registration_id,
+            identity: self.identity,
+            signed_prekey: self.signed,
+            one_time_prekey: None,
+        }
+    }
+}
+
 /// Registration ids that every implementation accepts: 14 bits, not 0.
 const REGISTRATION_IDS: u32 = 16_380;
 

@@ -195,7 +195,7 @@ mod tests {
     use wa_binary::Jid;
     use wa_keys::PrivateKey;
     use wa_profile::Profile;
-    use wa_signal::{Bundle, SessionRecord, Trust};
+    use wa_signal::{SessionRecord, Trust};
     use wa_stanza::{Receipt, ReceiptKind};
 
     use super::*;
@@ -211,13 +211,7 @@ mod tests {
     }
 
     fn session(rng: &mut StdRng) -> SessionRecord {
-        let keys = AccountKeys::generate(rng).public();
-        let bundle = Bundle {
-            registration_id: keys.registration_id,
-            identity: keys.identity,
-            signed_prekey: keys.signed,
-            one_time_prekey: None,
-        };
+        let bundle = AccountKeys::generate(rng).public().bundle();
         let mut session = SessionRecord::default();
         session.establish(&PrivateKey::generate(rng), &bundle, &Trust::Any, NOW, rng).unwrap();
         session

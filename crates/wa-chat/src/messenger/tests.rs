@@ -6,11 +6,12 @@ mod recipients;
 
 use std::time::Duration;
 
+use phones::Phone;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use wa_binary::Node;
 use wa_keys::PrivateKey;
-use wa_signal::{Bundle, LocalIdentity, SessionRecord, Trust};
+use wa_signal::{LocalIdentity, SessionRecord, Trust};
 
 use super::*;
 use crate::key::Table;
@@ -167,42 +168,6 @@ fn the_work_of_a_login_grows_with_the_users_that_wait_and_not_with_their_square(
     assert!(many < 6 * few, "400 users: {few} reads, 1600 users: {many}");
 }
 
-/// A peer who has begun a session with the account of [`Bench::connected`] and was not answered.
-struct Peer {
-    local: LocalIdentity,
-    session: SessionRecord,
-    sent: u64,
-    rng: StdRng,
-}
-
-impl Peer {
-    fn new(seed: u64) -> Self {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let keys = AccountKeys::generate(&mut StdRng::seed_from_u64(1)).public();
-        let local = LocalIdentity { key: PrivateKey::generate(&mut rng), registration_id: 9 };
-        let bundle = Bundle {
-            registration_id: keys.registration_id,
-            identity: keys.identity,
-            signed_prekey: keys.signed,
-            one_time_prekey: None,
-        };
-        let mut session = SessionRecord::default();
-        session.establish(&local.key, &bundle, &Trust::Any, NOW.unix, &mut rng).unwrap();
-        Self { local, session, sent: seed, rng }
-    }
-
-    /// The next text, as its stanza.
-    fn text(&mut self) -> Node {
-        self.sent += 1;
-        // Field 1 of two bytes, and one byte of padding.
-        let sealed = self.session.encrypt(&self.local, b"\x0A\x02hi\x01", NOW.unix, &mut self.rng).unwrap();
-        let enc = Node::new("enc").with_attr("v", "2").with_attr("type", "pkmsg").with_bytes(sealed.bytes);
-        let message = Node::new("message").with_attr("type", "text").with_attr("t", "1700000000");
-        let message = message.with_attr("id", format!("text-{}", self.sent));
-        message.with_attr("from", Jid::phone("14155551001").unwrap()).with_child(enc)
-    }
-}
-
 impl Bench {
     /// Another messenger over the same rows, as after a restart.
     fn restarted(self) -> Self {
@@ -235,9 +200,9 @@ fn is_text(events: &[Event]) -> bool {
 
 #[test]
 fn a_message_that_was_overtaken_finds_its_key_in_a_row_of_its_own() {
-    let (mut bench, mut peer) = (Bench::connected(), Peer::new(2));
-    let late = peer.text();
-    assert!(is_text(&bench.receive(peer.text())));
+    let (mut bench, mut peer) = (Bench::connected(), Phone::begun(2));
+    let late = peer.writes();
+    assert!(is_text(&bench.receive(peer.writes())));
     assert_eq!(bench.rows(Table::KeyBlock).len(), 1);
     let mut bench = bench.restarted();
     assert_eq!(std::iter::from_fn(|| bench.messenger.poll_event()).count(), 2, "unconfirmed");
@@ -248,9 +213,9 @@ fn a_message_that_was_overtaken_finds_its_key_in_a_row_of_its_own() {
 
 #[test]
 fn keys_that_the_store_lost_lose_their_messages_and_no_others() {
-    let (mut bench, mut peer) = (Bench::connected(), Peer::new(2));
-    let late = peer.text();
-    assert!(is_text(&bench.receive(peer.text())));
+    let (mut bench, mut peer) = (Bench::connected(), Phone::begun(2));
+    let late = peer.writes();
+    assert!(is_text(&bench.receive(peer.writes())));
     for key in bench.rows(Table::KeyBlock) {
         let write = Write { key, value: None, expires: None };
         bench.store.apply(&Transaction { writes: vec![write], ..Transaction::default() });
@@ -264,7 +229,7 @@ fn keys_that_the_store_lost_lose_their_messages_and_no_others() {
     };
     let lost = told.first().and_then(why);
     assert_eq!(lost, Some(Undecryptable::KeysLost), "{told:?}");
-    assert!(is_text(&bench.receive(peer.text())), "the next");
+    assert!(is_text(&bench.receive(peer.writes())), "the next");
 }
 
 /// `<ib>` with routing information of so many bytes.
@@ -300,8 +265,8 @@ fn how_far_a_message_may_be_ahead_is_the_profiles() {
         profile.encryption.forward_jump = forward_jump;
         bench.messenger = Messenger::open(profile);
         bench.settle();
-        let mut peer = Peer::new(2);
-        let texts: Vec<Node> = (0..22).map(|_| peer.text()).collect();
+        let mut peer = Phone::begun(2);
+        let texts: Vec<Node> = (0..22).map(|_| peer.writes()).collect();
         assert!(is_text(&bench.receive(texts[0].clone())));
         let told = bench.receive(texts[21].clone());
         assert_eq!(is_text(&told), is_read, "{forward_jump}: {told:?}");
@@ -311,8 +276,8 @@ fn how_far_a_message_may_be_ahead_is_the_profiles() {
 #[test]
 fn a_new_identity_is_kept_and_told_once() {
     let (mut bench, mut told) = (Bench::connected(), Vec::new());
-    for mut peer in [Peer::new(100), Peer::new(200)] {
-        told.extend(bench.receive(peer.text()));
+    for mut peer in [Phone::begun(100), Phone::begun(200)] {
+        told.extend(bench.receive(peer.writes()));
         assert_eq!(bench.store.count(Table::Identity), 1);
     }
     let changes = told.iter().filter(|event| matches!(event, Event::IdentityChanged { .. })).count();

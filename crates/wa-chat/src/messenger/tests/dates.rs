@@ -74,7 +74,7 @@ fn what_a_clock_that_is_behind_writes_is_not_old_once_it_is_right() {
     login(&mut bench, NOW.unix - 400 * day, NOW.unix + day);
     let (to, id) = (Jid::phone("1415").unwrap(), MessageId("1".into()));
     bench.command(0, Command::Send { to, id, content: Content::text("text") });
-    bench.stanza(Peer::new(2).text());
+    bench.stanza(Phone::begun(2).writes());
     bench.settle();
     let rows =
         |bench: &Bench| [Table::Seen, Table::Sent, Table::Waiting].map(|table| bench.store.count(table));

@@ -28,6 +28,13 @@ impl Phone {
         Self { device, local, prekey, session: SessionRecord::default(), sent: seed, rng }
     }
 
+    /// A first device that has begun a session with the account of [`Bench::connected`] and was not answered.
+    pub(super) fn begun(seed: u64) -> Self {
+        let mut phone = Self::new(0, seed);
+        phone.begins();
+        phone
+    }
+
     pub(super) fn address(&self) -> Jid {
         Jid::phone(USER).unwrap().with_device(self.device).unwrap()
     }
@@ -58,13 +65,7 @@ impl Phone {
 
     /// A session of its own making with the account of [`Bench::connected`].
     pub(super) fn begins(&mut self) {
-        let keys = AccountKeys::generate(&mut StdRng::seed_from_u64(1)).public();
-        let bundle = Bundle {
-            registration_id: keys.registration_id,
-            identity: keys.identity,
-            signed_prekey: keys.signed,
-            one_time_prekey: None,
-        };
+        let bundle = AccountKeys::generate(&mut StdRng::seed_from_u64(1)).public().bundle();
         self.session.establish(&self.local.key, &bundle, &Trust::Any, NOW.unix, &mut self.rng).unwrap();
     }
 
