@@ -208,7 +208,9 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         self.running = None;
         match rows {
             Err(error) if error.is_retryable() => {
-                if !std::mem::replace(&mut self.stalled, true) {
+                let is_news = !std::mem::replace(&mut self.stalled, true);
+                // Where nobody listens one that waits says it all.
+                if is_news && !self.ready.iter().any(|event| matches!(event, Event::StoreStalled(_))) {
                     self.ready.push_back(Event::StoreStalled(error));
                 }
                 self.run_transaction(STORE_RETRY);

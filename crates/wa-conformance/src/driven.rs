@@ -291,6 +291,24 @@ async fn a_store_that_does_not_answer_holds_up_no_end() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_store_that_comes_and_goes_is_told_of_once_where_nobody_listens() {
+    let Driven { mut client, manners, .. } = Driven::new(Manners::default()).await;
+    for number in 0..20 {
+        manners.is_full.store(true, Ordering::Relaxed);
+        assert!(tokio::time::timeout(BOUND, client.confirm(EventId(number))).await.is_err());
+        manners.is_full.store(false, Ordering::Relaxed);
+        in_time("confirm", client.confirm(EventId(number))).await.unwrap();
+    }
+    let mut told = 0;
+    while let Ok(Some(event)) = tokio::time::timeout(BOUND, client.next_event()).await {
+        assert_eq!(event, Event::StoreStalled(StoreError::Full));
+        told += 1;
+    }
+    // One was on its way already.
+    assert!((1..=2).contains(&told), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_is_dropped_ends_though_its_store_is_full() {
     let Driven { client, manners, store, .. } = Driven::new(Manners::default()).await;
     let client = Arc::new(client);
