@@ -142,6 +142,11 @@ impl Key {
         Self::with_peer(Table::Marked, &text(user), id.as_bytes())
     }
 
+    /// A played receipt: beside the read receipt for the same message, under a name that no id has.
+    pub(crate) fn played(user: &Jid, id: &str) -> Self {
+        Self::with_peer(Table::Marked, &text(user), &[id.as_bytes(), &[0xFF]].concat())
+    }
+
     pub(crate) fn devices(user: &Jid) -> Self {
         Self::new(Table::Devices, &[text(user).as_bytes()])
     }

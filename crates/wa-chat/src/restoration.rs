@@ -150,7 +150,7 @@ fn take_entries(rows: Vec<(Key, Row)>) -> (Stage, Transaction) {
     let entries: Vec<(Key, OutboxEntry)> = rows
         .into_iter()
         .filter_map(|(key, row)| match row {
-            Row::Outbox(entry) if entry.kind != OutboxKind::Receipt => Some((key, entry)),
+            Row::Outbox(entry) if !entry.kind.is_mark() => Some((key, entry)),
             _ => None,
         })
         .collect();

@@ -20,6 +20,7 @@ use wa_sandbox::{Clock, Integrator, World, WorldConfig};
 
 use crate::environment::{INTEGRATOR, PHONE};
 use crate::failure::{Failure, ensure, expect};
+use crate::pair::backup::Backup;
 use crate::pair::enlisting::{BASE, enlist, token_and_jwks};
 use crate::pair::ledger::Ledger;
 use crate::pair::link::Link;
@@ -27,6 +28,7 @@ use crate::pair::oddity::Oddity;
 use crate::pair::storage::Storage;
 use crate::pair::trace::Trace;
 
+mod backup;
 mod balance;
 mod chain;
 mod edges;
@@ -90,6 +92,8 @@ pub struct Pair {
     oddity: Oddity,
     /// How far the client's clock is from everybody else's, in seconds.
     skew: i64,
+    absences: u32,
+    backup: Backup,
     steps: usize,
     dice: StdRng,
     rng: StdRng,
@@ -155,6 +159,8 @@ impl Pair {
             mishap: mishap.unwrap_or(Mishap::None),
             oddity: Oddity::of(seed),
             skew: 0,
+            absences: 0,
+            backup: Backup::None,
             steps: 0,
             dice,
             rng,
@@ -345,8 +351,14 @@ impl Pair {
             Event::Message { event, id, content: Content::Text(text), .. } => (event, Some((text.body, id))),
             Event::Receipt { event, .. } => (event, None),
             Event::IdentityChanged { event, .. } if self.mishap == Mishap::Reinstalls => (event, None),
-            Event::Undecryptable { event, .. } if self.mishap == Mishap::Spoils => (event, None),
+            Event::Undecryptable { event, .. } if self.mishap == Mishap::Spoils || self.is_restored() => {
+                (event, None)
+            }
             Event::DevicesChanged { event, .. } => (event, None),
+            // A device that goes and comes is another one.
+            Event::IdentityChanged { event, device: 1.., .. } if self.oddity == Oddity::Devices => {
+                (event, None)
+            }
             Event::Connected | Event::Disconnected(_) => return Ok(()),
             other => return Err(Failure(format!("shown: {other:?}"))),
         };

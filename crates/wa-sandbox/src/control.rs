@@ -2,7 +2,7 @@
 //!
 //! | request | what it does |
 //! |---|---|
-//! | `GET /control/phones/{number}` | what the phone received, receipts for what it sent, who types, who pinged it, bundles handed out |
+//! | `GET /control/phones/{number}` | what the phone received, receipts for what it sent, who types, who pinged it, bundles handed out, messages whose key was used before |
 //! | `POST /control/phones/{number}` | `{"answers": bool, "lively": bool, "silent": bool, "withheld": bool}`: whether it answers texts, shows that it reads and types, says nothing of what has arrived, and whether the server leaves unanswered what asks about it |
 //! | `POST /control/phones/{number}/send` | `{"to": login, …}` with one of `text`, `reply`, `reaction`, `edit`, `revoke`, `media`, `raw`: the phone writes; gives `{"id": …}` |
 //! | `POST /control/phones/{number}/mark` | `{"to": login, "ids": […], "kind": "read"}`: a receipt; also `played`, `server-error` |
@@ -170,6 +170,7 @@ fn phone(
                 "typing": phone.typing,
                 "reached_by": phone.reached_by,
                 "bundles": phone.bundles,
+                "reused": phone.devices.values().map(|device| device.reused).sum::<u64>(),
             }));
         }
         (false, []) => {

@@ -63,7 +63,7 @@ pub(super) const GATES: &[Sabotage] = &[
         name: "session-not-written",
         file: CONVERSATION,
         from: "self.draft.put(key, Row::Peer(Box::new(device.session)));",
-        to: "drop((key, device));",
+        to: "drop((key, device.session));",
         tests: &[CRASH],
     },
     Sabotage {
@@ -103,9 +103,9 @@ pub(super) const GATES: &[Sabotage] = &[
     },
     Sabotage {
         name: "identity-not-written",
-        file: CONVERSATION,
-        from: "            self.draft.put(Key::identity(address), Row::Identity(identity));\n",
-        to: "",
+        file: RECIPIENTS,
+        from: "        self.draft.put(key, Row::Identity(identity));\n",
+        to: "        drop(key);\n",
         tests: &[MESSENGER],
     },
     Sabotage {
@@ -192,7 +192,7 @@ pub(super) const GATES: &[Sabotage] = &[
     Sabotage {
         name: "restored-chain-used",
         file: "crates/wa-chat/src/restoration.rs",
-        from: "                    session.receive_only();\n                    session.archive_current();\n",
+        from: "            session.receive_only();\n            session.archive_current();\n",
         to: "",
         tests: &[PAIR],
     },

@@ -32,6 +32,8 @@ impl Messenger {
         if self.erased {
             return self.queue.clear();
         }
+        // A clock that is behind what was vouched for already is wrong: nothing is old when it begins.
+        let now = Now { unix: now.unix.max(self.swept.unwrap_or_default()), ..now };
         let mut blocked = BTreeSet::new();
         let mut position = 0;
         while self.batch.steps() < MAX_STEPS || self.release_unwritten() {

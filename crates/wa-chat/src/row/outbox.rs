@@ -26,8 +26,17 @@ pub(crate) enum OutboxKind {
     Message,
     /// A message that this device alone asked for again.
     Resent(u16),
-    /// A read or played receipt.
+    /// A read receipt; of earlier programs, a played one too.
     Receipt,
+    /// A played receipt.
+    Played,
+}
+
+impl OutboxKind {
+    /// Whether it is a read or played receipt.
+    pub(crate) fn is_mark(self) -> bool {
+        matches!(self, Self::Receipt | Self::Played)
+    }
 }
 
 impl OutboxEntry {
@@ -36,6 +45,7 @@ impl OutboxEntry {
             OutboxKind::Message => (1, None),
             OutboxKind::Resent(device) => (1, Some(u32::from(device))),
             OutboxKind::Receipt => (2, None),
+            OutboxKind::Played => (3, None),
         };
         record::OutboxEntry {
             version: VERSION,
@@ -57,6 +67,7 @@ impl OutboxEntry {
             (VERSION, 1, None) => OutboxKind::Message,
             (VERSION, 1, Some(device)) => OutboxKind::Resent(u16::try_from(device).ok()?),
             (VERSION, 2, None) => OutboxKind::Receipt,
+            (VERSION, 3, None) => OutboxKind::Played,
             _ => return None,
         };
         Some(Self { stanza, peer: form.peer?.parse().ok()?, id: form.id?, kind, since: form.since })

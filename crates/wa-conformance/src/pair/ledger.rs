@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 use wa_interop::chat::{EventId, Ticket};
 
+use crate::pair::backup::Doubts;
+
 /// What the application and the phone's user know, whatever crashes.
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
@@ -23,6 +25,8 @@ pub(super) struct Ledger {
     pub(super) unread: Vec<String>,
     pub(super) marking: BTreeMap<Ticket, String>,
     pub(super) marked: BTreeSet<String>,
+    /// What a copy that was put back has made unknowable.
+    pub(super) doubts: Doubts,
     /// The phone has had its mishap.
     pub(super) mishap: bool,
     /// Nothing goes wrong any more.

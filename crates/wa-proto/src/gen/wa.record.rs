@@ -292,7 +292,7 @@ pub struct OutboxEntry {
     pub peer: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "4")]
     pub id: ::core::option::Option<::prost::alloc::string::String>,
-    /// 1 a message, 2 a read or played receipt.
+    /// 1 a message, 2 a read receipt (of the first programs a played one too), 3 a played receipt.
     #[prost(uint32, optional, tag = "5")]
     pub kind: ::core::option::Option<u32>,
     /// The only device that it is for, if it is sent again.

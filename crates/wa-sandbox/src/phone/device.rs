@@ -7,8 +7,8 @@ use rand_core::{CryptoRng, Rng};
 use wa_binary::Node;
 use wa_keys::{PrivateKey, PublicKey, Signature};
 use wa_signal::{
-    Bundle, Ciphertext, Kind, LocalIdentity, PreKeyMessage, Prekeys, SessionRecord, SignalMessage,
-    SignedPrekey, Trust,
+    Bundle, Ciphertext, DecryptError, Decrypted, Kind, LocalIdentity, PreKeyMessage, Prekeys, SessionRecord,
+    SignalMessage, SignedPrekey, Trust,
 };
 
 const SIGNED_PREKEY_ID: u32 = 1;
@@ -30,6 +30,8 @@ pub(crate) struct Device {
     seen: BTreeSet<(String, String)>,
     /// How often a message was asked for again, by login and id.
     asked: BTreeMap<(String, String), u32>,
+    /// Messages that were encrypted with a key that another one had been encrypted with.
+    pub(crate) reused: u64,
 }
 
 /// What became of a message at a device.
@@ -58,6 +60,7 @@ impl Device {
             sessions: BTreeMap::new(),
             seen: BTreeSet::new(),
             asked: BTreeMap::new(),
+            reused: 0,
         }
     }
 
@@ -119,7 +122,9 @@ impl Device {
         let session = self.sessions.entry(login.to_owned()).or_default();
         if enc.attr_str("type") == Some("msg") {
             let message = SignalMessage::decode(bytes).ok()?;
-            return Some(session.decrypt(&message, &Trust::Any).ok()?.plaintext);
+            let decrypted = session.decrypt(&message, &Trust::Any);
+            self.reused += u64::from(is_reuse(&decrypted));
+            return Some(decrypted.ok()?.plaintext);
         }
         let message = PreKeyMessage::decode(bytes).ok()?;
         if message.signed_prekey_id != SIGNED_PREKEY_ID {
@@ -127,7 +132,9 @@ impl Device {
         }
         let one_time = message.one_time_prekey_id.and_then(|id| self.prekeys.get(&id));
         let prekeys = Prekeys { signed: &self.signed_prekey, one_time };
-        let decrypted = session.decrypt_prekey(&self.local.key, prekeys, &message, &Trust::Any).ok()?;
+        let decrypted = session.decrypt_prekey(&self.local.key, prekeys, &message, &Trust::Any);
+        self.reused += u64::from(is_reuse(&decrypted));
+        let decrypted = decrypted.ok()?;
         if let Some(used) = decrypted.used_one_time_prekey {
             self.prekeys.remove(&used);
         }
@@ -215,6 +222,11 @@ pub(crate) fn read_signed_prekey(skey: &Node) -> Option<SignedPrekey> {
     let (id, key) = read_prekey(skey)?;
     let signature = Signature::from_slice(skey.child("signature")?.bytes()?).ok()?;
     Some(SignedPrekey { id, key, signature })
+}
+
+/// What is under a new name and has a key that was used.
+fn is_reuse(decrypted: &Result<Decrypted, DecryptError>) -> bool {
+    matches!(decrypted, Err(DecryptError::Duplicate { .. }))
 }
 
 /// The keys of a retry receipt.

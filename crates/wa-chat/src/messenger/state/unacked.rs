@@ -48,14 +48,18 @@ impl Unacked {
     /// tells which; an ack that names no device is about the one that left first.
     pub(crate) fn message(&self, from: &Jid, id: &str) -> Option<u64> {
         let device = from.device();
-        let messages = self.of(from, id).filter(|(_, kind)| *kind != OutboxKind::Receipt);
+        let messages = self.of(from, id).filter(|(_, kind)| !kind.is_mark());
         let is_exact = |kind| device > 0 && kind == OutboxKind::Resent(device);
         messages.min_by_key(|&(number, kind)| (!is_exact(kind), number)).map(|(number, _)| number)
     }
 
-    /// The read or played receipt that an ack is about.
-    pub(crate) fn receipt(&self, from: &Jid, id: &str) -> Option<u64> {
-        self.of(from, id).find(|(_, kind)| *kind == OutboxKind::Receipt).map(|(number, _)| number)
+    /// The read or played receipt that an ack is about, and which it is. Earlier programs did not write down which.
+    pub(crate) fn receipt(&self, from: &Jid, id: &str, is_played: bool) -> Option<(u64, OutboxKind)> {
+        let wanted = if is_played { OutboxKind::Played } else { OutboxKind::Receipt };
+        let marks = self.of(from, id).filter(|(_, kind)| kind.is_mark());
+        marks
+            .min_by_key(|&(number, kind)| (kind != wanted, number))
+            .filter(|&(_, kind)| is_played || kind == wanted)
     }
 
     fn of(&self, from: &Jid, id: &str) -> impl Iterator<Item = (u64, OutboxKind)> {
@@ -103,7 +107,7 @@ mod tests {
         assert_eq!(unacked.message(&jid(b), "x"), Some(2));
         assert_eq!(unacked.message(&jid("1415:7@s.whatsapp.net"), "x"), Some(3));
         assert_eq!(unacked.message(&jid("1415:8@s.whatsapp.net"), "x"), Some(1));
-        assert_eq!(unacked.receipt(&jid(a), "x"), Some(4));
+        assert_eq!(unacked.receipt(&jid(a), "x", false), Some((4, OutboxKind::Receipt)));
         assert_eq!(unacked.message(&jid(a), "y"), None);
         unacked.remove(1);
         assert_eq!(unacked.message(&jid(a), "x"), Some(3), "the only one that is left");

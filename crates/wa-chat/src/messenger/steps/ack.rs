@@ -8,7 +8,7 @@ use crate::messenger::conversation::put_inbox;
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
-use crate::row::{InboxEntry, InboxItem};
+use crate::row::{InboxEntry, InboxItem, OutboxKind};
 
 impl Step<'_> {
     /// What was acked leaves the outbox.
@@ -49,9 +49,14 @@ impl Step<'_> {
         if !ack.kind.as_ref().is_some_and(is_mark) {
             return draft;
         }
-        if let Some(number) = self.unacked.receipt(from, &ack.id) {
+        let is_played = ack.kind.as_ref().is_some_and(|kind| *kind == *"played");
+        if let Some((number, kind)) = self.unacked.receipt(from, &ack.id, is_played) {
+            let user = from.clone().without_device();
             draft.delete(Key::outbox(number));
-            draft.delete(Key::marked(&from.clone().without_device(), &ack.id));
+            draft.delete(match kind {
+                OutboxKind::Played => Key::played(&user, &ack.id),
+                _ => Key::marked(&user, &ack.id),
+            });
         }
         draft
     }

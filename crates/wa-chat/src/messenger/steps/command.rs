@@ -95,7 +95,7 @@ impl Step<'_> {
     fn mark(&self, from: &Jid, ids: &[MessageId], mark: Mark) -> Result<Draft, Stop> {
         let mut draft = Draft::default();
         let user = from.clone().without_device();
-        let marked = |id: &MessageId| Key::marked(&user, &id.0);
+        let marked = |id: &MessageId| marked(&user, id, mark);
         self.view.need(ids.iter().map(marked).chain([Key::counters()]))?;
         let mut new = Vec::with_capacity(ids.len());
         for id in ids {
@@ -123,20 +123,28 @@ impl Step<'_> {
         mark: Mark,
     ) {
         let Some((first, more)) = ids.split_first() else { return };
-        let kind = match mark {
-            Mark::Read => ReceiptKind::Read,
-            Mark::Played => ReceiptKind::Played,
+        let (kind, outbox) = match mark {
+            Mark::Read => (ReceiptKind::Read, OutboxKind::Receipt),
+            Mark::Played => (ReceiptKind::Played, OutboxKind::Played),
         };
         let receipt = Receipt::new(user.clone(), &*first.0, kind)
             .with_more_ids(more.iter().map(|id| id.0.as_str().into()))
             .with_t(self.now.unix);
         if let Ok(receipt) = EncodedStanza::new(receipt.into(), self.profile) {
-            let (peer, id, kind) = (user.clone(), first.0.clone(), OutboxKind::Receipt);
+            let (peer, id, kind) = (user.clone(), first.0.clone(), outbox);
             let entry = OutboxEntry { stanza: receipt, peer, id, kind, since: None };
             let number = put_outbox(draft, counters, entry);
             let until = self.now.unix + REMEMBER;
-            draft.put_until(Key::marked(user, &first.0), Row::Number(number), until);
+            draft.put_until(marked(user, first, mark), Row::Number(number), until);
             draft.expire(&Key::outbox(number), until);
         }
+    }
+}
+
+/// The row that keeps a receipt from being sent twice.
+fn marked(user: &Jid, id: &MessageId, mark: Mark) -> Key {
+    match mark {
+        Mark::Read => Key::marked(user, &id.0),
+        Mark::Played => Key::played(user, &id.0),
     }
 }

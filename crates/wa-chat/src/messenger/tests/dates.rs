@@ -62,6 +62,30 @@ fn rows_are_swept_by_a_date_of_which_two_clocks_are_witnesses() {
 }
 
 #[test]
+fn what_a_clock_that_is_behind_writes_is_not_old_once_it_is_right() {
+    let day = 24 * 60 * 60;
+    let mut bench = Bench::connected();
+    let login = |bench: &mut Bench, unix: u64, server: u64| {
+        bench.messenger.handle_link_down();
+        bench.messenger.tell_server_time(server);
+        bench.login_at(unix);
+    };
+    login(&mut bench, NOW.unix, NOW.unix);
+    login(&mut bench, NOW.unix - 400 * day, NOW.unix + day);
+    let (to, id) = (Jid::phone("1415").unwrap(), MessageId("1".into()));
+    bench.command(0, Command::Send { to, id, content: Content::text("text") });
+    bench.stanza(Peer::new(2).text());
+    bench.settle();
+    let rows =
+        |bench: &Bench| [Table::Seen, Table::Sent, Table::Waiting].map(|table| bench.store.count(table));
+    assert_eq!(rows(&bench), [1, 1, 1]);
+    for days in 2..6 {
+        login(&mut bench, NOW.unix + days * day, NOW.unix + days * day);
+    }
+    assert_eq!(rows(&bench), [1, 1, 1]);
+}
+
+#[test]
 fn a_request_waits_from_when_it_left() {
     let mut bench = Bench::connected();
     let to = Jid::phone("14155551001").unwrap();

@@ -462,3 +462,27 @@ fn what_could_not_be_sent_in_a_month_is_given_up_and_told() {
     assert_eq!(told, ["m0", "waits"]);
     assert_eq!((bench.rows(Table::Outbox).len(), bench.rows(Table::Waiting).len()), (0, 0));
 }
+
+#[test]
+fn a_played_receipt_is_not_lost_behind_a_read_one() {
+    let mut phone = Phone::new(0, 100);
+    let mut server = Server::listing(&[0]);
+    let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
+    let outbox = bench.rows(Table::Outbox).len();
+    let mark = |bench: &mut Bench, mark| {
+        let (from, ids) = (Jid::phone(USER).unwrap(), vec![MessageId("x".into())]);
+        bench.command(60, Command::Mark { from, ids, mark });
+        bench.settle();
+        bench.rows(Table::Outbox).len() - outbox
+    };
+    assert_eq!(mark(&mut bench, crate::Mark::Read), 1);
+    assert_eq!(mark(&mut bench, crate::Mark::Read), 1);
+    assert_eq!(mark(&mut bench, crate::Mark::Played), 2);
+    for (kind, left) in [("played", 1), ("read", 0)] {
+        let ack = Node::new("ack").with_attr("class", "receipt").with_attr("id", "x").with_attr("type", kind);
+        bench.stanza(ack.with_attr("from", Jid::phone(USER).unwrap()));
+        bench.settle();
+        assert_eq!(bench.rows(Table::Outbox).len() - outbox, left, "{kind}");
+        assert_eq!(bench.rows(Table::Marked).len(), left, "{kind}");
+    }
+}
