@@ -306,6 +306,11 @@ impl Channel {
         self.is_proved
     }
 
+    /// Whether the login stands.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
     /// Whether the channel has ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
@@ -321,8 +326,7 @@ impl Channel {
             State::Open(transport) | State::Login(transport) => {
                 transport.opener.open(&mut frame)?;
                 self.keepalive.heard(now, &self.profile.chat.ping, rng);
-                let is_open = matches!(self.state, State::Open(_));
-                let most = if is_open { Limits::new().inflated_bytes } else { MAX_BEFORE_LOGIN };
+                let most = if self.is_open() { Limits::new().inflated_bytes } else { MAX_BEFORE_LOGIN };
                 let limits = Limits::new().with_inflated_bytes(most);
                 let frame =
                     if frame.len() > COPIED { frame.freeze() } else { Bytes::copy_from_slice(&frame) };
@@ -356,8 +360,7 @@ impl Channel {
     /// The negative ack 488 for a stanza that could not be read, so that it does not come again. Nobody is answered before
     /// the login.
     fn refuse(&mut self, node: &Node) {
-        let is_open = matches!(self.state, State::Open(_));
-        if let Some(refusal) = Ack::refusing(node, 488).filter(|_| is_open) {
+        if let Some(refusal) = Ack::refusing(node, 488).filter(|_| self.is_open()) {
             self.send(refusal.into());
         }
     }
@@ -370,7 +373,7 @@ impl Channel {
             }
             Stanza::StreamError(error) => return Err(DisconnectReason::stream_error(&error)),
             Stanza::StreamEnd => return Err(DisconnectReason::StreamError(None)),
-            stanza if matches!(self.state, State::Open(_)) => self.handle_open(stanza, bytes),
+            stanza if self.is_open() => self.handle_open(stanza, bytes),
             // Before the login is decided the server has nothing else to say, and gets no answer.
             _ => return self.malformed(now, StanzaError::WrongTag { expected: "success" }.into()),
         }

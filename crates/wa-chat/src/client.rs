@@ -237,10 +237,14 @@ impl Client {
         self.messenger.wants_commands()
     }
 
-    /// Whether one more frame may be read.
+    /// Whether one more frame may be read. Until the login stands a frame is short and nothing for the messenger: however
+    /// far that is behind, a login comes to its end.
     fn has_room(&self) -> bool {
-        let held = self.channel.as_ref().map_or(0, Channel::held) + self.messenger.held();
-        held < BUDGET && self.messenger.wants_input()
+        let waiting = self.channel.as_ref().map_or(0, Channel::held);
+        if self.channel.as_ref().is_some_and(|channel| !channel.is_open()) {
+            return waiting < BUDGET;
+        }
+        waiting + self.messenger.held() < BUDGET && self.messenger.wants_input()
     }
 
     /// How many inputs were put in and have not been dealt with.

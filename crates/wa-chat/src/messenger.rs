@@ -20,7 +20,7 @@ use crate::key::Key;
 use crate::messenger::input::{Input, Lane};
 use crate::messenger::link::Link;
 use crate::messenger::state::batch::Batch;
-use crate::messenger::state::cursor::{Cursor, PAGE, Page};
+use crate::messenger::state::cursor::{Cursor, PAGE, PAGE_BYTES, Page};
 use crate::messenger::state::draft::Effects;
 use crate::messenger::state::events::Events;
 use crate::messenger::state::refill::Refill;
@@ -275,6 +275,7 @@ impl Messenger {
             from: table(page.from),
             to: table(page.to),
             limit: PAGE,
+            bytes: PAGE_BYTES,
         };
         let mut reads: Vec<Read> = wanted.iter().map(Wanted::read).collect();
         reads.extend(inbox.map(|it| page(Key::inbox, it)));

@@ -42,8 +42,9 @@ const LEAP: u64 = 1 << 32;
 /// Likewise for prekeys, whose ids have 24 bits.
 const PREKEY_LEAP: u32 = 100_000;
 
-/// Rows that are changed at once.
+/// Rows that are changed at once, and their bytes, about.
 const PAGE: u16 = 256;
+const PAGE_BYTES: usize = 1 << 20;
 
 impl Restoration {
     /// Of an account, at this date (Unix seconds).
@@ -176,7 +177,7 @@ fn take_sent(
 
 /// These writes, and then the next rows of a table.
 fn page(writes: Vec<Write>, from: Key, table: Table) -> Transaction {
-    let read = Read::Page { from, to: Key::end_of(table), limit: PAGE };
+    let read = Read::Page { from, to: Key::end_of(table), limit: PAGE, bytes: PAGE_BYTES };
     Transaction { writes, reads: vec![read], ..Transaction::default() }
 }
 
@@ -194,9 +195,7 @@ mod tests {
     use rand::rngs::StdRng;
     use wa_binary::Jid;
     use wa_keys::PrivateKey;
-    use wa_profile::Profile;
     use wa_signal::{SessionRecord, Trust};
-    use wa_stanza::{Receipt, ReceiptKind};
 
     use super::*;
     use crate::{AccountKeys, Client, EncodedStanza, MemoryStore, rows_of};
@@ -224,8 +223,8 @@ mod tests {
         let session = Row::Peer(Box::new(session(&mut rng)));
         let mut writes = Vec::new();
         for n in 0..MANY {
-            let stanza = Receipt::new(peer(n), "read", ReceiptKind::Read).into();
-            let stanza = EncodedStanza::new(stanza, &Profile::overview()).unwrap();
+            // Pages end because of their bytes, too.
+            let stanza = EncodedStanza::stored(vec![0; 8192].into());
             let entry = |id: &str, kind| {
                 let (stanza, id) = (stanza.clone(), id.to_owned());
                 Row::Outbox(OutboxEntry { stanza, peer: peer(n), id, kind, since: None })

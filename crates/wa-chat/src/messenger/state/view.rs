@@ -259,7 +259,7 @@ impl Wanted {
     pub(crate) fn read(&self) -> Read {
         let Self::Row(key) = self else {
             let (from, to) = self.range();
-            return Read::Page { from, to, limit: u16::MAX };
+            return Read::Page { from, to, limit: u16::MAX, bytes: usize::MAX };
         };
         Read::One(key.clone())
     }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::MAX_CONTENT;
+use crate::messenger::state::cursor::PAGE_BYTES;
 use crate::row::{InboxEntry, InboxItem, OutboxEntry, OutboxKind};
 
 fn typing(from: &str, typing: &str) -> Node {
@@ -197,4 +198,52 @@ fn a_mark_of_many_messages_is_several_receipts() {
     assert_eq!(bench.messenger.poll_accepted(), Some(Ticket(1)));
     assert_eq!((marked.len(), marked.iter().sum::<usize>()), (157, 40_000));
     assert_eq!(marked.iter().max(), Some(&256));
+}
+
+/// Stores rows of the inbox, each with so many bytes.
+fn with_inbox(count: u64, length: usize) -> Bench {
+    let content: bytes::Bytes = vec![0x0A; length].into();
+    let row = |number: u64| {
+        let (timestamp, device, is_accepted) = (number, 0, true);
+        let what = InboxItem::Message { content: content.clone(), timestamp, device, is_accepted };
+        let (peer, ids) = (Jid::phone("14155551001").unwrap(), vec![number.to_string()]);
+        Write {
+            key: Key::inbox(number),
+            value: Some(Row::Inbox(InboxEntry { peer, ids, what }).encode()),
+            expires: None,
+        }
+    };
+    let mut bench = Bench::connected();
+    let counters = Counters {
+        next_inbox: count,
+        next_outbox: 0,
+        next_content: 0,
+        prekeys: PrekeyIds { next: 200, next_upload: 200 },
+        swept: None,
+    };
+    let counters =
+        Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None };
+    let writes = (0..count).map(row).chain([counters]).collect();
+    bench.store.apply(&Transaction { writes, ..Transaction::default() });
+    bench.messenger = Messenger::open(Profile::reference_offer_1_0_3());
+    bench
+}
+
+#[test]
+fn pages_of_the_inbox_are_bounded_by_their_bytes() {
+    for (count, length) in [(40, 1 << 20), (300, 100), (70, 20_000), (1, 8 << 20)] {
+        let (mut bench, mut shown) = (with_inbox(count, length), 0);
+        while shown < count {
+            while let Some(transaction) = bench.messenger.poll_transaction() {
+                let rows = bench.store.apply(&transaction);
+                let read: usize = rows.0.iter().map(|(_, value)| value.as_bytes().len()).sum();
+                assert!(read < PAGE_BYTES + length + 10_000, "{read} bytes at once, of rows of {length}");
+                bench.messenger.handle_committed(bench.now, rows, &mut bench.rng).unwrap();
+            }
+            let Some(event) = bench.messenger.poll_event() else { panic!("{shown} of {count}") };
+            assert_eq!(event.id(), Some(EventId(shown)));
+            shown += 1;
+        }
+        assert_eq!(bench.messenger.poll_event(), None);
+    }
 }
