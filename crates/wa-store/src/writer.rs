@@ -103,7 +103,7 @@ pub(crate) fn read(connection: Connection, mut requests: mpsc::Receiver<Request>
     while let Some(request) = requests.blocking_recv() {
         match request {
             Request::Run(job) => {
-                let done = run(&connection, &job);
+                let done = read_once(&connection, &job);
                 let _ = job.reply.send(done);
             }
             Request::End { reply } => {
@@ -114,6 +114,12 @@ pub(crate) fn read(connection: Connection, mut requests: mpsc::Receiver<Request>
             Request::Limit { .. } => {}
         }
     }
+}
+
+/// Everything that one job reads is of one moment: whether the account is still its, and each of its rows.
+fn read_once(connection: &Connection, job: &Job) -> Result<SealedRows, StoreError> {
+    let snapshot = connection.unchecked_transaction().map_err(|error| store_error(&error))?;
+    run(&snapshot, job)
 }
 
 fn limit(connection: &Connection, bytes: u64) -> Result<(), StoreError> {
