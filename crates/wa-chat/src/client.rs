@@ -291,7 +291,9 @@ impl Client {
                 ChannelEvent::Stanza { stanza, bytes } => {
                     self.messenger.handle_stanza(now, *stanza, bytes, rng);
                 }
-                ChannelEvent::Malformed(what) => self.messenger.tell_malformed(what),
+                ChannelEvent::Malformed { what, refusal } => {
+                    self.messenger.handle_malformed(now, what, refusal, rng);
+                }
                 ChannelEvent::Closed(reason) => self.hang_up(reason),
             }
         }

@@ -165,7 +165,21 @@ pub enum Event {
         /// Its name.
         id: MessageId,
     },
-    /// An authentic frame was no stanza; it was passed over.
+    /// A stanza could not be read, or what it says not be kept: the server is told so (code 488) and does not bring it again.
+    /// The server's fault, or that of a program behind it. Where this end dies before the server has heard, it is told twice.
+    Refused {
+        /// To be confirmed.
+        event: EventId,
+        /// Who sent it.
+        from: Jid,
+        /// Its tag, such as `message`.
+        stanza: String,
+        /// Its id; of a long one the beginning.
+        id: MessageId,
+        /// What is wrong with it, in words.
+        why: String,
+    },
+    /// An authentic frame was no stanza, or one that says too little to be refused; it was passed over.
     Malformed(Malformed),
     /// So many events that are told once were not kept, because the application did not take those before them. Those with
     /// an id are never dropped.
@@ -191,6 +205,7 @@ impl Event {
             | Self::Reached { event, .. }
             | Self::Notification { event, .. }
             | Self::Unreadable { event, .. }
+            | Self::Refused { event, .. }
             | Self::Rejected { event, .. } => Some(*event),
             _ => None,
         }

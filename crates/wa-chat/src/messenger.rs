@@ -11,7 +11,7 @@ use std::time::Duration;
 use rand_core::CryptoRng;
 use wa_binary::Jid;
 use wa_profile::Profile;
-use wa_stanza::Stanza;
+use wa_stanza::{Ack, Stanza};
 
 pub(crate) use self::conversation::{KEEP_KEYS, REMEMBER};
 use crate::account::Account;
@@ -52,6 +52,9 @@ const MAX_QUEUED: usize = 256;
 
 /// Events or stanzas that may wait to be taken before logs are read on.
 const MAX_READY: usize = 256;
+
+/// Bytes of a refusal that waits, about.
+const REFUSAL: usize = 512;
 
 /// The store's side of a client, as a value.
 #[derive(Debug)]
@@ -161,10 +164,10 @@ impl Messenger {
         self.account.as_ref()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due because of a request, by [`Now::tick`].
+    /// When [`handle_timeout`](Self::handle_timeout) is due because of a request or a refill, by [`Now::tick`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.requests.due()
+        self.requests.due().into_iter().chain(self.refill.due()).min()
     }
 
     /// Time has passed: a request may have waited too long, the signed prekey may be due. Call it when
@@ -176,6 +179,9 @@ impl Messenger {
         let before = self.queue.len();
         while let Some(request) = self.requests.overdue() {
             self.queue.push(Input::Unanswered(request), 0);
+        }
+        if self.refill.take_due(now.tick) {
+            self.queue.push(Input::CountPrekeys, 0);
         }
         let is_due = since.is_some_and(|since| now.unix.saturating_sub(since) >= rotate_after);
         if is_due && !self.queue.iter().any(|input| matches!(input, Input::Rotate)) {
@@ -368,9 +374,21 @@ impl Messenger {
         }
     }
 
-    /// A frame was no stanza.
-    pub(crate) fn tell_malformed(&mut self, what: Malformed) {
-        self.events.tell(Event::Malformed(what));
+    /// A frame was no stanza. One that is refused does not come again: the application is told of it durably first.
+    pub(crate) fn handle_malformed(
+        &mut self,
+        now: Now,
+        what: Malformed,
+        refusal: Option<Box<Ack>>,
+        rng: &mut impl CryptoRng,
+    ) {
+        match refusal {
+            Some(ack) => {
+                self.queue.push(Input::Refuse(ack, what.to_string()), REFUSAL);
+                self.process(now, rng);
+            }
+            None => self.events.tell(Event::Malformed(what)),
+        }
     }
 
     /// The account is gone: nothing is kept, and nothing more is done.

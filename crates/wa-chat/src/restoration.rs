@@ -245,7 +245,7 @@ mod tests {
                 let (stanza, id) = (stanza.clone(), id.to_owned());
                 Row::Outbox(OutboxEntry { stanza, peer: peer(n), id, kind, since: None })
             };
-            let sent = Sent { number: 2 * n, content: n, devices: BTreeMap::new() };
+            let sent = Sent { number: 2 * n, content: n, devices: BTreeMap::new(), since: None };
             let content = Row::Content(format!("text {n}").into_bytes().into());
             let rows = [
                 (Key::peer(&peer(n)), session.clone()),

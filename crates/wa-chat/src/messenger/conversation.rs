@@ -29,7 +29,16 @@ const KEEP_CONTENT: u64 = 14 * 24 * 60 * 60;
 
 /// Whether a message that was accepted then has waited for too long, by the date that our clock and the server's vouch for.
 pub(crate) fn has_expired(since: Option<u64>, swept: Option<u64>) -> bool {
-    since.zip(swept).is_some_and(|(since, swept)| swept.saturating_sub(since) > REMEMBER)
+    is_older(since, swept, REMEMBER)
+}
+
+/// Whether the content of a message that was accepted then is kept no more, though its row may still be there.
+pub(crate) fn is_forgotten(since: Option<u64>, swept: Option<u64>) -> bool {
+    is_older(since, swept, KEEP_CONTENT)
+}
+
+fn is_older(since: Option<u64>, swept: Option<u64>, age: u64) -> bool {
+    since.zip(swept).is_some_and(|(since, swept)| swept.saturating_sub(since) > age)
 }
 
 /// Seconds for which keys of overtaken messages are kept: as long as a mailbox keeps the messages, and five days more.
@@ -226,7 +235,8 @@ impl Conversation {
         devices: &[u16],
     ) -> Result<(), Stop> {
         let key = Key::sent(&self.user, &message.id);
-        let new = || Sent { number, content: message.kept, devices: BTreeMap::new() };
+        let (content, since) = (message.kept, message.since);
+        let new = || Sent { number, content, devices: BTreeMap::new(), since };
         let mut sent = step.view.sent(&key)?.unwrap_or_else(new);
         if message.device.is_none() {
             sent.number = number;

@@ -32,8 +32,12 @@ pub(super) enum Input {
     Announced(Jid),
     /// The signed prekey may be due.
     Rotate,
+    /// The server was in trouble with our prekeys a while ago.
+    CountPrekeys,
     /// A row cannot be read, or can never leave: it goes, and the entry tells of it.
     SetAside(Key, InboxEntry),
+    /// A stanza cannot be read or kept: the server is told so, and the application why.
+    Refuse(Box<Ack>, String),
     /// There is news of the server: its key, or the way to it.
     Known(Known),
 }

@@ -41,6 +41,7 @@ impl Messenger {
         self.outbox.stop();
         self.fetching.clear();
         self.refill.end();
+        self.refill.forget_troubles();
         self.transmits.clear();
         self.unacked.clear();
         let lost = |ticket| Event::Answered { ticket, answer: Err(NoAnswer::Lost) };

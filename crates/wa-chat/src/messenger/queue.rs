@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rand_core::CryptoRng;
 use wa_stanza::Ack;
 
+use crate::channel::UNREADABLE;
 use crate::key::{Key, Table};
 use crate::messenger::Messenger;
 use crate::messenger::commit::MAX_ROW_BYTES;
@@ -15,8 +16,8 @@ use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
 use crate::{CommandError, Now};
 
-/// The code of a negative ack for a stanza that cannot be read.
-const UNREADABLE: u16 = 488;
+/// Why a stanza is refused that can be read, but not written down.
+const NOT_KEPT: &str = "what it says could not be read again from the store";
 
 /// Steps that one batch takes.
 const MAX_STEPS: usize = 64;
@@ -77,8 +78,8 @@ impl Messenger {
         }
     }
 
-    /// What an input would leave behind could not be read again: nothing is written. A stanza is refused, so that it does not
-    /// come again.
+    /// What an input would leave behind could not be read again: nothing of it is written. A stanza is refused, so that it
+    /// does not come again.
     fn refuse(&mut self, input: Option<Input>) {
         let ack = match input {
             Some(Input::Command(ticket, _)) => {
@@ -89,7 +90,7 @@ impl Messenger {
             Some(Input::Notification(notification)) => Ack::from(&*notification),
             _ => return,
         };
-        self.transmit(ack.with_error(UNREADABLE).into());
+        self.queue.push(Input::Refuse(Box::new(ack.with_error(UNREADABLE)), NOT_KEPT.to_owned()), 0);
     }
 
     /// Lets out what a batch without writes has caused: no transaction will come whose commit could do it, nor one that
@@ -136,6 +137,11 @@ impl Messenger {
     fn join_refill(&mut self, draft: &Draft, now: Now) {
         if draft.uploaded {
             self.refill.end();
+        }
+        match draft.in_trouble {
+            true => self.refill.back_off(now.tick),
+            false if draft.uploaded => self.refill.forget_troubles(),
+            false => {}
         }
         let is_upload = |request: &Request| matches!(request, Request::PrekeyUpload(..));
         if self.link.is_some() && draft.effects.requests.iter().any(is_upload) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use rand_core::CryptoRng;
 use wa_binary::Jid;
 use wa_profile::Profile;
-use wa_stanza::{Ib, Iq};
+use wa_stanza::{Ack, Ib, Iq};
 
 use crate::key::{Key, Table};
 use crate::messenger::conversation::put_inbox;
@@ -15,7 +15,7 @@ use crate::messenger::state::refill::Refill;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::unacked::Unacked;
 use crate::messenger::state::view::{Stop, View};
-use crate::row::{InboxEntry, Row};
+use crate::row::{InboxEntry, InboxItem, Row};
 use crate::{Event, IdentityPolicy, NoAnswer, NoSession, Now};
 
 mod ack;
@@ -31,6 +31,9 @@ mod retry;
 
 /// Seconds by which the date that rows are swept by moves at a login, at most.
 const SWEPT_AT_ONCE: u64 = 7 * 24 * 60 * 60;
+
+/// Characters of a text about a stanza that was refused.
+const MAX_TOLD: usize = 128;
 
 /// What every step may know, and where its randomness comes from.
 pub(super) struct Step<'a> {
@@ -63,7 +66,9 @@ impl Step<'_> {
             Input::Pull => Ok(self.pull()),
             Input::Wake(user) | Input::Announced(user) => self.wake(user),
             Input::Rotate => self.rotate(),
+            Input::CountPrekeys => Ok(count_prekeys()),
             Input::SetAside(key, told) => self.set_aside(key, told),
+            Input::Refuse(ack, why) => self.refuse(ack, why),
             Input::Known(known) => Ok(Draft::of(Key::server(), Row::Server(known.clone()))),
         }
     }
@@ -90,6 +95,18 @@ impl Step<'_> {
         draft.effects.join(self.pull().effects);
         draft.request(Request::PrekeyCount);
         draft.wake = wake;
+        Ok(draft)
+    }
+
+    /// The application is told of a stanza before the server, who does not bring it again.
+    fn refuse(&self, ack: &Ack, why: &str) -> Result<Draft, Stop> {
+        let (mut draft, mut counters) = (Draft::default(), self.view.counters()?);
+        let peer = ack.to.clone().map_or_else(Jid::whatsapp, Jid::without_device);
+        let (stanza, why) = (shortened(&ack.class), shortened(why));
+        let what = InboxItem::Refused { stanza, why };
+        put_inbox(&mut draft, &mut counters, InboxEntry { peer, ids: vec![shortened(&ack.id)], what });
+        draft.put_counters(counters);
+        draft.transmit(ack.clone());
         Ok(draft)
     }
 
@@ -123,6 +140,17 @@ impl Step<'_> {
         draft.transmit(Ib::offline_batch(self.profile.chat.offline_batch));
         draft
     }
+}
+
+/// The beginning of a text that came from the server.
+fn shortened(text: &str) -> String {
+    text.chars().take(MAX_TOLD).collect()
+}
+
+fn count_prekeys() -> Draft {
+    let mut draft = Draft::default();
+    draft.request(Request::PrekeyCount);
+    draft
 }
 
 /// Tells those who wait for the answer. What asks for prekeys is asked again by the next connection.

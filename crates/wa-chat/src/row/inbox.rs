@@ -54,6 +54,11 @@ pub(crate) enum InboxItem {
     Notification {
         node: Bytes,
     },
+    /// A stanza with this tag was refused.
+    Refused {
+        stanza: String,
+        why: String,
+    },
     /// A row of this table could not be read.
     Unreadable {
         table: Table,
@@ -108,6 +113,9 @@ impl InboxEntry {
                 form.hidden = is_hidden.then_some(true);
             }
             InboxItem::Notification { node } => form.notification = Some(node.to_vec()),
+            InboxItem::Refused { stanza, why } => {
+                (form.refused, form.why) = (Some(stanza.clone()), Some(why.clone()));
+            }
             InboxItem::Unreadable { table } => form.unreadable = Some(u32::from(*table as u8)),
         }
         form
@@ -166,6 +174,10 @@ impl InboxEntry {
                 is_hidden: *is_hidden,
             },
             InboxItem::Notification { node } => notification(event, peer, node),
+            InboxItem::Refused { stanza, why } => {
+                let (stanza, why) = (stanza.clone(), why.clone());
+                Event::Refused { event, from: peer, stanza, id: id(), why }
+            }
             InboxItem::Unreadable { table } => Event::Unreadable { event, table: *table },
         }
     }
@@ -176,6 +188,7 @@ impl InboxEntry {
         let what = match &self.what {
             InboxItem::Message { content, .. } => content.len(),
             InboxItem::Notification { node } => node.len(),
+            InboxItem::Refused { stanza, why } => stanza.len() + why.len(),
             InboxItem::Devices { added, removed, .. } => {
                 size_of_val(added.as_slice()) + size_of_val(removed.as_slice())
             }
@@ -199,7 +212,7 @@ fn notification(event: EventId, from: Jid, node: &Bytes) -> Event {
 }
 
 /// The parts that a form has, or none if one of them cannot be read.
-fn items(form: Form) -> Option<[Option<InboxItem>; 9]> {
+fn items(form: Form) -> Option<[Option<InboxItem>; 10]> {
     let device = u16::try_from(form.device.unwrap_or_default()).ok()?;
     let message = form.content.map(|content| {
         let is_accepted = !form.unaccepted.unwrap_or_default();
@@ -222,6 +235,7 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 9]> {
     let unreadable = form
         .unreadable
         .map(|table| Some(InboxItem::Unreadable { table: Table::of(u8::try_from(table).ok()?)? }));
+    let refused = form.refused.map(|stanza| Some(InboxItem::Refused { stanza, why: form.why? }));
     let items = [
         message,
         receipt,
@@ -232,6 +246,7 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 9]> {
         notification,
         unreadable,
         expired,
+        refused,
     ];
     // What is there and cannot be read spoils the whole.
     let is_read = items.iter().all(|item| !matches!(item, Some(None)));

@@ -259,6 +259,11 @@ pub struct InboxEntry {
     /// A message that waited for too long to be sent.
     #[prost(bool, optional, tag = "17")]
     pub expired: ::core::option::Option<bool>,
+    /// A stanza that could not be read and was refused: its tag, and why.
+    #[prost(string, optional, tag = "18")]
+    pub refused: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "19")]
+    pub why: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
@@ -318,6 +323,9 @@ pub struct Sent {
     pub resent: ::core::option::Option<u32>,
     #[prost(message, repeated, tag = "5")]
     pub devices: ::prost::alloc::vec::Vec<Resent>,
+    /// When the message was accepted for sending, in Unix seconds; absent in rows of the first programs.
+    #[prost(uint64, optional, tag = "6")]
+    pub since: ::core::option::Option<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]

@@ -29,6 +29,8 @@ pub(crate) struct Draft {
     pub(crate) fetched: Option<Jid>,
     /// The upload of prekeys is no longer on its way.
     pub(crate) uploaded: bool,
+    /// The server is in trouble, and is to be asked again about prekeys in a while.
+    pub(crate) in_trouble: bool,
     /// One-time prekeys were made for an upload.
     pub(crate) made_prekeys: bool,
     /// Users for whom messages wait: whatever is missing is asked for in a step of its own.

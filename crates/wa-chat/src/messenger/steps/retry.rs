@@ -8,7 +8,7 @@ use wa_stanza::{Ack, Message, OneTimePrekey, PrekeyId, Receipt, ReceiptKind, Ret
 
 use crate::key::Key;
 use crate::messenger::bundle::{signal_bundle, signed_prekey};
-use crate::messenger::conversation::{Conversation, REMEMBER, put_inbox};
+use crate::messenger::conversation::{Conversation, REMEMBER, is_forgotten, put_inbox};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
@@ -103,7 +103,8 @@ impl Step<'_> {
         let content = Key::content(sent.content);
         self.view.need([content.clone()])?;
         let mut conversation = Conversation::load(self, from, draft)?;
-        if !conversation.is_recipient(device) || !may_resend(&sent, device) {
+        let is_gone = is_forgotten(sent.since, conversation.counters.swept);
+        if is_gone || !conversation.is_recipient(device) || !may_resend(&sent, device) {
             return Ok(conversation.draft);
         }
         let rebuilt_at = self.view.number(&rebuilt)?;

@@ -247,3 +247,30 @@ fn pages_of_the_inbox_are_bounded_by_their_bytes() {
         assert_eq!(bench.messenger.poll_event(), None);
     }
 }
+
+#[test]
+fn a_stanza_that_cannot_be_read_is_told_durably_before_it_is_refused() {
+    for (id, is_long) in [("3EB0", false), (&*"x".repeat(1 << 20), true)] {
+        let mut bench = Bench::connected();
+        let node =
+            Node::new("message").with_attr("id", id).with_attr("from", Jid::phone("14155551001").unwrap());
+        let refusal = Ack::refusing(&node, 488).map(Box::new);
+        bench.messenger.handle_malformed(bench.now, Malformed::TooLong(7), refusal, &mut bench.rng);
+        assert!(bench.messenger.poll_stanza().is_none() && bench.messenger.poll_event().is_none());
+        let transaction = bench.messenger.poll_transaction().unwrap();
+        assert!(bench.messenger.poll_stanza().is_none(), "it is not durable yet");
+        bench.commit(&transaction);
+        assert!(bench.messenger.poll_stanza().is_some(), "now it need not come again");
+        let Some(Event::Refused { event, from, stanza, id: told, why }) = bench.messenger.poll_event() else {
+            panic!("nothing is told");
+        };
+        assert_eq!((&*from.to_string(), &*stanza), ("14155551001@s.whatsapp.net", "message"));
+        assert!(id.starts_with(&told.0) && (told.0.len() < id.len()) == is_long);
+        assert_eq!(why, "a stanza of 7 bytes");
+        let row = Key::inbox(event.0);
+        assert!(has_row(&bench, &row));
+        bench.command(1, Command::Confirm(event));
+        bench.settle();
+        assert!(!has_row(&bench, &row));
+    }
+}
