@@ -81,6 +81,16 @@ pub enum Event {
         /// Whether nothing was known of the user before.
         is_first: bool,
     },
+    /// Two addresses are of one user, by the server's word: a phone number and an internal one. Messages to either go to the
+    /// same devices from now on, and events name the first. Told in a commit before anything is encrypted for them.
+    SameUser {
+        /// To be confirmed.
+        event: EventId,
+        /// The address under which the user is known.
+        peer: Jid,
+        /// The other one.
+        other: Jid,
+    },
     /// A user makes themselves known: they can be written to (reachability; the form is assumed).
     Reached {
         /// To be confirmed.
@@ -206,6 +216,7 @@ impl Event {
             | Self::Notification { event, .. }
             | Self::Unreadable { event, .. }
             | Self::Refused { event, .. }
+            | Self::SameUser { event, .. }
             | Self::Rejected { event, .. } => Some(*event),
             _ => None,
         }

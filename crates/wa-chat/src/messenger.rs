@@ -39,6 +39,7 @@ mod conversation;
 mod fan_out;
 mod input;
 mod link;
+mod names;
 mod queue;
 mod recipients;
 mod state;
@@ -420,6 +421,7 @@ pub(crate) fn first_rows(keys: &crate::AccountKeys) -> BTreeMap<Key, Row> {
         next_content: 0,
         prekeys: PrekeyIds::default(),
         swept: None,
+        has_names: false,
     };
     BTreeMap::from([
         (Key::account(), Row::Account(Box::new(account))),

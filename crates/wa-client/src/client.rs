@@ -84,7 +84,7 @@ pub(crate) enum Request {
 #[derive(Debug)]
 pub(crate) enum Control {
     Connect { token: String, done: oneshot::Sender<Result<Connection, ClientError>> },
-    Disconnect,
+    Disconnect { done: oneshot::Sender<()> },
     Account { done: oneshot::Sender<Option<(PublicKeys, Option<Jid>)>> },
     Shutdown { done: oneshot::Sender<()> },
 }
@@ -198,7 +198,9 @@ impl Client {
     /// The client has ended.
     pub async fn disconnect(&self) -> Result<(), ClientError> {
         self.disconnects.notify_waiters();
-        self.control(Control::Disconnect).await
+        let (done, waiting) = oneshot::channel();
+        self.control(Control::Disconnect { done }).await?;
+        waiting.await.map_err(|_| ClientError::Ended)
     }
 
     /// Sends content; returns when it is durable, so that it will arrive whatever happens here.

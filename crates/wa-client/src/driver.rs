@@ -119,7 +119,11 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                 () = events.closed() => return,
                 control = controls.recv() => match control.map(|control| *control) {
                     Some(Control::Shutdown { done }) => return self.shut_down(done).await,
-                    Some(Control::Disconnect) => self.disconnect().await,
+                    Some(Control::Disconnect { done }) => {
+                        self.disconnect().await;
+                        // Nobody may be waiting any more.
+                        let _ = done.send(());
+                    }
                     Some(Control::Connect { token, done }) => self.dial(token, done),
                     Some(Control::Account { done }) => {
                         let account = self.client.account();

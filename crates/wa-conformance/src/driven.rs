@@ -44,6 +44,8 @@ struct Manners {
     /// How long a connection takes to be made.
     dial: Duration,
     dials: AtomicUsize,
+    /// How often the phone was shown that somebody types, over connections that have ended.
+    typings: AtomicUsize,
 }
 
 /// A client, its manners, and what it needs to log in.
@@ -140,6 +142,9 @@ async fn serve(mut world: World, mut accepted: mpsc::UnboundedReceiver<DuplexStr
             }
         }
         world.disconnect(id);
+        let phone =
+            world.control(&wa_sandbox::Clock::default(), true, &format!("phones/{PHONE}"), b"").unwrap();
+        manners.typings.store(phone["typing"].as_array().unwrap().len(), Ordering::Relaxed);
     }
 }
 
@@ -167,6 +172,18 @@ async fn every_call_ends_though_the_server_answers_nothing() {
     assert_eq!(answer, Err(ClientError::Answer(NoAnswer::Lost)));
     in_time("disconnect", client.disconnect()).await.unwrap();
     in_time("shutdown", client.shutdown()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_follows_a_disconnect_finds_no_connection() {
+    let Driven { client, manners, token, .. } = Driven::new(Manners::default()).await;
+    for _ in 0..32 {
+        in_time("connect", client.connect(token.clone())).await.unwrap();
+        in_time("disconnect", client.disconnect()).await.unwrap();
+        in_time("typing", client.typing(phone(), Typing::Composing)).await.unwrap();
+    }
+    in_time("connect", client.connect(token)).await.unwrap();
+    assert_eq!(manners.typings.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test(start_paused = true)]

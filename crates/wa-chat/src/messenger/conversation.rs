@@ -51,6 +51,8 @@ const MAX_CONTENTS: u64 = 10_000;
 #[derive(Debug)]
 pub(crate) struct Conversation {
     pub(crate) user: Jid,
+    /// The address of theirs that stanzas name.
+    pub(super) named: Jid,
     /// To which devices messages go; none while the server has not been asked.
     pub(super) devices: Option<Devices>,
     pub(super) loaded: BTreeMap<Jid, Device>,
@@ -93,6 +95,7 @@ impl Conversation {
                 .collect::<Result<_, Stop>>()?,
             counters: view.counters()?,
             changed: BTreeSet::new(),
+            named: step.named(&user)?,
             user,
             devices,
             draft,
@@ -137,9 +140,9 @@ impl Conversation {
             devices.push(address.device());
             enc.media_type = envelope.media_type();
             enc.hide_failure = envelope.hide_failure;
-            encs.push((address, enc));
+            encs.push((self::address(&self.named, address.device()), enc));
         }
-        let stanza = write_message(&self.user, message, envelope, encs);
+        let stanza = write_message(&self.named, message, envelope, encs);
         // What this crate writes is within the format; were it not, it would be dropped here.
         if let Ok(stanza) = EncodedStanza::new(stanza.into(), step.profile) {
             let kind = message.device.map_or(OutboxKind::Message, OutboxKind::Resent);

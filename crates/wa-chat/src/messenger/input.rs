@@ -5,6 +5,7 @@ use wa_stanza::{Ack, Chatstate, Iq, Message, Notification, NotificationContent, 
 
 use crate::key::Key;
 use crate::messenger::state::requests::Request;
+use crate::messenger::state::view::View;
 use crate::row::InboxEntry;
 use crate::{Ask, Command, Known, Ticket};
 
@@ -50,7 +51,8 @@ pub(super) enum Lane {
 }
 
 impl Input {
-    pub(super) fn lane(&self) -> Lane {
+    /// As far as it is known that two addresses are of one user.
+    pub(super) fn lane(&self, view: &View) -> Lane {
         let peer = match self {
             Self::Message(message) => message.from.as_ref(),
             Self::Receipt(receipt) => receipt.participant.as_ref().or(receipt.from.as_ref()),
@@ -65,7 +67,10 @@ impl Input {
             Self::Command(_, Command::Ask(Ask::Identities(user))) => Some(user),
             _ => None,
         };
-        peer.map_or(Lane::Own, |peer| Lane::Peer(peer.clone().without_device()))
+        peer.map_or(Lane::Own, |peer| {
+            let user = peer.clone().without_device();
+            Lane::Peer(view.known_peer(&user).unwrap_or(user))
+        })
     }
 
     /// Whether it makes sense on this connection only. A stanza that was not dealt with was not acked: it comes again, and is

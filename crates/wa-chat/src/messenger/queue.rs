@@ -39,7 +39,7 @@ impl Messenger {
         let mut position = 0;
         while self.batch.steps() < MAX_STEPS || self.release_unwritten() {
             let Some((input, _)) = self.queue.get(position) else { break };
-            let lane = input.lane();
+            let lane = input.lane(&self.view);
             if blocked.contains(&lane) {
                 position += 1;
                 continue;

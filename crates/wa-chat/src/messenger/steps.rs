@@ -58,7 +58,7 @@ impl Step<'_> {
             Input::Receipt(receipt) => self.receive_receipt(receipt),
             Input::Ack(ack) => self.receive_ack(ack),
             Input::Notification(notification) => self.receive_notification(notification),
-            Input::Chatstate(state) => Ok(self.receive_chatstate(state)),
+            Input::Chatstate(state) => self.receive_chatstate(state),
             Input::Answer(request, iq) => self.receive_answer(request, iq),
             Input::Unanswered(request) => Ok(unanswered(request)),
             Input::Command(ticket, command) => self.command(*ticket, command),
@@ -75,8 +75,8 @@ impl Step<'_> {
 
     fn receive_answer(&mut self, request: &Request, iq: &Iq) -> Result<Draft, Stop> {
         match request {
-            Request::Devices(user) => self.receive_devices(user, iq),
-            Request::Bundles { user, devices } => self.receive_bundles(user, devices, iq),
+            Request::Devices { user, named } => self.receive_devices(user, named, iq),
+            Request::Bundles { user, named, devices } => self.receive_bundles(user, named, devices, iq),
             Request::PrekeyCount => self.receive_prekey_count(iq),
             Request::PrekeyUpload(_, last) => self.receive_uploaded(iq, *last),
             Request::Rotation(rotation) => self.receive_rotated(iq, rotation.signed.id),
@@ -158,7 +158,7 @@ fn unanswered(request: &Request) -> Draft {
     let mut draft = Draft { fetched: request.fetched_user().cloned(), ..Draft::default() };
     draft.uploaded = matches!(request, Request::PrekeyUpload(..));
     match request {
-        Request::Devices(user) | Request::Bundles { user, .. } => {
+        Request::Devices { user, .. } | Request::Bundles { user, .. } => {
             draft.tell(Event::NoSession { peer: user.clone(), why: NoSession::Unanswered });
         }
         Request::Ask(ticket, _) => {

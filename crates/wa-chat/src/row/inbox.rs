@@ -54,6 +54,10 @@ pub(crate) enum InboxItem {
     Notification {
         node: Bytes,
     },
+    /// The peer has this address, too.
+    Named {
+        other: Jid,
+    },
     /// A stanza with this tag was refused.
     Refused {
         stanza: String,
@@ -113,6 +117,7 @@ impl InboxEntry {
                 form.hidden = is_hidden.then_some(true);
             }
             InboxItem::Notification { node } => form.notification = Some(node.to_vec()),
+            InboxItem::Named { other } => form.named = Some(other.to_string()),
             InboxItem::Refused { stanza, why } => {
                 (form.refused, form.why) = (Some(stanza.clone()), Some(why.clone()));
             }
@@ -174,6 +179,7 @@ impl InboxEntry {
                 is_hidden: *is_hidden,
             },
             InboxItem::Notification { node } => notification(event, peer, node),
+            InboxItem::Named { other } => Event::SameUser { event, peer, other: other.clone() },
             InboxItem::Refused { stanza, why } => {
                 let (stanza, why) = (stanza.clone(), why.clone());
                 Event::Refused { event, from: peer, stanza, id: id(), why }
@@ -212,7 +218,7 @@ fn notification(event: EventId, from: Jid, node: &Bytes) -> Event {
 }
 
 /// The parts that a form has, or none if one of them cannot be read.
-fn items(form: Form) -> Option<[Option<InboxItem>; 10]> {
+fn items(form: Form) -> Option<[Option<InboxItem>; 11]> {
     let device = u16::try_from(form.device.unwrap_or_default()).ok()?;
     let message = form.content.map(|content| {
         let is_accepted = !form.unaccepted.unwrap_or_default();
@@ -236,6 +242,7 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 10]> {
         .unreadable
         .map(|table| Some(InboxItem::Unreadable { table: Table::of(u8::try_from(table).ok()?)? }));
     let refused = form.refused.map(|stanza| Some(InboxItem::Refused { stanza, why: form.why? }));
+    let named = form.named.map(|other| Some(InboxItem::Named { other: other.parse().ok()? }));
     let items = [
         message,
         receipt,
@@ -247,6 +254,7 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 10]> {
         unreadable,
         expired,
         refused,
+        named,
     ];
     // What is there and cannot be read spoils the whole.
     let is_read = items.iter().all(|item| !matches!(item, Some(None)));

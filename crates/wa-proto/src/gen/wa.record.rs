@@ -199,6 +199,20 @@ pub struct Counters {
     /// The date by which rows were last swept, in Unix seconds; not in stores that were swept by the clock.
     #[prost(uint64, optional, tag = "7")]
     pub swept: ::core::option::Option<u64>,
+    /// A user with two addresses is known: there are rows of `Names`.
+    #[prost(bool, optional, tag = "8")]
+    pub has_names: ::core::option::Option<bool>,
+}
+/// The two addresses of a user, in the rows of both: the one under which everything of theirs is kept, and the other.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Names {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    #[prost(string, required, tag = "2")]
+    pub peer: ::prost::alloc::string::String,
+    #[prost(string, required, tag = "3")]
+    pub other: ::prost::alloc::string::String,
 }
 /// A private prekey, one-time or signed; its id is the row's name.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -264,6 +278,9 @@ pub struct InboxEntry {
     pub refused: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "19")]
     pub why: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another address of the peer's.
+    #[prost(string, optional, tag = "20")]
+    pub named: ::core::option::Option<::prost::alloc::string::String>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]

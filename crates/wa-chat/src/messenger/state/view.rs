@@ -12,7 +12,7 @@ use wa_signal::SessionRecord;
 use crate::account::Account;
 use crate::key::{Key, Table};
 use crate::messenger::state::draft::Draft;
-use crate::row::{Counters, Devices, Identity, Row, Sent, Waiting};
+use crate::row::{Counters, Devices, Identity, Names, Row, Sent, Waiting};
 use crate::store::{Read, StateError, Value};
 
 /// Bytes of a row's place in the view.
@@ -113,6 +113,15 @@ impl View {
             None => Ok(None),
             Some(Row::Identity(identity)) => Ok(Some(*identity)),
             Some(_) => Err(corrupt(Table::Identity)),
+        }
+    }
+
+    /// The two addresses of a user.
+    pub(crate) fn names(&self, key: &Key) -> Result<Option<Names>, Stop> {
+        match self.row(key)? {
+            None => Ok(None),
+            Some(Row::Names(names)) => Ok(Some(names.clone())),
+            Some(_) => Err(corrupt(Table::Names)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Acks: the server has a stanza of ours, or refuses it for good (seed §3.1).
 
-use wa_binary::{Jid, Str};
+use wa_binary::Jid;
 use wa_stanza::Ack;
 
 use crate::key::Key;
@@ -14,8 +14,8 @@ impl Step<'_> {
     /// What was acked leaves the outbox.
     pub(super) fn receive_ack(&self, ack: &Ack) -> Result<Draft, Stop> {
         match (&*ack.class, &ack.from) {
-            ("message", Some(from)) => self.receive_message_ack(ack, from),
-            ("receipt", Some(from)) => Ok(self.receive_mark_ack(ack, from)),
+            ("message", Some(from)) => self.receive_message_ack(ack, &self.peer(from, [])?),
+            ("receipt", Some(from)) if is_mark(ack) => Ok(self.receive_mark_ack(ack, &self.peer(from, [])?)),
             _ => Ok(Draft::default()),
         }
     }
@@ -42,13 +42,9 @@ impl Step<'_> {
         Ok(draft)
     }
 
-    /// A read receipt has arrived. Delivery receipts for the same messages have acks too; those have no type (observed).
+    /// A read or played receipt has arrived.
     fn receive_mark_ack(&self, ack: &Ack, from: &Jid) -> Draft {
         let mut draft = Draft::default();
-        let is_mark = |kind: &Str| *kind == *"read" || *kind == *"played";
-        if !ack.kind.as_ref().is_some_and(is_mark) {
-            return draft;
-        }
         let is_played = ack.kind.as_ref().is_some_and(|kind| *kind == *"played");
         if let Some((number, kind)) = self.unacked.receipt(from, &ack.id, is_played) {
             let user = from.clone().without_device();
@@ -60,6 +56,12 @@ impl Step<'_> {
         }
         draft
     }
+}
+
+/// Whether it acks a read or played receipt. Delivery receipts for the same messages have acks too; those have no type
+/// (observed).
+fn is_mark(ack: &Ack) -> bool {
+    ack.kind.as_ref().is_some_and(|kind| *kind == *"read" || *kind == *"played")
 }
 
 /// Whether the server refuses a message for reasons of its own, which pass.

@@ -34,7 +34,8 @@ impl Step<'_> {
             Command::Mark { from, ids, mark } => self.mark(from, ids, *mark)?,
             Command::Typing { to, typing } => {
                 let mut draft = Draft::default();
-                draft.transmit(Chatstate::new(to.clone().without_device(), *typing));
+                let to = self.peer(&to.clone().without_device(), [])?;
+                draft.transmit(Chatstate::new(self.named(&to)?, *typing));
                 draft
             }
             Command::AcceptIdentity { address, key } => self.accept_identity(address, key)?,
@@ -50,11 +51,11 @@ impl Step<'_> {
     }
 
     fn send(&mut self, to: &Jid, id: &MessageId, content: &Content) -> Result<Draft, Stop> {
-        let user = to.clone().without_device();
-        let sent = Key::sent(&user, &id.0);
-        let primary = address(&user, 0);
-        let own = [Key::account(), Key::counters(), sent.clone()];
-        self.view.need(own.into_iter().chain(Key::of_device(&primary)))?;
+        let to = to.clone().without_device();
+        let own = [Key::account(), Key::sent(&to, &id.0)];
+        let user = self.peer(&to, own.into_iter().chain(Key::of_device(&to)))?;
+        let (sent, primary) = (Key::sent(&user, &id.0), address(&user, 0));
+        self.view.need([sent.clone()])?;
         if self.view.has(&sent)? {
             return Ok(Draft::default());
         }
@@ -76,13 +77,14 @@ impl Step<'_> {
 
     /// What was held because of it goes out.
     fn accept_identity(&mut self, address: &Jid, key: &PublicKey) -> Result<Draft, Stop> {
-        let mut conversation = Conversation::load(self, address, Draft::default())?;
-        conversation.accept_identity(address, key);
+        let address = self.peer(address, [])?;
+        let mut conversation = Conversation::load(self, &address, Draft::default())?;
+        conversation.accept_identity(&address, key);
         self.go_on(conversation)
     }
 
     fn tell_identities(&self, ticket: Ticket, user: &Jid) -> Result<Draft, Stop> {
-        let user = user.clone().without_device();
+        let user = self.peer(&user.clone().without_device(), [])?;
         let conversation = Conversation::load(self, &address(&user, 0), Draft::default())?;
         let mut draft = Draft::default();
         let answer = Ok(Answer::Identities(conversation.identities()));
@@ -94,7 +96,8 @@ impl Step<'_> {
     /// stands there already is left out.
     fn mark(&self, from: &Jid, ids: &[MessageId], mark: Mark) -> Result<Draft, Stop> {
         let mut draft = Draft::default();
-        let user = from.clone().without_device();
+        let from = from.clone().without_device();
+        let user = self.peer(&from, ids.iter().map(|id| marked(&from, id, mark)))?;
         let marked = |id: &MessageId| marked(&user, id, mark);
         self.view.need(ids.iter().map(marked).chain([Key::counters()]))?;
         let mut new = Vec::with_capacity(ids.len());
@@ -108,7 +111,7 @@ impl Step<'_> {
         }
         let mut counters = self.view.counters()?;
         for ids in new.chunks(MAX_MARKED) {
-            self.put_mark(&mut draft, &mut counters, &user, ids, mark);
+            self.put_mark(&mut draft, &mut counters, &user, ids, mark)?;
         }
         draft.put_counters(counters);
         Ok(draft)
@@ -121,13 +124,13 @@ impl Step<'_> {
         user: &Jid,
         ids: &[&MessageId],
         mark: Mark,
-    ) {
-        let Some((first, more)) = ids.split_first() else { return };
+    ) -> Result<(), Stop> {
+        let Some((first, more)) = ids.split_first() else { return Ok(()) };
         let (kind, outbox) = match mark {
             Mark::Read => (ReceiptKind::Read, OutboxKind::Receipt),
             Mark::Played => (ReceiptKind::Played, OutboxKind::Played),
         };
-        let receipt = Receipt::new(user.clone(), &*first.0, kind)
+        let receipt = Receipt::new(self.named(user)?, &*first.0, kind)
             .with_more_ids(more.iter().map(|id| id.0.as_str().into()))
             .with_t(self.now.unix);
         if let Ok(receipt) = EncodedStanza::new(receipt.into(), self.profile) {
@@ -138,6 +141,7 @@ impl Step<'_> {
             draft.put_until(marked(user, first, mark), Row::Number(number), until);
             draft.expire(&Key::outbox(number), until);
         }
+        Ok(())
     }
 }
 

@@ -37,10 +37,10 @@ impl Step<'_> {
     pub(super) fn ask_again(
         &mut self,
         message: &Message,
+        address: &Jid,
         why: Undecryptable,
         mut draft: Draft,
     ) -> Result<Draft, Stop> {
-        let Some(address) = &message.from else { return Ok(draft) };
         let key = Key::asked(address, &message.id);
         self.view.need([key.clone(), Key::account(), Key::counters()])?;
         let count = self.view.number(&key)?.unwrap_or(0) + 1;
@@ -96,6 +96,7 @@ impl Step<'_> {
         draft: Draft,
     ) -> Result<Draft, Stop> {
         let Some(from) = receipt.participant.as_ref().or(receipt.from.as_ref()) else { return Ok(draft) };
+        let from = &self.peer(from, [])?;
         let (user, device) = (from.clone().without_device(), from.device());
         let (key, rebuilt) = (Key::sent(&user, &retry.id), Key::rebuilt(from));
         self.view.need([key.clone(), rebuilt.clone()])?;

@@ -98,6 +98,7 @@ fn with_row(key: &Key, value: Vec<u8>) -> Bench {
         next_content: 9,
         prekeys: PrekeyIds { next: 200, next_upload: 200 },
         swept: None,
+        has_names: false,
     };
     let counters =
         Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None };
@@ -220,6 +221,7 @@ fn with_inbox(count: u64, length: usize) -> Bench {
         next_content: 0,
         prekeys: PrekeyIds { next: 200, next_upload: 200 },
         swept: None,
+        has_names: false,
     };
     let counters =
         Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None };
