@@ -41,12 +41,28 @@ pub enum Event {
         device: u16,
         /// Whether that device's identity is the newest one known, and accepted ([`IdentityPolicy`](crate::IdentityPolicy)).
         is_accepted: bool,
+        /// What the sender calls themself, by the server's word; of a long name the beginning.
+        push_name: Option<String>,
+        /// Whether it waited in the mailbox.
+        waited: bool,
+    },
+    /// So much waits in the mailbox: told with a login, before any of it comes.
+    MailboxWaits {
+        /// Messages, receipts, notifications and whatever else.
+        stanzas: u32,
+        /// Messages among them.
+        messages: u32,
+    },
+    /// The mailbox is empty. Told behind everything that was in it; what comes now is new.
+    MailboxEmpty {
+        /// So much was in it.
+        stanzas: u32,
     },
     /// Something became of messages of ours.
     Receipt {
         /// To be confirmed.
         event: EventId,
-        /// At whom.
+        /// At whom; of [`Status::Sent`] to whom.
         by: Jid,
         /// Which messages.
         ids: Vec<MessageId>,
@@ -227,6 +243,8 @@ impl Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Status {
+    /// The server has it.
+    Sent = 5,
     /// It is on the recipient's device.
     Delivered = 1,
     /// It was read.
@@ -239,7 +257,7 @@ pub enum Status {
 
 impl Status {
     pub(crate) fn of(number: u32) -> Option<Self> {
-        let all = [Self::Delivered, Self::Read, Self::Played, Self::MediaUnavailable];
+        let all = [Self::Sent, Self::Delivered, Self::Read, Self::Played, Self::MediaUnavailable];
         all.into_iter().find(|&status| u32::from(status as u8) == number)
     }
 }

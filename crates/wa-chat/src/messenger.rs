@@ -90,6 +90,8 @@ pub struct Messenger {
     /// The server's date, as the login that is about to stand told it.
     server_time: Option<u64>,
     events: Events,
+    /// The mailbox is empty, of so many stanzas; not told yet.
+    mailbox_end: Option<u32>,
     /// Answers, which wait behind no other event.
     notices: VecDeque<Event>,
     accepted: VecDeque<Ticket>,
@@ -144,6 +146,7 @@ impl Messenger {
             swept: None,
             server_time: None,
             events: Events::default(),
+            mailbox_end: None,
             notices: VecDeque::new(),
             accepted: VecDeque::new(),
             refused: VecDeque::new(),
@@ -308,7 +311,7 @@ impl Messenger {
     /// The next thing for the application.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.poll_notice().or_else(|| self.events.pop())
+        self.poll_notice().or_else(|| self.events.pop()).or_else(|| self.poll_mailbox_end())
     }
 
     /// The next answer; [`poll_event`](Self::poll_event) gives it too, before all else.

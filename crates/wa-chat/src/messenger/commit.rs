@@ -160,6 +160,9 @@ impl Messenger {
         self.accepted.extend(effects.accepted);
         effects.announced.into_iter().for_each(|user| self.announced(user));
         let has_link = link_number == self.link_number && self.link.is_some();
+        if let Some(stanzas) = effects.mailbox_end.filter(|_| has_link) {
+            self.end_mailbox(stanzas);
+        }
         if has_link {
             effects.transmits.into_iter().for_each(|stanza| self.transmit(stanza));
         }

@@ -27,6 +27,8 @@ pub(super) enum Input {
     },
     /// A batch of the mailbox has come: pull the next.
     Pull,
+    /// So many stanzas were in the mailbox, and it is empty: runs when nothing before it waits.
+    MailboxEnd(u32),
     /// Messages for this user wait.
     Wake(Jid),
     /// What was announced of this user is durable, and messages may wait for that.

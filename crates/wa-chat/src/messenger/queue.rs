@@ -40,14 +40,16 @@ impl Messenger {
         while self.batch.steps() < MAX_STEPS || self.release_unwritten() {
             let Some((input, _)) = self.queue.get(position) else { break };
             let lane = input.lane(&self.view);
-            if blocked.contains(&lane) {
+            let is_too_early = position > 0 && matches!(input, Input::MailboxEnd(_));
+            if is_too_early || blocked.contains(&lane) {
                 position += 1;
                 continue;
             }
             let (profile, policy, view) = (&*self.profile, self.policy, &self.view);
             let (fetching, announcing, unacked) = (&self.fetching, &self.announcing, &self.unacked);
-            let refill = self.refill;
-            let mut step = Step { profile, policy, fetching, announcing, unacked, refill, now, view, rng };
+            let (refill, unconfirmed) = (self.refill, self.events.unconfirmed());
+            let mut step =
+                Step { profile, policy, fetching, announcing, unacked, unconfirmed, refill, now, view, rng };
             match step.run(input) {
                 Ok(draft) => {
                     let input = self.queue.remove(position);
@@ -119,6 +121,9 @@ impl Messenger {
             *self.announcing.entry(user.clone()).or_default() += 1;
             draft.effects.announced.push(user);
         }
+        let inbox = draft.writes.range(Key::start_of(Table::Inbox)..Key::end_of(Table::Inbox));
+        let gone = inbox.filter(|(_, (row, _))| row.is_none()).filter_map(|(key, _)| key.number());
+        gone.for_each(|number| self.events.confirm(number));
         let outbox = draft.writes.range(Key::start_of(Table::Outbox)..Key::end_of(Table::Outbox));
         let gone = outbox.filter(|(_, (row, _))| row.is_none()).filter_map(|(key, _)| key.number());
         gone.for_each(|number| self.unacked.remove(number));

@@ -1,6 +1,6 @@
 //! One input, one step: a pure function over loaded rows that gives a draft, asks for rows, or finds a corrupt one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_core::CryptoRng;
 use wa_binary::Jid;
@@ -32,7 +32,7 @@ mod retry;
 /// Seconds by which the date that rows are swept by moves at a login, at most.
 const SWEPT_AT_ONCE: u64 = 7 * 24 * 60 * 60;
 
-/// Characters of a text about a stanza that was refused.
+/// Characters of a text of the server's that is kept.
 const MAX_TOLD: usize = 128;
 
 /// What every step may know, and where its randomness comes from.
@@ -45,6 +45,8 @@ pub(super) struct Step<'a> {
     pub(super) announcing: &'a BTreeMap<Jid, u32>,
     /// What left on this connection and has not been acked.
     pub(super) unacked: &'a Unacked,
+    /// What the application was told and has not confirmed.
+    pub(super) unconfirmed: &'a VecDeque<u64>,
     pub(super) refill: Refill,
     pub(super) now: Now,
     pub(super) view: &'a View,
@@ -64,6 +66,7 @@ impl Step<'_> {
             Input::Command(ticket, command) => self.command(*ticket, command),
             Input::LinkUp { server_time } => self.link_up(*server_time),
             Input::Pull => Ok(self.pull()),
+            Input::MailboxEnd(stanzas) => Ok(Draft::ending_mailbox(*stanzas)),
             Input::Wake(user) | Input::Announced(user) => self.wake(user),
             Input::Rotate => self.rotate(),
             Input::CountPrekeys => Ok(count_prekeys()),
@@ -143,7 +146,7 @@ impl Step<'_> {
 }
 
 /// The beginning of a text that came from the server.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     text.chars().take(MAX_TOLD).collect()
 }
 

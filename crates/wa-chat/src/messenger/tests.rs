@@ -1,6 +1,7 @@
 //! The messenger alone, over rows in memory.
 
 mod dates;
+mod mailbox;
 mod names;
 mod phones;
 mod recipients;

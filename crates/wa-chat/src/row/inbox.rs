@@ -25,6 +25,8 @@ pub(crate) enum InboxItem {
         timestamp: u64,
         device: u16,
         is_accepted: bool,
+        push_name: Option<String>,
+        waited: bool,
     },
     Receipt {
         status: Status,
@@ -83,7 +85,9 @@ impl InboxEntry {
             ..Default::default()
         };
         match &self.what {
-            InboxItem::Message { content, timestamp, device, is_accepted } => {
+            InboxItem::Message { content, timestamp, device, is_accepted, push_name, waited } => {
+                form.push_name.clone_from(push_name);
+                form.waited = waited.then_some(true);
                 form.content = Some(content.to_vec());
                 form.timestamp = Some(*timestamp);
                 form.device = stored_device(*device);
@@ -141,15 +145,19 @@ impl InboxEntry {
         let ids = || self.ids.iter().cloned().map(MessageId);
         let id = || ids().next().unwrap_or(MessageId(String::new()));
         match &self.what {
-            InboxItem::Message { content, timestamp, device, is_accepted } => Event::Message {
-                event,
-                from: peer,
-                id: id(),
-                timestamp: *timestamp,
-                content: Content::decode(content.clone()),
-                device: *device,
-                is_accepted: *is_accepted,
-            },
+            InboxItem::Message { content, timestamp, device, is_accepted, push_name, waited } => {
+                Event::Message {
+                    event,
+                    from: peer,
+                    id: id(),
+                    timestamp: *timestamp,
+                    content: Content::decode(content.clone()),
+                    device: *device,
+                    is_accepted: *is_accepted,
+                    push_name: push_name.clone(),
+                    waited: *waited,
+                }
+            }
             InboxItem::Receipt { status, timestamp } => Event::Receipt {
                 event,
                 by: peer,
@@ -192,7 +200,9 @@ impl InboxEntry {
     pub(crate) fn bytes(&self) -> usize {
         let ids: usize = self.ids.iter().map(|id| id.len() + size_of::<String>()).sum();
         let what = match &self.what {
-            InboxItem::Message { content, .. } => content.len(),
+            InboxItem::Message { content, push_name, .. } => {
+                content.len() + push_name.as_ref().map_or(0, String::len)
+            }
             InboxItem::Notification { node } => node.len(),
             InboxItem::Refused { stanza, why } => stanza.len() + why.len(),
             InboxItem::Devices { added, removed, .. } => {
@@ -222,7 +232,9 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 11]> {
     let device = u16::try_from(form.device.unwrap_or_default()).ok()?;
     let message = form.content.map(|content| {
         let is_accepted = !form.unaccepted.unwrap_or_default();
-        Some(InboxItem::Message { content: content.into(), timestamp: form.timestamp?, device, is_accepted })
+        let (content, timestamp) = (content.into(), form.timestamp?);
+        let (push_name, waited) = (form.push_name, form.waited.unwrap_or_default());
+        Some(InboxItem::Message { content, timestamp, device, is_accepted, push_name, waited })
     });
     let receipt = form
         .status

@@ -281,6 +281,11 @@ pub struct InboxEntry {
     /// Another address of the peer's.
     #[prost(string, optional, tag = "20")]
     pub named: ::core::option::Option<::prost::alloc::string::String>,
+    /// What the sender of a message calls themself, and whether it waited in the mailbox.
+    #[prost(string, optional, tag = "21")]
+    pub push_name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(bool, optional, tag = "22")]
+    pub waited: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]

@@ -3,6 +3,7 @@
 use wa_binary::Jid;
 use wa_stanza::Ack;
 
+use crate::Status;
 use crate::key::Key;
 use crate::messenger::conversation::put_inbox;
 use crate::messenger::state::draft::Draft;
@@ -28,17 +29,18 @@ impl Step<'_> {
             return Ok(draft);
         }
         draft.delete(Key::outbox(number));
-        if let Some(code) = ack.error {
-            self.view.need([Key::counters()])?;
-            let mut counters = self.view.counters()?;
-            let (peer, ids) = (from.clone().without_device(), vec![ack.id.to_string()]);
-            put_inbox(
-                &mut draft,
-                &mut counters,
-                InboxEntry { peer, ids, what: InboxItem::Rejected { code } },
-            );
-            draft.put_counters(counters);
-        }
+        let what = match ack.error {
+            Some(code) => InboxItem::Rejected { code },
+            // That the server has it is told of the first copy.
+            None if self.unacked.is_first(number) => {
+                InboxItem::Receipt { status: Status::Sent, timestamp: ack.t }
+            }
+            None => return Ok(draft),
+        };
+        let mut counters = self.view.counters()?;
+        let (peer, ids) = (from.clone().without_device(), vec![ack.id.to_string()]);
+        put_inbox(&mut draft, &mut counters, InboxEntry { peer, ids, what });
+        draft.put_counters(counters);
         Ok(draft)
     }
 

@@ -26,6 +26,12 @@ impl Step<'_> {
                 draft.delete(Key::inbox(event.0));
                 draft
             }
+            Command::ConfirmThrough(event) => {
+                let mut draft = Draft::default();
+                let until = self.unconfirmed.partition_point(|number| *number <= event.0);
+                self.unconfirmed.range(..until).for_each(|number| draft.delete(Key::inbox(*number)));
+                draft
+            }
             Command::Enlisted(login) => {
                 let mut account = self.view.account()?.clone();
                 account.login = Some(login.clone());

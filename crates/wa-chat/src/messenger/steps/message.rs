@@ -11,7 +11,7 @@ use crate::key::Key;
 use crate::messenger::conversation::{Conversation, address};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
-use crate::messenger::steps::Step;
+use crate::messenger::steps::{Step, shortened};
 use crate::messenger::vouching::is_vouched;
 use crate::row::InboxItem;
 use crate::store::Value;
@@ -104,7 +104,9 @@ impl Step<'_> {
         let timestamp = message.t.unwrap_or(self.now.unix);
         let is_accepted = conversation.is_accepted(from, &decrypted.identity);
         let content = Bytes::from(content);
-        let what = InboxItem::Message { content, timestamp, device, is_accepted };
+        let push_name = message.notify.as_deref().map(shortened);
+        let waited = message.offline.is_some();
+        let what = InboxItem::Message { content, timestamp, device, is_accepted, push_name, waited };
         conversation.put_inbox(vec![message.id.to_string()], what);
         true
     }

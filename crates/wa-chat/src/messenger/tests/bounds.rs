@@ -206,7 +206,14 @@ fn with_inbox(count: u64, length: usize) -> Bench {
     let content: bytes::Bytes = vec![0x0A; length].into();
     let row = |number: u64| {
         let (timestamp, device, is_accepted) = (number, 0, true);
-        let what = InboxItem::Message { content: content.clone(), timestamp, device, is_accepted };
+        let what = InboxItem::Message {
+            content: content.clone(),
+            timestamp,
+            device,
+            is_accepted,
+            push_name: None,
+            waited: false,
+        };
         let (peer, ids) = (Jid::phone("14155551001").unwrap(), vec![number.to_string()]);
         Write {
             key: Key::inbox(number),
