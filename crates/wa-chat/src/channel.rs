@@ -315,6 +315,11 @@ impl Channel {
         self.is_proved
     }
 
+    /// Whether there is something to send.
+    pub(crate) fn has_transmits(&self) -> bool {
+        !self.transmits.is_empty()
+    }
+
     /// Whether the login stands.
     pub fn is_open(&self) -> bool {
         matches!(self.state, State::Open(_))

@@ -231,6 +231,13 @@ impl Client {
         self.has_room() && !self.channel.as_ref().is_some_and(Channel::has_frame)
     }
 
+    /// Whether the mailbox is empty, the application has confirmed all that was in it, and the server has what is to be said of
+    /// it: a process that was woken for that may leave.
+    pub fn is_drained(&self) -> bool {
+        let is_sent = self.channel.as_ref().is_some_and(|channel| !channel.has_transmits());
+        is_sent && self.events.is_empty() && self.messenger.is_drained()
+    }
+
     /// Whether more commands may be put in; otherwise run transactions first. Events that nobody takes are no reason to
     /// take no commands: who should take them may be waiting for one.
     pub fn wants_commands(&self) -> bool {

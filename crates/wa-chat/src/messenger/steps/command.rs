@@ -58,15 +58,20 @@ impl Step<'_> {
 
     fn send(&mut self, to: &Jid, id: &MessageId, content: &Content) -> Result<Draft, Stop> {
         let to = to.clone().without_device();
-        let own = [Key::account(), Key::sent(&to, &id.0)];
-        let user = self.peer(&to, own.into_iter().chain(Key::of_device(&to)))?;
+        let own = [Key::account(), Key::counters(), Key::sent(&to, &id.0)];
+        self.view.need_with_waiting(&to, own.into_iter().chain(Key::of_device(&to)))?;
+        let user = self.peer(&to, [])?;
         let (sent, primary) = (Key::sent(&user, &id.0), address(&user, 0));
-        self.view.need([sent.clone()])?;
+        let is_behind = self.view.need_with_waiting(&user, [sent.clone()])?;
         if self.view.has(&sent)? {
             return Ok(Draft::default());
         }
         let mut conversation = Conversation::load(self, &primary, Draft::default())?;
-        conversation.look_after_recipients(self)?;
+        let has_sent = conversation.look_after_recipients(self)?;
+        if is_behind && !has_sent {
+            // A session may be there again that was not when they were accepted: a clock went back.
+            conversation.send_waiting(self)?;
+        }
         let message = conversation.accept(self, &id.0, content);
         if conversation.is_ready(self) {
             conversation.send(self, &message, &content.envelope())?;

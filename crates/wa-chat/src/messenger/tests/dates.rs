@@ -1,5 +1,6 @@
 //! Clocks that are wrong, and what is done when it is due.
 
+use super::phones::Server;
 use super::*;
 
 /// Signed prekeys that logins at these dates leave.
@@ -83,6 +84,30 @@ fn what_a_clock_that_is_behind_writes_is_not_old_once_it_is_right() {
         login(&mut bench, NOW.unix + days * day, NOW.unix + days * day);
     }
     assert_eq!(rows(&bench), [1, 1, 1]);
+}
+
+#[test]
+fn what_waited_because_of_a_wrong_clock_is_not_overtaken_when_it_is_right() {
+    let (mut phone, mut server) = (Phone::new(0, 100), Server::listing(&[0]));
+    let mut bench = Bench::connected();
+    bench.write(0);
+    bench.exchange(&mut server, &mut [&mut phone]);
+    // The phone has not answered: by this date the session is given up, and nobody is there to make another one.
+    bench.now.unix += 400 * 24 * 60 * 60;
+    bench.messenger.handle_link_down();
+    (1..4).for_each(|ticket| bench.write(ticket));
+    bench.settle();
+    assert_eq!(bench.store.count(Table::Waiting), 3);
+    let mut bench = bench.reopened(crate::IdentityPolicy::Notify);
+    bench.messenger.handle_link_down();
+    bench.now.unix = NOW.unix;
+    (4..6).for_each(|ticket| bench.write(ticket));
+    bench.settle();
+    bench.messenger.handle_link_up(bench.now, &mut bench.rng);
+    bench.exchange(&mut server, &mut [&mut phone]);
+    let ids: Vec<_> = server.messages.iter().map(|it| it.attr_str("id").unwrap()).collect();
+    // The first was not acked and leaves again.
+    assert_eq!(ids, ["m0", "m0", "m1", "m2", "m3", "m4", "m5"]);
 }
 
 #[test]
