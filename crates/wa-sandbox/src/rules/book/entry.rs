@@ -11,7 +11,6 @@ const WRONG_JSON: &str = "status fail, sandbox_bad_form";
 
 /// Every clause of this file.
 pub(super) const ENTRY: &[&Clause] = &[
-    &C,
     &FORM,
     &FORM_TYPE,
     &ARGUMENT_TWICE,
