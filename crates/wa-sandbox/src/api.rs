@@ -42,6 +42,12 @@ pub(crate) fn routes() -> impl Iterator<Item = &'static Route> {
     server::ROUTES.iter().chain(phones::ROUTES).chain(accounts::ROUTES)
 }
 
+/// Method and path of every route of the control interface, with braces where a name stands.
+pub fn control_routes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let of_world = routes().map(|(method, path, _)| (*method, *path));
+    of_world.chain(crate::service::ROUTES.iter().copied())
+}
+
 impl World {
     /// Does what a request of the control interface says: method, path below `/v1/` with its query, body.
     ///

@@ -119,6 +119,7 @@ impl Demo {
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_issuer(&[&self.profile.push.issuer]);
         validation.set_audience(&[self.profile.push.audience(&self.base_url)]);
+        validation.set_required_spec_claims(&["aud", "exp", "iss"]);
         // The sandbox's clock is compared, not the machine's.
         validation.validate_exp = false;
         let claims = jsonwebtoken::decode::<Value>(token, &key, &validation);

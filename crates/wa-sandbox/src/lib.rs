@@ -48,7 +48,7 @@ mod transcript;
 mod users;
 mod world;
 
-pub use crate::api::Problem;
+pub use crate::api::{Problem, control_routes};
 pub use crate::certificates::CertificateFault;
 pub use crate::clock::Clock;
 pub use crate::enlist::Enlisted;

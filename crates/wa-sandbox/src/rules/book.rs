@@ -96,6 +96,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_clause_is_in_the_book() {
+        for (source, listed) in [
+            (include_str!("book/entry.rs"), ENTRY),
+            (include_str!("book/channel.rs"), CHANNEL),
+            (include_str!("book/stanza.rs"), STANZA),
+        ] {
+            assert_eq!(source.matches("\npub const ").count(), listed.len());
+        }
+    }
+
+    #[test]
     fn every_clause_has_a_name_of_its_own_and_says_everything() {
         let mut names: Vec<&str> = clauses().map(|clause| clause.id).collect();
         names.sort_unstable();
