@@ -26,7 +26,7 @@ use crate::pair::enlisting::{BASE, enlist, token_and_jwks};
 const BOUND: Duration = Duration::from_secs(120);
 
 /// What spoils the certificates of the handshakes to come.
-const CERTIFICATE: &str = "certificate";
+const FAULTS: &str = "faults";
 
 /// How a server and a store behave.
 #[derive(Default)]
@@ -95,7 +95,12 @@ impl Driven {
         let mut rng = StdRng::seed_from_u64(7);
         let profile = Profile::reference_offer_1_0_3();
         let integrators = vec![Integrator { id: INTEGRATOR, base_url: BASE.to_owned() }];
-        let config = WorldConfig { profile: profile.clone(), integrators, phones: vec![PHONE.to_owned()] };
+        let config = WorldConfig {
+            profile: profile.clone(),
+            integrators,
+            phones: vec![PHONE.to_owned()],
+            strict: true,
+        };
         let mut world = World::new(config, Box::new(StdRng::seed_from_u64(8)));
         let now = wa_sandbox::Clock::default().now();
         let (token, jwks) = token_and_jwks(now, &mut rng).unwrap();
@@ -127,8 +132,8 @@ async fn serve(mut world: World, mut accepted: mpsc::UnboundedReceiver<DuplexStr
     while let Some(mut stream) = accepted.recv().await {
         let now = wa_sandbox::Clock::default().now();
         let fault = if manners.is_impostor.load(Ordering::Relaxed) { "\"leaf_signature\"" } else { "null" };
-        let fault = format!("{{\"fault\":{fault}}}");
-        world.control(&wa_sandbox::Clock::default(), false, CERTIFICATE, fault.as_bytes()).unwrap();
+        let fault = format!("{{\"certificate\":{fault}}}");
+        world.control(&wa_sandbox::Clock::default(), "POST", FAULTS, fault.as_bytes()).unwrap();
         let id = world.connect(now);
         let mut buffer = vec![0; 1 << 16];
         while let Ok(length @ 1..) = stream.read(&mut buffer).await {
