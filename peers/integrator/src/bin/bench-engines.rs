@@ -22,8 +22,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
-    AnyStore, ChannelSink, Clock, DeliveryRules, Outbox, PostgresAddress, PostgresStore, Push, PushRules, SigningKey,
-    SqliteStore, rs256,
+    AnyStore, ChannelSink, Clock, DeliveryRules, Outbox, PostgresAddress, PostgresStore, Push, PushRules,
+    SigningKey, SqliteStore, rs256,
 };
 use wa_jwt::{KeyCache, KeyCacheRules};
 use wa_profile::Profile;
