@@ -143,7 +143,13 @@ async fn operators(
             recorder.run_upkeep();
         }
     };
-    let admin = Admin::new(readiness, move || rendering.render()).with_health(is_healthy);
+    let process = metrics_process::Collector::default();
+    process.describe();
+    let render = move || {
+        process.collect();
+        rendering.render()
+    };
+    let admin = Admin::new(readiness, render).with_health(is_healthy);
     tokio::select! {
         () = server.run_until(admin, beside) => {}
         () = upkeep => {}

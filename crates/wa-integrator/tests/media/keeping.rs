@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tower::Service as _;
+use wa_http_server::ClientAddress;
 use wa_integrator::{MediaQuota, Removal};
 
 use crate::fixture::server::{NOW, bearer};
@@ -160,6 +161,40 @@ async fn a_file_that_cannot_be_removed_hinders_nothing() {
     fs::remove_dir_all(&stubborn).unwrap();
     let swept = world.host.sweep().await.unwrap();
     assert_eq!((swept.expired, swept.failed), (1, 0), "and it is tried again");
+}
+
+fn asked_from(path: &str, address: &str) -> Request<Body> {
+    let mut request = request(Method::GET, path, &[], whole(b""));
+    request.extensions_mut().insert(ClientAddress(address.parse().unwrap()));
+    request
+}
+
+/// Whoever guesses is not allowed to ask the index for long, and nobody else suffers for it (A16).
+#[tokio::test]
+async fn an_address_that_asks_for_what_is_not_there_waits() {
+    let world = World::new(Place::Files, |rules| rules).await;
+    let path = world.hosted(BLOB).await;
+    let nothing = format!("/{}", "A".repeat(43));
+    for _ in 0..300 {
+        assert_eq!(world.ask(asked_from(&nothing, "192.0.2.1")).await.status(), StatusCode::NOT_FOUND);
+    }
+    let answer = world.ask(asked_from(&nothing, "192.0.2.1")).await;
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(answer.headers()[header::RETRY_AFTER], "60");
+    assert_eq!(world.ask(asked_from(&path, "192.0.2.2")).await.body(), BLOB);
+}
+
+/// An address has so many downloads under way, and the next one when one of them is over (A4, A16).
+#[tokio::test]
+async fn an_address_has_few_downloads_at_a_time() {
+    let world = World::new(Place::Files, |rules| rules.with_downloads(9, 1)).await;
+    let path = world.hosted(BLOB).await;
+    let Ok(first) = world.server.clone().call(asked_from(&path, "192.0.2.1")).await;
+    assert_eq!(first.status(), StatusCode::OK);
+    assert_eq!(world.ask(asked_from(&path, "192.0.2.1")).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(world.ask(asked_from(&path, "192.0.2.2")).await.body(), BLOB);
+    drop(first);
+    assert_eq!(world.ask(asked_from(&path, "192.0.2.1")).await.body(), BLOB);
 }
 
 #[tokio::test]
