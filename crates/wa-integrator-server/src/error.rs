@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use http::Uri;
 use thiserror::Error;
-use wa_http_server::{ServeError, TlsError};
+use wa_http_server::{ServeError, SystemError, TlsError};
 use wa_integrator::{
     BaseUrlError, IntegratorError, KeyError, KeyringError, KeysError, PrivateFileError, SinkError,
     StoreError, TokenError, UserIdentifierError,
@@ -109,16 +109,16 @@ pub enum StartError {
     #[error("the recorder of metrics cannot be installed")]
     Recorder,
     /// The operating system gives no signals.
-    #[error("cannot listen for signals: {kind}")]
+    #[error("cannot listen for signals: {reason}")]
     Signal {
         /// What it said.
-        kind: io::ErrorKind,
+        reason: SystemError,
     },
     /// Standard output is closed.
-    #[error("cannot write to standard output: {kind}")]
+    #[error("cannot write to standard output: {reason}")]
     Stdout {
         /// What the operating system said.
-        kind: io::ErrorKind,
+        reason: SystemError,
     },
 }
 
@@ -145,6 +145,6 @@ through_integrator!(
 
 impl StartError {
     pub(crate) fn stdout(error: io::Error) -> Self {
-        Self::Stdout { kind: error.kind() }
+        Self::Stdout { reason: (&error).into() }
     }
 }

@@ -140,7 +140,10 @@ async fn the_certificate_is_looked_at() {
     assert_eq!(found["certificate"], no_key);
     fs::remove_file(&certificate).unwrap();
     let (found, _) = examined(&data, &with).await;
-    assert_eq!(found["certificate"], format!("bad: {certificate_path} cannot be read: entity not found"));
+    assert_eq!(
+        found["certificate"],
+        format!("bad: {certificate_path} cannot be read: no such file or directory")
+    );
 }
 
 /// A certificate and its key in PEM, good from so many days and a half until so many days and a half from now.

@@ -75,7 +75,7 @@ fn a_check_says_what_a_start_would() {
             "[push]\nwebhook = \"http://backend.example/\"\n",
             "push.webhook is neither https, nor http to a loopback host or one of trust.plain_http",
         ),
-        ("[keys]\nmaster_key_file = \"/nowhere\"\n", "/nowhere cannot be used: entity not found"),
+        ("[keys]\nmaster_key_file = \"/nowhere\"\n", "/nowhere cannot be used: no such file or directory"),
     ] {
         assert_eq!(refusal(content, &[], &[]), format!("wa-integrator: {sentence}\n"), "{content}");
     }

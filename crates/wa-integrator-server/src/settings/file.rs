@@ -1,9 +1,10 @@
 //! The file of settings: TOML 1.0, whatever it holds besides is refused (overview §1.3).
 
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use thiserror::Error;
+use wa_http_server::SystemError;
 
 use super::Settings;
 
@@ -12,12 +13,12 @@ use super::Settings;
 #[non_exhaustive]
 pub enum SettingsFileError {
     /// The operating system refused it.
-    #[error("{path} cannot be read: {kind}", path = .path.display())]
+    #[error("{path} cannot be read: {reason}", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the operating system said.
-        kind: io::ErrorKind,
+        reason: SystemError,
     },
     /// It is not TOML.
     #[error("{path}, line {line}: {message}", path = .path.display())]
@@ -46,7 +47,7 @@ pub enum SettingsFileError {
 /// Reads the file at `path`.
 pub(super) fn read(path: &Path) -> Result<Settings, SettingsFileError> {
     let content = fs::read_to_string(path)
-        .map_err(|error| SettingsFileError::Io { path: path.to_owned(), kind: error.kind() })?;
+        .map_err(|error| SettingsFileError::Io { path: path.to_owned(), reason: (&error).into() })?;
     parse(&content, path)
 }
 
@@ -133,6 +134,6 @@ mod tests {
         assert!(refused("[listen\n").starts_with("a.toml, line 1: "), "{}", refused("[listen\n"));
         assert!(refused("[keys]\ndays = 3\ndays = 4\n").starts_with("a.toml, line 3"), "twice");
         let absent = read(Path::new("/nowhere/a.toml")).unwrap_err();
-        assert_eq!(absent.to_string(), "/nowhere/a.toml cannot be read: entity not found");
+        assert_eq!(absent.to_string(), "/nowhere/a.toml cannot be read: no such file or directory");
     }
 }
