@@ -17,6 +17,7 @@ use tower::Service as _;
 use wa_integrator::{Blobs, Clock, Integrator, MediaHost, MediaRules, MediaStore, SqliteMedia};
 use wa_profile::Profile;
 
+#[cfg(feature = "s3")]
 use crate::fixture;
 use crate::fixture::server::{bearer, integrator};
 
@@ -71,6 +72,8 @@ impl World {
             let (media, server) = (bucket.directory.clone(), server.with_media(host.clone()));
             return Self { server, host, hand, directory, media, bucket: Some(bucket) };
         }
+        #[cfg(not(feature = "s3"))]
+        let Place::Files = place else { unreachable!("there is no other place") };
         let host = MediaHost::new(Blobs::local(&media).unwrap(), index(), rules, clock);
         let server = server.with_media(host.clone());
         Self {
