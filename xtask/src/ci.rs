@@ -88,7 +88,16 @@ fn fewer_features() -> Result<(), Failure> {
     for features in [&[][..], &["postgres", "s3"], &["nats", "s3"], &["nats", "postgres"]] {
         server(features)?;
     }
-    cargo(&["clippy", "-p", "wa-conformance", "--no-default-features", "--all-targets", "--", "-D", "warnings"])
+    cargo(&[
+        "clippy",
+        "-p",
+        "wa-conformance",
+        "--no-default-features",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])
 }
 
 fn docs() -> Result<(), Failure> {

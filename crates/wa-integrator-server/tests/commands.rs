@@ -120,8 +120,8 @@ fn logs_are_json_where_that_is_asked_for_and_strangers_write_none() {
     let directory = tempfile::tempdir().unwrap();
     let push = "POST /push HTTP/1.1\r\nhost: a\r\nauthorization: Bearer a.b.c\r\nconnection: close\r\n\r\n";
     for (access_log, lines) in [(false, 0), (true, 1)] {
-        let access = format!("--access-log={access_log}");
-        let arguments = ["--log-format", "json", &access, "--webhook", "http://127.0.0.1:9/"];
+        let access = format!("telemetry.access_log={access_log}");
+        let arguments = ["--log-format", "json", "--set", &access, "--webhook", "http://127.0.0.1:9/"];
         let program = Program::start(directory.path(), &arguments);
         assert!(asked(&program, "address", push).starts_with("HTTP/1.1 401 "));
         let logged = program.stop();

@@ -26,7 +26,7 @@ impl Listening {
         let (address, limits) = (settings.listen.address(), settings.limits.connections());
         let mut server = match listenfd::ListenFd::from_env().take_tcp_listener(0).ok().flatten() {
             Some(listener) => Server::from_listener(listener, limits)?,
-            None if settings.listen.is_beside() => beside(address, limits).await?,
+            None if settings.listen.beside => beside(address, limits).await?,
             None => Server::bind(address, limits).await?,
         };
         server = server.with_observer(ServerMetrics).with_forwarded_for(settings.listen.forwarded_for());

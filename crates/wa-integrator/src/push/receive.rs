@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 use wa_jwt::{KeyCache, RemoteRefusal, RemoteVerifier, TokenRefusal, TokenVerifier};
 
@@ -75,9 +76,11 @@ pub struct PushRules {
 }
 
 /// How to answer a push for a user to whom this server never issued a token. The answer takes as long as for anybody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum Strangers {
+    #[default]
     /// Store and deliver it: the service's backend knows its users better.
     Deliver,
     /// Answer 200 and drop it.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use serde::Deserialize;
 use sha2::Sha256;
 use wa_http::{HttpClient, HttpError};
 use zeroize::Zeroizing;
@@ -46,8 +47,9 @@ pub struct Webhook {
 }
 
 /// How calls of a [`Webhook`] are signed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum WebhookFormat {
     /// In both forms: for one release, until every backend reads the second.
     #[default]
