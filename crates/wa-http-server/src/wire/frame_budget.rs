@@ -133,7 +133,7 @@ mod tests {
 
     #[test]
     fn the_account_empties_and_fills() {
-        let start = Instant::now();
+        let start = tokio::time::Instant::now().into_std();
         let mut budget = used(start);
         let ping = |budget: &mut FrameBudget, millis| {
             budget.received(frame(PING, 8, 0), start + Duration::from_millis(millis))
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn no_time_is_lost_however_often_it_is_looked_at() {
-        let start = Instant::now();
+        let start = tokio::time::Instant::now().into_std();
         let mut budget = used(start);
         for step in 1..=100 {
             budget.refill(start + Duration::from_millis(step * 19));
@@ -164,7 +164,7 @@ mod tests {
 
     #[test]
     fn settings_with_thousands_of_entries_are_many_frames() {
-        let start = Instant::now();
+        let start = tokio::time::Instant::now().into_std();
         let mut budget = FrameBudget::new(FrameLimits::default(), start);
         let came = (1..).take_while(|_| budget.received(frame(4, 16_384, 0), start).is_ok()).count();
         assert_eq!(came, 1000 / 257);

@@ -70,15 +70,16 @@ impl MediaSettings {
 
     /// What is hosted.
     pub(crate) fn rules(&self, profile: &Profile) -> MediaRules {
-        let mut rules = MediaRules::new(&profile.media).with_kept(self.days.days());
+        let mut rules = MediaRules::new(&profile.media);
+        rules.kept = self.days.days();
         rules.blob_bytes_max = self.bytes_max.unwrap_or(rules.blob_bytes_max);
         rules.quota.bytes = self.bytes_a_day.unwrap_or(rules.quota.bytes);
         rules.quota.files = self.files_a_day.unwrap_or(rules.quota.files);
         if let Some(downloads) = self.downloads.map(Within::count) {
-            rules = rules.with_downloads(downloads, downloads);
+            (rules.downloads_at_a_time, rules.downloads_per_address) = (downloads, downloads);
         }
         if let Some(per_address) = self.downloads_per_address.map(Within::count) {
-            rules = rules.with_downloads(rules.downloads_at_a_time, per_address);
+            rules.downloads_per_address = per_address;
         }
         if self.token_required {
             rules.fetch_auth = MediaFetchAuth::Required;

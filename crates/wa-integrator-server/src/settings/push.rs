@@ -86,7 +86,8 @@ impl PushSettings {
     /// [`StartError::PushPath`].
     pub(crate) fn rules(&self, profile: &Profile, base_url: &BaseUrl) -> Result<PushRules, StartError> {
         let chars_max = profile.token.user_identifier_chars_max;
-        let mut rules = PushRules::new(&profile.push, base_url, chars_max).with_strangers(self.strangers);
+        let mut rules = PushRules::new(&profile.push, base_url, chars_max);
+        rules.strangers = self.strangers;
         if let Some(a_minute) = self.a_minute {
             rules.per_user_a_minute = a_minute;
         }

@@ -328,13 +328,6 @@ fn deliveries(sink: &str, outcome: &'static str) -> metrics::Counter {
 }
 
 impl DeliveryRules {
-    /// These rules with another number of failures that make a dead letter.
-    #[must_use]
-    pub const fn with_attempts_max(mut self, attempts_max: u32) -> Self {
-        self.attempts_max = attempts_max;
-        self
-    }
-
     /// The pause before the next try after so many failures before, in seconds; `random` spreads it over the
     /// upper half, so that what failed together does not come back together.
     #[must_use]

@@ -125,28 +125,6 @@ impl PushRules {
             at_a_time: 1024,
         }
     }
-
-    /// These rules with another way to answer for strangers.
-    #[must_use]
-    pub const fn with_strangers(mut self, strangers: Strangers) -> Self {
-        self.strangers = strangers;
-        self
-    }
-
-    /// These rules with other limits: for a user each minute, and for all each second.
-    #[must_use]
-    pub const fn with_limits(mut self, per_user_a_minute: NonZeroU32, a_second: NonZeroU32) -> Self {
-        self.per_user_a_minute = per_user_a_minute;
-        self.a_second = a_second;
-        self
-    }
-
-    /// These rules with another number of pushes at a time.
-    #[must_use]
-    pub const fn with_at_a_time(mut self, at_a_time: usize) -> Self {
-        self.at_a_time = at_a_time;
-        self
-    }
 }
 
 impl Push {

@@ -17,7 +17,7 @@ use crate::world::*;
 
 #[tokio::test]
 async fn what_a_crash_leaves_is_swept() {
-    let world = World::new(Place::Files, |rules| rules).await;
+    let world = World::new(Place::Files, |_| ()).await;
     let kept = world.hosted(BLOB).await;
     // An upload whose process ends: its body never does.
     let endless =
@@ -40,7 +40,7 @@ async fn what_a_crash_leaves_is_swept() {
 
 #[tokio::test]
 async fn a_check_finds_what_is_missing_corrupt_and_nobodys() {
-    let world = World::new(Place::Files, |rules| rules).await;
+    let world = World::new(Place::Files, |_| ()).await;
     for blob in [BLOB, b"another", b"a third", b"a fourth"] {
         world.hosted(blob).await;
     }
@@ -62,8 +62,7 @@ async fn a_check_finds_what_is_missing_corrupt_and_nobodys() {
 /// The row, the file, and what a day's quota remembers; nobody else's (A17).
 #[tokio::test]
 async fn a_user_is_forgotten_with_everything() {
-    let world =
-        World::new(Place::Files, |rules| rules.with_quota(MediaQuota { bytes: 1000, files: 1 })).await;
+    let world = World::new(Place::Files, |rules| rules.quota = MediaQuota { bytes: 1000, files: 1 }).await;
     let alices = world.hosted(BLOB).await;
     let bobs = world.ask(upload("bob", b"another")).await;
     let bobs = format!("/{}", bobs.headers()[header::LOCATION].to_str().unwrap());
@@ -104,7 +103,7 @@ fn grow_old(path: &Path) {
 /// The index of another moment must not be the end of all files (A9).
 #[tokio::test]
 async fn a_check_never_empties_the_place() {
-    let world = World::new(Place::Files, |rules| rules).await;
+    let world = World::new(Place::Files, |_| ()).await;
     world.hosted(BLOB).await;
     for path in orphans(&world, 5) {
         assert!(path.exists());
@@ -131,7 +130,7 @@ async fn a_check_never_empties_the_place() {
     assert!(orphans[0].exists() && !orphans[1].exists());
 
     // An index that is empty is the wrong one.
-    let other = World::new(Place::Files, |rules| rules).await;
+    let other = World::new(Place::Files, |_| ()).await;
     let lost = orphans_of(&other);
     let findings = other.host.check(false, Removal::Plausible).await.unwrap();
     assert_eq!((findings.orphans, findings.removed), (1, 0));
@@ -145,7 +144,7 @@ fn orphans_of(world: &World) -> PathBuf {
 /// One file that cannot be removed is not the end of sweeping (A6).
 #[tokio::test]
 async fn a_file_that_cannot_be_removed_hinders_nothing() {
-    let world = World::new(Place::Files, |rules| rules.with_kept(Duration::from_secs(60))).await;
+    let world = World::new(Place::Files, |rules| rules.kept = Duration::from_secs(60)).await;
     for number in 0..5_u8 {
         world.hosted(&[number; 9]).await;
     }
@@ -172,7 +171,7 @@ fn asked_from(path: &str, address: &str) -> Request<Body> {
 /// Whoever guesses is not allowed to ask the index for long, and nobody else suffers for it (A16).
 #[tokio::test]
 async fn an_address_that_asks_for_what_is_not_there_waits() {
-    let world = World::new(Place::Files, |rules| rules).await;
+    let world = World::new(Place::Files, |_| ()).await;
     let path = world.hosted(BLOB).await;
     let nothing = format!("/{}", "A".repeat(43));
     for _ in 0..300 {
@@ -187,7 +186,7 @@ async fn an_address_that_asks_for_what_is_not_there_waits() {
 /// An address has so many downloads under way, and the next one when one of them is over (A4, A16).
 #[tokio::test]
 async fn an_address_has_few_downloads_at_a_time() {
-    let world = World::new(Place::Files, |rules| rules.with_downloads(9, 1)).await;
+    let world = World::new(Place::Files, |rules| rules.downloads_per_address = 1).await;
     let path = world.hosted(BLOB).await;
     let Ok(first) = world.server.clone().call(asked_from(&path, "192.0.2.1")).await;
     assert_eq!(first.status(), StatusCode::OK);
@@ -199,7 +198,7 @@ async fn an_address_has_few_downloads_at_a_time() {
 
 #[tokio::test]
 async fn a_disk_that_fails_is_not_a_file_that_is_gone() {
-    let world = World::new(Place::Files, |rules| rules).await;
+    let world = World::new(Place::Files, |_| ()).await;
     let path = world.hosted(BLOB).await;
     assert!(world.host.is_ready());
     let (media, away) = (world.directory.path().join("media"), world.directory.path().join("away"));
@@ -221,7 +220,7 @@ async fn a_disk_that_fails_is_not_a_file_that_is_gone() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_link_in_the_store_is_not_followed() {
-    let world = World::new(Place::Files, |rules| rules).await;
+    let world = World::new(Place::Files, |_| ()).await;
     let path = world.hosted(b"secret").await;
     let file = world.files().remove(0);
     let secret = world.directory.path().join("secret");

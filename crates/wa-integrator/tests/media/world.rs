@@ -50,7 +50,7 @@ pub(crate) struct World {
 pub(crate) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 impl World {
-    pub(crate) async fn new(place: Place<'_>, change: impl FnOnce(MediaRules) -> MediaRules) -> Self {
+    pub(crate) async fn new(place: Place<'_>, change: impl FnOnce(&mut MediaRules)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (server, hand) = integrator(BASE);
         let shown = Arc::clone(&hand);
@@ -59,7 +59,8 @@ impl World {
         let index = || -> Arc<dyn MediaStore> {
             Arc::new(SqliteMedia::open(&directory.path().join("media.sqlite")).unwrap())
         };
-        let rules = change(MediaRules::new(&Profile::default().media));
+        let mut rules = MediaRules::new(&Profile::default().media);
+        change(&mut rules);
         #[cfg(feature = "s3")]
         if !matches!(place, Place::Files) {
             let bucket = fixture::bucket::Bucket::start(directory.path().join("s3")).await;

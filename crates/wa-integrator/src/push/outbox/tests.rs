@@ -95,7 +95,7 @@ async fn a_push_during_a_delivery_is_delivered_again() {
 #[tokio::test]
 async fn what_nobody_takes_is_a_dead_letter_in_the_end() {
     let store = Arc::new(MemoryStore::new());
-    let rules = DeliveryRules::default().with_attempts_max(3);
+    let rules = DeliveryRules { attempts_max: 3, ..DeliveryRules::default() };
     let outbox = Outbox::new(Arc::<MemoryStore>::clone(&store), vec![Arc::new(flaky("sink", 9))], rules);
     store.put_wake_up(push("alice", &outbox.sinks())).await.unwrap();
     for (now, waiting, dead) in [(T, 1, 0), (T + 10, 1, 0), (T + 20, 0, 1)] {
@@ -141,8 +141,11 @@ async fn it_runs_by_itself() {
     let (channel, mut woken) = ChannelSink::new("channel", 4);
     let hanging = Arc::new(Hanging);
     let sinks: Vec<Arc<dyn PushSink>> = vec![Arc::new(channel), hanging];
-    let outbox =
-        Outbox::new(Arc::<MemoryStore>::clone(&store), sinks, DeliveryRules::default().with_attempts_max(2));
+    let outbox = Outbox::new(
+        Arc::<MemoryStore>::clone(&store),
+        sinks,
+        DeliveryRules { attempts_max: 2, ..DeliveryRules::default() },
+    );
     let running = tokio::spawn({
         let outbox = outbox.clone();
         async move { outbox.run(clock).await }
