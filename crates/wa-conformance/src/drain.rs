@@ -31,7 +31,7 @@ const USER: &str = "drain";
 pub fn drain(runs: u32) -> Result<String, Failure> {
     let servers = Runtime::new()?;
     let environment = servers.block_on(Environment::in_process(Document::ReferenceOffer))?;
-    let phone = format!("phones/{PHONE}");
+    let phone = format!("phones/{PHONE}/manners");
     servers.block_on(environment.control(&phone, json!({ "answers": false })))?;
     let is_over = AtomicBool::new(false);
     let processors = std::thread::available_parallelism()?.get();

@@ -149,7 +149,7 @@ impl Environment {
             "--phone",
             SILENT_PHONE,
         ]);
-        sandbox.args(["--profile", rules.name()]);
+        sandbox.args(["--profile", rules.name(), "--port", "0", "--strict"]);
         let (sandbox, addresses) = start(sandbox).await?;
         let addresses: Addresses = serde_json::from_str(&addresses)?;
         let mut integrator = Command::new(integrator);
@@ -196,6 +196,7 @@ impl Environment {
             profile: rules.profile.clone(),
             integrators,
             phones: vec![PHONE.to_owned(), SILENT_PHONE.to_owned()],
+            strict: true,
         };
         let sandbox = Sandbox::bind(config, wa_sandbox::Clock::default()).await?;
         let addresses = sandbox.addresses().clone();

@@ -139,7 +139,12 @@ impl Pair {
             if seed.is_multiple_of(2) { Profile::overview() } else { Profile::reference_offer_1_0_3() };
         let clock = Clock::still(START);
         let integrators = vec![Integrator { id: INTEGRATOR, base_url: BASE.to_owned() }];
-        let config = WorldConfig { profile: profile.clone(), integrators, phones: vec![PHONE.to_owned()] };
+        let config = WorldConfig {
+            profile: profile.clone(),
+            integrators,
+            phones: vec![PHONE.to_owned()],
+            strict: true,
+        };
         let mut world = World::new(config, Box::new(StdRng::seed_from_u64(seed + 1)));
         let now = Now { unix: clock.now(), tick: Duration::ZERO };
         let (token, jwks) = token_and_jwks(now.unix, &mut rng)?;
@@ -290,9 +295,8 @@ impl Pair {
 
     fn phone_does(&mut self, what: &str, body: &Value) -> Result<Value, Failure> {
         let path = format!("phones/{PHONE}/{what}");
-        let path = path.trim_end_matches('/');
-        let done = self.world.control(&self.clock, false, path, body.to_string().as_bytes());
-        done.ok_or_else(|| Failure(format!("the phone could not {what}")))
+        let done = self.world.control(&self.clock, "POST", &path, body.to_string().as_bytes());
+        done.map_err(|problem| Failure(format!("the phone could not {what}: {}", problem.detail)))
     }
 
     fn take_transaction(&mut self) -> Result<(), Failure> {

@@ -77,7 +77,7 @@ impl Playground {
     /// A server does not start.
     pub async fn start(rules: impl Into<Rules>) -> Result<Self, Failure> {
         let environment = Environment::in_process(rules).await?;
-        environment.control(&format!("phones/{PHONE}"), json!({ "lively": true })).await?;
+        environment.control(&format!("phones/{PHONE}/manners"), json!({ "lively": true })).await?;
         Ok(Self { environment })
     }
 
@@ -164,7 +164,7 @@ impl Playground {
     /// # Errors
     /// The sandbox is gone.
     pub async fn phone_answers(&self, answers: bool) -> Result<(), Failure> {
-        let path = format!("phones/{PHONE}");
+        let path = format!("phones/{PHONE}/manners");
         self.environment.control(&path, json!({ "answers": answers, "lively": false })).await.map(drop)
     }
 

@@ -39,6 +39,10 @@ pub(crate) struct Account {
     pub(crate) blocked: BTreeSet<String>,
     /// Whether the connection has pulled everything that waited, so that new mail goes out at once.
     pub(crate) live: bool,
+    /// How much of what waited was handed to the connection.
+    pub(crate) handed: u64,
+    /// When the connection fetched, or acked something, last.
+    pub(crate) last_fetch: u64,
 }
 
 /// A stanza that the client has not acked yet.
@@ -67,11 +71,9 @@ impl Account {
         self.mailbox.retain(|mail| now.saturating_sub(mail.since) <= KEPT);
     }
 
-    /// Takes an acked stanza out of the mailbox.
-    pub(crate) fn acknowledge(&mut self, class: &str, id: &str) -> bool {
-        let is_acked = |mail: &Mail| mail.node.is(class) && mail.node.attr_str("id") == Some(id);
-        let position = self.mailbox.iter().position(is_acked);
-        position.and_then(|position| self.mailbox.remove(position)).is_some()
+    /// Where an acked stanza lies in the mailbox.
+    pub(crate) fn position(&self, class: &str, id: &str) -> Option<usize> {
+        self.mailbox.iter().position(|mail| mail.node.is(class) && mail.node.attr_str("id") == Some(id))
     }
 
     /// Mail that this connection has not been given yet.

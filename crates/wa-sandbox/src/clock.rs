@@ -31,6 +31,11 @@ impl Clock {
         base.saturating_add_signed(self.offset.load(Ordering::Relaxed))
     }
 
+    /// Seconds by which it is ahead.
+    pub fn offset(&self) -> i64 {
+        self.offset.load(Ordering::Relaxed)
+    }
+
     /// Moves the clock to `offset` seconds ahead of the machine's, or of where it stands still.
     pub fn set_offset(&self, offset: i64) {
         self.offset.store(offset, Ordering::Relaxed);

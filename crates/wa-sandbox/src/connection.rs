@@ -1,47 +1,31 @@
-//! One chat connection: frames, handshake, transport, nodes (seed §2).
+//! One chat connection: frames, handshake, transport, nodes (overview §2).
 
-use bytes::Bytes;
-use prost::Message;
+use bytes::{Bytes, BytesMut};
 use rand_core::CryptoRng;
-use wa_binary::{DecodeError, EncodeOptions, InteropSuffix, Limits, Node};
-use wa_keys::{PrivateKey, PublicKey};
+use wa_binary::{EncodeOptions, InteropSuffix, Limits, Node, UnpackError};
+use wa_keys::PrivateKey;
 use wa_noise::{
-    CertificateAuthority, ClientIdentity, ExpectClientFinish, FrameDecoder, Hello, Setup, Transport, Validity,
+    ClientIdentity, ExpectClientFinish, FrameDecoder, FrameError, Hello, MAX_FRAME, Setup, Transport,
 };
 use wa_profile::{NoiseDialect, Profile};
-use wa_proto::handshake::{CertChain, CertificateDetails};
 
-/// Longest frame that the sandbox takes from a client.
-const MAX_FRAME: usize = 1 << 20;
+use crate::certificates::Authority;
+use crate::rules::Clause;
+use crate::rules::book::{
+    FINISH, FLAGS, FRAME_LENGTH, FRAME_SEAL, HANDSHAKE_LENGTH, HELLO, INFLATED, NODE, PROLOGUE, ZLIB,
+};
 
-const DAY: u64 = 24 * 60 * 60;
+/// Longest frame before the login: a hello, a payload.
+const MAX_EARLY_FRAME: usize = 0xFFFF;
 
-/// How the certificate chain of the next handshakes is spoilt, to see clients refuse it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[non_exhaustive]
-pub enum CertificateFault {
-    /// The intermediate's signature has a flipped bit.
-    IntermediateSignature,
-    /// The leaf's signature has a flipped bit.
-    LeafSignature,
-    /// The intermediate names another issuer.
-    IntermediateIssuer,
-    /// The leaf names another issuer.
-    LeafIssuer,
-    /// The leaf certifies another key.
-    LeafKey,
-    /// Both are valid from tomorrow.
-    NotYetValid,
-    /// Both were valid until yesterday.
-    Expired,
-}
+/// The shortest sealed frame: a flag byte and the tag.
+const MIN_SEALED: usize = 17;
 
 /// The server's end of the handshake, the same for every connection.
 #[derive(Debug)]
 pub(crate) struct Server {
     pub(crate) setup: Setup,
-    pub(crate) authority: CertificateAuthority,
+    pub(crate) authority: Authority,
 }
 
 impl Server {
@@ -52,67 +36,8 @@ impl Server {
         };
         let prologue = Bytes::copy_from_slice(&profile.chat.prologue);
         let setup = Setup { prologue, dialect, static_key: PrivateKey::generate(rng) };
-        Self { setup, authority: CertificateAuthority::generate(rng) }
+        Self { setup, authority: Authority::generate(rng) }
     }
-
-    /// A chain for a handshake at `now`, spoilt if asked for.
-    pub(crate) fn chain(
-        &self,
-        fault: Option<CertificateFault>,
-        now: u64,
-        rng: &mut impl CryptoRng,
-    ) -> Vec<u8> {
-        let validity = match fault {
-            Some(CertificateFault::NotYetValid) => {
-                Validity { not_before: now + DAY, not_after: now + 2 * DAY }
-            }
-            Some(CertificateFault::Expired) => Validity { not_before: now - 2 * DAY, not_after: now - DAY },
-            _ => Validity { not_before: now - DAY, not_after: now + DAY },
-        };
-        let key = match fault {
-            Some(CertificateFault::LeafKey) => PrivateKey::generate(rng).public_key(),
-            _ => self.setup.static_key.public_key(),
-        };
-        let chain = match fault {
-            Some(CertificateFault::IntermediateIssuer) => self.with_issuer(&key, validity, true, rng),
-            Some(CertificateFault::LeafIssuer) => self.with_issuer(&key, validity, false, rng),
-            _ => self.authority.issue(&key, validity, rng),
-        };
-        spoil_signature(chain, fault).encode_to_vec()
-    }
-
-    fn with_issuer(
-        &self,
-        key: &PublicKey,
-        validity: Validity,
-        intermediate: bool,
-        rng: &mut impl CryptoRng,
-    ) -> CertChain {
-        let mut chain = self.authority.issue(key, validity, rng);
-        let certificate = if intermediate { &mut chain.intermediate } else { &mut chain.leaf };
-        if let Some(details) = certificate.as_mut().and_then(|certificate| certificate.details.as_mut()) {
-            let mut edited = CertificateDetails::decode(details.clone()).unwrap_or_default();
-            edited.issuer_serial = Some(77);
-            *details = edited.encode_to_vec().into();
-        }
-        chain
-    }
-}
-
-fn spoil_signature(mut chain: CertChain, fault: Option<CertificateFault>) -> CertChain {
-    let certificate = match fault {
-        Some(CertificateFault::IntermediateSignature) => &mut chain.intermediate,
-        Some(CertificateFault::LeafSignature) => &mut chain.leaf,
-        _ => return chain,
-    };
-    if let Some(signature) = certificate.as_mut().and_then(|certificate| certificate.signature.as_mut()) {
-        let mut spoilt = signature.to_vec();
-        if let Some(byte) = spoilt.first_mut() {
-            *byte ^= 1;
-        }
-        *signature = spoilt.into();
-    }
-    chain
 }
 
 /// How WhatsApp writes stanzas; whether it ends interop addresses in their server's name is the profile's.
@@ -129,6 +54,8 @@ pub(crate) struct Connection {
     stage: Stage,
     /// A resumed login that is still to be told of.
     resumed: Option<ClientIdentity>,
+    /// What the client said before the prologue.
+    pub(crate) routing_info: Option<Bytes>,
 }
 
 #[derive(Debug)]
@@ -162,14 +89,32 @@ pub(crate) enum Incoming {
     /// A stanza.
     Stanza(Node),
     /// A frame that authenticated but is no node.
-    Malformed(DecodeError),
+    Malformed(Breach),
     /// The stream is broken: close it.
-    Broken(&'static str),
+    Broken(Breach),
+}
+
+/// Which rule the bytes broke, and how.
+#[derive(Debug)]
+pub(crate) struct Breach {
+    pub(crate) clause: &'static Clause,
+    pub(crate) what: String,
+}
+
+impl Breach {
+    pub(crate) fn new(clause: &'static Clause, what: impl ToString) -> Self {
+        Self { clause, what: what.to_string() }
+    }
 }
 
 impl Connection {
     pub(crate) fn new(chain: Vec<u8>) -> Self {
-        Self { frames: FrameDecoder::new(MAX_FRAME), stage: Stage::Intro { chain }, resumed: None }
+        Self {
+            frames: FrameDecoder::new(MAX_EARLY_FRAME),
+            stage: Stage::Intro { chain },
+            resumed: None,
+            routing_info: None,
+        }
     }
 
     /// Takes bytes and says what they amount to, in order.
@@ -181,21 +126,30 @@ impl Connection {
     ) -> Vec<Incoming> {
         self.frames.push(bytes);
         let mut incoming = Vec::new();
-        while let Some(next) = self.next(server, rng).unwrap_or_else(|reason| {
+        while let Some(next) = self.next(server, rng).unwrap_or_else(|breach| {
             self.stage = Stage::Closed;
-            Some(Incoming::Broken(reason))
+            Some(Incoming::Broken(breach))
         }) {
             incoming.push(next);
         }
         incoming
     }
 
-    fn next(&mut self, server: &Server, rng: &mut impl CryptoRng) -> Result<Option<Incoming>, &'static str> {
+    /// The login stands: long frames may come.
+    pub(crate) fn admit(&mut self) {
+        self.frames.set_cap(MAX_FRAME);
+    }
+
+    /// Whether the handshake is over.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.stage, Stage::Open(_))
+    }
+
+    fn next(&mut self, server: &Server, rng: &mut impl CryptoRng) -> Result<Option<Incoming>, Breach> {
         if let Stage::Intro { chain } = &mut self.stage {
-            let intro = self.frames.next_intro(&server.setup.prologue).map_err(|_| "prologue")?;
-            if intro.is_none() {
-                return Ok(None);
-            }
+            let intro = self.frames.next_intro(&server.setup.prologue);
+            let Some(intro) = intro.map_err(|error| Breach::new(&PROLOGUE, error))? else { return Ok(None) };
+            self.routing_info = intro.routing_info;
             self.stage = Stage::Hello { chain: std::mem::take(chain) };
         }
         if let Some(client) = self.resumed.take() {
@@ -204,19 +158,15 @@ impl Connection {
         if matches!(self.stage, Stage::Closed) {
             return Ok(None);
         }
-        let Some(mut frame) = self.frames.next_frame().map_err(|_| "frame")? else { return Ok(None) };
+        let Some(frame) = self.frames.next_frame().map_err(too_long)? else { return Ok(None) };
         if let Stage::Open(transport) = &mut self.stage {
-            transport.opener.open(&mut frame).map_err(|_| "transport")?;
-            let node = wa_binary::unpack(frame.freeze(), &Limits::new()).map_err(|_| "flag byte")?;
-            return Ok(Some(match wa_binary::decode(&node, &Limits::new()) {
-                Ok(node) => Incoming::Stanza(node),
-                Err(error) => Incoming::Malformed(error),
-            }));
+            return opened(transport, frame).map(Some);
         }
         let (stage, incoming) = match std::mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Hello { chain } => return self.greet(server, &chain, frame.freeze(), rng).map(Some),
             Stage::Finish(finish, handshake) => {
-                let finished = finish.read_client_finish(frame.freeze()).map_err(|_| "client finish")?;
+                let finished = finish.read_client_finish(frame.freeze());
+                let finished = finished.map_err(|error| Breach::new(&FINISH, error))?;
                 (Stage::Open(Box::new(finished.0)), Incoming::Login(finished.1, handshake))
             }
             Stage::Intro { .. } | Stage::Open(_) | Stage::Closed => return Ok(None),
@@ -232,24 +182,24 @@ impl Connection {
         chain: &[u8],
         message: Bytes,
         rng: &mut impl CryptoRng,
-    ) -> Result<Incoming, &'static str> {
-        const FAULT: &str = "client hello";
+    ) -> Result<Incoming, Breach> {
+        let refused = |error: &dyn ToString| Breach::new(&HELLO, error.to_string());
         let tries_resumption = wa_noise::is_resumption(&message);
-        let reply = match Hello::read(&server.setup, message, rng).map_err(|_| FAULT)? {
+        let reply = match Hello::read(&server.setup, message, rng).map_err(|error| refused(&error))? {
             Hello::Full(hello) => {
                 let handshake = if tries_resumption { Handshake::Fallback } else { Handshake::Full };
-                let (finish, reply) = hello.send(chain).map_err(|_| FAULT)?;
+                let (finish, reply) = hello.send(chain).map_err(|error| refused(&error))?;
                 self.stage = Stage::Finish(Box::new(finish), handshake);
                 reply
             }
             Hello::Resume(resume) => {
-                let (transport, client, reply) = resume.accept(b"").map_err(|_| FAULT)?;
+                let (transport, client, reply) = resume.accept(b"").map_err(|error| refused(&error))?;
                 self.stage = Stage::Open(Box::new(transport));
                 self.resumed = Some(client);
                 reply
             }
         };
-        Ok(Incoming::Reply(wa_noise::frame(&reply).map_err(|_| FAULT)?))
+        Ok(Incoming::Reply(wa_noise::frame(&reply).map_err(|error| refused(&error))?))
     }
 
     /// The bytes that carry a stanza to the client; none once the connection is closed.
@@ -263,6 +213,35 @@ impl Connection {
     pub(crate) fn close(&mut self) {
         self.stage = Stage::Closed;
     }
+}
+
+fn too_long(error: FrameError) -> Breach {
+    let is_early =
+        matches!(error, FrameError::TooLong { cap, .. } if cap < MAX_FRAME) || error == FrameError::GoAway;
+    Breach::new(if is_early { &HANDSHAKE_LENGTH } else { &FRAME_LENGTH }, error)
+}
+
+/// What is in a sealed frame.
+fn opened(transport: &mut Transport, mut frame: BytesMut) -> Result<Incoming, Breach> {
+    if frame.len() < MIN_SEALED {
+        return Err(Breach::new(&FRAME_LENGTH, format!("a sealed frame of {} bytes", frame.len())));
+    }
+    transport.opener.open(&mut frame).map_err(|error| Breach::new(&FRAME_SEAL, error))?;
+    let node = match wa_binary::unpack(frame.freeze(), &Limits::new()) {
+        Ok(node) => node,
+        Err(error) => {
+            let clause = match error {
+                UnpackError::UnknownFlags(_) | UnpackError::Empty => &FLAGS,
+                UnpackError::TooLong => &INFLATED,
+                _ => &ZLIB,
+            };
+            return Ok(Incoming::Malformed(Breach::new(clause, error)));
+        }
+    };
+    Ok(match wa_binary::decode(&node, &Limits::new()) {
+        Ok(node) => Incoming::Stanza(node),
+        Err(error) => Incoming::Malformed(Breach::new(&NODE, error)),
+    })
 }
 
 #[cfg(test)]

@@ -1,42 +1,58 @@
-//! A local WhatsApp, so that a third party can be built and tested without the real one (seed §1 to §3).
+//! A local WhatsApp, so that a third party can be built and tested without the real one (overview §1 to §3).
 //!
 //! ```text
-//!            enlist (HTTP)          chat (TCP, Noise)             control (HTTP, tests only)
-//!                 |                        |                              |
-//!   listen.rs ----+------------------------+------------------------------+----  the only sockets
-//!                 v                        v                              v
-//!              World: accounts, prekey directory, mailboxes, routing, virtual phones (no I/O)
+//!   enlist, media (HTTP)     chat (TCP, Noise)     control (HTTP, /v1)     a demonstration integrator (HTTP)
+//!            |                       |                     |                              |
+//!   listen.rs, the only sockets -----+---------------------+------------------------------+
+//!            v
+//!   World: accounts, prekey directory, mailboxes, routing, virtual phones, records of what clients do wrong (no I/O)
 //! ```
 //!
 //! Everything below `listen` is a value: bytes and requests in, bytes and answers out, time as an argument. The
 //! sandbox shares the codec, keys, handshake and ratchet with the client (they are pinned by outside vectors) and
-//! nothing above them: it judges and writes raw nodes by its own [rule table](rules), and checks tokens with another
+//! nothing above them: it judges and writes raw nodes by its own [rule book](rules::book), and checks tokens with another
 //! JOSE library than the integrator signs with.
 //!
 //! Where WhatsApp's behaviour is not public the sandbox does what the profile assumes; refusal reasons of its own
-//! begin with `sandbox_`.
+//! begin with `sandbox_`. `docs/SANDBOX.md` says how to use it from any language.
 
 mod account;
+mod api;
+mod body;
+mod certificates;
 mod claims;
 mod clock;
 mod connection;
-mod control;
+mod demo;
 mod enlist;
+mod faults;
+mod guard;
 mod iqs;
 mod listen;
 mod login;
+mod mailbox;
 mod media;
 mod phone;
+pub mod program;
 mod push;
+mod record;
+mod reset;
 pub mod rules;
 mod service;
+mod session;
+mod shared;
 mod signing_key;
 mod stanzas;
+mod time;
+mod transcript;
+mod users;
 mod world;
 
+pub use crate::api::{Problem, control_routes};
+pub use crate::certificates::CertificateFault;
 pub use crate::clock::Clock;
-pub use crate::connection::CertificateFault;
 pub use crate::enlist::Enlisted;
-pub use crate::listen::{Addresses, Sandbox};
+pub use crate::listen::{Addresses, Binding, Sandbox, ask};
 pub use crate::push::PushDue;
+pub use crate::record::{Record, Who};
 pub use crate::world::{ConnectionId, Integrator, Output, World, WorldConfig};

@@ -1,16 +1,16 @@
-//! The sandbox's sockets, all of them: chatd over TCP, HTTP, and fetching integrators' keys.
+//! The sandbox's sockets, all of them: chatd over TCP, HTTP, the demonstration integrator, and what is fetched.
 
 use std::collections::HashMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Full};
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
-use hyper::{StatusCode, header};
+use hyper::{Request, Response, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -19,30 +19,53 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::broadcast;
 
+use crate::api::BASE;
 use crate::clock::Clock;
-use crate::media::{MediaFiles, Opening};
-use crate::push::{PushDue, Pushed, Pushes};
-use crate::service::{self, CONTROL, ENLIST, JWKS};
-use crate::world::{ConnectionId, Output, World, WorldConfig};
+use crate::demo::Demo;
+use crate::phone::Manners;
+use crate::push::Pushes;
+use crate::service::{self, ENLIST, JWKS};
+use crate::shared::Shared;
+use crate::world::{Integrator, Output, World, WorldConfig};
 
-/// Outputs that may wait for a slow client before its connection is dropped.
-const MAX_QUEUED: usize = 4096;
+/// How often the world is told that time passes.
+const TICK: Duration = Duration::from_secs(1);
 
-/// Longest JWKS that is read, in bytes, and how long its server may take.
-const MAX_JWKS: usize = 64 * 1024;
-/// Longest file of a third party that a phone opens, in bytes.
-const MAX_MEDIA: usize = 64 * 1024 * 1024;
-const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+/// Records that may wait for a slow listener.
+const MAX_RECORDS: usize = 1024;
 
-/// A running WhatsApp on loopback.
+/// What requests over HTTP are made with.
+pub(crate) type HttpClient<B> = Client<HttpConnector, B>;
+
+/// A running WhatsApp.
 #[derive(Debug)]
 pub struct Sandbox {
     http: TcpListener,
     chat: TcpListener,
-    addresses: Addresses,
+    demo: Option<(TcpListener, Arc<Demo>)>,
     shared: Arc<Shared>,
+}
+
+/// Where a sandbox is to listen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Binding {
+    /// The address; off loopback a token is needed.
+    pub address: IpAddr,
+    /// The port of HTTP; chatd has the next one, the demonstration integrator the one after that. 0: any.
+    pub port: u16,
+    /// What the control interface demands as bearer token, if anything.
+    pub token: Option<String>,
+    /// Whether there is a demonstration integrator, with the id 1.
+    pub demo: bool,
+}
+
+impl Default for Binding {
+    /// Any ports on loopback.
+    fn default() -> Self {
+        Self { address: Ipv4Addr::LOCALHOST.into(), port: 0, token: None, demo: false }
+    }
 }
 
 /// Where the sandbox is reached; what the program prints when it is ready.
@@ -61,176 +84,133 @@ pub struct Addresses {
     pub control: String,
     /// The root key of chatd's certificates, in hex.
     pub noise_root: String,
+    /// Base URL of the demonstration integrator, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub integrator: Option<String>,
 }
 
 impl Sandbox {
-    /// Binds both listeners to ports of the loopback address that the system chooses.
+    /// Binds to ports of the loopback address that the system chooses.
+    ///
+    /// # Errors
+    /// The system gives no port.
     pub async fn bind(config: WorldConfig, clock: Clock) -> io::Result<Self> {
+        Self::bind_at(config, clock, Binding::default()).await
+    }
+
+    /// Binds where it is told.
+    ///
+    /// # Errors
+    /// A port is taken, or the address is not this machine's.
+    pub async fn bind_at(mut config: WorldConfig, clock: Clock, binding: Binding) -> io::Result<Self> {
+        let Binding { address, port, token, demo } = binding;
+        let at = |offset: u16| match port {
+            0 => SocketAddr::new(address, 0),
+            port => SocketAddr::new(address, port.saturating_add(offset)),
+        };
+        let (http, chat) = (listener(at(0)).await?, listener(at(1)).await?);
+        let base = format!("http://{}", reachable(http.local_addr()?));
+        config.profile.media.whatsapp_origin.clone_from(&base);
+        let demo = match demo {
+            false => None,
+            true => {
+                let listener = listener(at(2)).await?;
+                let base_url = format!("http://{}", reachable(listener.local_addr()?));
+                config.integrators.push(Integrator { id: DEMO, base_url: base_url.clone() });
+                Some((listener, base_url))
+            }
+        };
+        let rules = config.profile.clone();
         let world = World::new(config, Box::new(UnwrapErr(SysRng)));
-        let pushes = Pushes::new().map_err(io::Error::other)?;
-        let (http, chat) = (TcpListener::bind(LOOPBACK).await?, TcpListener::bind(LOOPBACK).await?);
-        let base = format!("http://{}", http.local_addr()?);
         let addresses = Addresses {
             enlist: format!("{base}{ENLIST}"),
-            chat: chat.local_addr()?.to_string(),
+            chat: reachable(chat.local_addr()?).to_string(),
             jwks: format!("{base}{JWKS}"),
             media: base.clone(),
-            control: format!("{base}{CONTROL}"),
+            control: format!("{base}{BASE}"),
             noise_root: hex::encode(world.noise_root()),
+            integrator: demo.as_ref().map(|(_, base_url)| base_url.clone()),
         };
-        let shared = Shared {
+        let shared = Arc::new(Shared {
             world: Mutex::new(world),
-            clients: Mutex::default(),
+            clients: Mutex::new(HashMap::new()),
             clock,
-            pushes: Mutex::new(pushes),
-            media: Mutex::default(),
+            pushes: Mutex::new(Pushes::new().map_err(io::Error::other)?),
             client: Client::builder(TokioExecutor::new()).build_http(),
             push_clients: [false, true]
                 .map(|http2| Client::builder(TokioExecutor::new()).http2_only(http2).build_http()),
-        };
-        Ok(Self { http, chat, addresses, shared: Arc::new(shared) })
+            records: broadcast::channel(MAX_RECORDS).0,
+            token,
+            addresses,
+        });
+        let demo = demo.map(|(listener, base_url)| {
+            let demo = Demo::new(DEMO, base_url, rules, Arc::clone(&shared)).map_err(io::Error::other)?;
+            Ok::<_, io::Error>((listener, Arc::new(demo)))
+        });
+        Ok(Self { http, chat, demo: demo.transpose()?, shared })
+    }
+
+    /// Adds three WhatsApp users with different manners: one answers with an echo, one shows that it reads and types and
+    /// takes two seconds, one says nothing but that messages have arrived.
+    #[must_use]
+    pub fn with_three_phones(self) -> Self {
+        let phones = [
+            ("14155551001", Manners::default()),
+            ("14155551002", Manners { lively: true, answers_after: 2, ..Manners::default() }),
+            ("14155551003", Manners { answers: false, ..Manners::default() }),
+        ];
+        let phones = phones.map(|(number, manners)| (number.to_owned(), manners));
+        self.shared.with_world(|world, _| world.begin_with(phones.to_vec()));
+        self
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> &Addresses {
-        &self.addresses
+        &self.shared.addresses
     }
 
     /// Serves until `shutdown` is done.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        if let Some((listener, demo)) = self.demo {
+            tokio::spawn(serve_demo(listener, demo));
+        }
         loop {
             tokio::select! {
                 () = &mut shutdown => return,
+                _ = ticks.tick() => self.shared.tick(),
                 accepted = self.chat.accept() => if let Ok((stream, _)) = accepted {
                     tokio::spawn(serve_chat(Arc::clone(&self.shared), stream));
                 },
                 accepted = self.http.accept() => if let Ok((stream, _)) = accepted {
-                    tokio::spawn(serve_http(Arc::clone(&self.shared), stream));
+                    let shared = Arc::clone(&self.shared);
+                    tokio::spawn(serve_http(stream, move |request| service::handle(Arc::clone(&shared), request)));
                 },
             }
         }
     }
 }
 
-const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+/// The demonstration integrator's id.
+const DEMO: u16 = 1;
 
-/// The world and what connects it to its sockets.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    world: Mutex<World>,
-    clients: Mutex<HashMap<ConnectionId, mpsc::Sender<Output>>>,
-    clock: Clock,
-    pushes: Mutex<Pushes>,
-    media: Mutex<MediaFiles>,
-    client: Client<HttpConnector, Empty<Bytes>>,
-    /// HTTP/1.1 and HTTP/2.
-    push_clients: [Client<HttpConnector, Full<Bytes>>; 2],
+async fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
+    TcpListener::bind(address).await.map_err(named)
 }
 
-impl Shared {
-    /// Does something to what is known of pushes.
-    pub(crate) fn with_pushes<T>(&self, act: impl FnOnce(&mut Pushes) -> T) -> T {
-        act(&mut self.pushes.lock().unwrap_or_else(PoisonError::into_inner))
-    }
+/// What is bound to every address is reached on loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    SocketAddr::new(ip, address.port())
+}
 
-    /// Does something to the files at the media host.
-    pub(crate) fn with_media<T>(&self, act: impl FnOnce(&mut MediaFiles) -> T) -> T {
-        act(&mut self.media.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// A phone opens a third party's file, which the proxy fetches from its integrator (RO 1.0.3).
-    pub(crate) async fn open_media(self: &Arc<Self>, opening: &Opening) -> Option<serde_json::Value> {
-        let hosted = self.with_world(|world, _| {
-            let (integrator, reference) = opening.hosted(&world.profile.media.interop_direct_path)?;
-            Some((world.integrators.get(&integrator)?.base_url.clone(), reference.to_owned()))
-        });
-        let (base, reference) = hosted?;
-        let url = format!("{base}/{reference}").parse().ok()?;
-        let fetch = async {
-            let (head, body) = self.client.get(url).await.ok()?.into_parts();
-            let body = Limited::new(body, MAX_MEDIA).collect().await.ok()?.to_bytes();
-            Some((head.status, body))
-        };
-        match tokio::time::timeout(FETCH_TIMEOUT, fetch).await.ok().flatten() {
-            Some((StatusCode::OK, blob)) => opening.open(&blob),
-            Some((status, _)) => Some(serde_json::json!({ "status": status.as_u16() })),
-            None => Some(serde_json::json!({ "status": 0 })),
-        }
-    }
-
-    /// Does something to the world, then hands out what came of it: in order, before anybody else may act.
-    pub(crate) fn with_world<T>(self: &Arc<Self>, act: impl FnOnce(&mut World, &Clock) -> T) -> T {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
-        let done = act(&mut world, &self.clock);
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((id, output)) = world.poll_output() {
-            let sent = clients.get(&id).is_some_and(|client| client.try_send(output).is_ok());
-            if !sent {
-                // A client that does not read loses its connection.
-                clients.remove(&id);
-            }
-        }
-        while let Some(integrator) = world.poll_fetch() {
-            let shared = Arc::clone(self);
-            tokio::spawn(async move { shared.fetch_keys(integrator.id).await });
-        }
-        while let Some(due) = world.poll_push() {
-            let token = self.with_pushes(|pushes| pushes.token(&world, &due.base_url, self.clock.now()));
-            let (shared, path) = (Arc::clone(self), world.profile.push.path.clone());
-            tokio::spawn(async move { shared.push(due, &path, token).await });
-        }
-        done
-    }
-
-    /// Sends a push and remembers the answer.
-    async fn push(&self, due: PushDue, path: &str, token: Option<String>) {
-        let http = self.with_pushes(|pushes| pushes.http);
-        let [one, two] = &self.push_clients;
-        let client = if http == 2 { two } else { one };
-        let send = async {
-            let request = hyper::Request::post(format!("{}{path}", due.base_url))
-                .header(header::AUTHORIZATION, format!("Bearer {}", token?))
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(Full::from(serde_json::json!({ "to": due.to }).to_string()));
-            let (head, body) = client.request(request.ok()?).await.ok()?.into_parts();
-            let body = Limited::new(body, MAX_JWKS).collect().await.ok()?.to_bytes();
-            Some((head.status.as_u16(), !body.is_empty()))
-        };
-        let answer = tokio::time::timeout(FETCH_TIMEOUT, send).await.ok().flatten();
-        let (status, body) = (answer.map(|(status, _)| status), answer.is_some_and(|(_, body)| body));
-        self.with_pushes(|pushes| pushes.remember(Pushed { to: due.to, http, status, body }));
-    }
-
-    /// Fetches an integrator's JWKS and gives it to the world, or the news that it could not be had.
-    pub(crate) async fn fetch_keys(self: &Arc<Self>, integrator: u16) {
-        let url = self.with_world(|world, _| {
-            let base = &world.integrators.get(&integrator)?.base_url;
-            Some(format!("{base}{}", world.profile.token.jwks_path))
-        });
-        let Some(url) = url.and_then(|url| url.parse().ok()) else { return };
-        let fetch = async {
-            let response = self.client.get(url).await.ok()?;
-            if response.status() != StatusCode::OK {
-                return None;
-            }
-            let body = Limited::new(response.into_body(), MAX_JWKS).collect().await.ok()?;
-            Some(body.to_bytes())
-        };
-        let body = tokio::time::timeout(FETCH_TIMEOUT, fetch).await.ok().flatten();
-        self.with_world(|world, clock| world.handle_keys(integrator, body.as_deref(), clock.now()));
-    }
-
-    fn connect(self: &Arc<Self>) -> (ConnectionId, mpsc::Receiver<Output>) {
-        let (sender, receiver) = mpsc::channel(MAX_QUEUED);
-        let id = self.with_world(|world, clock| world.connect(clock.now()));
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
-        (id, receiver)
-    }
-
-    fn disconnect(self: &Arc<Self>, id: ConnectionId) {
-        self.clients.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
-        self.with_world(|world, _| world.disconnect(id));
+async fn serve_demo(listener: TcpListener, demo: Arc<Demo>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let demo = Arc::clone(&demo);
+        tokio::spawn(serve_http(stream, move |request| crate::demo::handle(Arc::clone(&demo), request)));
     }
 }
 
@@ -258,13 +238,38 @@ async fn serve_chat(shared: Arc<Shared>, mut stream: TcpStream) {
     shared.disconnect(id);
 }
 
-async fn serve_http(shared: Arc<Shared>, stream: TcpStream) {
-    let service = service_fn(move |request: hyper::Request<Incoming>| {
-        let shared = Arc::clone(&shared);
-        async move { Ok::<_, std::convert::Infallible>(service::handle(shared, request).await) }
+async fn serve_http<F, B>(stream: TcpStream, handle: impl Fn(Request<Incoming>) -> F)
+where
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
+{
+    let service = service_fn(|request| {
+        let answer = handle(request);
+        async move { Ok::<_, std::convert::Infallible>(answer.await) }
     });
     let connection = auto::Builder::new(TokioExecutor::new());
     if let Err(error) = connection.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(%error, "http connection");
     }
+}
+
+/// Asks a running sandbox over HTTP: the status and the body of its answer.
+///
+/// # Errors
+/// The URL is none, or nobody answers there.
+pub async fn ask(
+    method: &str,
+    url: &str,
+    token: Option<&str>,
+    body: Option<String>,
+) -> Result<(u16, String), Box<dyn std::error::Error + Send + Sync>> {
+    let client: HttpClient<Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let mut request = Request::builder().method(method).uri(url);
+    if let Some(token) = token {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Full::from(body.unwrap_or_default()))?;
+    let (head, body) = client.request(request).await?.into_parts();
+    let body = body.collect().await?.to_bytes();
+    Ok((head.status.as_u16(), String::from_utf8_lossy(&body).into_owned()))
 }

@@ -1,27 +1,28 @@
-//! WhatsApp's media host, and the proxy through which a phone fetches what a third party hosts (seed §4.1; RO 1.0.3).
+//! WhatsApp's media host, and what a phone makes of a file that a third party hosts (overview §4.1; RO 1.0.3).
 //!
-//! | request | what it does |
-//! |---|---|
-//! | `GET /v/t…` | a phone's encrypted file, whole or from a byte on |
-//! | `POST /control/media` | `{"class", "length", …}`: a phone uploads a file; gives path, key, hashes and length |
-//! | `POST /control/media/open` | `{"direct_path", "class", "key", …}`: a phone fetches and opens a third party's file |
-//!
-//! A phone's file is a pattern: byte *i* is *7 i + ⌊i / 256⌋*. It may be spoilt on purpose, break off, or expire.
+//! A phone's file is a picture, a voice note, or a pattern: byte *i* is *7 i + ⌊i / 256⌋*. It may be spoilt on purpose,
+//! break off, or expire.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::{Body, Frame};
 use hyper::{HeaderMap, Response, StatusCode, header};
 use rand_core::CryptoRng;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wa_media::{FileFacts, MediaClass, MediaKey, MediaKeys, decrypt, encrypt};
+
+use crate::api::Problem;
+use crate::body::SandboxBody;
+use crate::media::range::{Asked, asked};
+
+pub(crate) mod generated;
+mod range;
+
+/// Longest file that a phone uploads, in bytes.
+const MAX_FILE: usize = 64 << 20;
 
 /// What lies at the media host.
 #[derive(Debug, Default)]
@@ -42,7 +43,7 @@ struct HostedFile {
 /// A file that a phone uploads.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Uploaded {
+pub(crate) struct Uploaded {
     class: Class,
     length: usize,
     /// What is spoilt of it.
@@ -57,11 +58,21 @@ struct Uploaded {
     expired: bool,
 }
 
+/// What a message says of a file; bytes are hexadecimal.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Described {
+    pub(crate) direct_path: String,
+    pub(crate) key: String,
+    pub(crate) sha256: String,
+    pub(crate) enc_sha256: String,
+    pub(crate) length: u64,
+}
+
 /// A file that a phone is to open.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Opening {
-    direct_path: String,
+    pub(crate) direct_path: String,
     class: Class,
     key: String,
     sha256: String,
@@ -69,9 +80,9 @@ pub(crate) struct Opening {
     length: u64,
 }
 
-#[derive(Clone, Copy, Deserialize)]
+#[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Class {
+pub(crate) enum Class {
     Image,
     Video,
     Audio,
@@ -91,10 +102,14 @@ enum Flip {
 }
 
 impl MediaFiles {
-    /// A phone uploads a file; what a message would say of it.
-    pub(crate) fn upload(&mut self, body: &[u8], prefix: &str, rng: &mut impl CryptoRng) -> Option<Value> {
-        let uploaded: Uploaded = serde_json::from_slice(body).ok()?;
-        let plain: Vec<u8> = (0..uploaded.length).map(pattern).collect();
+    /// A phone uploads a pattern; what a message would say of it.
+    pub(crate) fn upload(
+        &mut self,
+        uploaded: &Uploaded,
+        prefix: &str,
+        rng: &mut impl CryptoRng,
+    ) -> Option<Described> {
+        let plain: Vec<u8> = (0..uploaded.length.min(MAX_FILE)).map(pattern).collect();
         let mut key = [0; 32];
         rng.fill_bytes(&mut key);
         let keys = MediaKeys::derive(&MediaKey::from_bytes(key), uploaded.class.into());
@@ -114,27 +129,53 @@ impl MediaFiles {
             facts.enc_sha256 = Sha256::digest(&blob).into();
         }
         let length = i64::try_from(blob.len()).ok()?.checked_add(uploaded.longer)?;
-        blob.resize(usize::try_from(length).ok()?, 0);
-        let mut name = [0; 12];
-        rng.fill_bytes(&mut name);
-        let path = format!("{prefix}62.0000-24/{}.enc", hex::encode(name));
+        blob.resize(usize::try_from(length).ok().filter(|length| *length <= MAX_FILE + 64)?, 0);
         let file = HostedFile {
             blob: blob.into(),
-            breaks: uploaded.breaks,
+            breaks: uploaded.breaks.clone(),
             expired: uploaded.expired,
             asked: Vec::new(),
         };
-        self.files.insert(path.clone(), file);
-        Some(json!({
-            "direct_path": format!("{path}?ccb=11-4&_nc_sid=000000"),
-            "key": hex::encode(key),
-            "sha256": hex::encode(facts.sha256),
-            "enc_sha256": hex::encode(facts.enc_sha256),
-            "length": facts.length,
-        }))
+        Some(self.host(file, &key, facts, prefix, rng))
     }
 
-    /// Answers `GET` of a phone's file.
+    /// A phone uploads a file as it is.
+    pub(crate) fn keep(
+        &mut self,
+        plain: &[u8],
+        class: Class,
+        prefix: &str,
+        rng: &mut impl CryptoRng,
+    ) -> Described {
+        let mut key = [0; 32];
+        rng.fill_bytes(&mut key);
+        let (blob, encrypted) = encrypt(&MediaKeys::derive(&MediaKey::from_bytes(key), class.into()), plain);
+        let file = HostedFile { blob: blob.into(), breaks: Vec::new(), expired: false, asked: Vec::new() };
+        self.host(file, &key, encrypted.facts, prefix, rng)
+    }
+
+    fn host(
+        &mut self,
+        file: HostedFile,
+        key: &[u8; 32],
+        facts: FileFacts,
+        prefix: &str,
+        rng: &mut impl CryptoRng,
+    ) -> Described {
+        let mut name = [0; 12];
+        rng.fill_bytes(&mut name);
+        let path = format!("{prefix}62.0000-24/{}.enc", hex::encode(name));
+        self.files.insert(path.clone(), file);
+        Described {
+            direct_path: format!("{path}?ccb=11-4&_nc_sid=000000"),
+            key: hex::encode(key),
+            sha256: hex::encode(facts.sha256),
+            enc_sha256: hex::encode(facts.enc_sha256),
+            length: facts.length,
+        }
+    }
+
+    /// Answers `GET` of a phone's file: whole, from a byte on, from one to another, or the last ones.
     pub(crate) fn serve(&mut self, path: &str, headers: &HeaderMap) -> Response<SandboxBody> {
         let Some(file) = self.files.get_mut(path) else { return status(StatusCode::NOT_FOUND) };
         if file.expired {
@@ -145,20 +186,20 @@ impl MediaFiles {
         file.asked.extend(range.map(str::to_owned));
         let etag = format!("\"{size}\"");
         let same = headers.get(header::IF_RANGE).is_none_or(|known| known.as_bytes() == etag.as_bytes());
-        let start = range.filter(|_| same).and_then(|range| range.strip_prefix("bytes=")?.strip_suffix('-'));
-        let start: usize = start.and_then(|start| start.parse().ok()).unwrap_or(0);
-        if start > 0 && start >= size {
-            return status(StatusCode::RANGE_NOT_SATISFIABLE);
-        }
-        let bytes = file.blob.slice(start..);
+        let (part, is_partial) = match asked(range.filter(|_| same), size) {
+            Asked::Everything => (0..size, false),
+            Asked::Part(part) => (part, true),
+            Asked::Nothing => return status(StatusCode::RANGE_NOT_SATISFIABLE),
+        };
+        let bytes = file.blob.slice(part.clone());
         let breaks = if file.breaks.is_empty() { None } else { Some(file.breaks.remove(0)) };
         let mut response = Response::builder()
             .header(header::CONTENT_LENGTH, bytes.len())
             .header(header::CONTENT_TYPE, "application/octet-stream")
             .header(header::ACCEPT_RANGES, "bytes")
             .header(header::ETAG, etag);
-        if start > 0 {
-            let range = format!("bytes {start}-{}/{size}", size - 1);
+        if is_partial {
+            let range = format!("bytes {}-{}/{size}", part.start, part.end.saturating_sub(1));
             response = response.status(StatusCode::PARTIAL_CONTENT).header(header::CONTENT_RANGE, range);
         }
         let body = match breaks {
@@ -175,31 +216,26 @@ impl MediaFiles {
 }
 
 impl Opening {
-    pub(crate) fn read(body: &[u8]) -> Option<Self> {
-        serde_json::from_slice(body).ok()
-    }
-
-    /// The integrator and the storage reference in a path of the profile's form (RO 1.0.3).
-    pub(crate) fn hosted(&self, form: &str) -> Option<(u16, &str)> {
-        let (before, rest) = form.split_once("{integrator}")?;
-        let (between, behind) = rest.split_once("{storage_reference}")?;
-        let path = self.direct_path.strip_prefix(before)?.strip_suffix(behind)?;
-        let (integrator, reference) = path.split_once(between)?;
-        let is_one = !reference.is_empty() && !reference.contains(['/', '?', '#', '%', '.']);
-        is_one.then_some((integrator.parse().ok()?, reference))
-    }
-
     /// What the phone makes of the encrypted file.
-    pub(crate) fn open(&self, blob: &[u8]) -> Option<Value> {
-        let key = MediaKey::from_bytes(array(&self.key)?);
+    pub(crate) fn open(&self, blob: &[u8]) -> Result<Value, Problem> {
+        let key = MediaKey::from_bytes(array("key", &self.key)?);
         let keys = MediaKeys::derive(&key, self.class.into());
-        let (sha256, enc_sha256) = (array(&self.sha256)?, array(&self.enc_sha256)?);
+        let (sha256, enc_sha256) = (array("sha256", &self.sha256)?, array("enc_sha256", &self.enc_sha256)?);
         let facts = FileFacts { sha256, enc_sha256, length: self.length };
-        Some(match decrypt(&keys, &facts, blob) {
+        Ok(match decrypt(&keys, &facts, blob) {
             Ok(plain) => json!({ "opened": hex::encode(Sha256::digest(&plain)), "length": plain.len() }),
             Err(error) => json!({ "refused": error.to_string() }),
         })
     }
+}
+
+/// The integrator and the storage reference in a path of the profile's form (RO 1.0.3).
+pub(crate) fn hosted<'a>(path: &'a str, form: &str) -> Option<(u16, &'a str)> {
+    let (before, rest) = form.split_once("{integrator}")?;
+    let (between, behind) = rest.split_once("{storage_reference}")?;
+    let (integrator, reference) = path.strip_prefix(before)?.strip_suffix(behind)?.split_once(between)?;
+    let is_one = !reference.is_empty() && !reference.contains(['/', '?', '#', '%', '.']);
+    is_one.then_some((integrator.parse().ok()?, reference))
 }
 
 impl From<Class> for MediaClass {
@@ -213,68 +249,13 @@ impl From<Class> for MediaClass {
     }
 }
 
-/// A body that may break off.
-#[derive(Debug)]
-pub(crate) struct SandboxBody {
-    body: Full<Bytes>,
-    breaks: Breaks,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Breaks {
-    Never,
-    AtTheEnd,
-    Now,
-}
-
-/// It broke off.
-#[derive(Debug, thiserror::Error)]
-#[error("broken off on purpose")]
-pub(crate) struct BrokenOff;
-
-impl SandboxBody {
-    fn breaking(bytes: Bytes) -> Self {
-        Self { body: Full::new(bytes), breaks: Breaks::AtTheEnd }
-    }
-}
-
-impl From<Full<Bytes>> for SandboxBody {
-    fn from(body: Full<Bytes>) -> Self {
-        Self { body, breaks: Breaks::Never }
-    }
-}
-
-impl Body for SandboxBody {
-    type Data = Bytes;
-    type Error = BrokenOff;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
-        match Pin::new(&mut self.body).poll_frame(context) {
-            Poll::Ready(Some(frame)) => Poll::Ready(Some(frame.map_err(|never: Infallible| match never {}))),
-            Poll::Ready(None) => match self.breaks {
-                Breaks::Never => Poll::Ready(None),
-                Breaks::AtTheEnd => {
-                    // What was written before is to arrive: waiting is when it is sent.
-                    self.breaks = Breaks::Now;
-                    context.waker().wake_by_ref();
-                    Poll::Pending
-                }
-                Breaks::Now => Poll::Ready(Some(Err(BrokenOff))),
-            },
-            Poll::Pending => Poll::Pending,
-        }
-    }
-}
-
 fn pattern(index: usize) -> u8 {
     u8::try_from((7 * index + index / 256) % 256).unwrap_or(0)
 }
 
-fn array(text: &str) -> Option<[u8; 32]> {
-    hex::decode(text).ok()?.try_into().ok()
+fn array(name: &str, text: &str) -> Result<[u8; 32], Problem> {
+    let bytes = hex::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| Problem::bad_body(format!("{name}: expected 32 bytes in hexadecimal")))
 }
 
 fn status(status: StatusCode) -> Response<SandboxBody> {

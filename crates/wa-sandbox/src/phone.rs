@@ -1,13 +1,15 @@
-//! Virtual phones: WhatsApp users with Signal identities of their own, who answer a text (seed §3).
+//! Virtual phones: WhatsApp users with Signal identities of their own, who answer a text (overview §3).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use prost::Message as _;
 use rand_core::CryptoRng;
 use serde_json::Value;
 use wa_binary::{Jid, Node};
+use wa_proto::signal::PreKeySignalMessage;
 use wa_signal::Bundle;
 
-use crate::account::Account;
+use crate::account::{Account, KEPT};
 use crate::phone::content::{Wrapping, describe};
 use crate::phone::device::{Opened, read_bundle};
 
@@ -17,9 +19,13 @@ mod media;
 
 pub(crate) use self::content::Written;
 pub(crate) use self::device::{Device, read_prekey, read_signed_prekey, write_bundle};
+pub(crate) use self::media::MediaWritten;
 
 /// Messages and receipts that a phone remembers.
 const MAX_REMEMBERED: usize = 10_000;
+
+/// How often a message is sent again.
+const MAX_ANSWERED: u32 = 10;
 
 /// One WhatsApp user, with the phone itself as device 0.
 #[derive(Debug)]
@@ -27,14 +33,7 @@ pub(crate) struct Phone {
     pub(crate) devices: BTreeMap<u16, Device>,
     /// Devices that the server lists and of which it has no keys.
     pub(crate) hollow: BTreeSet<u16>,
-    /// Whether a text is answered with an echo.
-    pub(crate) answers: bool,
-    /// Whether it shows that it reads and types before it answers.
-    pub(crate) lively: bool,
-    /// Whether it says nothing of what has arrived.
-    pub(crate) silent: bool,
-    /// Whether the server answers no request that names it.
-    pub(crate) withheld: bool,
+    pub(crate) manners: Manners,
     /// How many bundles were handed out.
     pub(crate) bundles: u64,
     /// The next message to a login loses a bit on its way.
@@ -51,6 +50,41 @@ pub(crate) struct Phone {
     pub(crate) blocked: BTreeSet<String>,
     /// What device 0 wrote, by login and id, to be sent again.
     written: BTreeMap<(String, String), (Vec<u8>, Wrapping)>,
+    /// What the server told it of third parties' users, oldest first, as XML.
+    pub(crate) notices: VecDeque<String>,
+    /// What came while it was away: when, from whom, what.
+    waiting: VecDeque<(u64, Jid, Node)>,
+}
+
+/// How a phone and its user behave.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Manners {
+    /// Whether a text is answered with an echo.
+    pub(crate) answers: bool,
+    /// Seconds of the sandbox's clock that its user takes for it.
+    pub(crate) answers_after: u64,
+    /// Whether it shows that it reads and types before it answers.
+    pub(crate) lively: bool,
+    /// Whether it says nothing of what has arrived.
+    pub(crate) silent: bool,
+    /// Whether the server answers no request that names it.
+    pub(crate) withheld: bool,
+    /// Until when it is switched off, in Unix seconds of the sandbox's clock; messages wait for it.
+    pub(crate) away_until: Option<u64>,
+}
+
+impl Default for Manners {
+    fn default() -> Self {
+        Self {
+            answers: true,
+            answers_after: 0,
+            lively: false,
+            silent: false,
+            withheld: false,
+            away_until: None,
+        }
+    }
 }
 
 /// A message as the phone's user sees it.
@@ -93,10 +127,7 @@ impl Phone {
         Self {
             devices: BTreeMap::from([(0, Device::new(rng))]),
             hollow: BTreeSet::new(),
-            answers: true,
-            lively: false,
-            silent: false,
-            withheld: false,
+            manners: Manners::default(),
             bundles: 0,
             spoils_next: false,
             received: VecDeque::new(),
@@ -105,7 +136,43 @@ impl Phone {
             reached_by: BTreeSet::new(),
             blocked: BTreeSet::new(),
             written: BTreeMap::new(),
+            notices: VecDeque::new(),
+            waiting: VecDeque::new(),
         }
+    }
+
+    /// Whether it is switched off.
+    pub(crate) fn is_away(&self, now: u64) -> bool {
+        self.manners.away_until.is_some_and(|until| now < until)
+    }
+
+    /// Keeps a message until it is switched on.
+    pub(crate) fn wait_for(&mut self, login: &Jid, message: &Node, now: u64) {
+        remember(&mut self.waiting, (now, login.clone(), message.clone()));
+    }
+
+    /// What waited for it, without what is too old by now.
+    pub(crate) fn take_waiting(&mut self, now: u64) -> Vec<(Jid, Node)> {
+        let waiting = std::mem::take(&mut self.waiting).into_iter();
+        let young = waiting.filter(|(since, ..)| now.saturating_sub(*since) <= KEPT);
+        young.map(|(_, login, message)| (login, message)).collect()
+    }
+
+    /// A user of a third party's pinged it.
+    pub(crate) fn reached(&mut self, login: &Jid, notice: &Node) {
+        self.reached_by.insert(login.to_string());
+        remember(&mut self.notices, notice.to_string());
+    }
+
+    /// Shows the overview's example of a message, which has its text in the clear.
+    pub(crate) fn show_body(&mut self, login: &Jid, id: &str, body: &Node, now: u64) -> Option<Node> {
+        let text = String::from_utf8_lossy(body.bytes().unwrap_or_default()).into_owned();
+        let content = serde_json::json!({ "text": text, "encrypted": false });
+        let (from, stanza) = (login.to_string(), serde_json::json!({ "type": "text" }));
+        let received =
+            Received { from, id: id.to_owned(), device: 0, text: Some(text), content: Some(content), stanza };
+        remember(&mut self.received, received);
+        (!self.manners.silent).then(|| Node::new("receipt").with_attr("id", id).with_attr("t", now))
     }
 
     /// The keys of a device for one new session.
@@ -135,7 +202,7 @@ impl Phone {
         let Some(device) = self.devices.get_mut(&delivery.device) else { return Vec::new() };
         let receipt = Node::new("receipt").with_attr("id", &*id).with_attr("t", now);
         match device.open(&login, &id, delivery.enc, rng) {
-            Opened::Again if self.silent => Vec::new(),
+            Opened::Again if self.manners.silent => Vec::new(),
             Opened::Again => vec![receipt],
             Opened::GivenUp => Vec::new(),
             Opened::Ask { count, registration, keys } => {
@@ -147,11 +214,11 @@ impl Phone {
                 let text = content.get("text").and_then(Value::as_str).map(str::to_owned);
                 let is_plain = content.as_object().is_some_and(|content| content.len() == 1);
                 self.remember(delivery, login.clone(), Some(content));
-                let echoes = self.answers && delivery.device == 0 && is_plain;
+                let echoes = self.manners.answers && delivery.device == 0 && is_plain;
                 let echo = text.filter(|_| echoes).map(|text| Written::Text(format!("echo: {text}")));
                 let echo = echo.and_then(|echo| self.write(&login, &echo, now, rng));
-                let mut replies = if self.silent { Vec::new() } else { vec![receipt.clone()] };
-                if self.lively {
+                let mut replies = if self.manners.silent { Vec::new() } else { vec![receipt.clone()] };
+                if self.manners.lively {
                     replies.push(receipt.with_attr("type", "read"));
                     replies.push(Node::new("chatstate").with_child(Node::new("composing")));
                 }
@@ -179,6 +246,7 @@ impl Phone {
     /// A receipt for messages of this phone. A retry receipt is answered with the message again.
     pub(crate) fn handle_receipt(
         &mut self,
+        account: &mut Account,
         from: &Jid,
         node: &Node,
         now: u64,
@@ -191,26 +259,35 @@ impl Phone {
             let receipt = Receipt { from: from.to_string(), id: id.to_owned(), kind: kind.clone(), has_keys };
             remember(&mut self.receipts, receipt);
         }
-        node.child("retry").and_then(|retry| self.send_again(&from.to_string(), node, retry, now, rng))
+        node.child("retry").and_then(|retry| self.send_again(account, node, retry, now, rng))
     }
 
+    /// The first time in the same session, since a bit may have been lost; from then on, or with keys, in a new one.
     fn send_again(
         &mut self,
-        login: &str,
+        account: &mut Account,
         receipt: &Node,
         retry: &Node,
         now: u64,
         rng: &mut impl CryptoRng,
     ) -> Option<Node> {
+        let login = account.login.to_string();
         let id = retry.attr_str("id")?.to_owned();
-        let count = retry.attr_str("count")?.to_owned();
-        let (plain, wrapping) = self.written.get(&(login.to_owned(), id.clone()))?.clone();
-        let device = self.devices.get_mut(&0)?;
-        if let Some(keys) = receipt.child("keys") {
-            device.begin(login, &read_bundle(receipt.child("registration")?, keys)?, now, rng)?;
+        let count: u32 = retry.attr_str("count")?.parse().ok()?;
+        if count > MAX_ANSWERED {
+            return None;
         }
-        let sealed = device.seal(login, &plain, now, rng)?;
-        Some(self.message(&id, &wrapping, sealed, Some(&count), now))
+        let (plain, wrapping) = self.written.get(&(login.clone(), id.clone()))?.clone();
+        let device = self.devices.get_mut(&0)?;
+        match receipt.child("keys") {
+            Some(keys) => {
+                device.begin(&login, &read_bundle(receipt.child("registration")?, keys)?, now, rng)?
+            }
+            None if count > 1 => device.begin(&login, &account.take_bundle(), now, rng)?,
+            None => {}
+        }
+        let sealed = device.seal(&login, &plain, now, rng)?;
+        Some(self.message(&id, &wrapping, sealed, Some(count), now))
     }
 
     /// Writes to an account, taking a bundle of it when there is no session.
@@ -247,16 +324,13 @@ impl Phone {
         id: &str,
         wrapping: &Wrapping,
         (kind, bytes): (&'static str, bytes::Bytes),
-        count: Option<&str>,
+        count: Option<u32>,
         now: u64,
     ) -> Node {
-        let mut bytes = bytes.to_vec();
-        if std::mem::take(&mut self.spoils_next)
-            && let Some(last) = bytes.last_mut()
-        {
-            *last ^= 1;
-        }
+        let bytes = if std::mem::take(&mut self.spoils_next) { spoilt(kind, &bytes) } else { bytes.to_vec() };
         let enc = Node::new("enc").with_attr("v", "2").with_attr("type", kind);
+        let enc = enc.with_attr_opt("mediatype", wrapping.mediatype);
+        let enc = enc.with_attr_opt("decrypt-fail", wrapping.hides.then_some("hide"));
         let enc = enc.with_attr_opt("count", count).with_bytes(bytes);
         let message = Node::new("message").with_attr("id", id).with_attr("t", now);
         let message = message.with_attr("type", wrapping.kind).with_attr("notify", "phone");
@@ -273,6 +347,23 @@ impl Phone {
         });
         remember(&mut self.typing, shown);
     }
+}
+
+/// A message whose authentication fails: the last byte of its MAC is another.
+fn spoilt(kind: &str, bytes: &bytes::Bytes) -> Vec<u8> {
+    let flip = |bytes: &[u8]| {
+        let mut bytes = bytes.to_vec();
+        if let Some(last) = bytes.last_mut() {
+            *last ^= 1;
+        }
+        bytes
+    };
+    let outer = bytes.split_first().and_then(|(version, body)| {
+        Some((*version, PreKeySignalMessage::decode(body).ok().filter(|_| kind == "pkmsg")?))
+    });
+    let Some((version, mut outer)) = outer else { return flip(bytes) };
+    outer.message = outer.message.map(|inner| flip(&inner).into());
+    [vec![version], outer.encode_to_vec()].concat()
 }
 
 /// A retry receipt.

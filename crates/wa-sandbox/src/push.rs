@@ -1,5 +1,5 @@
 //! Push notifications: WhatsApp wakes the third party's server when a message waits for somebody who is not
-//! connected (seed §3.2.2; RO 1.0.3).
+//! connected (overview §3.2.2; RO 1.0.3).
 //!
 //! Tokens are signed here as the published sample has them, with a key of WhatsApp's own that is served at
 //! `/.well-known/jwks`. A test may also have any header and claims signed, to see what the third party refuses.
@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::api::{Problem, read};
 use crate::signing_key::{KeyGeneration, SigningKey};
 use crate::world::World;
 
@@ -109,9 +110,10 @@ impl Pushes {
     }
 
     /// What a test wishes signed, with the newest key unless the header names another one that is published.
-    pub(crate) fn sign_wish(&self, body: &[u8]) -> Option<Value> {
-        let Wish { header, claims } = serde_json::from_slice(body).ok()?;
-        Some(json!({ "token": self.sign(&header, &Value::Object(claims))? }))
+    fn sign_wish(&self, body: &[u8]) -> Result<Value, Problem> {
+        let Wish { header, claims } = read(body)?;
+        let token = self.sign(&header, &Value::Object(claims));
+        token.map(|token| json!({ "token": token })).ok_or_else(cannot_sign)
     }
 
     fn sign(&self, changes: &Map<String, Value>, claims: &Value) -> Option<String> {
@@ -137,19 +139,23 @@ impl Pushes {
         self.answers.push_back(pushed);
     }
 
-    /// A control request about pushes by its path after `/control/`; `None` if there is no such thing.
-    pub(crate) fn control(&mut self, get: bool, path: &str, body: &[u8]) -> Option<Value> {
-        match (get, path) {
-            (true, "pushes") => return Some(json!({ "pushes": self.answers })),
-            (false, "push-token") => return self.sign_wish(body),
-            (false, "push-key") => self.rotate().ok()?,
-            (false, "push-key/revoke-older") => self.revoke_older(),
-            (false, "push-http/1") => self.http = 1,
-            (false, "push-http/2") => self.http = 2,
-            _ => return None,
+    /// A request of the control interface about pushes, by its path below `/v1/`.
+    pub(crate) fn control(&mut self, path: &str, body: &[u8]) -> Result<Value, Problem> {
+        match path {
+            "pushes" => return Ok(json!({ "pushes": self.answers })),
+            "push-token" => return self.sign_wish(body),
+            "push-key" => self.rotate().map_err(|_| cannot_sign())?,
+            "push-key/revoke-older" => self.revoke_older(),
+            "push-http/1" => self.http = 1,
+            "push-http/2" => self.http = 2,
+            _ => return Err(Problem::bad_request("bad-version", "pushes go over HTTP 1 or 2")),
         }
-        Some(json!({}))
+        Ok(json!({}))
     }
+}
+
+fn cannot_sign() -> Problem {
+    Problem::new(500, "cannot-sign", "the system's cryptography refused")
 }
 
 impl SigningKey {

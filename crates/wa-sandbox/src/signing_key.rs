@@ -1,5 +1,6 @@
-//! WhatsApp's own RSA key, whose public half is served at `/.well-known/jwks` (seed §3.2.2).
+//! WhatsApp's own RSA key, whose public half is served at `/.well-known/jwks` (overview §3.2.2).
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{KeyPair as _, RsaKeyPair};
 use base64::Engine;
@@ -27,7 +28,30 @@ impl SigningKey {
         json!({ "kid": kid, "kty": "RSA", "alg": "RS256", "use": "sig", "n": n, "e": e })
     }
 
+    /// The private half for another library, as RSAPrivateKey in DER (PKCS #1).
+    pub(crate) fn to_pkcs1(&self) -> Option<Vec<u8>> {
+        let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&self.0).ok()?;
+        // PrivateKeyInfo: a sequence of version, algorithm, and an octet string with the key.
+        let (whole, _) = element(pkcs8.as_ref())?;
+        let (_, rest) = element(whole)?;
+        let (_, rest) = element(rest)?;
+        Some(element(rest)?.0.to_vec())
+    }
+
     pub(crate) fn pair(&self) -> &RsaKeyPair {
         &self.0
     }
+}
+
+/// The content of the first element in DER, and what follows it.
+fn element(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (first, rest) = bytes.get(1..)?.split_first()?;
+    let (length, rest) = match first {
+        0..0x80 => (usize::from(*first), rest),
+        _ => {
+            let (length, rest) = rest.split_at_checked(usize::from(first & 0x7F))?;
+            (length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte)), rest)
+        }
+    };
+    rest.split_at_checked(length)
 }

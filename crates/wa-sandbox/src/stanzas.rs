@@ -1,108 +1,184 @@
-//! What the server does with each stanza of a client (seed §2.1.1, §3; observed).
+//! What the server does with each stanza of a client (overview §2.1.1, §3; observed).
 
 use wa_binary::{Jid, Node};
 
 use crate::iqs::iq_answer;
-use crate::phone::{Delivery, Written};
-use crate::rules::{self, Violation};
+use crate::phone::Delivery;
+use crate::record::Deviation;
+use crate::rules::book::{
+    ACK_TO, ACKS, CHATSTATES, IBS, MESSAGES, PRESENCES, RECEIPTS, RETRIES, STREAM_END, UNKNOWN_REQUEST,
+    UNKNOWN_STANZA,
+};
+use crate::rules::{Class, Clause, Finding};
 use crate::world::{ConnectionId, World};
+
+/// A stanza that somebody has sent: on which connection, for which account, and what it is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sent<'a> {
+    pub(crate) id: ConnectionId,
+    pub(crate) number: u64,
+    pub(crate) node: &'a Node,
+}
 
 impl World {
     /// Judges a stanza of account `number` and acts on it.
     pub(crate) fn handle_stanza(&mut self, id: ConnectionId, number: u64, node: &Node, now: u64) {
+        self.now = now;
+        let sent = Sent { id, number, node };
         let done = match node.tag() {
-            "iq" => self.handle_iq(id, number, node),
-            "message" => self.handle_message(id, number, node, now),
-            "receipt" => self.handle_receipt(id, number, node, now),
-            "chatstate" => rules::CHATSTATE.check(node).map(|()| self.handle_chatstate(number, node)),
-            "ack" => rules::ACK.check(node).map(|()| self.handle_ack(number, node)),
-            "ib" => rules::IB.check(node).map(|()| self.handle_pull(id, number, node)),
-            _ => Err(Violation { tag: node.tag().to_owned(), what: "is unknown".to_owned() }),
+            "iq" => self.handle_iq(sent),
+            "message" => self.handle_message(sent),
+            "receipt" => self.handle_receipt(sent),
+            "chatstate" => self.judge(sent, &CHATSTATES).map(|()| self.handle_chatstate(number, node)),
+            "ack" => self.handle_ack(sent),
+            "ib" => self.judge(sent, &IBS).map(|()| self.handle_ib(sent)),
+            "presence" => self.judge(sent, &PRESENCES),
+            _ if node.is_stream_end() => {
+                let who = self.who(id);
+                self.journal.breach(now, who, &STREAM_END, "xmlstreamend came");
+                return self.close(id);
+            }
+            _ => Err(Deviation::at(&UNKNOWN_STANZA, node, &[], "is unknown").into()),
         };
-        if let Err(violation) = done {
-            self.violation(violation);
-            self.answer_violation(id, node);
+        if let Err(deviation) = done {
+            let who = self.who(id);
+            self.journal.deviation(now, who, node, &deviation);
+            self.answer_deviation(id, node, deviation.clause);
         }
     }
 
-    /// An iq gets an error, a message or receipt a negative ack, anything else ends the stream.
-    fn answer_violation(&mut self, id: ConnectionId, node: &Node) {
-        let Some(stanza) = node.attr("id").map(|id| id.to_text().into_owned()) else {
-            return self.end_stream(id, Node::new("xml-not-well-formed"));
-        };
-        match node.tag() {
-            "iq" => {
-                let error = Node::new("error").with_attr("code", "400").with_attr("text", "bad-request");
-                self.send(id, &iq_answer(&stanza, "error").with_child(error));
+    /// Judges a stanza by its grammar, and records what is worth a note.
+    pub(crate) fn judge(&mut self, sent: Sent<'_>, clause: &'static Clause) -> Result<(), Box<Deviation>> {
+        let Some(grammar) = clause.grammar else { return Ok(()) };
+        let mut notes =
+            grammar.check(sent.node).map_err(|finding| Deviation { clause, finding: *finding })?;
+        if clause.class == Class::Note {
+            let (tag, mend) = (sent.node.tag().to_owned(), "nothing is to be mended".to_owned());
+            let what = match sent.node.attr_str("xmlns") {
+                Some(xmlns) => format!("in {xmlns}: {}", clause.id),
+                None => "came".to_owned(),
+            };
+            notes.push(Finding { tag, what, mend, place: Vec::new(), attribute: None });
+        }
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let who = self.who(sent.id);
+        for note in &notes {
+            self.journal.note(self.now, who.clone(), clause, (sent.node, note));
+        }
+        Ok(())
+    }
+
+    /// An iq gets an error, a message or receipt a negative ack, anything else ends the stream; in strict mode everything
+    /// does.
+    fn answer_deviation(&mut self, id: ConnectionId, node: &Node, clause: &Clause) {
+        let stanza = node.attr("id").map(|id| id.to_text().into_owned());
+        match (node.tag(), stanza) {
+            ("iq", Some(stanza)) => {
+                let error = if clause.id == UNKNOWN_REQUEST.id { NOT_IMPLEMENTED } else { BAD_REQUEST };
+                self.send(id, &iq_error(&stanza, error));
             }
-            "message" | "receipt" => {
+            ("message" | "receipt", Some(stanza)) => {
                 let ack = Node::new("ack").with_attr("class", node.tag()).with_attr("id", stanza);
                 self.send(id, &ack.with_attr("from", Jid::whatsapp()).with_attr("error", "479"));
             }
-            _ => self.end_stream(id, Node::new("xml-not-well-formed")),
+            // It stays in the mailbox.
+            ("ack", _) if clause.id == ACK_TO.id => {}
+            _ => return self.end_stream(id, Node::new("xml-not-well-formed")),
+        }
+        if self.strict {
+            self.end_stream(id, Node::new("xml-not-well-formed"));
         }
     }
 
-    fn handle_message(
-        &mut self,
-        id: ConnectionId,
-        number: u64,
-        node: &Node,
-        now: u64,
-    ) -> Result<(), Violation> {
-        rules::MESSAGE.check(node)?;
-        let (stanza, to) = addressed(node)?;
+    fn handle_message(&mut self, sent: Sent<'_>) -> Result<(), Box<Deviation>> {
+        self.judge(sent, &MESSAGES)?;
+        let Sent { id, number, node } = sent;
+        let (stanza, to) = addressed(node, &MESSAGES)?;
         let ack = Node::new("ack").with_attr("class", "message").with_attr("id", &*stanza);
         let ack = ack.with_attr("from", &to);
         let Some(account) = self.accounts.get_mut(&number) else { return Ok(()) };
         account.messages += 1;
         let login = account.login.clone();
-        let Some(phone) = to.user().and_then(|number| self.phones.get_mut(&*number)) else {
+        if to.user().is_none_or(|number| !self.phones.contains_key(&*number)) {
             self.send(id, &ack.with_attr("error", "404"));
             return Ok(());
-        };
-        let mut replies = Vec::new();
-        // Whoever blocks somebody does not let them know.
-        let is_blocked = phone.blocked.contains(&login.to_string());
-        for (device, enc) in encs(node, &to).into_iter().filter(|_| !is_blocked) {
-            let delivery = Delivery { from: login.clone(), id: stanza.clone(), device, message: node, enc };
-            let from = address(&to, device);
-            replies.extend(
-                phone
-                    .handle_message(&delivery, now, &mut self.rng)
-                    .into_iter()
-                    .map(|reply| reply.with_attr("from", &from)),
-            );
         }
-        self.send(id, &ack.with_attr("t", now));
-        for reply in replies {
-            // What somebody is doing right now is not kept for later.
-            if reply.is("chatstate") { self.send(id, &reply) } else { self.deliver(number, reply) }
-        }
+        let replies = self.give_to_phone(&to, &login, node);
+        self.send(id, &ack.with_attr("t", self.now));
+        self.answer_with(number, replies);
         Ok(())
     }
 
-    fn handle_receipt(
-        &mut self,
-        id: ConnectionId,
-        number: u64,
-        node: &Node,
-        now: u64,
-    ) -> Result<(), Violation> {
-        match node.attr_str("type") {
-            Some("retry") => rules::RETRY.check(node)?,
-            _ => rules::RECEIPT.check(node)?,
-        }
-        let (stanza, to) = addressed(node)?;
-        let Some(login) = self.accounts.get(&number).map(|account| account.login.clone()) else {
-            return Ok(());
+    /// A phone reads a message; what it sends in return.
+    pub(crate) fn give_to_phone(&mut self, to: &Jid, login: &Jid, node: &Node) -> Vec<Node> {
+        let Some(phone) = to.user().and_then(|number| self.phones.get_mut(&*number)) else {
+            return Vec::new();
         };
+        if phone.is_away(self.now) {
+            phone.wait_for(login, node, self.now);
+            return Vec::new();
+        }
+        // Whoever blocks somebody does not let them know.
+        if phone.blocked.contains(&login.to_string()) {
+            return Vec::new();
+        }
+        let stanza = node.attr_str("id").unwrap_or_default().to_owned();
+        if let Some(body) = node.child("body") {
+            let reply = phone.show_body(login, &stanza, body, self.now);
+            return reply.into_iter().map(|reply| reply.with_attr("from", to)).collect();
+        }
+        let mut replies = Vec::new();
+        for (device, enc) in encs(node, to) {
+            let delivery = Delivery { from: login.clone(), id: stanza.clone(), device, message: node, enc };
+            let from = address(to, device);
+            let of_device = phone.handle_message(&delivery, self.now, &mut self.rng);
+            replies.extend(of_device.into_iter().map(|reply| reply.with_attr("from", &from)));
+        }
+        replies
+    }
+
+    /// What a phone sends in return: at once, or what its user takes time for, later.
+    pub(crate) fn answer_with(&mut self, number: u64, replies: Vec<Node>) {
+        for reply in replies {
+            let user = reply.attr("from").and_then(wa_binary::Value::to_jid);
+            let phone = user.and_then(|from| self.phones.get(&*from.user()?));
+            let delay = phone.map_or(0, |phone| phone.manners.answers_after);
+            let is_machine = reply.is("receipt") && reply.attr_str("type") != Some("read");
+            if is_machine || delay == 0 {
+                self.deliver_reply(number, reply);
+            } else {
+                self.replies.push_back((self.now.saturating_add(delay), number, reply));
+            }
+        }
+    }
+
+    /// What somebody is doing right now is not kept for later.
+    pub(crate) fn deliver_reply(&mut self, number: u64, reply: Node) {
+        if !reply.is("chatstate") {
+            return self.deliver(number, reply);
+        }
+        if let Some(id) = self.accounts.get(&number).and_then(|account| account.connection) {
+            self.send(id, &reply);
+        }
+    }
+
+    fn handle_receipt(&mut self, sent: Sent<'_>) -> Result<(), Box<Deviation>> {
+        let Sent { id, number, node } = sent;
+        let clause = if node.attr_str("type") == Some("retry") { &RETRIES } else { &RECEIPTS };
+        self.judge(sent, clause)?;
+        let (stanza, to) = addressed(node, clause)?;
+        let Some(account) = self.accounts.get_mut(&number) else { return Ok(()) };
+        let login = account.login.clone();
         let phone = to.user().and_then(|number| self.phones.get_mut(&*number));
-        let again = phone.and_then(|phone| phone.handle_receipt(&login, node, now, &mut self.rng));
+        let again =
+            phone.and_then(|phone| phone.handle_receipt(account, &login, node, self.now, &mut self.rng));
         let ack = Node::new("ack").with_attr("class", "receipt").with_attr("id", stanza);
         self.send(id, &ack.with_attr("from", &to).with_attr_opt("type", node.attr_str("type")));
         if let Some(again) = again {
             self.deliver(number, again.with_attr("from", to));
+            self.announce_low_prekeys(number);
         }
         Ok(())
     }
@@ -116,108 +192,63 @@ impl World {
         }
     }
 
-    fn handle_ack(&mut self, number: u64, node: &Node) {
-        let (class, id) = (node.attr_str("class"), node.attr_str("id"));
-        if let (Some(account), Some(class), Some(id)) = (self.accounts.get_mut(&number), class, id) {
-            account.acknowledge(class, id);
+    /// Takes an acked stanza out of the mailbox. What is acked twice, or was never there, is no fault.
+    fn handle_ack(&mut self, sent: Sent<'_>) -> Result<(), Box<Deviation>> {
+        self.judge(sent, &ACKS)?;
+        let Sent { number, node, .. } = sent;
+        let (Some(class), Some(id)) = (node.attr_str("class"), node.attr_str("id")) else { return Ok(()) };
+        let now = self.now;
+        let Some(account) = self.accounts.get_mut(&number) else { return Ok(()) };
+        account.last_fetch = now;
+        let Some(position) = account.position(class, id) else { return Ok(()) };
+        let from = account.mailbox.get(position).and_then(|mail| mail.node.attr("from"));
+        let address = |value: Option<&wa_binary::Value>| value.map(|it| it.to_text().into_owned());
+        let (from, to) = (address(from), address(node.attr("to")));
+        if from != to {
+            let what = format!("has another to than the stanza's from, {}", from.unwrap_or_default());
+            return Err(Box::new(Deviation::at(&ACK_TO, node, &[], what).of_attribute("to")));
         }
+        account.mailbox.remove(position);
+        Ok(())
     }
 
-    /// Hands out a batch of what waits; when nothing is left, says so and goes live.
-    fn handle_pull(&mut self, id: ConnectionId, number: u64, node: &Node) {
-        let asked = node.child("offline_batch").and_then(|batch| batch.attr_str("count")?.parse().ok());
-        let Some(account) = self.accounts.get_mut(&number) else { return };
-        let batch = account.waiting(id).take(asked.unwrap_or(0)).map(|mail| {
-            mail.sent_on = Some(id);
-            mail.node.clone().with_attr("offline", "1")
-        });
-        let batch: Vec<Node> = batch.collect();
-        let is_last = account.waiting(id).next().is_none();
-        account.live |= is_last;
-        batch.iter().for_each(|mail| self.send(id, mail));
-        if is_last {
-            let count = u64::try_from(batch.len()).unwrap_or(u64::MAX);
-            let end = Node::new("offline").with_attr("count", count);
-            self.send(id, &Node::new("ib").with_attr("from", Jid::whatsapp()).with_child(end));
-        }
-    }
-
-    /// A phone writes: takes a bundle of the account if it has no session. Gives the message's id.
-    pub(crate) fn phone_writes(
-        &mut self,
-        phone: &str,
-        to: &Jid,
-        written: &Written,
-        now: u64,
-    ) -> Option<String> {
-        let (_, number) = to.as_interop()?;
-        let account = self.accounts.get_mut(&number).filter(|account| account.login == *to)?;
-        let from = Jid::phone(phone).ok()?;
-        let message = self.phones.get_mut(phone)?.write_to(account, written, now, &mut self.rng)?;
-        let id = message.attr_str("id")?.to_owned();
-        self.deliver(number, message.with_attr("from", from));
-        Some(id)
-    }
-
-    /// A phone tells what became of messages: one receipt for all.
-    pub(crate) fn phone_marks(
-        &mut self,
-        phone: &str,
-        to: &Jid,
-        ids: &[String],
-        kind: &str,
-        now: u64,
-    ) -> Option<()> {
-        let (_, number) = to.as_interop()?;
-        let (first, more) = ids.split_first()?;
-        let receipt = Node::new("receipt").with_attr("from", Jid::phone(phone).ok()?);
-        let receipt = receipt.with_attr("id", &**first).with_attr("type", kind).with_attr("t", now);
-        let items = more.iter().map(|id| Node::new("item").with_attr("id", &**id));
-        let list = Node::new("list").with_children(items.collect::<Vec<_>>());
-        self.deliver(number, if more.is_empty() { receipt } else { receipt.with_child(list) });
-        Some(())
-    }
-
-    /// What a phone's user is doing is shown to those who are connected.
-    pub(crate) fn phone_types(&mut self, phone: &str, to: &Jid, state: &str) -> Option<()> {
-        let (_, number) = to.as_interop()?;
-        let connection = self.accounts.get(&number)?.connection?;
-        let state = match state {
-            "recording" => Node::new("composing").with_attr("media", "audio"),
-            state => Node::new(if state == "paused" { "paused" } else { "composing" }),
-        };
-        let chatstate = Node::new("chatstate").with_attr("from", Jid::phone(phone).ok()?).with_child(state);
-        self.send(connection, &chatstate);
-        Some(())
-    }
-
-    /// A phone has another identity, or another device: every account is told.
-    pub(crate) fn phone_changed(&mut self, phone: &str, kind: &str, change: &Node) -> Option<()> {
-        let from = Jid::phone(phone).ok()?;
-        for number in self.accounts.keys().copied().collect::<Vec<_>>() {
-            let notification = Node::new("notification").with_attr("from", &from);
-            let notification = notification.with_attr("id", self.stanza_id()).with_attr("type", kind);
-            self.deliver(number, notification.with_child(change.clone()));
-        }
-        Some(())
+    fn handle_ib(&mut self, sent: Sent<'_>) {
+        let Some(batch) = sent.node.child("offline_batch") else { return };
+        let most = batch.attr_str("count").and_then(|count| count.parse().ok()).unwrap_or(0);
+        self.hand_out(sent.id, sent.number, most);
     }
 
     /// The server pings a client: it must answer with a result.
     pub(crate) fn ping(&mut self, number: u64) -> Option<String> {
         let connection = self.accounts.get(&number)?.connection?;
-        let id = self.stanza_id();
-        let ping = Node::new("iq").with_attr("from", Jid::whatsapp()).with_attr("id", &*id);
-        let ping = ping.with_attr("type", "get").with_attr("xmlns", &self.profile.chat.ping.server_xmlns);
+        let ping = self.server_ping();
         self.send(connection, &ping);
-        Some(id)
+        ping.attr_str("id").map(str::to_owned)
     }
 }
 
+/// A code and its text, as the server's errors have them.
+pub(crate) type IqError = (&'static str, &'static str);
+
+pub(crate) const BAD_REQUEST: IqError = ("400", "bad-request");
+pub(crate) const NOT_FOUND: IqError = ("404", "item-not-found");
+pub(crate) const NOT_IMPLEMENTED: IqError = ("501", "feature-not-implemented");
+
+/// `<error code text/>`.
+pub(crate) fn error((code, text): IqError) -> Node {
+    Node::new("error").with_attr("code", code).with_attr("text", text)
+}
+
+/// An iq that says what went wrong.
+pub(crate) fn iq_error(stanza: &str, with: IqError) -> Node {
+    iq_answer(stanza, "error").with_child(error(with))
+}
+
 /// Id and recipient of a stanza that its rule has passed.
-fn addressed(node: &Node) -> Result<(String, Jid), Violation> {
+fn addressed(node: &Node, clause: &'static Clause) -> Result<(String, Jid), Box<Deviation>> {
     let found =
         node.attr_str("id").map(str::to_owned).zip(node.attr("to").and_then(wa_binary::Value::to_jid));
-    found.ok_or_else(|| Violation { tag: node.tag().to_owned(), what: "lacks id or to".to_owned() })
+    found.ok_or_else(|| Box::new(Deviation::at(clause, node, &[], "lacks id or to")))
 }
 
 /// The `<enc>` for each device.

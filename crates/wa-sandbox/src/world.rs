@@ -1,23 +1,27 @@
-//! The world behind the sockets: connections, accounts, phones, and what travels between them (seed §1 to §3).
+//! The world behind the sockets: connections, accounts, phones, and what travels between them (overview §1 to §3).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use rand_core::CryptoRng;
-use wa_binary::{Jid, Node};
+use wa_binary::Node;
 use wa_profile::Profile;
 
-use crate::account::{Account, Mail};
+use crate::account::Account;
 use crate::claims::KeySet;
-use crate::connection::{CertificateFault, Connection, Handshake, Incoming, Server, encode_options};
-use crate::login::PendingLogin;
-use crate::phone::Phone;
+use crate::connection::{Breach, Connection, Incoming, Server, encode_options};
+use crate::faults::{Faults, Mishap, is_due};
+use crate::media::MediaFiles;
+use crate::phone::{Manners, Phone};
 use crate::push::Wanted;
-use crate::rules::Violation;
+use crate::record::{Journal, Record, Who};
+use crate::reset::Initial;
+use crate::session::PeerLogin;
+use crate::transcript::{Entry, Transcript};
 
-/// Violations that are kept to be asked for.
-const MAX_VIOLATIONS: usize = 1000;
+/// Pongs and reports that are kept.
+const MAX_REMEMBERED: usize = 1000;
 
 /// What a world begins with.
 #[derive(Clone, Debug)]
@@ -28,10 +32,13 @@ pub struct WorldConfig {
     pub integrators: Vec<Integrator>,
     /// The phone numbers of WhatsApp users, digits only.
     pub phones: Vec<String>,
+    /// Whether a connection ends at its first deviation, with the rule's name.
+    pub strict: bool,
 }
 
 /// A third party as WhatsApp knows it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Integrator {
     /// Its id, 1 to 999.
     pub id: u16,
@@ -41,7 +48,7 @@ pub struct Integrator {
 
 /// Names one chat connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ConnectionId(u64);
+pub struct ConnectionId(pub(crate) u64);
 
 /// What the world wants done with a connection.
 #[derive(Debug, PartialEq, Eq)]
@@ -55,25 +62,35 @@ pub enum Output {
 /// WhatsApp, as far as a third party sees it. A value: no socket, no clock.
 pub struct World {
     pub(crate) profile: Profile,
+    pub(crate) strict: bool,
     pub(crate) rng: Box<dyn CryptoRng + Send>,
     pub(crate) integrators: BTreeMap<u16, KnownIntegrator>,
     /// By the digits of the login.
     pub(crate) accounts: BTreeMap<u64, Account>,
     /// By phone number.
     pub(crate) phones: BTreeMap<String, Phone>,
-    pub(crate) certificate_fault: Option<CertificateFault>,
-    pub(crate) violations: VecDeque<Violation>,
+    pub(crate) media: MediaFiles,
+    pub(crate) faults: Faults,
+    pub(crate) journal: Journal,
+    pub(crate) transcript: Transcript,
     /// Ids of the server's pings that clients have answered.
-    pub(crate) pongs: Vec<String>,
+    pub(crate) pongs: VecDeque<String>,
     /// Reports, as XML.
-    pub(crate) reports: Vec<String>,
+    pub(crate) reports: VecDeque<String>,
     /// The time of what is being handled, in Unix seconds.
     pub(crate) now: u64,
-    server: Server,
-    connections: BTreeMap<ConnectionId, Peer>,
-    outputs: VecDeque<(ConnectionId, Output)>,
-    wanted_keys: BTreeSet<u16>,
+    pub(crate) server: Server,
+    pub(crate) connections: BTreeMap<ConnectionId, Peer>,
+    pub(crate) outputs: VecDeque<(ConnectionId, Output)>,
+    /// Stanzas that are late: when they are due.
+    pub(crate) delayed: VecDeque<(u64, ConnectionId, Node)>,
+    /// A stanza that lets the next one pass.
+    pub(crate) overtaken: Option<(ConnectionId, Node)>,
+    /// What phones do later: when, which phone, for which account.
+    pub(crate) replies: VecDeque<(u64, u64, Node)>,
+    pub(crate) wanted_keys: BTreeSet<u16>,
     pub(crate) wanted_pushes: Wanted,
+    pub(crate) initial: Initial,
     next_connection: u64,
     next_stanza: u64,
 }
@@ -82,29 +99,45 @@ pub struct World {
 pub(crate) struct KnownIntegrator {
     pub(crate) base_url: String,
     pub(crate) keys: KeySet,
+    /// When its keys were fetched last.
+    pub(crate) fetched: Option<u64>,
+    /// Whether they could be fetched the last time.
+    pub(crate) is_reachable: bool,
 }
 
 #[derive(Debug)]
-struct Peer {
-    connection: Connection,
-    login: PeerLogin,
+pub(crate) struct Peer {
+    pub(crate) connection: Connection,
+    pub(crate) login: PeerLogin,
+    /// When it connected.
+    pub(crate) since: u64,
 }
 
-#[derive(Debug)]
-enum PeerLogin {
-    Handshake,
-    /// The token's key is being fetched.
-    Pending(PendingLogin),
-    /// Accepted in a first message that may be a replay: the account is not touched yet.
-    Resumed(u64),
-    Done(u64),
+impl Integrator {
+    /// The same without a slash at the end of its base URL, or what is wrong with it.
+    pub(crate) fn checked(mut self) -> Result<Self, &'static str> {
+        if !(1..=999).contains(&self.id) {
+            return Err("the id must be 1 to 999");
+        }
+        if !self.base_url.starts_with("http://") {
+            return Err("the base URL must begin with http:// (the sandbox stays on this machine)");
+        }
+        self.base_url.truncate(self.base_url.trim_end_matches('/').len());
+        Ok(self)
+    }
+}
+
+impl From<Integrator> for KnownIntegrator {
+    fn from(integrator: Integrator) -> Self {
+        Self { base_url: integrator.base_url, keys: KeySet::default(), fetched: None, is_reachable: true }
+    }
 }
 
 impl World {
     /// A world in which nobody has enlisted yet.
     pub fn new(config: WorldConfig, mut rng: Box<dyn CryptoRng + Send>) -> Self {
-        let known =
-            |it: Integrator| (it.id, KnownIntegrator { base_url: it.base_url, keys: KeySet::default() });
+        let numbers = config.phones.iter().map(|number| (number.clone(), Manners::default()));
+        let initial = Initial { phones: numbers.collect(), integrators: config.integrators.clone() };
         let phones = config.phones.into_iter().map(|number| {
             let phone = Phone::new(&number, &mut rng);
             (number, phone)
@@ -112,18 +145,25 @@ impl World {
         Self {
             phones: phones.collect(),
             server: Server::new(&config.profile, &mut rng),
-            integrators: config.integrators.into_iter().map(known).collect(),
+            integrators: config.integrators.into_iter().map(|it| (it.id, it.into())).collect(),
             profile: config.profile,
+            strict: config.strict,
             accounts: BTreeMap::new(),
-            certificate_fault: None,
-            violations: VecDeque::new(),
-            pongs: Vec::new(),
-            reports: Vec::new(),
+            media: MediaFiles::default(),
+            faults: Faults::default(),
+            journal: Journal::default(),
+            transcript: Transcript::default(),
+            pongs: VecDeque::new(),
+            reports: VecDeque::new(),
             now: 0,
             connections: BTreeMap::new(),
             outputs: VecDeque::new(),
+            delayed: VecDeque::new(),
+            overtaken: None,
+            replies: VecDeque::new(),
             wanted_keys: BTreeSet::new(),
             wanted_pushes: Wanted::default(),
+            initial,
             next_connection: 0,
             next_stanza: 0,
             rng,
@@ -132,7 +172,12 @@ impl World {
 
     /// The root key that clients must trust.
     pub fn noise_root(&self) -> [u8; 32] {
-        self.server.authority.root_bytes()
+        *self.server.authority.root.public_key().as_bytes()
+    }
+
+    /// The records of refusals and notes, oldest first.
+    pub fn records(&self) -> impl DoubleEndedIterator<Item = &Record> {
+        self.journal.records()
     }
 
     /// The server gets another static key: clients that know the old one must fall back.
@@ -144,9 +189,14 @@ impl World {
     pub fn connect(&mut self, now: u64) -> ConnectionId {
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
-        let chain = self.server.chain(self.certificate_fault, now, &mut self.rng);
-        let peer = Peer { connection: Connection::new(chain), login: PeerLogin::Handshake };
+        let key = self.server.setup.static_key.public_key();
+        let chain = self.server.authority.chain(&key, self.faults.certificate, now, &mut self.rng);
+        let peer = Peer { connection: Connection::new(chain), login: PeerLogin::Handshake, since: now };
         self.connections.insert(id, peer);
+        if is_due(&mut self.faults.go_away) {
+            self.outputs.push_back((id, Output::Bytes(Bytes::from_static(b"GOA"))));
+            self.close(id);
+        }
         id
     }
 
@@ -155,6 +205,7 @@ impl World {
         let Some(peer) = self.connections.remove(&id) else { return };
         let PeerLogin::Done(number) = peer.login else { return };
         if let Some(account) = self.accounts.get_mut(&number).filter(|it| it.connection == Some(id)) {
+            account.last_seen = account.last_seen.max(self.now);
             account.connection = None;
             account.live = false;
         }
@@ -171,7 +222,7 @@ impl World {
     pub(crate) fn unenlist(&mut self, number: u64) {
         let account = self.accounts.remove(&number);
         if let Some(connection) = account.and_then(|account| account.connection) {
-            self.send(connection, &Node::stream_end());
+            self.transmit(connection, &Node::stream_end());
             self.close(connection);
         }
     }
@@ -183,21 +234,24 @@ impl World {
         for incoming in peer.connection.handle_bytes(&self.server, bytes, &mut self.rng) {
             match incoming {
                 Incoming::Reply(bytes) => self.outputs.push_back((id, Output::Bytes(bytes))),
-                Incoming::Login(client, handshake) => match PendingLogin::read(&client, handshake) {
-                    Some(login) => self.try_login(id, login, now),
-                    None => self.refuse(id, self.profile.chat.failures.token_refused),
-                },
+                Incoming::Login(client, handshake) => self.handle_login(id, &client, handshake),
                 Incoming::Stanza(node) => self.handle_node(id, node, now),
-                Incoming::Malformed(error) => {
-                    self.violation(Violation { tag: "frame".to_owned(), what: error.to_string() });
+                Incoming::Malformed(breach) => {
+                    self.breach(id, breach);
                     self.end_stream(id, Node::new("xml-not-well-formed"));
                 }
-                Incoming::Broken(reason) => {
-                    tracing::debug!(reason, "connection broken");
+                Incoming::Broken(breach) => {
+                    self.breach(id, breach);
                     self.outputs.push_back((id, Output::Close));
                 }
             }
         }
+    }
+
+    /// Records what is wrong with a connection's bytes.
+    fn breach(&mut self, id: ConnectionId, breach: Breach) {
+        let who = self.who(id);
+        self.journal.breach(self.now, who, breach.clause, breach.what);
     }
 
     /// What to send or close next.
@@ -214,131 +268,85 @@ impl World {
         Some(Integrator { id, base_url })
     }
 
-    /// The body of an integrator's JWKS, or nothing if it could not be fetched; logins that waited for it go on.
-    pub fn handle_keys(&mut self, integrator: u16, jwks: Option<&[u8]>, now: u64) {
-        if let Some(keys) = jwks.and_then(KeySet::parse)
-            && let Some(known) = self.integrators.get_mut(&integrator)
-        {
-            known.keys = keys;
-        }
-        let waiting = self.connections.iter_mut().filter_map(|(id, peer)| match &mut peer.login {
-            PeerLogin::Pending(login) if login.awaits(integrator) => {
-                Some((*id, std::mem::replace(&mut peer.login, PeerLogin::Handshake)))
-            }
-            _ => None,
-        });
-        for (id, login) in waiting.collect::<Vec<_>>() {
-            if let PeerLogin::Pending(login) = login {
-                self.try_login(id, login, now);
-            }
+    /// Who is at the other end.
+    pub(crate) fn who(&self, id: ConnectionId) -> Who {
+        let number = self.connections.get(&id).and_then(|peer| peer.login.account());
+        let account = number.and_then(|number| self.accounts.get(&number));
+        Who {
+            connection: Some(id.0),
+            login: account.map(|account| account.login.to_string()),
+            user: account.map(|account| account.identifier.clone()),
+            integrator: account.map(|account| account.integrator),
         }
     }
 
-    fn try_login(&mut self, id: ConnectionId, login: PendingLogin, now: u64) {
-        match login.judge(self, now) {
-            Ok(number) => {
-                let success = Node::new("success").with_attr("t", now).with_attr("location", "loopback");
-                self.send(id, &success);
-                match login.handshake {
-                    Handshake::Resumed => self.set_login(id, PeerLogin::Resumed(number)),
-                    handshake => self.take_over(id, number, handshake),
-                }
+    /// Sends a stanza on a connection, with what goes wrong on the way.
+    pub(crate) fn send(&mut self, id: ConnectionId, node: &Node) {
+        match self.faults.next_mishap() {
+            Some(Mishap::Drop) => return,
+            Some(Mishap::Duplicate) => self.transmit(id, node),
+            Some(Mishap::Delay(seconds)) => {
+                let due = self.now.saturating_add(seconds);
+                return self.delayed.push_back((due, id, node.clone()));
             }
-            Err(crate::login::Refusal::Reason(reason)) => self.refuse(id, reason),
-            Err(crate::login::Refusal::FetchKeys(integrator)) => {
-                self.wanted_keys.insert(integrator);
-                self.set_login(id, PeerLogin::Pending(login.awaiting(integrator)));
+            Some(Mishap::Reorder) if self.overtaken.is_none() => {
+                self.overtaken = Some((id, node.clone()));
+                return;
             }
+            Some(Mishap::Corrupt) => return self.transmit_with(id, node, true),
+            Some(Mishap::Reorder) | None => {}
         }
-    }
-
-    fn set_login(&mut self, id: ConnectionId, login: PeerLogin) {
-        if let Some(peer) = self.connections.get_mut(&id) {
-            peer.login = login;
-        }
-    }
-
-    /// The account is this connection's from now on; another one is told and ended.
-    fn take_over(&mut self, id: ConnectionId, number: u64, handshake: Handshake) {
-        let Some(account) = self.accounts.get_mut(&number) else { return };
-        let replaced = account.connection.replace(id);
-        account.handshake = Some(handshake);
-        account.live = false;
-        account.last_seen = self.now;
-        account.expire_mail(self.now);
-        let waiting = u64::try_from(account.mailbox.len()).unwrap_or(u64::MAX);
-        self.set_login(id, PeerLogin::Done(number));
-        if let Some(replaced) = replaced {
-            self.end_stream(replaced, Node::new("conflict").with_attr("type", "replaced"));
-        }
-        let preview = Node::new("offline_preview").with_attr("count", waiting).with_attr("message", waiting);
-        self.send(id, &Node::new("ib").with_attr("from", Jid::whatsapp()).with_child(preview));
-    }
-
-    fn refuse(&mut self, id: ConnectionId, reason: u16) {
-        self.send(id, &Node::new("failure").with_attr("reason", reason).with_attr("location", "loopback"));
-        self.close(id);
-    }
-
-    fn handle_node(&mut self, id: ConnectionId, node: Node, now: u64) {
-        match self.connections.get(&id).map(|peer| &peer.login) {
-            Some(&PeerLogin::Done(number)) => self.handle_stanza(id, number, &node, now),
-            Some(&PeerLogin::Resumed(number)) => {
-                // A transport message: whoever sent it has the keys, so the first message was no replay.
-                self.take_over(id, number, Handshake::Resumed);
-                self.handle_stanza(id, number, &node, now);
-            }
-            // Nothing may come before the login is decided.
-            _ => self.close(id),
+        self.transmit(id, node);
+        if let Some((id, node)) = self.overtaken.take() {
+            self.transmit(id, &node);
         }
     }
 
     /// Sends a stanza on a connection.
-    pub(crate) fn send(&mut self, id: ConnectionId, node: &Node) {
+    pub(crate) fn transmit(&mut self, id: ConnectionId, node: &Node) {
+        self.transmit_with(id, node, false);
+    }
+
+    fn transmit_with(&mut self, id: ConnectionId, node: &Node, is_corrupt: bool) {
         let options = encode_options(&self.profile);
         let connection = self.connections.get_mut(&id).map(|peer| &mut peer.connection);
-        if let Some(bytes) = connection.and_then(|connection| connection.seal(node, &options)) {
-            self.outputs.push_back((id, Output::Bytes(bytes)));
-        }
+        let Some(bytes) = connection.and_then(|connection| connection.seal(node, &options)) else { return };
+        let bytes = if is_corrupt { flipped(&bytes) } else { bytes };
+        self.outputs.push_back((id, Output::Bytes(bytes)));
+        self.write_down(id, node, false);
+    }
+
+    pub(crate) fn write_down(&mut self, id: ConnectionId, node: &Node, from_client: bool) {
+        let login = self.who(id).login;
+        self.transcript.push(Entry {
+            at: self.now,
+            connection: id.0,
+            login,
+            from_client,
+            node: node.clone(),
+        });
     }
 
     /// Ends a stream with an error.
     pub(crate) fn end_stream(&mut self, id: ConnectionId, condition: Node) {
-        self.send(id, &Node::new("stream:error").with_child(condition));
+        let mut error = Node::new("stream:error").with_child(condition);
+        if self.strict
+            && let Some(record) =
+                self.journal.records().next_back().filter(|it| it.who.connection == Some(id.0))
+        {
+            let rule =
+                Node::new("deviation").with_attr("rule", record.rule).with_attr("source", record.source);
+            error = error.with_child(rule.with_text(&*record.what));
+        }
+        self.transmit(id, &error);
         self.close(id);
     }
 
-    fn close(&mut self, id: ConnectionId) {
+    pub(crate) fn close(&mut self, id: ConnectionId) {
         if let Some(peer) = self.connections.get_mut(&id) {
             peer.connection.close();
         }
         self.outputs.push_back((id, Output::Close));
-    }
-
-    /// Puts a stanza into an account's mailbox, and on its way if the client is there.
-    pub(crate) fn deliver(&mut self, number: u64, node: Node) {
-        let Some(account) = self.accounts.get_mut(&number) else { return };
-        let from = node.attr("from").and_then(wa_binary::Value::to_jid).map(Jid::without_device);
-        if from.is_some_and(|from| account.blocked.contains(&from.to_string())) {
-            return;
-        }
-        let sent_on = account.connection.filter(|_| account.live);
-        account.mailbox.push_back(Mail { since: self.now, node: node.clone(), sent_on });
-        if account.connection.is_none() && node.is("message") {
-            self.wanted_pushes.wake(account.integrator, &account.identifier);
-        }
-        if let Some(id) = sent_on {
-            self.send(id, &node);
-        }
-    }
-
-    /// Remembers a violation of the rules.
-    pub(crate) fn violation(&mut self, violation: Violation) {
-        tracing::info!(tag = violation.tag, what = violation.what, "violation");
-        self.violations.push_back(violation);
-        if self.violations.len() > MAX_VIOLATIONS {
-            self.violations.pop_front();
-        }
     }
 
     /// A name for a stanza that the server sends.
@@ -346,6 +354,23 @@ impl World {
         self.next_stanza += 1;
         format!("{:016X}", self.next_stanza)
     }
+}
+
+/// Keeps the newest.
+pub(crate) fn remember<T>(items: &mut VecDeque<T>, item: T) {
+    if items.len() == MAX_REMEMBERED {
+        items.pop_front();
+    }
+    items.push_back(item);
+}
+
+/// A frame with a flipped bit in its body.
+fn flipped(frame: &Bytes) -> Bytes {
+    let mut frame = BytesMut::from(&**frame);
+    if let Some(last) = frame.last_mut() {
+        *last ^= 1;
+    }
+    frame.freeze()
 }
 
 impl fmt::Debug for World {

@@ -54,9 +54,9 @@ async fn certificates(environment: &Environment) -> Result<(), Failure> {
         ("not_yet_valid", NotYetValid(Intermediate)),
         ("expired", Expired(Intermediate)),
     ] {
-        environment.control("certificate", json!({ "fault": fault })).await?;
+        environment.control("faults", json!({ "certificate": fault })).await?;
         let refused = user.client.connect(environment.issue(&user.name).await?).await;
-        environment.control("certificate", json!({ "fault": null })).await?;
+        environment.control("faults", json!({ "certificate": null })).await?;
         let reason = DisconnectReason::Handshake(HandshakeError::Certificate(error));
         expect(fault, refused, Err(ClientError::Disconnected(reason)))?;
     }
@@ -98,7 +98,7 @@ async fn ping(environment: &Environment) -> Result<(), Failure> {
 
 async fn server_ping(environment: &Environment) -> Result<(), Failure> {
     let user = environment.connected("server-ping").await?;
-    let ping = environment.control("ping", json!({ "to": user.login.to_string() })).await?;
+    let ping = environment.control(&format!("accounts/{}/ping", user.login), json!({})).await?;
     let id = ping.get("id").cloned().ok_or_else(|| Failure::new("no ping was sent"))?;
     eventually(async || {
         let pongs = environment.observe("pongs").await?;

@@ -151,7 +151,7 @@ async fn answered_limit(environment: &Environment) -> Result<(), Failure> {
         Ok::<_, Failure>((number(&account, "messages"), number(&phone, "bundles")))
     };
     // A message of which the phone does not say that it has arrived.
-    environment.control(&format!("phones/{PHONE}"), json!({ "silent": true })).await?;
+    environment.control(&format!("phones/{PHONE}/manners"), json!({ "silent": true })).await?;
     user.write("unheard", "unheard").await?;
     expect("answer", user.read().await?, "echo: unheard".to_owned())?;
     let (sent, bundles) = numbers().await?;
@@ -160,7 +160,7 @@ async fn answered_limit(environment: &Environment) -> Result<(), Failure> {
     }
     user.write("behind", "behind").await?;
     expect("answer", user.read().await?, "echo: behind".to_owned())?;
-    environment.control(&format!("phones/{PHONE}"), json!({ "silent": false })).await?;
+    environment.control(&format!("phones/{PHONE}/manners"), json!({ "silent": false })).await?;
     let (sent_now, bundles_now) = numbers().await?;
     let more = |now: Option<u64>, before: Option<u64>| Some(now? - before?);
     expect("messages sent since then", more(sent_now, sent), Some(6))?;

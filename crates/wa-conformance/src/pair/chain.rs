@@ -22,7 +22,7 @@ impl Chain {
     pub fn new() -> Result<Self, Failure> {
         let schedule = Schedule { seed: 0, faults: Faults::Crashes, storage: StorageKind::Memory };
         let mut chain = Self { pair: Pair::new(schedule)?, sent: 0 };
-        chain.pair.phone_does("", &serde_json::json!({ "answers": false }))?;
+        chain.pair.phone_does("manners", &serde_json::json!({ "answers": false }))?;
         let pair = &mut chain.pair;
         pair.connect();
         for _ in 0..2 {

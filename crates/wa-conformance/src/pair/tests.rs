@@ -84,7 +84,7 @@ fn what_the_server_does_not_answer_ends_after_a_minute() {
     use wa_interop::chat::{Ask, NoAnswer, NoSession};
     let mut pair = connected();
     let peer = Jid::phone(PHONE).unwrap();
-    pair.phone_does("", &json!({ "withheld": true })).unwrap();
+    pair.phone_does("manners", &json!({ "withheld": true })).unwrap();
     pair.write_text();
     let ticket = pair.command(Command::Ask(Ask::Block(peer.clone())));
     pair.exchange();
@@ -105,7 +105,7 @@ fn what_the_server_does_not_answer_ends_after_a_minute() {
     let why = NoSession::Unanswered;
     assert_eq!(pair.client.poll_event(), Some(Event::NoSession { peer, why }));
     // The next message asks again, and both arrive.
-    pair.phone_does("", &json!({ "withheld": false })).unwrap();
+    pair.phone_does("manners", &json!({ "withheld": false })).unwrap();
     pair.write_text();
     pair.exchange();
     assert_eq!(pair.texts_at_phone(), ["text 0", "text 1"]);
@@ -146,6 +146,7 @@ fn rows(store: &Storage) -> wa_interop::chat::Rows {
         from: wa_interop::chat::Key::from_bytes(&[0]),
         to: wa_interop::chat::Key::from_bytes(&[255]),
         limit: u16::MAX,
+        bytes: usize::MAX,
     };
     store.apply(&Transaction { reads: vec![all], ..Transaction::default() }).unwrap()
 }

@@ -47,6 +47,8 @@ pub struct ExtendedTextMessage {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ImageMessage {
+    #[prost(string, optional, tag = "1")]
+    pub url: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "2")]
     pub mimetype: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "3")]
@@ -74,6 +76,8 @@ pub struct ImageMessage {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct VideoMessage {
+    #[prost(string, optional, tag = "1")]
+    pub url: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "2")]
     pub mimetype: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(bytes = "bytes", optional, tag = "3")]
@@ -107,6 +111,8 @@ pub struct VideoMessage {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct AudioMessage {
+    #[prost(string, optional, tag = "1")]
+    pub url: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "2")]
     pub mimetype: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(bytes = "bytes", optional, tag = "3")]
@@ -134,6 +140,8 @@ pub struct AudioMessage {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct DocumentMessage {
+    #[prost(string, optional, tag = "1")]
+    pub url: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "2")]
     pub mimetype: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(string, optional, tag = "3")]
@@ -163,6 +171,8 @@ pub struct DocumentMessage {
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct StickerMessage {
+    #[prost(string, optional, tag = "1")]
+    pub url: ::core::option::Option<::prost::alloc::string::String>,
     #[prost(bytes = "bytes", optional, tag = "2")]
     pub file_sha256: ::core::option::Option<::prost::bytes::Bytes>,
     #[prost(bytes = "bytes", optional, tag = "3")]

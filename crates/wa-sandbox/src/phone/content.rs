@@ -7,6 +7,8 @@ use wa_proto::content::{
     ReactionMessage,
 };
 
+use crate::phone::media::{MediaWritten, Picture};
+
 /// What a phone's user writes: exactly one of these.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -21,8 +23,16 @@ pub(crate) enum Written {
     Edit { id: String, text: String },
     /// A message of the phone's is taken back.
     Revoke(String),
-    /// A file.
-    Media(super::media::MediaWritten),
+    /// A file that lies at the media host already.
+    Media(MediaWritten),
+    /// A picture that is made for it.
+    Picture(Picture),
+    /// A voice note of so many seconds that is made for it.
+    Voice { seconds: u32 },
+    /// Text that is to disappear.
+    Ephemeral(String),
+    /// Text to be read once.
+    ViewOnce(String),
     /// Any protobuf, in hex.
     Raw(String),
 }
@@ -32,6 +42,10 @@ pub(crate) enum Written {
 pub(crate) struct Wrapping {
     pub(crate) kind: &'static str,
     pub(crate) edit: Option<&'static str>,
+    /// What kind of file it says that it has.
+    pub(crate) mediatype: Option<&'static str>,
+    /// Whether the recipient is to say nothing if it cannot be decrypted.
+    pub(crate) hides: bool,
 }
 
 impl Written {
@@ -52,6 +66,7 @@ impl Written {
             })),
             ..Message::default()
         };
+        let around = |inner| Some(Box::new(FutureProofMessage { message: Some(Box::new(inner)) }));
         let plain = |text: &String| Message { conversation: Some(text.clone()), ..Message::default() };
         let (message, kind, edit) = match self {
             Self::Text(text) => (plain(text), "text", None),
@@ -82,11 +97,25 @@ impl Written {
             }
             Self::Revoke(id) => (protocol(id, 0, None), "text", Some("7")),
             Self::Media(file) => (file.message()?, "media", None),
+            Self::Ephemeral(text) => {
+                (Message { ephemeral_message: around(plain(text)), ..Message::default() }, "text", None)
+            }
+            Self::ViewOnce(text) => {
+                (Message { view_once_message: around(plain(text)), ..Message::default() }, "text", None)
+            }
+            // These are files first.
+            Self::Picture(_) | Self::Voice { .. } => return None,
             Self::Raw(bytes) => {
-                return Some((hex::decode(bytes).ok()?, Wrapping { kind: "media", edit: None }));
+                let wrapping = Wrapping { kind: "media", edit: None, mediatype: None, hides: false };
+                return Some((hex::decode(bytes).ok()?, wrapping));
             }
         };
-        Some((message.encode_to_vec(), Wrapping { kind, edit }))
+        let mediatype = match self {
+            Self::Media(file) => Some(file.mediatype()),
+            _ => None,
+        };
+        let hides = kind == "reaction";
+        Some((message.encode_to_vec(), Wrapping { kind, edit, mediatype, hides }))
     }
 }
 
@@ -118,12 +147,26 @@ fn of_message(message: Message) -> Option<Value> {
         let key = reaction.key?;
         return Some(json!({ "reaction": reaction.text, "to": key.id, "own": !key.from_me? }));
     }
+    let around = [
+        message.ephemeral_message,
+        message.view_once_message,
+        message.view_once_message_v2,
+        message.document_with_caption_message,
+    ];
+    if let Some(inner) = around.into_iter().flatten().find_map(|around| around.message) {
+        return of_message(*inner);
+    }
     let edited = message.edited_message.and_then(|wrapped| wrapped.message);
     let protocol = message.protocol_message.or(edited.and_then(|inner| inner.protocol_message))?;
     let id = protocol.key.filter(|key| key.from_me == Some(true))?.id?;
     match protocol.r#type {
         Some(0) | None => Some(json!({ "revoke": id })),
-        Some(14) => Some(json!({ "edit": id, "text": protocol.edited_message?.conversation })),
+        Some(14) => Some(json!({ "edit": id, "text": text_of(*protocol.edited_message?) })),
         Some(_) => None,
     }
+}
+
+/// The text of a message, in either of its two places.
+fn text_of(message: Message) -> Option<String> {
+    message.conversation.or_else(|| message.extended_text_message?.text)
 }

@@ -1,0 +1,82 @@
+//! The bodies of the sandbox's answers: whole ones, ones that break off on purpose, and events without an end.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::{Body, Frame};
+use tokio::sync::mpsc;
+
+/// Events that may wait for a slow reader.
+pub(crate) const MAX_EVENTS: usize = 256;
+
+/// A body that may break off, or go on.
+#[derive(Debug)]
+pub(crate) struct SandboxBody {
+    body: Full<Bytes>,
+    then: Then,
+}
+
+#[derive(Debug)]
+enum Then {
+    /// It ends.
+    End,
+    /// It breaks off once what was written before is on its way.
+    Break,
+    /// It breaks off.
+    Broken,
+    /// What comes.
+    Events(mpsc::Receiver<Bytes>),
+}
+
+/// It broke off.
+#[derive(Debug, thiserror::Error)]
+#[error("broken off on purpose")]
+pub(crate) struct BrokenOff;
+
+impl SandboxBody {
+    /// These bytes, and then the connection breaks.
+    pub(crate) fn breaking(bytes: Bytes) -> Self {
+        Self { body: Full::new(bytes), then: Then::Break }
+    }
+
+    /// These bytes, and then each that comes, until nobody sends any more.
+    pub(crate) fn events(first: Bytes, events: mpsc::Receiver<Bytes>) -> Self {
+        Self { body: Full::new(first), then: Then::Events(events) }
+    }
+}
+
+impl From<Full<Bytes>> for SandboxBody {
+    fn from(body: Full<Bytes>) -> Self {
+        Self { body, then: Then::End }
+    }
+}
+
+impl Body for SandboxBody {
+    type Data = Bytes;
+    type Error = BrokenOff;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+        if let Poll::Ready(Some(frame)) = Pin::new(&mut self.body).poll_frame(context) {
+            return Poll::Ready(Some(frame.map_err(|never: Infallible| match never {})));
+        }
+        match &mut self.then {
+            Then::End => Poll::Ready(None),
+            Then::Break => {
+                // What was written before is to arrive: waiting is when it is sent.
+                self.then = Then::Broken;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Then::Broken => Poll::Ready(Some(Err(BrokenOff))),
+            Then::Events(events) => {
+                events.poll_recv(context).map(|event| event.map(|event| Ok(Frame::data(event))))
+            }
+        }
+    }
+}

@@ -1,0 +1,268 @@
+//! The program: what is said on the command line, and what is printed. `wa-sandbox` and `wa sandbox` are the same.
+
+use std::net::IpAddr;
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use serde_json::{Map, Value};
+use wa_profile::Profile;
+
+use crate::clock::Clock;
+use crate::listen::{Addresses, Binding, Sandbox, ask};
+use crate::world::{Integrator, WorldConfig};
+
+/// The port of HTTP, where nothing else is said.
+pub const PORT: u16 = 7400;
+
+/// What can be said on the command line.
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: Serve,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Ask a running sandbox, or tell it something
+    #[command(after_help = CTL_EXAMPLES)]
+    Ctl(Ctl),
+    /// Print the rules as tables in Markdown
+    Rules,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// An onboarded third party: its id (1 to 999) and base URL, for instance 1=http://127.0.0.1:8080; without any there
+    /// is a demonstration integrator
+    #[arg(long, value_name = "ID=BASE_URL", value_parser = parse_integrator)]
+    integrator: Vec<Integrator>,
+
+    /// The phone number of a WhatsApp user, digits only; without any there are three
+    #[arg(long, value_name = "NUMBER", value_parser = parse_phone)]
+    phone: Vec<String>,
+
+    /// The rules that apply: a document, overview or 1.0.3, or a TOML file as `wa profile show` prints one
+    #[arg(long, value_name = "NAME|FILE", default_value = "1.0.3", value_parser = Profile::open)]
+    profile: Profile,
+
+    /// The port of HTTP; chatd has the next one, the demonstration integrator the one after that; 0: any
+    #[arg(long, default_value_t = PORT)]
+    port: u16,
+
+    /// The address to listen on; another one than loopback needs --token
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    listen: IpAddr,
+
+    /// What the control interface demands as bearer token
+    #[arg(long, env = "WA_SANDBOX_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+
+    /// End a connection at its first deviation, and say which rule it broke
+    #[arg(long)]
+    strict: bool,
+
+    /// Seconds by which the sandbox's clock is ahead of the machine's
+    #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
+    clock_offset: i64,
+}
+
+#[derive(Debug, Args)]
+struct Ctl {
+    /// The method; GET without words behind the path, else POST
+    #[arg(long, short = 'X')]
+    method: Option<String>,
+    /// Where the sandbox is
+    #[arg(long, env = "WA_SANDBOX_URL", default_value_t = format!("http://127.0.0.1:{PORT}"))]
+    url: String,
+    /// Its token, if it demands one
+    #[arg(long, env = "WA_SANDBOX_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// The path below /v1/, for instance phones/14155551001/send
+    #[arg(default_value = "")]
+    path: String,
+    /// Members of the body; values are JSON, or text
+    #[arg(value_name = "NAME=VALUE")]
+    members: Vec<String>,
+}
+
+const CTL_EXAMPLES: &str = "\
+Examples:
+  ctl accounts
+  ctl phones/14155551001/send to=1-10853634039893@interop text='Hello'
+  ctl clock advance=2592000
+  ctl faults drop=2 certificate=leaf_issuer
+  ctl -X DELETE faults
+  ctl 'deviations?class=deviation'";
+
+/// Does what the command line says.
+pub async fn run(arguments: Arguments) -> ExitCode {
+    match arguments.command {
+        None => serve(arguments.serve).await,
+        Some(Command::Rules) => {
+            print(crate::rules::book::table().trim_end());
+            ExitCode::SUCCESS
+        }
+        Some(Command::Ctl(ctl)) => control(ctl).await,
+    }
+}
+
+async fn serve(serve: Serve) -> ExitCode {
+    let Serve { integrator, phone, profile, port, listen, token, strict, clock_offset } = serve;
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_default_env()
+                .unwrap_or_else(|_| "wa_sandbox=warn".into()),
+        )
+        .with_writer(std::io::stderr)
+        .init();
+    if !listen.is_loopback() && token.is_none() {
+        return fail("off loopback a token is needed: --token or WA_SANDBOX_TOKEN", ExitCode::from(2));
+    }
+    let (is_demo, has_phones) = (integrator.is_empty(), !phone.is_empty());
+    let binding = Binding { address: listen, port, token, demo: is_demo };
+    let config = WorldConfig { profile, integrators: integrator, phones: phone, strict };
+    let sandbox = match Sandbox::bind_at(config, Clock::new(clock_offset), binding).await {
+        Ok(sandbox) => sandbox,
+        Err(error) => {
+            return fail(&format!("could not listen: {error} (--port 0 takes any ports)"), ExitCode::FAILURE);
+        }
+    };
+    let sandbox = if has_phones { sandbox } else { sandbox.with_three_phones() };
+    match serde_json::to_string(sandbox.addresses()) {
+        Ok(line) => print(&line),
+        Err(error) => return fail(&error.to_string(), ExitCode::FAILURE),
+    }
+    if is_demo {
+        note(&welcome(sandbox.addresses()));
+    }
+    sandbox.run(shutdown()).await;
+    ExitCode::SUCCESS
+}
+
+/// What a person wants to know first.
+fn welcome(addresses: &Addresses) -> String {
+    let Addresses { enlist, chat, control, noise_root, .. } = addresses;
+    let integrator = addresses.integrator.as_deref().unwrap_or_default();
+    format!(
+        "
+A local WhatsApp is running.
+
+  enlistment    {enlist}
+  chatd         {chat}, root key {noise_root}
+  integrator    {integrator} (a demonstration; yours: --integrator 1=URL)
+  control       {control}openapi.yaml
+  mistakes      {control}deviations
+
+A token for a user, and what WhatsApp's users have received:
+
+  curl -s {integrator}/token -d '{{\"user\": \"alice\"}}'
+  curl -s {control}phones/14155551001
+
+docs/SANDBOX.md goes on from here. Ctrl-C ends it.
+"
+    )
+}
+
+/// Done at the first interrupt or termination signal.
+async fn shutdown() {
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                _ = terminate.recv() => return,
+                _ = tokio::signal::ctrl_c() => return,
+            }
+        }
+    }
+    // Where there is no signal to wait for, serve on.
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn control(ctl: Ctl) -> ExitCode {
+    let Ctl { method, url, token, path, members } = ctl;
+    let body = match body(&members) {
+        Ok(body) => body,
+        Err(why) => return fail(&why, ExitCode::from(2)),
+    };
+    let method = method.unwrap_or_else(|| if members.is_empty() { "GET" } else { "POST" }.to_owned());
+    let body = (!members.is_empty()).then(|| body.to_string());
+    let url = format!("{}/v1/{}", url.trim_end_matches('/'), path.trim_start_matches('/'));
+    match ask(&method.to_ascii_uppercase(), &url, token.as_deref(), body).await {
+        Ok((status, answer)) => {
+            let pretty = serde_json::from_str::<Value>(&answer)
+                .ok()
+                .and_then(|it| serde_json::to_string_pretty(&it).ok());
+            print(pretty.as_deref().unwrap_or(&answer).trim_end());
+            if status < 400 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => fail(&format!("{url} does not answer: {error}"), ExitCode::from(3)),
+    }
+}
+
+/// `name=value` words as a JSON object. A value that is no JSON is a text.
+fn body(members: &[String]) -> Result<Value, String> {
+    let mut body = Map::new();
+    for member in members {
+        let (name, value) = member.split_once('=').ok_or_else(|| format!("{member:?} is not NAME=VALUE"))?;
+        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        body.insert(name.to_owned(), value);
+    }
+    Ok(Value::Object(body))
+}
+
+#[expect(clippy::print_stdout, reason = "a command-line program's output")]
+fn print(text: &str) {
+    println!("{text}");
+}
+
+#[expect(clippy::print_stderr, reason = "a command-line program speaks to people on stderr")]
+fn note(text: &str) {
+    eprintln!("{text}");
+}
+
+fn fail(message: &str, code: ExitCode) -> ExitCode {
+    note(&format!("wa-sandbox: {message}"));
+    code
+}
+
+fn parse_integrator(text: &str) -> Result<Integrator, String> {
+    let (id, base_url) = text.split_once('=').ok_or("expected ID=BASE_URL")?;
+    let id = id.parse().map_err(|_| "the id must be 1 to 999")?;
+    Ok(Integrator { id, base_url: base_url.to_owned() }.checked()?)
+}
+
+fn parse_phone(text: &str) -> Result<String, String> {
+    match wa_binary::Jid::phone(text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err("a phone number is 1 to 20 digits, without +".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_become_a_body() {
+        let words = ["to=1-2@interop", "n=3", "list=[1]", "text=a=b", "yes=true"].map(str::to_owned);
+        let expected =
+            serde_json::json!({ "to": "1-2@interop", "n": 3, "list": [1], "text": "a=b", "yes": true });
+        assert_eq!(body(&words), Ok(expected));
+        assert_eq!(body(&["x".to_owned()]), Err("\"x\" is not NAME=VALUE".to_owned()));
+    }
+
+    #[test]
+    fn an_integrator_is_read() {
+        let read = parse_integrator("12=http://127.0.0.1:1/a/").unwrap();
+        assert_eq!((read.id, read.base_url.as_str()), (12, "http://127.0.0.1:1/a"));
+        for text in ["12", "0=http://a", "1000=http://a", "1=https://a", "x=http://a"] {
+            assert!(parse_integrator(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! The world and what connects it to its sockets: outputs, pushes, keys and files that are fetched.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Empty, Full, Limited};
+use hyper::{StatusCode, header};
+use tokio::sync::{broadcast, mpsc};
+
+use crate::api::Problem;
+use crate::clock::Clock;
+use crate::faults::is_due;
+use crate::listen::{Addresses, HttpClient};
+use crate::media::{Opening, hosted};
+use crate::push::{PushDue, Pushed, Pushes};
+use crate::world::{ConnectionId, Output, World};
+
+/// Outputs that may wait for a slow client before its connection is dropped.
+const MAX_QUEUED: usize = 4096;
+
+/// Longest JWKS that is read, in bytes, and how long its server may take.
+const MAX_JWKS: usize = 64 * 1024;
+/// Longest file of a third party that a phone opens, in bytes.
+const MAX_MEDIA: usize = 64 * 1024 * 1024;
+const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The world and its surroundings.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) world: Mutex<World>,
+    pub(crate) clients: Mutex<HashMap<ConnectionId, mpsc::Sender<Output>>>,
+    pub(crate) clock: Clock,
+    pub(crate) pushes: Mutex<Pushes>,
+    pub(crate) client: HttpClient<Empty<Bytes>>,
+    /// HTTP/1.1 and HTTP/2.
+    pub(crate) push_clients: [HttpClient<Full<Bytes>>; 2],
+    /// New records, as JSON.
+    pub(crate) records: broadcast::Sender<Arc<str>>,
+    /// What the control interface demands, off loopback.
+    pub(crate) token: Option<String>,
+    pub(crate) addresses: Addresses,
+}
+
+/// What a third party's server said to a request for a file.
+pub(crate) struct Fetched {
+    pub(crate) status: StatusCode,
+    pub(crate) content_type: Option<header::HeaderValue>,
+    pub(crate) body: Bytes,
+}
+
+impl Shared {
+    /// Does something to what is known of pushes.
+    pub(crate) fn with_pushes<T>(&self, act: impl FnOnce(&mut Pushes) -> T) -> T {
+        act(&mut self.pushes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Does something to the world, then hands out what came of it: in order, before anybody else may act.
+    pub(crate) fn with_world<T>(self: &Arc<Self>, act: impl FnOnce(&mut World, &Clock) -> T) -> T {
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let done = act(&mut world, &self.clock);
+        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((id, output)) = world.poll_output() {
+            let sent = clients.get(&id).is_some_and(|client| client.try_send(output).is_ok());
+            if !sent {
+                // A client that does not read loses its connection.
+                clients.remove(&id);
+            }
+        }
+        for record in world.journal.take_fresh() {
+            // Nobody may be listening.
+            let _ = self.records.send(serde_json::json!(record).to_string().into());
+        }
+        while let Some(integrator) = world.poll_fetch() {
+            let shared = Arc::clone(self);
+            tokio::spawn(async move { shared.fetch_keys(integrator.id).await });
+        }
+        while let Some(due) = world.poll_push() {
+            if is_due(&mut world.faults.push_drop) {
+                continue;
+            }
+            let delay = Duration::from_millis(world.faults.push_delay);
+            let token = self.with_pushes(|pushes| pushes.token(&world, &due.base_url, self.clock.now()));
+            let (shared, path) = (Arc::clone(self), world.profile.push.path.clone());
+            tokio::spawn(async move { shared.push(due, &path, token, delay).await });
+        }
+        done
+    }
+
+    /// Time has passed.
+    pub(crate) fn tick(self: &Arc<Self>) {
+        self.with_world(|world, clock| world.tick(clock.now()));
+    }
+
+    /// A phone opens a third party's file, which the proxy fetches from its integrator (RO 1.0.3).
+    pub(crate) async fn open_media(
+        self: &Arc<Self>,
+        opening: &Opening,
+    ) -> Result<serde_json::Value, Problem> {
+        let fetched = self.fetch_hosted(&opening.direct_path).await?;
+        match fetched {
+            Some(Fetched { status: StatusCode::OK, body, .. }) => opening.open(&body),
+            Some(Fetched { status, .. }) => Ok(serde_json::json!({ "status": status.as_u16() })),
+            None => Ok(serde_json::json!({ "status": 0 })),
+        }
+    }
+
+    /// What lies at a direct path of the profile's form; nothing if its integrator does not answer.
+    pub(crate) async fn fetch_hosted(self: &Arc<Self>, path: &str) -> Result<Option<Fetched>, Problem> {
+        let place = self.with_world(|world, _| {
+            let (integrator, reference) = hosted(path, &world.profile.media.interop_direct_path)?;
+            Some((world.integrators.get(&integrator)?.base_url.clone(), reference.to_owned()))
+        });
+        let (base, reference) = place.ok_or_else(|| {
+            let detail = "the path is not of the form /interop/whatsapp/download/{integrator}/{reference}/, or the integrator is unknown";
+            Problem::not_found("bad-direct-path", detail)
+        })?;
+        let Ok(url) = format!("{base}/{reference}").parse() else { return Ok(None) };
+        let fetch = async {
+            let (head, body) = self.client.get(url).await.ok()?.into_parts();
+            let body = Limited::new(body, MAX_MEDIA).collect().await.ok()?.to_bytes();
+            let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
+            Some(Fetched { status: head.status, content_type, body })
+        };
+        Ok(tokio::time::timeout(FETCH_TIMEOUT, fetch).await.ok().flatten())
+    }
+
+    /// Sends a push and remembers the answer.
+    async fn push(&self, due: PushDue, path: &str, token: Option<String>, delay: Duration) {
+        tokio::time::sleep(delay).await;
+        let http = self.with_pushes(|pushes| pushes.http);
+        let [one, two] = &self.push_clients;
+        let client = if http == 2 { two } else { one };
+        let send = async {
+            let request = hyper::Request::post(format!("{}{path}", due.base_url))
+                .header(header::AUTHORIZATION, format!("Bearer {}", token?))
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Full::from(serde_json::json!({ "to": due.to }).to_string()));
+            let (head, body) = client.request(request.ok()?).await.ok()?.into_parts();
+            let body = Limited::new(body, MAX_JWKS).collect().await.ok()?.to_bytes();
+            Some((head.status.as_u16(), !body.is_empty()))
+        };
+        let answer = tokio::time::timeout(FETCH_TIMEOUT, send).await.ok().flatten();
+        let (status, body) = (answer.map(|(status, _)| status), answer.is_some_and(|(_, body)| body));
+        self.with_pushes(|pushes| pushes.remember(Pushed { to: due.to, http, status, body }));
+    }
+
+    /// Fetches an integrator's JWKS and gives it to the world, or the news that it could not be had.
+    pub(crate) async fn fetch_keys(self: &Arc<Self>, integrator: u16) {
+        let url = self.with_world(|world, _| {
+            let base = &world.integrators.get(&integrator)?.base_url;
+            Some(format!("{base}{}", world.profile.token.jwks_path))
+        });
+        let Some(url) = url.and_then(|url| url.parse().ok()) else { return };
+        let fetch = async {
+            let response = self.client.get(url).await.ok()?;
+            if response.status() != StatusCode::OK {
+                return None;
+            }
+            let body = Limited::new(response.into_body(), MAX_JWKS).collect().await.ok()?;
+            Some(body.to_bytes())
+        };
+        let body = tokio::time::timeout(FETCH_TIMEOUT, fetch).await.ok().flatten();
+        self.with_world(|world, clock| world.handle_keys(integrator, body.as_deref(), clock.now()));
+    }
+
+    /// A client has connected; what is to be sent to it comes out.
+    pub(crate) fn connect(self: &Arc<Self>) -> (ConnectionId, mpsc::Receiver<Output>) {
+        let (sender, receiver) = mpsc::channel(MAX_QUEUED);
+        let id = self.with_world(|world, clock| {
+            let id = world.connect(clock.now());
+            self.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
+            id
+        });
+        (id, receiver)
+    }
+
+    /// A client is gone.
+    pub(crate) fn disconnect(self: &Arc<Self>, id: ConnectionId) {
+        self.clients.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        self.with_world(|world, _| world.disconnect(id));
+    }
+}
