@@ -94,3 +94,29 @@ fn the_manifests_are_sound() {
         assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stdout));
     }
 }
+
+/// systemd reads the units where it is installed: they name nothing that is unknown, and a socket that outlives the process.
+#[cfg(unix)]
+#[test]
+fn the_units_are_sound() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["wa-integrator.service", "wa-integrator.socket"] {
+        let unit = read(&format!("deploy/systemd/{name}"));
+        let program = env!("CARGO_BIN_EXE_wa-integrator");
+        fs::write(directory.path().join(name), unit.replace("/usr/bin/wa-integrator", program)).unwrap();
+    }
+    let service = read("deploy/systemd/wa-integrator.service");
+    for line in
+        ["Requires=wa-integrator.socket", "ExecReload=/bin/kill -HUP $MAINPID", "ProtectSystem=strict"]
+    {
+        assert!(service.contains(&format!("\n{line}\n")), "{line}");
+    }
+    let mut systemd = Command::new("systemd-analyze");
+    systemd.env("SYSTEMD_UNIT_PATH", format!("{}:", directory.path().display())).arg("verify");
+    let verified = systemd.arg(directory.path().join("wa-integrator.service")).output();
+    if let Ok(verified) = verified {
+        let said = String::from_utf8_lossy(&verified.stderr);
+        let about = said.lines().filter(|line| line.contains("wa-integrator.s"));
+        assert_eq!(about.count(), 0, "{said}");
+    }
+}
