@@ -167,7 +167,10 @@ fn a_base_url_with_a_path_works_to_the_end() {
         "not WhatsApp's"
     );
     assert!(ask("DELETE", &below(&format!("/{reference}")), "\r\n").starts_with("HTTP/1.1 204 "));
-    assert!(ask("POST", "/token", "\r\n").starts_with("HTTP/1.1 404 "));
+    assert!(ask("POST", &below("/push"), "\r\n").starts_with("HTTP/1.1 401 "), "a push, but not WhatsApp's");
+    for elsewhere in ["/token", "/push", "/messenger/token", "/messenger/v1x/token"] {
+        assert!(ask("POST", elsewhere, "\r\n").starts_with("HTTP/1.1 404 "), "{elsewhere}");
+    }
     assert!(ask("DELETE", &below("/user"), "\r\n").starts_with("HTTP/1.1 204 "));
     program.stop();
 }

@@ -95,6 +95,32 @@ fn the_manifests_are_sound() {
     }
 }
 
+/// The variables of the compose file are settings, and sound ones.
+#[test]
+fn the_compose_file_is_sound() {
+    let compose: serde_json::Value = serde_yaml_ng::from_str(&read("deploy/compose.yaml")).unwrap();
+    let service = &compose["services"]["integrator"];
+    assert_eq!((&service["read_only"], service["healthcheck"].is_object()), (&true.into(), true));
+    let directory = tempfile::tempdir().unwrap();
+    let mut checking = Command::new(env!("CARGO_BIN_EXE_wa-integrator"));
+    checking.env_clear();
+    for (name, content) in
+        [("postgres", "x".to_owned()), ("master-key", "6b".repeat(32)), ("shared-secret", "5a".repeat(32))]
+    {
+        let path = directory.path().join(name);
+        fs::write(&path, content).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    let here = directory.path().display().to_string();
+    for (name, value) in service["environment"].as_object().unwrap() {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        checking.env(name, value.replace("/run/secrets", &here));
+    }
+    let checked = checking.args(["config", "check"]).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
 /// systemd reads the units where it is installed: they name nothing that is unknown, and a socket that outlives the process.
 #[cfg(unix)]
 #[test]
