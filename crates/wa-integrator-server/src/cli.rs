@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{Args, Parser, Subcommand};
 
+use crate::settings;
 use crate::settings::{Given, PREFIX, is_setting, variables};
 
 /// The third party's server for WhatsApp interoperability: publishes its keys, issues identity tokens, takes
@@ -248,6 +250,17 @@ impl Flags {
         });
         variables().chain(flags).chain(set).collect()
     }
+}
+
+/// How to say what earlier versions had a flag for.
+pub(crate) fn advice(error: &clap::Error) -> Option<String> {
+    let (ContextKind::InvalidArg, ContextValue::String(flag)) = error.context().next()? else { return None };
+    let name = flag.strip_prefix("--")?.to_ascii_uppercase().replace('-', "_");
+    let (variable, key) =
+        settings::VARIABLES.iter().find(|(known, _)| known.strip_prefix(PREFIX) == Some(&name))?;
+    Some(format!(
+        "{flag} is a setting: give it by --set {key}=VALUE, by {variable}, or in the file of --config"
+    ))
 }
 
 /// Variables of the environment that are named like ours and are none of them.

@@ -27,7 +27,16 @@ pub use settings::{Settings, SettingsError};
 /// The whole program, from its arguments to its end.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            let _ = error.print();
+            if let Some(advice) = cli::advice(&error) {
+                let _ = writeln!(io::stderr(), "{advice}");
+            }
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
     match start(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

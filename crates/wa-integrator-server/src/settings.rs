@@ -30,7 +30,7 @@ pub(crate) use listen::ListenSettings;
 pub(crate) use media::MediaSettings;
 pub(crate) use push::PushSettings;
 pub use sources::SettingsError;
-pub(crate) use sources::{Given, PREFIX, is_setting, variables};
+pub(crate) use sources::{Given, PREFIX, VARIABLES, is_setting, variables};
 pub(crate) use store::StoreSettings;
 pub(crate) use telemetry::{LogFormat, TelemetrySettings};
 pub(crate) use tls::TlsSettings;

@@ -201,6 +201,11 @@ fn arguments_that_cannot_be_are_refused_in_one_sentence() {
         (&["--set", "push.pth=/push"], 2, "unknown field `pth`"),
         (&["--set", "token lifetime=3"], 2, "token lifetime is no setting"),
         (&["--token-lifetime", "60"], 2, "unexpected argument '--token-lifetime'"),
+        (
+            &["--token-lifetime", "60"],
+            2,
+            "--token-lifetime is a setting: give it by --set tokens.lifetime=VALUE, by ",
+        ),
     ] {
         let mut arguments = arguments.to_vec();
         if !arguments.contains(&"--listen") {

@@ -23,6 +23,7 @@ pub(crate) struct PushSettings {
     #[serde(deserialize_with = "value::text")]
     pub(crate) webhook: Option<Uri>,
     /// In which form wake-ups are posted.
+    #[serde(deserialize_with = "value::choice")]
     pub(crate) webhook_format: WebhookFormat,
     nats: Option<String>,
     nats_subject: Option<String>,
@@ -30,6 +31,7 @@ pub(crate) struct PushSettings {
     nats_credentials_file: Option<PathBuf>,
     #[serde(deserialize_with = "value::text")]
     path: Option<UrlPath>,
+    #[serde(deserialize_with = "value::choice")]
     strangers: Strangers,
     a_minute: Option<NonZeroU32>,
     #[serde(deserialize_with = "value::text")]

@@ -66,7 +66,7 @@ pub(crate) struct Given {
 /// What every variable of ours begins with.
 pub(crate) const PREFIX: &str = "WA_INTEGRATOR_";
 /// Each variable, and its setting.
-pub(super) const VARIABLES: &[(&str, &str)] = &[
+pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("WA_INTEGRATOR_PROFILE", "profile"),
     ("WA_INTEGRATOR_DATA_DIR", "store.data_dir"),
     ("WA_INTEGRATOR_POSTGRES", "store.postgres"),

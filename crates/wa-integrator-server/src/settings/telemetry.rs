@@ -15,6 +15,7 @@ pub(crate) struct TelemetrySettings {
     pub(crate) otlp_endpoint: Option<BaseUrl>,
     traces_of_a_thousand: Within<0, 1000, 1000>,
     /// How logs are written.
+    #[serde(deserialize_with = "value::choice")]
     pub(crate) log_format: LogFormat,
     /// Whether every request is logged.
     pub(crate) access_log: bool,

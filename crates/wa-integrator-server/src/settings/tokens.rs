@@ -20,6 +20,7 @@ use crate::error::StartError;
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TokenSettings {
+    #[serde(deserialize_with = "value::choice")]
     authenticator: AuthenticatorKind,
     shared_secret_file: Option<PathBuf>,
     shared_secret_also_file: Option<PathBuf>,
