@@ -1,5 +1,6 @@
 //! The program: what is said on the command line, and what is printed. `wa-sandbox` and `wa sandbox` are the same.
 
+use std::io::Write;
 use std::net::IpAddr;
 use std::process::ExitCode;
 
@@ -156,10 +157,10 @@ A local WhatsApp is running.
   control       {control}openapi.yaml
   mistakes      {control}deviations
 
-A token for a user, and what WhatsApp's users have received:
+A user with throw-away keys enlists, and a WhatsApp user writes to her:
 
-  curl -s {integrator}/token -d '{{\"user\": \"alice\"}}'
-  curl -s {control}phones/14155551001
+  curl -s {integrator}/form -d '{{\"user\": \"alice\"}}' | curl -s {enlist} -d @-
+  curl -s {control}phones/14155551001/send -d '{{\"to\": \"THE LOGIN\", \"text\": \"Hello\"}}'
 
 docs/SANDBOX.md goes on from here. Ctrl-C ends it.
 "
@@ -216,9 +217,9 @@ fn body(members: &[String]) -> Result<Value, String> {
     Ok(Value::Object(body))
 }
 
-#[expect(clippy::print_stdout, reason = "a command-line program's output")]
+/// Nobody may be reading any more, as after `| head`.
 fn print(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 #[expect(clippy::print_stderr, reason = "a command-line program speaks to people on stderr")]

@@ -77,6 +77,16 @@ async fn a_third_partys_file_is_fetched_through_the_proxy() {
 }
 
 #[tokio::test]
+async fn two_requests_make_an_enlisted_user() {
+    let addresses = sandbox(true, None).await;
+    let url = format!("{}/form", addresses.integrator.as_deref().unwrap());
+    let (_, form) = ask("POST", &url, None, Some(json!({ "user": "alice" }).to_string())).await.unwrap();
+    let (_, answer) = ask("POST", &addresses.enlist, None, Some(form)).await.unwrap();
+    assert!(answer.contains("@interop"), "{answer}");
+    assert_eq!(get(&format!("{}accounts", addresses.control)).await["accounts"][0]["user"], "alice");
+}
+
+#[tokio::test]
 async fn an_enlistment_may_be_unavailable() {
     let addresses = sandbox(false, None).await;
     post(&format!("{}faults", addresses.control), json!({ "enlistment_unavailable": 1 })).await;
