@@ -236,6 +236,10 @@ pub(crate) async fn handle(demo: Arc<Demo>, request: Request<Incoming>) -> Answe
         },
         _ => return status(StatusCode::NOT_FOUND),
     };
+    said(answer)
+}
+
+fn said(answer: Result<Value, Problem>) -> Answer {
     match answer {
         Ok(value) => text("application/json", value.to_string().into()),
         Err(problem) => {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ use tokio::sync::broadcast;
 use crate::api::BASE;
 use crate::clock::Clock;
 use crate::demo::Demo;
+use crate::keeping;
 use crate::phone::Manners;
 use crate::push::Pushes;
 use crate::service::{self, ENLIST, JWKS};
@@ -46,6 +48,8 @@ pub struct Sandbox {
     chat: TcpListener,
     demo: Option<(TcpListener, Arc<Demo>)>,
     shared: Arc<Shared>,
+    /// Where everything is kept.
+    state: Option<PathBuf>,
 }
 
 /// Where a sandbox is to listen.
@@ -59,12 +63,14 @@ pub struct Binding {
     pub token: Option<String>,
     /// Whether there is a demonstration integrator, with the id 1.
     pub demo: bool,
+    /// The file in which accounts, mail and phones are kept, and from which they go on.
+    pub state: Option<PathBuf>,
 }
 
 impl Default for Binding {
     /// Any ports on loopback.
     fn default() -> Self {
-        Self { address: Ipv4Addr::LOCALHOST.into(), port: 0, token: None, demo: false }
+        Self { address: Ipv4Addr::LOCALHOST.into(), port: 0, token: None, demo: false, state: None }
     }
 }
 
@@ -101,27 +107,23 @@ impl Sandbox {
     /// Binds where it is told.
     ///
     /// # Errors
-    /// A port is taken, or the address is not this machine's.
+    /// A port is taken, the address is not this machine's, or there is a state that cannot be used.
     pub async fn bind_at(mut config: WorldConfig, clock: Clock, binding: Binding) -> io::Result<Self> {
-        let Binding { address, port, token, demo } = binding;
-        let at = |offset: u16| match port {
-            0 => SocketAddr::new(address, 0),
-            port => SocketAddr::new(address, port.saturating_add(offset)),
-        };
-        let (http, chat) = (listener(at(0)).await?, listener(at(1)).await?);
+        let Sockets { http, chat, demo } = Sockets::bind(&binding).await?;
         let base = format!("http://{}", reachable(http.local_addr()?));
         config.profile.media.whatsapp_origin.clone_from(&base);
-        let demo = match demo {
-            false => None,
-            true => {
-                let listener = listener(at(2)).await?;
-                let base_url = format!("http://{}", reachable(listener.local_addr()?));
-                config.integrators.push(Integrator { id: DEMO, base_url: base_url.clone() });
-                Some((listener, base_url))
-            }
+        let demo_url = match &demo {
+            Some(listener) => Some(format!("http://{}", reachable(listener.local_addr()?))),
+            None => None,
         };
+        config.integrators.extend(demo_url.clone().map(|base_url| Integrator { id: DEMO, base_url }));
         let rules = config.profile.clone();
-        let world = World::new(config, Box::new(UnwrapErr(SysRng)));
+        let mut world = World::new(config, Box::new(UnwrapErr(SysRng)));
+        let mut pushes = Pushes::new().map_err(io::Error::other)?;
+        if let Some(path) = &binding.state {
+            let named = |error| io::Error::other(format!("{}: {error}", path.display()));
+            keeping::load(path, &mut world, &mut pushes, &clock).map_err(named)?;
+        }
         let addresses = Addresses {
             enlist: format!("{base}{ENLIST}"),
             chat: reachable(chat.local_addr()?).to_string(),
@@ -129,25 +131,24 @@ impl Sandbox {
             media: base.clone(),
             control: format!("{base}{BASE}"),
             noise_root: hex::encode(world.noise_root()),
-            integrator: demo.as_ref().map(|(_, base_url)| base_url.clone()),
+            integrator: demo_url.clone(),
         };
         let shared = Arc::new(Shared {
             world: Mutex::new(world),
             clients: Mutex::new(HashMap::new()),
             clock,
-            pushes: Mutex::new(Pushes::new().map_err(io::Error::other)?),
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            push_clients: [false, true]
-                .map(|http2| Client::builder(TokioExecutor::new()).http2_only(http2).build_http()),
+            pushes: Mutex::new(pushes),
+            client: client(false),
+            push_clients: [client(false), client(true)],
             records: broadcast::channel(MAX_RECORDS).0,
-            token,
+            token: binding.token,
             addresses,
         });
-        let demo = demo.map(|(listener, base_url)| {
+        let demo = demo.zip(demo_url).map(|(listener, base_url)| {
             let demo = Demo::new(DEMO, base_url, rules, Arc::clone(&shared)).map_err(io::Error::other)?;
             Ok::<_, io::Error>((listener, Arc::new(demo)))
         });
-        Ok(Self { http, chat, demo: demo.transpose()?, shared })
+        Ok(Self { http, chat, demo: demo.transpose()?, shared, state: binding.state })
     }
 
     /// Adds three WhatsApp users with different manners: one answers with an echo, one shows that it reads and types and
@@ -170,17 +171,23 @@ impl Sandbox {
     }
 
     /// Serves until `shutdown` is done.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        if let Some((listener, demo)) = self.demo {
+        if let Some((listener, demo)) = self.demo.take() {
             tokio::spawn(serve_demo(listener, demo));
         }
         loop {
             tokio::select! {
-                () = &mut shutdown => return,
-                _ = ticks.tick() => self.shared.tick(),
+                () = &mut shutdown => {
+                    self.keep();
+                    return;
+                }
+                _ = ticks.tick() => {
+                    self.shared.tick();
+                    self.keep();
+                }
                 accepted = self.chat.accept() => if let Ok((stream, _)) = accepted {
                     tokio::spawn(serve_chat(Arc::clone(&self.shared), stream));
                 },
@@ -193,8 +200,41 @@ impl Sandbox {
     }
 }
 
+impl Sandbox {
+    fn keep(&self) {
+        if let Some(path) = &self.state
+            && let Err(error) = keeping::save(path, &self.shared)
+        {
+            tracing::error!(%error, path = %path.display(), "the state is not kept");
+        }
+    }
+}
+
 /// The demonstration integrator's id.
 const DEMO: u16 = 1;
+
+/// The bound listeners.
+struct Sockets {
+    http: TcpListener,
+    chat: TcpListener,
+    demo: Option<TcpListener>,
+}
+
+impl Sockets {
+    async fn bind(binding: &Binding) -> io::Result<Self> {
+        let at = |offset: u16| match binding.port {
+            0 => SocketAddr::new(binding.address, 0),
+            port => SocketAddr::new(binding.address, port.saturating_add(offset)),
+        };
+        let (http, chat) = (listener(at(0)).await?, listener(at(1)).await?);
+        let demo = if binding.demo { Some(listener(at(2)).await?) } else { None };
+        Ok(Self { http, chat, demo })
+    }
+}
+
+fn client<B: Body<Data: Send> + Send>(http2: bool) -> HttpClient<B> {
+    Client::builder(TokioExecutor::new()).http2_only(http2).build_http()
+}
 
 async fn listener(address: SocketAddr) -> io::Result<TcpListener> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));

@@ -1,7 +1,8 @@
 //! The program: what is said on the command line, and what is printed. `wa-sandbox` and `wa sandbox` are the same.
 
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -65,6 +66,10 @@ struct Serve {
     #[arg(long)]
     strict: bool,
 
+    /// Keep accounts, mail and phones in this file, and go on from it
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
+
     /// Seconds by which the sandbox's clock is ahead of the machine's
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
     clock_offset: i64,
@@ -111,7 +116,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn serve(serve: Serve) -> ExitCode {
-    let Serve { integrator, phone, profile, port, listen, token, strict, clock_offset } = serve;
+    let Serve { integrator, phone, profile, port, listen, token, strict, clock_offset, state } = serve;
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env()
@@ -123,12 +128,13 @@ async fn serve(serve: Serve) -> ExitCode {
         return fail("off loopback a token is needed: --token or WA_SANDBOX_TOKEN", ExitCode::from(2));
     }
     let (is_demo, has_phones) = (integrator.is_empty(), !phone.is_empty());
-    let binding = Binding { address: listen, port, token, demo: is_demo };
+    let binding = Binding { address: listen, port, token, demo: is_demo, state };
     let config = WorldConfig { profile, integrators: integrator, phones: phone, strict };
     let sandbox = match Sandbox::bind_at(config, Clock::new(clock_offset), binding).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
-            return fail(&format!("could not listen: {error} (--port 0 takes any ports)"), ExitCode::FAILURE);
+            let hint = if error.kind() == ErrorKind::AddrInUse { " (--port 0 takes any ports)" } else { "" };
+            return fail(&format!("could not start: {error}{hint}"), ExitCode::FAILURE);
         }
     };
     let sandbox = if has_phones { sandbox } else { sandbox.with_three_phones() };

@@ -15,4 +15,5 @@ mod kit;
 mod mail;
 mod phones;
 mod stanzas;
+mod state;
 mod time;
