@@ -30,6 +30,9 @@ mod login;
 pub use self::handshake::Known;
 pub use self::login::Login;
 
+/// The code of a negative ack for a stanza that cannot be read.
+pub(crate) const UNREADABLE: u16 = 488;
+
 /// Seconds in which so many malformed stanzas close the channel.
 const MALFORMED_WINDOW: u64 = 60;
 const MAX_MALFORMED: usize = 5;
@@ -96,8 +99,14 @@ pub enum ChannelEvent {
         /// Bytes that it has allocated, and the frame that it is read from.
         bytes: usize,
     },
-    /// An authentic frame that is no stanza, or one with a part missing; it was refused where that was possible.
-    Malformed(Malformed),
+    /// An authentic frame that is no stanza, or one with a part missing.
+    Malformed {
+        /// What is wrong with it.
+        what: Malformed,
+        /// The negative ack after which it does not come again, where it says enough to be acked: the channel's user's to
+        /// send.
+        refusal: Option<Box<Ack>>,
+    },
     /// The channel has ended; nothing comes after this.
     Closed(DisconnectReason),
 }
@@ -306,6 +315,16 @@ impl Channel {
         self.is_proved
     }
 
+    /// Whether there is something to send.
+    pub(crate) fn has_transmits(&self) -> bool {
+        !self.transmits.is_empty()
+    }
+
+    /// Whether the login stands.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, State::Open(_))
+    }
+
     /// Whether the channel has ended.
     pub fn is_closed(&self) -> bool {
         matches!(self.state, State::Closed)
@@ -321,15 +340,14 @@ impl Channel {
             State::Open(transport) | State::Login(transport) => {
                 transport.opener.open(&mut frame)?;
                 self.keepalive.heard(now, &self.profile.chat.ping, rng);
-                let is_open = matches!(self.state, State::Open(_));
-                let most = if is_open { Limits::new().inflated_bytes } else { MAX_BEFORE_LOGIN };
+                let most = if self.is_open() { Limits::new().inflated_bytes } else { MAX_BEFORE_LOGIN };
                 let limits = Limits::new().with_inflated_bytes(most);
                 let frame =
                     if frame.len() > COPIED { frame.freeze() } else { Bytes::copy_from_slice(&frame) };
                 let bytes = wa_binary::unpack(frame, &limits)?;
                 match wa_binary::decode(&bytes, &limits) {
                     Ok(node) => self.handle_node(now, node, bytes.len()),
-                    Err(error) => self.malformed(now, error.into()),
+                    Err(error) => self.malformed(now, error.into(), None),
                 }
             }
             State::Hello(_) => self.handle_hello(now, frame.freeze()),
@@ -341,25 +359,21 @@ impl Channel {
     fn handle_node(&mut self, now: Now, node: Node, length: usize) -> Result<(), DisconnectReason> {
         let bytes = length + node.allocated() + size_of::<Stanza>();
         if length > MAX_PLAIN && !matches!(node.tag(), "message" | "iq") {
-            self.refuse(&node);
-            return self.malformed(now, Malformed::TooLong(length));
+            return self.malformed(now, Malformed::TooLong(length), self.refusal(&node));
         }
         match Stanza::try_from(node) {
             Ok(stanza) => self.handle_stanza(now, stanza, bytes),
             Err(malformed) => {
-                self.refuse(&malformed.node);
-                self.malformed(now, malformed.error.into())
+                let refusal = self.refusal(&malformed.node);
+                self.malformed(now, malformed.error.into(), refusal)
             }
         }
     }
 
-    /// The negative ack 488 for a stanza that could not be read, so that it does not come again. Nobody is answered before
-    /// the login.
-    fn refuse(&mut self, node: &Node) {
-        let is_open = matches!(self.state, State::Open(_));
-        if let Some(refusal) = Ack::refusing(node, 488).filter(|_| is_open) {
-            self.send(refusal.into());
-        }
+    /// The negative ack for a stanza that could not be read, so that it does not come again. Nobody is answered before the
+    /// login.
+    fn refusal(&self, node: &Node) -> Option<Box<Ack>> {
+        Ack::refusing(node, UNREADABLE).filter(|_| self.is_open()).map(Box::new)
     }
 
     fn handle_stanza(&mut self, now: Now, stanza: Stanza, bytes: usize) -> Result<(), DisconnectReason> {
@@ -370,9 +384,9 @@ impl Channel {
             }
             Stanza::StreamError(error) => return Err(DisconnectReason::stream_error(&error)),
             Stanza::StreamEnd => return Err(DisconnectReason::StreamError(None)),
-            stanza if matches!(self.state, State::Open(_)) => self.handle_open(stanza, bytes),
+            stanza if self.is_open() => self.handle_open(stanza, bytes),
             // Before the login is decided the server has nothing else to say, and gets no answer.
-            _ => return self.malformed(now, StanzaError::WrongTag { expected: "success" }.into()),
+            _ => return self.malformed(now, StanzaError::WrongTag { expected: "success" }.into(), None),
         }
         Ok(())
     }
@@ -420,13 +434,18 @@ impl Channel {
     }
 
     /// One malformed stanza is passed over; several in a minute end the channel.
-    fn malformed(&mut self, now: Now, what: Malformed) -> Result<(), DisconnectReason> {
+    fn malformed(
+        &mut self,
+        now: Now,
+        what: Malformed,
+        refusal: Option<Box<Ack>>,
+    ) -> Result<(), DisconnectReason> {
         self.malformed.retain(|&when| now.unix.saturating_sub(when) < MALFORMED_WINDOW);
         self.malformed.push_back(now.unix);
         if self.malformed.len() > MAX_MALFORMED {
             return Err(DisconnectReason::Malformed);
         }
-        self.events.push(ChannelEvent::Malformed(what), 0);
+        self.events.push(ChannelEvent::Malformed { what, refusal }, 0);
         Ok(())
     }
 

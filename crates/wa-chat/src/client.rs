@@ -231,16 +231,27 @@ impl Client {
         self.has_room() && !self.channel.as_ref().is_some_and(Channel::has_frame)
     }
 
+    /// Whether the mailbox is empty, the application has confirmed all that was in it, and the server has what is to be said of
+    /// it: a process that was woken for that may leave.
+    pub fn is_drained(&self) -> bool {
+        let is_sent = self.channel.as_ref().is_some_and(|channel| !channel.has_transmits());
+        is_sent && self.events.is_empty() && self.messenger.is_drained()
+    }
+
     /// Whether more commands may be put in; otherwise run transactions first. Events that nobody takes are no reason to
     /// take no commands: who should take them may be waiting for one.
     pub fn wants_commands(&self) -> bool {
         self.messenger.wants_commands()
     }
 
-    /// Whether one more frame may be read.
+    /// Whether one more frame may be read. Until the login stands a frame is short and nothing for the messenger: however
+    /// far that is behind, a login comes to its end.
     fn has_room(&self) -> bool {
-        let held = self.channel.as_ref().map_or(0, Channel::held) + self.messenger.held();
-        held < BUDGET && self.messenger.wants_input()
+        let waiting = self.channel.as_ref().map_or(0, Channel::held);
+        if self.channel.as_ref().is_some_and(|channel| !channel.is_open()) {
+            return waiting < BUDGET;
+        }
+        waiting + self.messenger.held() < BUDGET && self.messenger.wants_input()
     }
 
     /// How many inputs were put in and have not been dealt with.
@@ -287,7 +298,9 @@ impl Client {
                 ChannelEvent::Stanza { stanza, bytes } => {
                     self.messenger.handle_stanza(now, *stanza, bytes, rng);
                 }
-                ChannelEvent::Malformed(what) => self.messenger.tell_malformed(what),
+                ChannelEvent::Malformed { what, refusal } => {
+                    self.messenger.handle_malformed(now, what, refusal, rng);
+                }
                 ChannelEvent::Closed(reason) => self.hang_up(reason),
             }
         }

@@ -25,6 +25,8 @@ pub enum Command {
     },
     /// An event was dealt with and must not be delivered again.
     Confirm(EventId),
+    /// This event and every one before it that was taken and not confirmed were dealt with.
+    ConfirmThrough(EventId),
     /// The login that WhatsApp assigned: after the first enlistment, and after each later one.
     Enlisted(Jid),
     /// The user has read or played messages; one receipt for each 256 of them. Nothing is sent where the profile has delivery

@@ -41,12 +41,28 @@ pub enum Event {
         device: u16,
         /// Whether that device's identity is the newest one known, and accepted ([`IdentityPolicy`](crate::IdentityPolicy)).
         is_accepted: bool,
+        /// What the sender calls themself, by the server's word; of a long name the beginning.
+        push_name: Option<String>,
+        /// Whether it waited in the mailbox.
+        waited: bool,
+    },
+    /// So much waits in the mailbox: told with a login, before any of it comes.
+    MailboxWaits {
+        /// Messages, receipts, notifications and whatever else.
+        stanzas: u32,
+        /// Messages among them.
+        messages: u32,
+    },
+    /// The mailbox is empty. Told behind everything that was in it; what comes now is new.
+    MailboxEmpty {
+        /// So much was in it.
+        stanzas: u32,
     },
     /// Something became of messages of ours.
     Receipt {
         /// To be confirmed.
         event: EventId,
-        /// At whom.
+        /// At whom; of [`Status::Sent`] to whom.
         by: Jid,
         /// Which messages.
         ids: Vec<MessageId>,
@@ -80,6 +96,16 @@ pub enum Event {
         removed: Vec<u16>,
         /// Whether nothing was known of the user before.
         is_first: bool,
+    },
+    /// Two addresses are of one user, by the server's word: a phone number and an internal one. Messages to either go to the
+    /// same devices from now on, and events name the first. Told in a commit before anything is encrypted for them.
+    SameUser {
+        /// To be confirmed.
+        event: EventId,
+        /// The address under which the user is known.
+        peer: Jid,
+        /// The other one.
+        other: Jid,
     },
     /// A user makes themselves known: they can be written to (reachability; the form is assumed).
     Reached {
@@ -165,7 +191,21 @@ pub enum Event {
         /// Its name.
         id: MessageId,
     },
-    /// An authentic frame was no stanza; it was passed over.
+    /// A stanza could not be read, or what it says not be kept: the server is told so (code 488) and does not bring it again.
+    /// The server's fault, or that of a program behind it. Where this end dies before the server has heard, it is told twice.
+    Refused {
+        /// To be confirmed.
+        event: EventId,
+        /// Who sent it.
+        from: Jid,
+        /// Its tag, such as `message`.
+        stanza: String,
+        /// Its id; of a long one the beginning.
+        id: MessageId,
+        /// What is wrong with it, in words.
+        why: String,
+    },
+    /// An authentic frame was no stanza, or one that says too little to be refused; it was passed over.
     Malformed(Malformed),
     /// So many events that are told once were not kept, because the application did not take those before them. Those with
     /// an id are never dropped.
@@ -191,6 +231,8 @@ impl Event {
             | Self::Reached { event, .. }
             | Self::Notification { event, .. }
             | Self::Unreadable { event, .. }
+            | Self::Refused { event, .. }
+            | Self::SameUser { event, .. }
             | Self::Rejected { event, .. } => Some(*event),
             _ => None,
         }
@@ -201,6 +243,8 @@ impl Event {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Status {
+    /// The server has it.
+    Sent = 5,
     /// It is on the recipient's device.
     Delivered = 1,
     /// It was read.
@@ -213,7 +257,7 @@ pub enum Status {
 
 impl Status {
     pub(crate) fn of(number: u32) -> Option<Self> {
-        let all = [Self::Delivered, Self::Read, Self::Played, Self::MediaUnavailable];
+        let all = [Self::Sent, Self::Delivered, Self::Read, Self::Played, Self::MediaUnavailable];
         all.into_iter().find(|&status| u32::from(status as u8) == number)
     }
 }

@@ -50,6 +50,8 @@ pub enum Table {
     Identity = 17,
     /// The chat server's key, to resume with: one row.
     Server = 18,
+    /// Users with two addresses, by each of the two.
+    Names = 19,
 }
 
 impl Table {
@@ -74,6 +76,7 @@ impl Table {
             Table::KeyBlock,
             Table::Identity,
             Table::Server,
+            Table::Names,
         ];
         tables.into_iter().find(|&table| table as u8 == number)
     }
@@ -166,6 +169,10 @@ impl Key {
     pub(crate) fn of_device(device: &Jid) -> [Self; 2] {
         let device = text(device);
         [Table::Peer, Table::Identity].map(|table| Self::new(table, &[device.as_bytes()]))
+    }
+
+    pub(crate) fn names(user: &Jid) -> Self {
+        Self::new(Table::Names, &[text(user).as_bytes()])
     }
 
     pub(crate) fn server() -> Self {

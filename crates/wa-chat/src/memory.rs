@@ -32,8 +32,14 @@ impl MemoryStore {
         let read = |read: &Read| -> Vec<(Key, Value)> {
             let found: Box<dyn Iterator<Item = (&Key, &Dated)>> = match read {
                 Read::One(key) => Box::new(rows.get_key_value(key).into_iter()),
-                Read::Page { from, to, limit } if from < to => {
-                    Box::new(rows.range(from..to).take(usize::from(*limit)))
+                Read::Page { from, to, limit, bytes } if from < to => {
+                    let mut taken = 0;
+                    let is_short = move |(_, (value, _)): &(&Key, &Dated)| {
+                        let before = taken;
+                        taken += value.as_bytes().len();
+                        before == 0 || before < *bytes
+                    };
+                    Box::new(rows.range(from..to).take(usize::from(*limit)).take_while(is_short))
                 }
                 Read::Page { .. } => Box::new(std::iter::empty()),
             };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use rand_core::CryptoRng;
 use wa_binary::Jid;
 use wa_profile::Profile;
-use wa_stanza::Stanza;
+use wa_stanza::{Ack, Stanza};
 
 pub(crate) use self::conversation::{KEEP_KEYS, REMEMBER};
 use crate::account::Account;
@@ -20,7 +20,7 @@ use crate::key::Key;
 use crate::messenger::input::{Input, Lane};
 use crate::messenger::link::Link;
 use crate::messenger::state::batch::Batch;
-use crate::messenger::state::cursor::{Cursor, PAGE, Page};
+use crate::messenger::state::cursor::{Cursor, PAGE, PAGE_BYTES, Page};
 use crate::messenger::state::draft::Effects;
 use crate::messenger::state::events::Events;
 use crate::messenger::state::refill::Refill;
@@ -39,6 +39,7 @@ mod conversation;
 mod fan_out;
 mod input;
 mod link;
+mod names;
 mod queue;
 mod recipients;
 mod state;
@@ -52,6 +53,9 @@ const MAX_QUEUED: usize = 256;
 
 /// Events or stanzas that may wait to be taken before logs are read on.
 const MAX_READY: usize = 256;
+
+/// Bytes of a refusal that waits, about.
+const REFUSAL: usize = 512;
 
 /// The store's side of a client, as a value.
 #[derive(Debug)]
@@ -86,6 +90,8 @@ pub struct Messenger {
     /// The server's date, as the login that is about to stand told it.
     server_time: Option<u64>,
     events: Events,
+    /// The mailbox is empty, of so many stanzas; not told yet.
+    mailbox_end: Option<u32>,
     /// Answers, which wait behind no other event.
     notices: VecDeque<Event>,
     accepted: VecDeque<Ticket>,
@@ -140,6 +146,7 @@ impl Messenger {
             swept: None,
             server_time: None,
             events: Events::default(),
+            mailbox_end: None,
             notices: VecDeque::new(),
             accepted: VecDeque::new(),
             refused: VecDeque::new(),
@@ -161,10 +168,10 @@ impl Messenger {
         self.account.as_ref()
     }
 
-    /// When [`handle_timeout`](Self::handle_timeout) is due because of a request, by [`Now::tick`].
+    /// When [`handle_timeout`](Self::handle_timeout) is due because of a request or a refill, by [`Now::tick`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Duration> {
-        self.requests.due()
+        self.requests.due().into_iter().chain(self.refill.due()).min()
     }
 
     /// Time has passed: a request may have waited too long, the signed prekey may be due. Call it when
@@ -176,6 +183,9 @@ impl Messenger {
         let before = self.queue.len();
         while let Some(request) = self.requests.overdue() {
             self.queue.push(Input::Unanswered(request), 0);
+        }
+        if self.refill.take_due(now.tick) {
+            self.queue.push(Input::CountPrekeys, 0);
         }
         let is_due = since.is_some_and(|since| now.unix.saturating_sub(since) >= rotate_after);
         if is_due && !self.queue.iter().any(|input| matches!(input, Input::Rotate)) {
@@ -275,6 +285,7 @@ impl Messenger {
             from: table(page.from),
             to: table(page.to),
             limit: PAGE,
+            bytes: PAGE_BYTES,
         };
         let mut reads: Vec<Read> = wanted.iter().map(Wanted::read).collect();
         reads.extend(inbox.map(|it| page(Key::inbox, it)));
@@ -300,7 +311,7 @@ impl Messenger {
     /// The next thing for the application.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.poll_notice().or_else(|| self.events.pop())
+        self.poll_notice().or_else(|| self.events.pop()).or_else(|| self.poll_mailbox_end())
     }
 
     /// The next answer; [`poll_event`](Self::poll_event) gives it too, before all else.
@@ -367,9 +378,21 @@ impl Messenger {
         }
     }
 
-    /// A frame was no stanza.
-    pub(crate) fn tell_malformed(&mut self, what: Malformed) {
-        self.events.tell(Event::Malformed(what));
+    /// A frame was no stanza. One that is refused does not come again: the application is told of it durably first.
+    pub(crate) fn handle_malformed(
+        &mut self,
+        now: Now,
+        what: Malformed,
+        refusal: Option<Box<Ack>>,
+        rng: &mut impl CryptoRng,
+    ) {
+        match refusal {
+            Some(ack) => {
+                self.queue.push(Input::Refuse(ack, what.to_string()), REFUSAL);
+                self.process(now, rng);
+            }
+            None => self.events.tell(Event::Malformed(what)),
+        }
     }
 
     /// The account is gone: nothing is kept, and nothing more is done.
@@ -401,6 +424,7 @@ pub(crate) fn first_rows(keys: &crate::AccountKeys) -> BTreeMap<Key, Row> {
         next_content: 0,
         prekeys: PrekeyIds::default(),
         swept: None,
+        has_names: false,
     };
     BTreeMap::from([
         (Key::account(), Row::Account(Box::new(account))),

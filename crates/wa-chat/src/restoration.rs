@@ -42,8 +42,9 @@ const LEAP: u64 = 1 << 32;
 /// Likewise for prekeys, whose ids have 24 bits.
 const PREKEY_LEAP: u32 = 100_000;
 
-/// Rows that are changed at once.
+/// Rows that are changed at once, and their bytes, about.
 const PAGE: u16 = 256;
+const PAGE_BYTES: usize = 1 << 20;
 
 impl Restoration {
     /// Of an account, at this date (Unix seconds).
@@ -58,30 +59,34 @@ impl Restoration {
 
     /// What to run next, after the rows that the last transaction read; none when all is done.
     ///
+    /// Sessions and stanzas that cannot be read stay as they are: nothing can be sent with them, and the client sets them
+    /// aside and tells of it.
+    ///
     /// # Errors
-    /// A row cannot be read, or there is no account. What was changed until then is right, and the rest is not.
+    /// Another row cannot be read, or there is no account. What was changed until then is right, and the rest is not.
     pub fn next(&mut self, rows: &Rows) -> Result<Option<Transaction>, StateError> {
-        let decoded = rows.0.iter().map(|(key, value)| Ok((key.clone(), Row::decode(key, value)?)));
-        let rows: Vec<(Key, Row)> = decoded.collect::<Result<_, StateError>>()?;
-        let (stage, next) = match std::mem::replace(&mut self.stage, Stage::Done) {
-            Stage::Counters => (Stage::Sessions, leap(rows)?),
-            Stage::Sessions => self.retire(rows),
-            Stage::Outbox if rows.is_empty() => return Ok(None),
-            Stage::Outbox => take_entries(rows),
-            Stage::Sent(entries, behind) => take_sent(&rows.into_iter().collect(), entries, behind),
-            Stage::Contents(entries, behind) => self.write_anew(&rows.into_iter().collect(), entries, behind),
-            Stage::Done => return Ok(None),
+        let behind = rows.0.last().map(|(key, _)| key.successor());
+        let rows = readable(rows)?;
+        let (stage, next) = match (std::mem::replace(&mut self.stage, Stage::Done), behind) {
+            (Stage::Counters, _) => (Stage::Sessions, leap(rows)?),
+            (Stage::Sessions, Some(behind)) => self.retire(rows, behind),
+            (Stage::Sessions, None) => {
+                (Stage::Outbox, page(Vec::new(), Key::start_of(Table::Outbox), Table::Outbox))
+            }
+            (Stage::Outbox, Some(behind)) => take_entries(rows, behind),
+            (Stage::Sent(entries, behind), _) => take_sent(&rows.into_iter().collect(), entries, behind),
+            (Stage::Contents(entries, behind), _) => {
+                self.write_anew(&rows.into_iter().collect(), entries, behind)
+            }
+            (Stage::Outbox, None) | (Stage::Done, _) => return Ok(None),
         };
         self.stage = stage;
         Ok(Some(next))
     }
 
     /// No session of a page sends any more.
-    fn retire(&self, rows: Vec<(Key, Row)>) -> (Stage, Transaction) {
-        let Some((last, _)) = rows.last() else {
-            return (Stage::Outbox, page(Vec::new(), Key::start_of(Table::Outbox), Table::Outbox));
-        };
-        let (behind, mut writes) = (last.successor(), Vec::new());
+    fn retire(&self, rows: Vec<(Key, Row)>, behind: Key) -> (Stage, Transaction) {
+        let mut writes = Vec::new();
         for (key, row) in rows {
             let Row::Peer(mut session) = row else { continue };
             session.receive_only();
@@ -130,6 +135,19 @@ impl Restoration {
     }
 }
 
+/// The rows that can be read, if those that cannot are of tables without which a client goes on.
+fn readable(rows: &Rows) -> Result<Vec<(Key, Row)>, StateError> {
+    let mut read = Vec::with_capacity(rows.0.len());
+    for (key, value) in &rows.0 {
+        match Row::decode(key, value) {
+            Ok(row) => read.push((key.clone(), row)),
+            Err(_) if key.table().is_some_and(Table::may_be_unreadable) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(read)
+}
+
 /// All that is numbered goes on far behind what can have been used.
 fn leap(rows: Vec<(Key, Row)>) -> Result<Transaction, StateError> {
     let Some((key, Row::Counters(mut counters))) = rows.into_iter().next() else {
@@ -144,8 +162,7 @@ fn leap(rows: Vec<(Key, Row)>) -> Result<Transaction, StateError> {
 }
 
 /// The messages of a page of the outbox. Receipts stay there: to send one again does no harm.
-fn take_entries(rows: Vec<(Key, Row)>) -> (Stage, Transaction) {
-    let behind = rows.last().map_or_else(|| Key::end_of(Table::Outbox), |(key, _)| key.successor());
+fn take_entries(rows: Vec<(Key, Row)>, behind: Key) -> (Stage, Transaction) {
     let entries: Vec<(Key, OutboxEntry)> = rows
         .into_iter()
         .filter_map(|(key, row)| match row {
@@ -176,7 +193,7 @@ fn take_sent(
 
 /// These writes, and then the next rows of a table.
 fn page(writes: Vec<Write>, from: Key, table: Table) -> Transaction {
-    let read = Read::Page { from, to: Key::end_of(table), limit: PAGE };
+    let read = Read::Page { from, to: Key::end_of(table), limit: PAGE, bytes: PAGE_BYTES };
     Transaction { writes, reads: vec![read], ..Transaction::default() }
 }
 
@@ -194,9 +211,7 @@ mod tests {
     use rand::rngs::StdRng;
     use wa_binary::Jid;
     use wa_keys::PrivateKey;
-    use wa_profile::Profile;
     use wa_signal::{SessionRecord, Trust};
-    use wa_stanza::{Receipt, ReceiptKind};
 
     use super::*;
     use crate::{AccountKeys, Client, EncodedStanza, MemoryStore, rows_of};
@@ -224,13 +239,13 @@ mod tests {
         let session = Row::Peer(Box::new(session(&mut rng)));
         let mut writes = Vec::new();
         for n in 0..MANY {
-            let stanza = Receipt::new(peer(n), "read", ReceiptKind::Read).into();
-            let stanza = EncodedStanza::new(stanza, &Profile::overview()).unwrap();
+            // Pages end because of their bytes, too.
+            let stanza = EncodedStanza::stored(vec![0; 8192].into());
             let entry = |id: &str, kind| {
                 let (stanza, id) = (stanza.clone(), id.to_owned());
                 Row::Outbox(OutboxEntry { stanza, peer: peer(n), id, kind, since: None })
             };
-            let sent = Sent { number: 2 * n, content: n, devices: BTreeMap::new() };
+            let sent = Sent { number: 2 * n, content: n, devices: BTreeMap::new(), since: None };
             let content = Row::Content(format!("text {n}").into_bytes().into());
             let rows = [
                 (Key::peer(&peer(n)), session.clone()),
@@ -292,6 +307,28 @@ mod tests {
         let store = account();
         assert!(restore(&store, 100));
         check(&store);
+    }
+
+    #[test]
+    fn rows_that_cannot_be_read_stay_for_the_client_to_set_aside() {
+        let (store, mut writes) = (account(), Vec::new());
+        // A whole page of each, and one in the middle of another.
+        for n in (0..300).chain([400]) {
+            let value = Some(Value::new(vec![0xFF; 9]));
+            let write = |key| Write { key, value: value.clone(), expires: None };
+            writes.extend([write(Key::peer(&peer(n))), write(Key::outbox(2 * n))]);
+        }
+        store.apply(&Transaction { writes, ..Transaction::default() });
+        assert!(restore(&store, 100));
+        let is_unreadable = |(key, value): &(Key, Value)| Row::decode(key, value).is_err();
+        let count = |table| store.apply(&rows_of(table)).0.iter().filter(|row| is_unreadable(row)).count();
+        assert_eq!((count(Table::Peer), count(Table::Outbox)), (301, 301));
+        assert_eq!(store.count(Table::Waiting) as u64, MANY - 301);
+        // One that nothing goes on without still ends it.
+        let write = Write { key: Key::counters(), value: Some(Value::new(vec![0xFF; 9])), expires: None };
+        let rows = store.apply(&Transaction { writes: vec![write], ..Restoration::new(NOW).first() });
+        let corrupt = StateError::Corrupt(Some(Table::Counters));
+        assert_eq!(Restoration::new(NOW).next(&rows).map(|_| ()), Err(corrupt));
     }
 
     #[test]

@@ -46,6 +46,7 @@ pub(crate) enum Row {
     KeyBlock(Value),
     Identity(Identity),
     Server(Known),
+    Names(Names),
 }
 
 /// Numbers that only rise.
@@ -57,6 +58,16 @@ pub(crate) struct Counters {
     pub(crate) prekeys: PrekeyIds,
     /// The date by which rows were last swept, in Unix seconds.
     pub(crate) swept: Option<u64>,
+    /// Whether a user with two addresses is known.
+    pub(crate) has_names: bool,
+}
+
+/// The two addresses of a user.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Names {
+    /// Under which everything is kept.
+    pub(crate) peer: Jid,
+    pub(crate) other: Jid,
 }
 
 /// Content that waits for its peer's bundles.
@@ -98,6 +109,7 @@ impl Row {
                 next_upload: counters.prekeys.next_upload,
                 next_content: Some(counters.next_content),
                 swept: counters.swept,
+                has_names: counters.has_names.then_some(true),
             }),
             Self::Peer(session) => Value::new(session.encode().to_vec()),
             Self::Prekey(key) => {
@@ -122,6 +134,9 @@ impl Row {
                 since: *since,
             }),
             Self::Identity(identity) => stored(&identity.form()),
+            Self::Names(Names { peer, other }) => {
+                stored(&record::Names { version: VERSION, peer: peer.to_string(), other: other.to_string() })
+            }
             Self::Server(Known { server, routing_info }) => stored(&record::KnownServer {
                 version: VERSION,
                 key: server.key.as_bytes().to_vec(),
@@ -145,7 +160,7 @@ impl Row {
                 Self::Content(content) => content.len(),
                 Self::Devices(devices) => devices.devices.len() * size_of::<u16>(),
                 Self::Counters(_) | Self::Prekey(_) | Self::Seen | Self::Number(_) => 0,
-                Self::Identity(_) | Self::Server(_) => 0,
+                Self::Identity(_) | Self::Server(_) | Self::Names(_) => 0,
             }
     }
 
@@ -205,7 +220,19 @@ macro_rules! forms {
     )*};
 }
 
-forms!(Account, Counters, Prekey, InboxEntry, Waiting, Content, Number, Devices, Identity, KnownServer);
+forms!(
+    Account,
+    Counters,
+    Prekey,
+    InboxEntry,
+    Waiting,
+    Content,
+    Number,
+    Devices,
+    Identity,
+    KnownServer,
+    Names
+);
 
 fn read(table: Table, bytes: &[u8]) -> Option<Row> {
     Some(match table {
@@ -218,6 +245,7 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
                 next_content: form.next_content.unwrap_or(form.next_outbox),
                 prekeys: PrekeyIds { next: form.next_prekey, next_upload: form.next_upload },
                 swept: form.swept,
+                has_names: form.has_names.unwrap_or_default(),
             })
         }
         Table::Peer => Row::Peer(Box::new(SessionRecord::decode(bytes).ok()?)),
@@ -241,6 +269,10 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
             Row::Devices(Devices { devices, since: form.since })
         }
         Table::Identity => Row::Identity(Identity::of(&record::Identity::read(bytes)?)?),
+        Table::Names => {
+            let form = record::Names::read(bytes)?;
+            Row::Names(Names { peer: form.peer.parse().ok()?, other: form.other.parse().ok()? })
+        }
         Table::Server => {
             let form = record::KnownServer::read(bytes)?;
             let key = PublicKey::from_slice(&form.key).ok()?;

@@ -60,6 +60,8 @@ pub enum Read {
         to: Key,
         /// At most so many rows.
         limit: u16,
+        /// The page may end with the row with which its values have so many bytes together; the first row is always there.
+        bytes: usize,
     },
 }
 
@@ -79,7 +81,8 @@ pub struct Transaction {
 
 /// The transaction that reads the rows of one table (the first 65,535), to look at a store from outside.
 pub fn rows_of(table: Table) -> Transaction {
-    let read = Read::Page { from: Key::start_of(table), to: Key::end_of(table), limit: u16::MAX };
+    let (from, to) = (Key::start_of(table), Key::end_of(table));
+    let read = Read::Page { from, to, limit: u16::MAX, bytes: usize::MAX };
     Transaction { reads: vec![read], ..Transaction::default() }
 }
 

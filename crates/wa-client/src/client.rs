@@ -19,8 +19,9 @@ use crate::connector::Connector;
 use crate::driver::Driver;
 use crate::reconnect::TokenSource;
 
-/// Commands that wait for the client.
+/// Commands that wait for the client, and what it is told about itself, which waits behind none of them.
 const MAX_COMMANDS: usize = 64;
+const MAX_CONTROLS: usize = 4;
 
 /// How long the answer to a request may take: longer than the minute after which the client itself gives up, so that its
 /// word counts.
@@ -32,6 +33,7 @@ pub struct Client {
     profile: Arc<Profile>,
     /// Boxed: a channel keeps room for 32 of what it carries, for each idle client.
     requests: mpsc::Sender<Box<Request>>,
+    controls: mpsc::Sender<Box<Control>>,
     events: mpsc::Receiver<Box<Event>>,
     /// Ends every [`stay_connected`](Self::stay_connected).
     disconnects: Arc<Notify>,
@@ -71,14 +73,19 @@ pub enum ClientError {
 #[derive(Debug)]
 pub(crate) struct Connection(pub(crate) oneshot::Receiver<DisconnectReason>);
 
-/// What a client asks of its task.
+/// What a client asks of its task: it waits while the store is behind.
 #[derive(Debug)]
 pub(crate) enum Request {
-    Connect { token: String, done: oneshot::Sender<Result<Connection, ClientError>> },
-    Disconnect,
-    Account { done: oneshot::Sender<Option<(PublicKeys, Option<Jid>)>> },
     Command { command: Command, done: oneshot::Sender<Result<(), CommandError>> },
     Ask { ask: Ask, done: oneshot::Sender<Result<Answer, NoAnswer>> },
+}
+
+/// What a client tells its task: it needs no store, and is done at once.
+#[derive(Debug)]
+pub(crate) enum Control {
+    Connect { token: String, done: oneshot::Sender<Result<Connection, ClientError>> },
+    Disconnect { done: oneshot::Sender<()> },
+    Account { done: oneshot::Sender<Option<(PublicKeys, Option<Jid>)>> },
     Shutdown { done: oneshot::Sender<()> },
 }
 
@@ -126,9 +133,10 @@ impl Client {
         let mut driver = Driver::new(store, connector, client);
         driver.load().await?;
         let (requests, inbox) = mpsc::channel(MAX_COMMANDS);
+        let (controls, orders) = mpsc::channel(MAX_CONTROLS);
         let (outbox, events) = mpsc::channel(1);
-        tokio::spawn(async move { driver.run(inbox, outbox).await });
-        Ok(Self { profile, requests, events, disconnects: Arc::default() })
+        tokio::spawn(async move { driver.run(inbox, orders, outbox).await });
+        Ok(Self { profile, requests, controls, events, disconnects: Arc::default() })
     }
 
     /// What to enlist the account with, again if WhatsApp has forgotten it.
@@ -149,7 +157,7 @@ impl Client {
 
     async fn account(&self) -> Result<(PublicKeys, Option<Jid>), ClientError> {
         let (done, waiting) = oneshot::channel();
-        self.requests.send(Box::new(Request::Account { done })).await.map_err(|_| ClientError::Ended)?;
+        self.control(Control::Account { done }).await?;
         waiting.await.ok().flatten().ok_or(ClientError::Ended)
     }
 
@@ -166,7 +174,7 @@ impl Client {
     /// # Errors
     /// Why it does not stand; [`DisconnectReason::is_terminal`] tells whether trying again makes sense.
     pub async fn connect(&self, token: impl Into<String>) -> Result<(), ClientError> {
-        connect(&self.requests, token.into()).await.map(drop)
+        connect(&self.controls, token.into()).await.map(drop)
     }
 
     /// Connects, and again whenever the connection ends, with a fresh token from `tokens` each time and pauses that
@@ -180,7 +188,7 @@ impl Client {
         tokens: T,
     ) -> impl Future<Output = ClientError> + Send + use<T> {
         let disconnected = Arc::clone(&self.disconnects).notified_owned();
-        crate::reconnect::stay_connected(self.requests.clone(), tokens, disconnected)
+        crate::reconnect::stay_connected(self.controls.clone(), tokens, disconnected)
     }
 
     /// Ends the connection, or the attempt to make one; everything stays as it is. A
@@ -190,7 +198,9 @@ impl Client {
     /// The client has ended.
     pub async fn disconnect(&self) -> Result<(), ClientError> {
         self.disconnects.notify_waiters();
-        self.requests.send(Box::new(Request::Disconnect)).await.map_err(|_| ClientError::Ended)
+        let (done, waiting) = oneshot::channel();
+        self.control(Control::Disconnect { done }).await?;
+        waiting.await.map_err(|_| ClientError::Ended)
     }
 
     /// Sends content; returns when it is durable, so that it will arrive whatever happens here.
@@ -255,12 +265,14 @@ impl Client {
         self.command(Command::Mark { from, ids, mark }).await
     }
 
-    /// Shows what the user is doing right now, if there is a connection.
+    /// Shows what the user is doing right now, if there is a connection. Behind a store that is full it is given up in
+    /// time: it is old by then.
     ///
     /// # Errors
     /// The client has ended.
     pub async fn typing(&self, to: Jid, typing: Typing) -> Result<(), ClientError> {
-        self.command(Command::Typing { to, typing }).await
+        let shown = self.command(Command::Typing { to, typing });
+        tokio::time::timeout(ANSWER_TIMEOUT, shown).await.unwrap_or(Ok(()))
     }
 
     /// Whom the user has blocked.
@@ -321,10 +333,11 @@ impl Client {
         self.events.recv().await.map(|event| *event)
     }
 
-    /// Ends the client after the transaction that is under way; one that the store cannot run is given up.
+    /// Ends the client after the transaction that is under way; one that the store cannot run, or not within ten seconds,
+    /// is given up.
     pub async fn shutdown(self) {
         let (done, waiting) = oneshot::channel();
-        if self.requests.send(Box::new(Request::Shutdown { done })).await.is_ok() {
+        if self.control(Control::Shutdown { done }).await.is_ok() {
             // An error means that the task has ended already.
             let _ = waiting.await;
         }
@@ -339,20 +352,25 @@ impl Client {
 
     async fn ask(&self, ask: Ask) -> Result<Answer, ClientError> {
         let (done, waiting) = oneshot::channel();
-        self.requests.send(Box::new(Request::Ask { ask, done })).await.map_err(|_| ClientError::Ended)?;
-        match tokio::time::timeout(ANSWER_TIMEOUT, waiting).await {
-            Ok(answer) => Ok(answer.map_err(|_| ClientError::Ended)??),
-            Err(_) => Err(NoAnswer::Late.into()),
-        }
+        let answer = async {
+            let asked = self.requests.send(Box::new(Request::Ask { ask, done })).await;
+            asked.map_err(|_| ClientError::Ended)?;
+            Ok(waiting.await.map_err(|_| ClientError::Ended)??)
+        };
+        tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(NoAnswer::Late.into()))
+    }
+
+    async fn control(&self, control: Control) -> Result<(), ClientError> {
+        self.controls.send(Box::new(control)).await.map_err(|_| ClientError::Ended)
     }
 }
 
 /// One attempt.
 pub(crate) async fn connect(
-    requests: &mpsc::Sender<Box<Request>>,
+    controls: &mpsc::Sender<Box<Control>>,
     token: String,
 ) -> Result<Connection, ClientError> {
     let (done, waiting) = oneshot::channel();
-    requests.send(Box::new(Request::Connect { token, done })).await.map_err(|_| ClientError::Ended)?;
+    controls.send(Box::new(Control::Connect { token, done })).await.map_err(|_| ClientError::Ended)?;
     waiting.await.map_err(|_| ClientError::Ended)?
 }

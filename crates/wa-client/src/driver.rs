@@ -13,7 +13,7 @@ use wa_chat::{
     Store, StoreError, Ticket, Transaction,
 };
 
-use crate::client::{ClientError, Request};
+use crate::client::{ClientError, Control, Request};
 use crate::connector::Connector;
 use crate::line::{Happened, Line, Login, Wire};
 use crate::pending::{Pending, done};
@@ -30,6 +30,9 @@ const FLUSH: Duration = Duration::from_secs(1);
 
 /// How long to wait before a transaction that the store could not run is run again.
 const STORE_RETRY: Duration = Duration::from_millis(200);
+
+/// How long the end waits for the transaction under way.
+const LAST_TRANSACTION: Duration = Duration::from_secs(10);
 
 /// The task behind a [`Client`](crate::Client).
 pub(crate) struct Driver<S, C: Connector> {
@@ -92,10 +95,12 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
     /// Runs until the application has let go of its handle, asks for the end, or nothing can go on.
     ///
     /// The arms are chosen among at random when several are ready: a busy application does not keep the line waiting, nor
-    /// the line the timers.
+    /// the line the timers. What needs no store waits behind nothing that does: a client whose store is full still connects
+    /// and still ends.
     pub(crate) async fn run(
         &mut self,
         mut requests: mpsc::Receiver<Box<Request>>,
+        mut controls: mpsc::Receiver<Box<Control>>,
         events: mpsc::Sender<Box<Event>>,
     ) {
         loop {
@@ -112,10 +117,23 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                     Err(_) => return,
                 },
                 () = events.closed() => return,
-                request = requests.recv(), if self.client.wants_commands() => match request.map(|request| *request) {
-                    Some(Request::Shutdown { done }) => return self.shut_down(done).await,
-                    Some(Request::Disconnect) => self.disconnect().await,
-                    Some(request) => self.handle_request(request),
+                control = controls.recv() => match control.map(|control| *control) {
+                    Some(Control::Shutdown { done }) => return self.shut_down(done).await,
+                    Some(Control::Disconnect { done }) => {
+                        self.disconnect().await;
+                        // Nobody may be waiting any more.
+                        let _ = done.send(());
+                    }
+                    Some(Control::Connect { token, done }) => self.dial(token, done),
+                    Some(Control::Account { done }) => {
+                        let account = self.client.account();
+                        // Nobody may be waiting any more.
+                        let _ = done.send(account.map(|account| (account.public(), account.login.clone())));
+                    }
+                    None => return,
+                },
+                request = requests.recv(), if self.client.wants_commands() => match request {
+                    Some(request) => self.handle_request(*request),
                     None => return,
                 },
                 () = until(self.start, self.client.poll_timeout()) => {
@@ -194,7 +212,9 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         self.running = None;
         match rows {
             Err(error) if error.is_retryable() => {
-                if !std::mem::replace(&mut self.stalled, true) {
+                let is_news = !std::mem::replace(&mut self.stalled, true);
+                // Where nobody listens one that waits says it all.
+                if is_news && !self.ready.iter().any(|event| matches!(event, Event::StoreStalled(_))) {
                     self.ready.push_back(Event::StoreStalled(error));
                 }
                 self.run_transaction(STORE_RETRY);
@@ -237,34 +257,31 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         }
     }
 
-    /// What can be done at once.
+    /// What the application wants of the client.
     fn handle_request(&mut self, request: Request) {
-        match request {
+        let ticket = self.ticket();
+        let command = match request {
             Request::Command { command, done } => {
-                let ticket = self.ticket();
                 self.commands.insert(ticket, done);
-                self.client.handle_command(self.now(), ticket, command, &mut self.rng);
+                command
             }
             Request::Ask { ask, done } => {
-                let ticket = self.ticket();
                 self.asks.insert(ticket, done);
-                self.client.handle_command(self.now(), ticket, Command::Ask(ask), &mut self.rng);
+                Command::Ask(ask)
             }
-            Request::Account { done } => {
-                let account = self.client.account();
-                // Nobody may be waiting any more.
-                let _ = done.send(account.map(|account| (account.public(), account.login.clone())));
-            }
-            Request::Connect { done, .. } if !self.line.is_down() => {
-                let _ = done.send(Err(ConnectError::Connected.into()));
-            }
-            Request::Connect { token, done } => {
-                let connector = Arc::clone(&self.connector);
-                let stream = Pending::new(async move { dial(&*connector).await });
-                self.line = Line::Dialing { stream, token, login: done };
-            }
-            Request::Disconnect | Request::Shutdown { .. } => {}
+        };
+        self.client.handle_command(self.now(), ticket, command, &mut self.rng);
+    }
+
+    /// Begins to make a connection, unless there is one.
+    fn dial(&mut self, token: String, login: Login) {
+        if !self.line.is_down() {
+            let _ = login.send(Err(ConnectError::Connected.into()));
+            return;
         }
+        let connector = Arc::clone(&self.connector);
+        let stream = Pending::new(async move { dial(&*connector).await });
+        self.line = Line::Dialing { stream, token, login };
     }
 
     /// Ends the connection, or what was to become one.
@@ -281,11 +298,11 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         Ticket(self.next_ticket)
     }
 
-    /// Waits for the transaction under way, once: a store that cannot run it gets it no more. What its commit lets out
-    /// still leaves.
+    /// Waits for the transaction under way, once and for so long: a store that cannot run it gets it no more. What its
+    /// commit lets out still leaves.
     async fn shut_down(&mut self, done: oneshot::Sender<()>) {
         if let Some(running) = self.running.take()
-            && let Ok(rows) = running.0.await
+            && let Ok(Ok(rows)) = tokio::time::timeout(LAST_TRANSACTION, running.0).await
         {
             // A client that cannot go on is at its end anyway.
             self.client.handle_committed(self.now(), rows, &mut self.rng).ok();

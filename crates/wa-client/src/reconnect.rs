@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 use wa_chat::{Backoff, DisconnectReason, Refusal};
 
-use crate::client::{ClientError, Connection, Request, connect};
+use crate::client::{ClientError, Connection, Control, connect};
 
 /// A connection that stood this long was a good one: the next pause is short again.
 const GOOD: Duration = Duration::from_secs(60);
@@ -42,25 +42,25 @@ where
 
 /// Connects again and again, until that cannot help or the application disconnects.
 pub(crate) async fn stay_connected(
-    requests: mpsc::Sender<Box<Request>>,
+    controls: mpsc::Sender<Box<Control>>,
     tokens: impl TokenSource,
     disconnected: OwnedNotified,
 ) -> ClientError {
     tokio::select! {
         biased;
         () = disconnected => DisconnectReason::Closed.into(),
-        error = connect_again(requests, tokens) => error,
+        error = connect_again(controls, tokens) => error,
     }
 }
 
-async fn connect_again(requests: mpsc::Sender<Box<Request>>, mut tokens: impl TokenSource) -> ClientError {
+async fn connect_again(controls: mpsc::Sender<Box<Control>>, mut tokens: impl TokenSource) -> ClientError {
     let mut rng = UnwrapErr(SysRng);
     let mut backoff = Backoff::default();
     let mut tokens_refused = 0;
     let mut impostors = Impostors::default();
     loop {
         let mut at_once = false;
-        match attempt(&requests, &mut tokens).await {
+        match attempt(&controls, &mut tokens).await {
             Ended::After(reason, stood) => {
                 tokens_refused = 0;
                 impostors = Impostors::default();
@@ -86,7 +86,7 @@ async fn connect_again(requests: mpsc::Sender<Box<Request>>, mut tokens: impl To
         if !at_once {
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_pause(&mut rng)) => {}
-                () = requests.closed() => return ClientError::Ended,
+                () = controls.closed() => return ClientError::Ended,
             }
         }
     }
@@ -127,9 +127,9 @@ enum Ended {
     After(DisconnectReason, Duration),
 }
 
-async fn attempt(requests: &mpsc::Sender<Box<Request>>, tokens: &mut impl TokenSource) -> Ended {
+async fn attempt(controls: &mpsc::Sender<Box<Control>>, tokens: &mut impl TokenSource) -> Ended {
     let Ok(token) = tokens.token().await else { return Ended::NoToken };
-    match connect(requests, token).await {
+    match connect(controls, token).await {
         Ok(Connection(ended)) => {
             let since = Instant::now();
             match ended.await {

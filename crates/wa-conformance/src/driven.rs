@@ -35,6 +35,8 @@ struct Manners {
     is_mute: AtomicBool,
     /// The store is full, except for reading.
     is_full: AtomicBool,
+    /// The store does not answer at all.
+    is_hung: AtomicBool,
     /// Another process has taken the account over.
     is_fenced: AtomicBool,
     /// Somebody else is at the server's address.
@@ -42,6 +44,8 @@ struct Manners {
     /// How long a connection takes to be made.
     dial: Duration,
     dials: AtomicUsize,
+    /// How often the phone was shown that somebody types, over connections that have ended.
+    typings: AtomicUsize,
 }
 
 /// A client, its manners, and what it needs to log in.
@@ -59,6 +63,9 @@ impl Store for Held {
     async fn run(&self, transaction: &Transaction) -> Result<Rows, StoreError> {
         if self.1.is_fenced.load(Ordering::Relaxed) {
             return Err(StoreError::Fenced);
+        }
+        if self.1.is_hung.load(Ordering::Relaxed) {
+            return std::future::pending().await;
         }
         let writes = !transaction.writes.is_empty() || transaction.erase;
         if writes && self.1.is_full.load(Ordering::Relaxed) {
@@ -140,6 +147,9 @@ async fn serve(mut world: World, mut accepted: mpsc::UnboundedReceiver<DuplexStr
             }
         }
         world.disconnect(id);
+        let phone =
+            world.control(&wa_sandbox::Clock::default(), true, &format!("phones/{PHONE}"), b"").unwrap();
+        manners.typings.store(phone["typing"].as_array().unwrap().len(), Ordering::Relaxed);
     }
 }
 
@@ -167,6 +177,18 @@ async fn every_call_ends_though_the_server_answers_nothing() {
     assert_eq!(answer, Err(ClientError::Answer(NoAnswer::Lost)));
     in_time("disconnect", client.disconnect()).await.unwrap();
     in_time("shutdown", client.shutdown()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_follows_a_disconnect_finds_no_connection() {
+    let Driven { client, manners, token, .. } = Driven::new(Manners::default()).await;
+    for _ in 0..32 {
+        in_time("connect", client.connect(token.clone())).await.unwrap();
+        in_time("disconnect", client.disconnect()).await.unwrap();
+        in_time("typing", client.typing(phone(), Typing::Composing)).await.unwrap();
+    }
+    in_time("connect", client.connect(token)).await.unwrap();
+    assert_eq!(manners.typings.load(Ordering::Relaxed), 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -249,19 +271,70 @@ async fn a_full_store_is_told_and_holds_up_no_end() {
     in_time("shutdown", client.shutdown()).await;
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_client_that_is_dropped_ends_though_its_store_is_full() {
-    let Driven { client, manners, store, .. } = Driven::new(Manners::default()).await;
+/// More calls than a client takes in while its store is full.
+async fn crowded(client: &Arc<Client>, manners: &Manners) -> tokio::task::JoinSet<Result<(), ClientError>> {
     manners.is_full.store(true, Ordering::Relaxed);
-    // More than the client takes in.
-    let client = Arc::new(client);
     let mut calls = tokio::task::JoinSet::new();
     for number in 0..400 {
-        let client = Arc::clone(&client);
+        let client = Arc::clone(client);
         calls.spawn(async move { client.confirm(EventId(number)).await });
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
+    calls
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_store_with_a_crowd_before_it_holds_up_no_connection_and_no_end() {
+    let Driven { client, manners, token, .. } = Driven::new(Manners::default()).await;
+    let client = Arc::new(client);
+    let mut calls = crowded(&client, &manners).await;
+    in_time("public_keys", client.public_keys()).await.unwrap();
+    in_time("connect", client.connect(token.clone())).await.unwrap();
+    let asked = in_time("blocklist", client.blocklist()).await;
+    assert_eq!(asked, Err(ClientError::Answer(NoAnswer::Late)), "it waits behind the others");
+    in_time("typing", client.typing(phone(), Typing::Composing)).await.unwrap();
+    in_time("disconnect", client.disconnect()).await.unwrap();
+    in_time("connect again", client.connect(token)).await.unwrap();
+    assert!(calls.try_join_next().is_none(), "nothing of it is durable");
     calls.shutdown().await;
+    let client = Arc::try_unwrap(client).expect("nobody else has it");
+    in_time("shutdown", client.shutdown()).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_does_not_answer_holds_up_no_end() {
+    let Driven { client, manners, store, .. } = Driven::connected().await;
+    manners.is_hung.store(true, Ordering::Relaxed);
+    let waiting = tokio::time::timeout(BOUND, client.confirm(EventId(0))).await;
+    assert!(waiting.is_err(), "it is not durable");
+    in_time("shutdown", client.shutdown()).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(store.upgrade().is_none(), "the task still holds its store");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_comes_and_goes_is_told_of_once_where_nobody_listens() {
+    let Driven { mut client, manners, .. } = Driven::new(Manners::default()).await;
+    for number in 0..20 {
+        manners.is_full.store(true, Ordering::Relaxed);
+        assert!(tokio::time::timeout(BOUND, client.confirm(EventId(number))).await.is_err());
+        manners.is_full.store(false, Ordering::Relaxed);
+        in_time("confirm", client.confirm(EventId(number))).await.unwrap();
+    }
+    let mut told = 0;
+    while let Ok(Some(event)) = tokio::time::timeout(BOUND, client.next_event()).await {
+        assert_eq!(event, Event::StoreStalled(StoreError::Full));
+        told += 1;
+    }
+    // One was on its way already.
+    assert!((1..=2).contains(&told), "{told}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_is_dropped_ends_though_its_store_is_full() {
+    let Driven { client, manners, store, .. } = Driven::new(Manners::default()).await;
+    let client = Arc::new(client);
+    crowded(&client, &manners).await.shutdown().await;
     drop(client);
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(store.upgrade().is_none(), "the task still holds its store");

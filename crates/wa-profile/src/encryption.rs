@@ -28,6 +28,8 @@ pub struct Encryption {
     ///
     /// Observed: WhatsApp's own clients take 20,000, a number that their server may change.
     pub forward_jump: u32,
+    /// Which of a WhatsApp user's addresses stanzas name, where both are known.
+    pub user_address: UserAddress,
     /// Which of a WhatsApp user's devices a message is encrypted to.
     pub recipient_devices: RecipientDevices,
     /// Which of a WhatsApp user's identities enter a safety number.
@@ -71,6 +73,17 @@ pub struct SignedPrekey {
     pub keep: Duration,
 }
 
+/// The two addresses of a WhatsApp user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
+#[non_exhaustive]
+pub enum UserAddress {
+    /// The phone number at `s.whatsapp.net` (overview; assumed for both documents).
+    PhoneNumber,
+    /// The internal identifier at `lid` (the other reading of RO 1.0.3 §1.1).
+    Internal,
+}
+
 /// Which of a WhatsApp user's devices a third party encrypts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
@@ -100,6 +113,7 @@ impl Default for Encryption {
             signed_prekey: SignedPrekey::default(),
             padding: 1..=15,
             forward_jump: 20_000,
+            user_address: UserAddress::PhoneNumber,
             recipient_devices: RecipientDevices::PrimaryAndListed,
             safety_number: SafetyNumber::AllDevices,
         }

@@ -35,7 +35,9 @@ mod version;
 pub use crate::chat::{
     Chat, Deletion, Failures, Login, NoiseDialect, Ping, Reachability, Receipts, VersionAtLogin,
 };
-pub use crate::encryption::{Encryption, OneTimePrekeys, RecipientDevices, SafetyNumber, SignedPrekey};
+pub use crate::encryption::{
+    Encryption, OneTimePrekeys, RecipientDevices, SafetyNumber, SignedPrekey, UserAddress,
+};
 pub use crate::enlistment::{Enlistment, EnlistmentSpelling, IntegratorOfLogin};
 pub use crate::error::VersionError;
 #[cfg(feature = "file")]

@@ -6,6 +6,9 @@ use wa_binary::{Jid, Node, Str};
 use crate::error::StanzaError;
 use crate::fields::Fields;
 
+/// The attributes that name the sender's other address (public clients).
+const OTHER_FROM: [&str; 2] = ["sender_lid", "sender_pn"];
+
 /// A message, as sent or as received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
@@ -15,6 +18,9 @@ pub struct Message {
     pub to: Option<Jid>,
     /// Who sent it, or the group; stamped by the server.
     pub from: Option<Jid>,
+    /// The sender's other address, where the server tells: of a phone number the internal one (`sender_lid`), of that the
+    /// phone number (`sender_pn`).
+    pub other_from: Option<Jid>,
     /// Who sent it, if `from` is a group.
     pub participant: Option<Jid>,
     /// Whom it was for, if one's own other device sent it.
@@ -110,6 +116,7 @@ impl Message {
             id: id.into(),
             to: Some(to),
             from: None,
+            other_from: None,
             participant: None,
             recipient: None,
             kind,
@@ -193,6 +200,10 @@ impl TryFrom<&Node> for Message {
             id: fields.id()?,
             to: fields.jid_opt("to")?,
             from: fields.jid_opt("from")?,
+            other_from: match fields.jid_opt(OTHER_FROM[0])? {
+                None => fields.jid_opt(OTHER_FROM[1])?,
+                internal => internal,
+            },
             participant: fields.jid_opt("participant")?,
             recipient: fields.jid_opt("recipient")?,
             kind: fields.text("type")?.into(),
@@ -212,9 +223,12 @@ impl TryFrom<&Node> for Message {
 
 impl From<Message> for Node {
     fn from(message: Message) -> Self {
+        let [internal, phone] = OTHER_FROM;
+        let is_internal = message.other_from.as_ref().is_some_and(|other| other.server() == "lid");
         let node = Self::new("message")
             .with_attr_opt("to", message.to)
             .with_attr_opt("from", message.from)
+            .with_attr_opt(if is_internal { internal } else { phone }, message.other_from)
             .with_attr_opt("participant", message.participant)
             .with_attr_opt("recipient", message.recipient)
             .with_attr("id", message.id)

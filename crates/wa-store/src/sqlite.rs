@@ -195,9 +195,12 @@ impl AccountStore {
         };
         let range = |read: &Read| match read {
             Read::One(key) => Range::One(key.as_bytes().to_vec()),
-            Read::Page { from, to, limit } => {
-                Range::Page { from: from.as_bytes().to_vec(), to: to.as_bytes().to_vec(), limit: *limit }
-            }
+            Read::Page { from, to, limit, bytes } => Range::Page {
+                from: from.as_bytes().to_vec(),
+                to: to.as_bytes().to_vec(),
+                limit: *limit,
+                bytes: *bytes,
+            },
         };
         let job = Job {
             account: self.account.clone(),

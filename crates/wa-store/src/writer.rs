@@ -58,7 +58,7 @@ pub(crate) struct SealedWrite {
 #[derive(Debug)]
 pub(crate) enum Range {
     One(Vec<u8>),
-    Page { from: Vec<u8>, to: Vec<u8>, limit: u16 },
+    Page { from: Vec<u8>, to: Vec<u8>, limit: u16, bytes: usize },
 }
 
 /// Names and sealed values.
@@ -103,7 +103,7 @@ pub(crate) fn read(connection: Connection, mut requests: mpsc::Receiver<Request>
     while let Some(request) = requests.blocking_recv() {
         match request {
             Request::Run(job) => {
-                let done = run(&connection, &job);
+                let done = read_once(&connection, &job);
                 let _ = job.reply.send(done);
             }
             Request::End { reply } => {
@@ -114,6 +114,12 @@ pub(crate) fn read(connection: Connection, mut requests: mpsc::Receiver<Request>
             Request::Limit { .. } => {}
         }
     }
+}
+
+/// Everything that one job reads is of one moment: whether the account is still its, and each of its rows.
+fn read_once(connection: &Connection, job: &Job) -> Result<SealedRows, StoreError> {
+    let snapshot = connection.unchecked_transaction().map_err(|error| store_error(&error))?;
+    run(&snapshot, job)
 }
 
 fn limit(connection: &Connection, bytes: u64) -> Result<(), StoreError> {
@@ -223,23 +229,28 @@ fn select(
         Range::One(key) => {
             let select = "SELECT key, value FROM rows WHERE account = ?1 AND key = ?2";
             let mut select = connection.prepare_cached(select)?;
-            collect(select.query(params![account, key])?)?
+            collect(select.query(params![account, key])?, usize::MAX)?
         }
-        Range::Page { from, to, limit } => {
+        Range::Page { from, to, limit, bytes } => {
             let select = "SELECT key, value FROM rows
                 WHERE account = ?1 AND key >= ?2 AND key < ?3 ORDER BY key LIMIT ?4";
             let mut select = connection.prepare_cached(select)?;
-            collect(select.query(params![account, from, to, limit])?)?
+            collect(select.query(params![account, from, to, limit])?, *bytes)?
         }
     };
     rows.0.extend(found);
     Ok(())
 }
 
-fn collect(mut found: rusqlite::Rows<'_>) -> rusqlite::Result<Vec<(Vec<u8>, Vec<u8>)>> {
-    let mut rows = Vec::new();
-    while let Some(row) = found.next()? {
-        rows.push((row.get(0)?, row.get(1)?));
+/// The rows, up to the one with which they have so many bytes.
+fn collect(mut found: rusqlite::Rows<'_>, bytes: usize) -> rusqlite::Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    let (mut rows, mut taken) = (Vec::new(), 0);
+    while (rows.is_empty() || taken < bytes)
+        && let Some(row) = found.next()?
+    {
+        let (key, value): (Vec<u8>, Vec<u8>) = (row.get(0)?, row.get(1)?);
+        taken += value.len();
+        rows.push((key, value));
     }
     Ok(rows)
 }

@@ -97,9 +97,10 @@ impl Messenger {
     ) -> Result<(), StateError> {
         for (page, table) in [(sealed.inbox, Table::Inbox), (sealed.outbox, Table::Outbox)] {
             let Some(page) = page else { continue };
-            let of_table = rows.range(Key::start_of(table)..Key::end_of(table));
+            let numbered = if table == Table::Inbox { Key::inbox } else { Key::outbox };
+            let of_page = rows.range(numbered(page.from)..numbered(page.to));
             let found: Vec<(u64, &Key, &Value)> =
-                of_table.filter_map(|(key, value)| Some((key.number()?, key, value))).collect();
+                of_page.filter_map(|(key, value)| Some((key.number()?, key, value))).collect();
             let numbers: Vec<u64> = found.iter().map(|(number, ..)| *number).collect();
             let cursor = if table == Table::Inbox { &mut self.inbox } else { &mut self.outbox };
             if !cursor.take_page(page, &numbers) {
@@ -159,6 +160,9 @@ impl Messenger {
         self.accepted.extend(effects.accepted);
         effects.announced.into_iter().for_each(|user| self.announced(user));
         let has_link = link_number == self.link_number && self.link.is_some();
+        if let Some(stanzas) = effects.mailbox_end.filter(|_| has_link) {
+            self.end_mailbox(stanzas);
+        }
         if has_link {
             effects.transmits.into_iter().for_each(|stanza| self.transmit(stanza));
         }

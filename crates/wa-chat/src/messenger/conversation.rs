@@ -29,7 +29,16 @@ const KEEP_CONTENT: u64 = 14 * 24 * 60 * 60;
 
 /// Whether a message that was accepted then has waited for too long, by the date that our clock and the server's vouch for.
 pub(crate) fn has_expired(since: Option<u64>, swept: Option<u64>) -> bool {
-    since.zip(swept).is_some_and(|(since, swept)| swept.saturating_sub(since) > REMEMBER)
+    is_older(since, swept, REMEMBER)
+}
+
+/// Whether the content of a message that was accepted then is kept no more, though its row may still be there.
+pub(crate) fn is_forgotten(since: Option<u64>, swept: Option<u64>) -> bool {
+    is_older(since, swept, KEEP_CONTENT)
+}
+
+fn is_older(since: Option<u64>, swept: Option<u64>, age: u64) -> bool {
+    since.zip(swept).is_some_and(|(since, swept)| swept.saturating_sub(since) > age)
 }
 
 /// Seconds for which keys of overtaken messages are kept: as long as a mailbox keeps the messages, and five days more.
@@ -42,6 +51,8 @@ const MAX_CONTENTS: u64 = 10_000;
 #[derive(Debug)]
 pub(crate) struct Conversation {
     pub(crate) user: Jid,
+    /// The address of theirs that stanzas name.
+    pub(super) named: Jid,
     /// To which devices messages go; none while the server has not been asked.
     pub(super) devices: Option<Devices>,
     pub(super) loaded: BTreeMap<Jid, Device>,
@@ -84,6 +95,7 @@ impl Conversation {
                 .collect::<Result<_, Stop>>()?,
             counters: view.counters()?,
             changed: BTreeSet::new(),
+            named: step.named(&user)?,
             user,
             devices,
             draft,
@@ -128,9 +140,9 @@ impl Conversation {
             devices.push(address.device());
             enc.media_type = envelope.media_type();
             enc.hide_failure = envelope.hide_failure;
-            encs.push((address, enc));
+            encs.push((self::address(&self.named, address.device()), enc));
         }
-        let stanza = write_message(&self.user, message, envelope, encs);
+        let stanza = write_message(&self.named, message, envelope, encs);
         // What this crate writes is within the format; were it not, it would be dropped here.
         if let Ok(stanza) = EncodedStanza::new(stanza.into(), step.profile) {
             let kind = message.device.map_or(OutboxKind::Message, OutboxKind::Resent);
@@ -226,7 +238,8 @@ impl Conversation {
         devices: &[u16],
     ) -> Result<(), Stop> {
         let key = Key::sent(&self.user, &message.id);
-        let new = || Sent { number, content: message.kept, devices: BTreeMap::new() };
+        let (content, since) = (message.kept, message.since);
+        let new = || Sent { number, content, devices: BTreeMap::new(), since };
         let mut sent = step.view.sent(&key)?.unwrap_or_else(new);
         if message.device.is_none() {
             sent.number = number;

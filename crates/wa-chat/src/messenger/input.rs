@@ -5,6 +5,7 @@ use wa_stanza::{Ack, Chatstate, Iq, Message, Notification, NotificationContent, 
 
 use crate::key::Key;
 use crate::messenger::state::requests::Request;
+use crate::messenger::state::view::View;
 use crate::row::InboxEntry;
 use crate::{Ask, Command, Known, Ticket};
 
@@ -26,14 +27,20 @@ pub(super) enum Input {
     },
     /// A batch of the mailbox has come: pull the next.
     Pull,
+    /// So many stanzas were in the mailbox, and it is empty: runs when nothing before it waits.
+    MailboxEnd(u32),
     /// Messages for this user wait.
     Wake(Jid),
     /// What was announced of this user is durable, and messages may wait for that.
     Announced(Jid),
     /// The signed prekey may be due.
     Rotate,
+    /// The server was in trouble with our prekeys a while ago.
+    CountPrekeys,
     /// A row cannot be read, or can never leave: it goes, and the entry tells of it.
     SetAside(Key, InboxEntry),
+    /// A stanza cannot be read or kept: the server is told so, and the application why.
+    Refuse(Box<Ack>, String),
     /// There is news of the server: its key, or the way to it.
     Known(Known),
 }
@@ -46,7 +53,8 @@ pub(super) enum Lane {
 }
 
 impl Input {
-    pub(super) fn lane(&self) -> Lane {
+    /// As far as it is known that two addresses are of one user.
+    pub(super) fn lane(&self, view: &View) -> Lane {
         let peer = match self {
             Self::Message(message) => message.from.as_ref(),
             Self::Receipt(receipt) => receipt.participant.as_ref().or(receipt.from.as_ref()),
@@ -61,7 +69,10 @@ impl Input {
             Self::Command(_, Command::Ask(Ask::Identities(user))) => Some(user),
             _ => None,
         };
-        peer.map_or(Lane::Own, |peer| Lane::Peer(peer.clone().without_device()))
+        peer.map_or(Lane::Own, |peer| {
+            let user = peer.clone().without_device();
+            Lane::Peer(view.known_peer(&user).unwrap_or(user))
+        })
     }
 
     /// Whether it makes sense on this connection only. A stanza that was not dealt with was not acked: it comes again, and is

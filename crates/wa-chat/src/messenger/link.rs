@@ -15,6 +15,8 @@ use crate::{Event, Known, NoAnswer, Now};
 pub(super) struct Link {
     /// Stanzas of the mailbox since the last pull; none once it is empty.
     pulled: Option<u32>,
+    /// The mailbox is empty, and whatever was in it is durable.
+    is_emptied: bool,
 }
 
 impl Messenger {
@@ -27,7 +29,7 @@ impl Messenger {
     /// The login of a channel stands.
     pub fn handle_link_up(&mut self, now: Now, rng: &mut impl CryptoRng) {
         self.link_number += 1;
-        self.link = Some(Link { pulled: Some(0) });
+        self.link = Some(Link { pulled: Some(0), is_emptied: false });
         self.outbox.restart();
         let server_time = self.server_time.take();
         self.queue.push(Input::LinkUp { server_time }, 0);
@@ -41,8 +43,10 @@ impl Messenger {
         self.outbox.stop();
         self.fetching.clear();
         self.refill.end();
+        self.refill.forget_troubles();
         self.transmits.clear();
         self.unacked.clear();
+        self.mailbox_end = None;
         let lost = |ticket| Event::Answered { ticket, answer: Err(NoAnswer::Lost) };
         self.notices.extend(self.requests.clear().map(lost));
         for input in self.queue.iter() {
@@ -61,7 +65,14 @@ impl Messenger {
     pub(super) fn handle_ib(&mut self, now: Now, ib: Ib, rng: &mut impl CryptoRng) {
         for item in ib.items {
             match (item, &mut self.link) {
-                (IbItem::Offline { .. }, Some(link)) => link.pulled = None,
+                (IbItem::Offline { count }, Some(link)) => {
+                    link.pulled = None;
+                    self.queue.push(Input::MailboxEnd(count), 0);
+                    self.process(now, rng);
+                }
+                (IbItem::OfflinePreview { count, message, .. }, Some(_)) => {
+                    self.events.tell(Event::MailboxWaits { stanzas: count, messages: message });
+                }
                 (IbItem::EdgeRouting { routing_info }, _) => self.handle_route(now, routing_info, rng),
                 _ => {}
             }
@@ -98,6 +109,29 @@ impl Messenger {
             self.queue.push(Input::Known(known), MAX_ROUTING_INFO);
             self.process(now, rng);
         }
+    }
+
+    /// What was in the mailbox is durable.
+    pub(super) fn end_mailbox(&mut self, stanzas: u32) {
+        if let Some(link) = &mut self.link {
+            link.is_emptied = true;
+            self.mailbox_end = Some(stanzas);
+        }
+    }
+
+    /// The end of the mailbox is told behind every row of the inbox.
+    pub(super) fn poll_mailbox_end(&mut self) -> Option<Event> {
+        let is_behind = self.inbox.wanted().is_some();
+        let stanzas = self.mailbox_end.take_if(|_| !is_behind)?;
+        Some(Event::MailboxEmpty { stanzas })
+    }
+
+    /// Whether the mailbox is empty, the application has confirmed all that was in it, and nothing is left to do.
+    pub fn is_drained(&self) -> bool {
+        let is_told = self.mailbox_end.is_none() && self.inbox.wanted().is_none() && self.events.are_done();
+        let is_done = self.queue.is_empty() && self.batch.is_empty() && self.in_flight.is_none();
+        let is_emptied = self.link.as_ref().is_some_and(|link| link.is_emptied);
+        is_emptied && is_told && is_done && self.transmits.is_empty()
     }
 
     /// After a whole batch the next one is pulled.

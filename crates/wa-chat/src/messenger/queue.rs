@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rand_core::CryptoRng;
 use wa_stanza::Ack;
 
+use crate::channel::UNREADABLE;
 use crate::key::{Key, Table};
 use crate::messenger::Messenger;
 use crate::messenger::commit::MAX_ROW_BYTES;
@@ -15,8 +16,8 @@ use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
 use crate::{CommandError, Now};
 
-/// The code of a negative ack for a stanza that cannot be read.
-const UNREADABLE: u16 = 488;
+/// Why a stanza is refused that can be read, but not written down.
+const NOT_KEPT: &str = "what it says could not be read again from the store";
 
 /// Steps that one batch takes.
 const MAX_STEPS: usize = 64;
@@ -38,15 +39,17 @@ impl Messenger {
         let mut position = 0;
         while self.batch.steps() < MAX_STEPS || self.release_unwritten() {
             let Some((input, _)) = self.queue.get(position) else { break };
-            let lane = input.lane();
-            if blocked.contains(&lane) {
+            let lane = input.lane(&self.view);
+            let is_too_early = position > 0 && matches!(input, Input::MailboxEnd(_));
+            if is_too_early || blocked.contains(&lane) {
                 position += 1;
                 continue;
             }
             let (profile, policy, view) = (&*self.profile, self.policy, &self.view);
             let (fetching, announcing, unacked) = (&self.fetching, &self.announcing, &self.unacked);
-            let refill = self.refill;
-            let mut step = Step { profile, policy, fetching, announcing, unacked, refill, now, view, rng };
+            let (refill, unconfirmed) = (self.refill, self.events.unconfirmed());
+            let mut step =
+                Step { profile, policy, fetching, announcing, unacked, unconfirmed, refill, now, view, rng };
             match step.run(input) {
                 Ok(draft) => {
                     let input = self.queue.remove(position);
@@ -77,8 +80,8 @@ impl Messenger {
         }
     }
 
-    /// What an input would leave behind could not be read again: nothing is written. A stanza is refused, so that it does not
-    /// come again.
+    /// What an input would leave behind could not be read again: nothing of it is written. A stanza is refused, so that it
+    /// does not come again.
     fn refuse(&mut self, input: Option<Input>) {
         let ack = match input {
             Some(Input::Command(ticket, _)) => {
@@ -89,7 +92,7 @@ impl Messenger {
             Some(Input::Notification(notification)) => Ack::from(&*notification),
             _ => return,
         };
-        self.transmit(ack.with_error(UNREADABLE).into());
+        self.queue.push(Input::Refuse(Box::new(ack.with_error(UNREADABLE)), NOT_KEPT.to_owned()), 0);
     }
 
     /// Lets out what a batch without writes has caused: no transaction will come whose commit could do it, nor one that
@@ -118,6 +121,9 @@ impl Messenger {
             *self.announcing.entry(user.clone()).or_default() += 1;
             draft.effects.announced.push(user);
         }
+        let inbox = draft.writes.range(Key::start_of(Table::Inbox)..Key::end_of(Table::Inbox));
+        let gone = inbox.filter(|(_, (row, _))| row.is_none()).filter_map(|(key, _)| key.number());
+        gone.for_each(|number| self.events.confirm(number));
         let outbox = draft.writes.range(Key::start_of(Table::Outbox)..Key::end_of(Table::Outbox));
         let gone = outbox.filter(|(_, (row, _))| row.is_none()).filter_map(|(key, _)| key.number());
         gone.for_each(|number| self.unacked.remove(number));
@@ -136,6 +142,11 @@ impl Messenger {
     fn join_refill(&mut self, draft: &Draft, now: Now) {
         if draft.uploaded {
             self.refill.end();
+        }
+        match draft.in_trouble {
+            true => self.refill.back_off(now.tick),
+            false if draft.uploaded => self.refill.forget_troubles(),
+            false => {}
         }
         let is_upload = |request: &Request| matches!(request, Request::PrekeyUpload(..));
         if self.link.is_some() && draft.effects.requests.iter().any(is_upload) {

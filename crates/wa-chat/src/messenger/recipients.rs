@@ -138,10 +138,11 @@ impl Conversation {
                 let mut missing = self.recipients();
                 missing.retain(|address| !self.has_session(step, address));
                 if !missing.is_empty() {
-                    self.draft.request(Request::Bundles { user: self.user.clone(), devices: missing });
+                    let (user, named) = (self.user.clone(), self.named.clone());
+                    self.draft.request(Request::Bundles { user, named, devices: missing });
                 }
             }
-            _ => self.draft.request(Request::Devices(self.user.clone())),
+            _ => self.request_devices(),
         }
     }
 
@@ -159,8 +160,12 @@ impl Conversation {
         let since = self.devices.as_ref().map(|devices| devices.since);
         let is_old = since.is_some_and(|since| step.now.is_due(since, age));
         if is_old && !step.fetching.contains(&self.user) {
-            self.draft.request(Request::Devices(self.user.clone()));
+            self.request_devices();
         }
+    }
+
+    fn request_devices(&mut self) {
+        self.draft.request(Request::Devices { user: self.user.clone(), named: self.named.clone() });
     }
 
     /// Messages go to these devices from now on; the rows of their sessions must be loaded.
@@ -310,6 +315,16 @@ impl Conversation {
         let added = added.iter().map(|(address, identity)| (address.device(), identity.key)).collect();
         self.put_inbox(Vec::new(), InboxItem::Devices { added, removed: Vec::new(), is_first });
         self.draft.announces = Some(self.user.clone());
+    }
+
+    /// Nothing is encrypted for those whom messages go to before the application knows more of them.
+    pub(super) fn announce_again(&mut self, is_held: bool, most: Standing) {
+        for address in self.recipients() {
+            if let Some(identity) = self.identity(&address) {
+                let told = Identity { is_held: identity.is_held || is_held, ..identity };
+                self.put_identity(&address, told.with_standing(identity.standing().min(most)));
+            }
+        }
     }
 
     /// Tells of devices that messages went to, and go to no more.

@@ -1,11 +1,11 @@
 //! One input, one step: a pure function over loaded rows that gives a draft, asks for rows, or finds a corrupt one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use rand_core::CryptoRng;
 use wa_binary::Jid;
 use wa_profile::Profile;
-use wa_stanza::{Ib, Iq};
+use wa_stanza::{Ack, Ib, Iq};
 
 use crate::key::{Key, Table};
 use crate::messenger::conversation::put_inbox;
@@ -15,7 +15,7 @@ use crate::messenger::state::refill::Refill;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::unacked::Unacked;
 use crate::messenger::state::view::{Stop, View};
-use crate::row::{InboxEntry, Row};
+use crate::row::{InboxEntry, InboxItem, Row};
 use crate::{Event, IdentityPolicy, NoAnswer, NoSession, Now};
 
 mod ack;
@@ -32,6 +32,9 @@ mod retry;
 /// Seconds by which the date that rows are swept by moves at a login, at most.
 const SWEPT_AT_ONCE: u64 = 7 * 24 * 60 * 60;
 
+/// Characters of a text of the server's that is kept.
+const MAX_TOLD: usize = 128;
+
 /// What every step may know, and where its randomness comes from.
 pub(super) struct Step<'a> {
     pub(super) profile: &'a Profile,
@@ -42,6 +45,8 @@ pub(super) struct Step<'a> {
     pub(super) announcing: &'a BTreeMap<Jid, u32>,
     /// What left on this connection and has not been acked.
     pub(super) unacked: &'a Unacked,
+    /// What the application was told and has not confirmed.
+    pub(super) unconfirmed: &'a VecDeque<u64>,
     pub(super) refill: Refill,
     pub(super) now: Now,
     pub(super) view: &'a View,
@@ -55,23 +60,26 @@ impl Step<'_> {
             Input::Receipt(receipt) => self.receive_receipt(receipt),
             Input::Ack(ack) => self.receive_ack(ack),
             Input::Notification(notification) => self.receive_notification(notification),
-            Input::Chatstate(state) => Ok(self.receive_chatstate(state)),
+            Input::Chatstate(state) => self.receive_chatstate(state),
             Input::Answer(request, iq) => self.receive_answer(request, iq),
             Input::Unanswered(request) => Ok(unanswered(request)),
             Input::Command(ticket, command) => self.command(*ticket, command),
             Input::LinkUp { server_time } => self.link_up(*server_time),
             Input::Pull => Ok(self.pull()),
+            Input::MailboxEnd(stanzas) => Ok(Draft::ending_mailbox(*stanzas)),
             Input::Wake(user) | Input::Announced(user) => self.wake(user),
             Input::Rotate => self.rotate(),
+            Input::CountPrekeys => Ok(count_prekeys()),
             Input::SetAside(key, told) => self.set_aside(key, told),
+            Input::Refuse(ack, why) => self.refuse(ack, why),
             Input::Known(known) => Ok(Draft::of(Key::server(), Row::Server(known.clone()))),
         }
     }
 
     fn receive_answer(&mut self, request: &Request, iq: &Iq) -> Result<Draft, Stop> {
         match request {
-            Request::Devices(user) => self.receive_devices(user, iq),
-            Request::Bundles { user, devices } => self.receive_bundles(user, devices, iq),
+            Request::Devices { user, named } => self.receive_devices(user, named, iq),
+            Request::Bundles { user, named, devices } => self.receive_bundles(user, named, devices, iq),
             Request::PrekeyCount => self.receive_prekey_count(iq),
             Request::PrekeyUpload(_, last) => self.receive_uploaded(iq, *last),
             Request::Rotation(rotation) => self.receive_rotated(iq, rotation.signed.id),
@@ -90,6 +98,18 @@ impl Step<'_> {
         draft.effects.join(self.pull().effects);
         draft.request(Request::PrekeyCount);
         draft.wake = wake;
+        Ok(draft)
+    }
+
+    /// The application is told of a stanza before the server, who does not bring it again.
+    fn refuse(&self, ack: &Ack, why: &str) -> Result<Draft, Stop> {
+        let (mut draft, mut counters) = (Draft::default(), self.view.counters()?);
+        let peer = ack.to.clone().map_or_else(Jid::whatsapp, Jid::without_device);
+        let (stanza, why) = (shortened(&ack.class), shortened(why));
+        let what = InboxItem::Refused { stanza, why };
+        put_inbox(&mut draft, &mut counters, InboxEntry { peer, ids: vec![shortened(&ack.id)], what });
+        draft.put_counters(counters);
+        draft.transmit(ack.clone());
         Ok(draft)
     }
 
@@ -125,12 +145,23 @@ impl Step<'_> {
     }
 }
 
+/// The beginning of a text that came from the server.
+pub(super) fn shortened(text: &str) -> String {
+    text.chars().take(MAX_TOLD).collect()
+}
+
+fn count_prekeys() -> Draft {
+    let mut draft = Draft::default();
+    draft.request(Request::PrekeyCount);
+    draft
+}
+
 /// Tells those who wait for the answer. What asks for prekeys is asked again by the next connection.
 fn unanswered(request: &Request) -> Draft {
     let mut draft = Draft { fetched: request.fetched_user().cloned(), ..Draft::default() };
     draft.uploaded = matches!(request, Request::PrekeyUpload(..));
     match request {
-        Request::Devices(user) | Request::Bundles { user, .. } => {
+        Request::Devices { user, .. } | Request::Bundles { user, .. } => {
             draft.tell(Event::NoSession { peer: user.clone(), why: NoSession::Unanswered });
         }
         Request::Ask(ticket, _) => {

@@ -1,6 +1,8 @@
 //! The messenger alone, over rows in memory.
 
 mod dates;
+mod mailbox;
+mod names;
 mod phones;
 mod recipients;
 

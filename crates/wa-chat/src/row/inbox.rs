@@ -25,6 +25,8 @@ pub(crate) enum InboxItem {
         timestamp: u64,
         device: u16,
         is_accepted: bool,
+        push_name: Option<String>,
+        waited: bool,
     },
     Receipt {
         status: Status,
@@ -54,6 +56,15 @@ pub(crate) enum InboxItem {
     Notification {
         node: Bytes,
     },
+    /// The peer has this address, too.
+    Named {
+        other: Jid,
+    },
+    /// A stanza with this tag was refused.
+    Refused {
+        stanza: String,
+        why: String,
+    },
     /// A row of this table could not be read.
     Unreadable {
         table: Table,
@@ -74,7 +85,9 @@ impl InboxEntry {
             ..Default::default()
         };
         match &self.what {
-            InboxItem::Message { content, timestamp, device, is_accepted } => {
+            InboxItem::Message { content, timestamp, device, is_accepted, push_name, waited } => {
+                form.push_name.clone_from(push_name);
+                form.waited = waited.then_some(true);
                 form.content = Some(content.to_vec());
                 form.timestamp = Some(*timestamp);
                 form.device = stored_device(*device);
@@ -108,6 +121,10 @@ impl InboxEntry {
                 form.hidden = is_hidden.then_some(true);
             }
             InboxItem::Notification { node } => form.notification = Some(node.to_vec()),
+            InboxItem::Named { other } => form.named = Some(other.to_string()),
+            InboxItem::Refused { stanza, why } => {
+                (form.refused, form.why) = (Some(stanza.clone()), Some(why.clone()));
+            }
             InboxItem::Unreadable { table } => form.unreadable = Some(u32::from(*table as u8)),
         }
         form
@@ -128,15 +145,19 @@ impl InboxEntry {
         let ids = || self.ids.iter().cloned().map(MessageId);
         let id = || ids().next().unwrap_or(MessageId(String::new()));
         match &self.what {
-            InboxItem::Message { content, timestamp, device, is_accepted } => Event::Message {
-                event,
-                from: peer,
-                id: id(),
-                timestamp: *timestamp,
-                content: Content::decode(content.clone()),
-                device: *device,
-                is_accepted: *is_accepted,
-            },
+            InboxItem::Message { content, timestamp, device, is_accepted, push_name, waited } => {
+                Event::Message {
+                    event,
+                    from: peer,
+                    id: id(),
+                    timestamp: *timestamp,
+                    content: Content::decode(content.clone()),
+                    device: *device,
+                    is_accepted: *is_accepted,
+                    push_name: push_name.clone(),
+                    waited: *waited,
+                }
+            }
             InboxItem::Receipt { status, timestamp } => Event::Receipt {
                 event,
                 by: peer,
@@ -166,6 +187,11 @@ impl InboxEntry {
                 is_hidden: *is_hidden,
             },
             InboxItem::Notification { node } => notification(event, peer, node),
+            InboxItem::Named { other } => Event::SameUser { event, peer, other: other.clone() },
+            InboxItem::Refused { stanza, why } => {
+                let (stanza, why) = (stanza.clone(), why.clone());
+                Event::Refused { event, from: peer, stanza, id: id(), why }
+            }
             InboxItem::Unreadable { table } => Event::Unreadable { event, table: *table },
         }
     }
@@ -174,8 +200,11 @@ impl InboxEntry {
     pub(crate) fn bytes(&self) -> usize {
         let ids: usize = self.ids.iter().map(|id| id.len() + size_of::<String>()).sum();
         let what = match &self.what {
-            InboxItem::Message { content, .. } => content.len(),
+            InboxItem::Message { content, push_name, .. } => {
+                content.len() + push_name.as_ref().map_or(0, String::len)
+            }
             InboxItem::Notification { node } => node.len(),
+            InboxItem::Refused { stanza, why } => stanza.len() + why.len(),
             InboxItem::Devices { added, removed, .. } => {
                 size_of_val(added.as_slice()) + size_of_val(removed.as_slice())
             }
@@ -199,11 +228,13 @@ fn notification(event: EventId, from: Jid, node: &Bytes) -> Event {
 }
 
 /// The parts that a form has, or none if one of them cannot be read.
-fn items(form: Form) -> Option<[Option<InboxItem>; 9]> {
+fn items(form: Form) -> Option<[Option<InboxItem>; 11]> {
     let device = u16::try_from(form.device.unwrap_or_default()).ok()?;
     let message = form.content.map(|content| {
         let is_accepted = !form.unaccepted.unwrap_or_default();
-        Some(InboxItem::Message { content: content.into(), timestamp: form.timestamp?, device, is_accepted })
+        let (content, timestamp) = (content.into(), form.timestamp?);
+        let (push_name, waited) = (form.push_name, form.waited.unwrap_or_default());
+        Some(InboxItem::Message { content, timestamp, device, is_accepted, push_name, waited })
     });
     let receipt = form
         .status
@@ -222,6 +253,8 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 9]> {
     let unreadable = form
         .unreadable
         .map(|table| Some(InboxItem::Unreadable { table: Table::of(u8::try_from(table).ok()?)? }));
+    let refused = form.refused.map(|stanza| Some(InboxItem::Refused { stanza, why: form.why? }));
+    let named = form.named.map(|other| Some(InboxItem::Named { other: other.parse().ok()? }));
     let items = [
         message,
         receipt,
@@ -232,6 +265,8 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 9]> {
         notification,
         unreadable,
         expired,
+        refused,
+        named,
     ];
     // What is there and cannot be read spoils the whole.
     let is_read = items.iter().all(|item| !matches!(item, Some(None)));

@@ -22,6 +22,8 @@ pub(crate) struct Sent {
     pub(crate) content: u64,
     /// The devices that it was encrypted to; none while it waits for its first session.
     pub(crate) devices: BTreeMap<u16, Dispatch>,
+    /// When it was accepted for sending, in Unix seconds. The first programs did not say.
+    pub(crate) since: Option<u64>,
 }
 
 /// What became of a message at a device that it was encrypted to.
@@ -60,11 +62,13 @@ impl Sent {
             content: self.content,
             resent: None,
             devices: self.devices.iter().map(copy).collect(),
+            since: self.since,
         }
     }
 
     pub(super) fn read(form: record::Sent) -> Option<Self> {
-        let mut sent = Self { number: form.number, content: form.content, devices: BTreeMap::new() };
+        let (number, content, since) = (form.number, form.content, form.since);
+        let mut sent = Self { number, content, devices: BTreeMap::new(), since };
         match (form.version, form.resent) {
             // It was counted for all devices together, and most users have one. Where it waits to be sent again, it was
             // in the outbox once: only a message that was never there waits for all devices.
@@ -104,6 +108,7 @@ mod tests {
             content: 3,
             resent: Some(resent),
             devices: Vec::new(),
+            since: None,
         };
         let sent = Sent::read(form(2)).unwrap();
         let times = |device| sent.devices.get(&device).map_or(0, |it| it.times);

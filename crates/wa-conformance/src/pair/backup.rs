@@ -28,7 +28,7 @@ pub(super) struct Doubts {
 impl Pair {
     pub(super) fn back_up(&mut self) -> Result<(), Failure> {
         let (from, to) = (Key::from_bytes(&[0]), Key::from_bytes(&[255]));
-        let all = Read::Page { from, to, limit: u16::MAX };
+        let all = Read::Page { from, to, limit: u16::MAX, bytes: usize::MAX };
         let rows = self.store.apply(&Transaction { reads: vec![all], ..Transaction::default() })?;
         self.ledger.doubts.sent = self.accepted_texts();
         self.backup = Backup::Made(rows);

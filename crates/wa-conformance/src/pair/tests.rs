@@ -146,6 +146,7 @@ fn rows(store: &Storage) -> wa_interop::chat::Rows {
         from: wa_interop::chat::Key::from_bytes(&[0]),
         to: wa_interop::chat::Key::from_bytes(&[255]),
         limit: u16::MAX,
+        bytes: usize::MAX,
     };
     store.apply(&Transaction { reads: vec![all], ..Transaction::default() }).unwrap()
 }

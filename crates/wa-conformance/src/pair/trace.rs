@@ -38,7 +38,7 @@ impl Trace {
         for read in &transaction.reads {
             match read {
                 Read::One(key) => self.part(key.as_bytes()),
-                Read::Page { from, to, limit } => {
+                Read::Page { from, to, limit, .. } => {
                     self.part(from.as_bytes());
                     self.part(to.as_bytes());
                     self.part(&limit.to_be_bytes());

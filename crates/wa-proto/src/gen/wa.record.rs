@@ -199,6 +199,20 @@ pub struct Counters {
     /// The date by which rows were last swept, in Unix seconds; not in stores that were swept by the clock.
     #[prost(uint64, optional, tag = "7")]
     pub swept: ::core::option::Option<u64>,
+    /// A user with two addresses is known: there are rows of `Names`.
+    #[prost(bool, optional, tag = "8")]
+    pub has_names: ::core::option::Option<bool>,
+}
+/// The two addresses of a user, in the rows of both: the one under which everything of theirs is kept, and the other.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[prost(skip_debug)]
+pub struct Names {
+    #[prost(uint32, required, tag = "1")]
+    pub version: u32,
+    #[prost(string, required, tag = "2")]
+    pub peer: ::prost::alloc::string::String,
+    #[prost(string, required, tag = "3")]
+    pub other: ::prost::alloc::string::String,
 }
 /// A private prekey, one-time or signed; its id is the row's name.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -259,6 +273,19 @@ pub struct InboxEntry {
     /// A message that waited for too long to be sent.
     #[prost(bool, optional, tag = "17")]
     pub expired: ::core::option::Option<bool>,
+    /// A stanza that could not be read and was refused: its tag, and why.
+    #[prost(string, optional, tag = "18")]
+    pub refused: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(string, optional, tag = "19")]
+    pub why: ::core::option::Option<::prost::alloc::string::String>,
+    /// Another address of the peer's.
+    #[prost(string, optional, tag = "20")]
+    pub named: ::core::option::Option<::prost::alloc::string::String>,
+    /// What the sender of a message calls themself, and whether it waited in the mailbox.
+    #[prost(string, optional, tag = "21")]
+    pub push_name: ::core::option::Option<::prost::alloc::string::String>,
+    #[prost(bool, optional, tag = "22")]
+    pub waited: ::core::option::Option<bool>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 #[prost(skip_debug)]
@@ -318,6 +345,9 @@ pub struct Sent {
     pub resent: ::core::option::Option<u32>,
     #[prost(message, repeated, tag = "5")]
     pub devices: ::prost::alloc::vec::Vec<Resent>,
+    /// When the message was accepted for sending, in Unix seconds; absent in rows of the first programs.
+    #[prost(uint64, optional, tag = "6")]
+    pub since: ::core::option::Option<u64>,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 #[prost(skip_debug)]

@@ -23,7 +23,7 @@ pub(crate) fn reads(reads: Vec<Read>) -> Transaction {
 }
 
 pub(crate) fn page(from: &Key, to: &Key, limit: u16) -> Read {
-    Read::Page { from: from.clone(), to: to.clone(), limit }
+    Read::Page { from: from.clone(), to: to.clone(), limit, bytes: usize::MAX }
 }
 
 pub(crate) fn texts(rows: &Rows) -> Vec<String> {
@@ -41,6 +41,8 @@ pub(crate) async fn check(store: &impl Store) {
     reads_see_the_writes_before_them(store).await;
     erase(store).await;
     pages_are_ordered_bounded_and_half_open(store).await;
+    erase(store).await;
+    pages_may_end_with_enough_bytes_and_have_a_row(store).await;
     erase(store).await;
     writes_are_absolute(store).await;
     erase(store).await;
@@ -83,6 +85,20 @@ async fn pages_are_ordered_bounded_and_half_open(store: &impl Store) {
     assert_eq!(texts(&store.run(&reads(vec![middle])).await.unwrap()), ["4", "3"]);
     for nothing in [page(&key(7, b"b"), &key(7, b"c"), 9), page(&key(8, b""), &key(7, b""), 9)] {
         assert_eq!(plain(store.run(&reads(vec![nothing])).await), Ok(vec![]));
+    }
+}
+
+async fn pages_may_end_with_enough_bytes_and_have_a_row(store: &impl Store) {
+    let long = "x".repeat(1000);
+    let rows = (0..9).map(|n| put(&key(7, &[n]), &long)).collect();
+    store.run(&writes(rows)).await.unwrap();
+    let (from, to) = (key(7, b""), key(8, b""));
+    // Values are longer where they are sealed.
+    for (bytes, most) in [(0, 1), (1, 1), (999, 1), (3000, 3), (usize::MAX, 9)] {
+        let page = Read::Page { from: from.clone(), to: to.clone(), limit: 100, bytes };
+        let found = store.run(&reads(vec![page])).await.unwrap().0.len();
+        assert!((1..=most).contains(&found), "{found} rows for {bytes} bytes");
+        assert!(found == most || bytes < usize::MAX, "all of them");
     }
 }
 

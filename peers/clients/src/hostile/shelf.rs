@@ -31,9 +31,15 @@ impl Shelf {
                 Read::One(key) => {
                     rows.extend(self.rows.get_key_value(key).map(|(key, value)| copy(key, value)))
                 }
-                Read::Page { from, to, limit } if from < to => {
-                    let page = self.rows.range(from.clone()..to.clone()).take(usize::from(*limit));
-                    rows.extend(page.map(|(key, value)| copy(key, value)));
+                Read::Page { from, to, limit, bytes } if from < to => {
+                    let mut taken = 0;
+                    for (key, value) in self.rows.range(from.clone()..to.clone()).take(usize::from(*limit)) {
+                        rows.push(copy(key, value));
+                        taken += value.len();
+                        if taken >= *bytes {
+                            break;
+                        }
+                    }
                 }
                 Read::Page { .. } => {}
             }

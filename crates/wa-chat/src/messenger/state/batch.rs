@@ -53,6 +53,7 @@ impl Batch {
     /// What it would have sent on a connection that is gone is not sent on the next one.
     pub(crate) fn forget_transmits(&mut self) {
         self.effects.transmits.clear();
+        self.effects.mailbox_end = None;
     }
 
     /// Takes a draft in as a whole.

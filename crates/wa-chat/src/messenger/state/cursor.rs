@@ -3,6 +3,9 @@
 /// Rows of one page.
 pub(crate) const PAGE: u16 = 64;
 
+/// Bytes of one page, about.
+pub(crate) const PAGE_BYTES: usize = 512 * 1024;
+
 /// Where the reader of a log stands. Numbers are those of the rows; there may be gaps.
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
@@ -46,16 +49,13 @@ impl Cursor {
         Some(Page { from, to: self.end, epoch: self.epoch })
     }
 
-    /// Whether the rows of a page are to be handed out; the numbers are those that it has.
+    /// Whether the rows of a page are to be handed out; the numbers are those that it has. A page may end anywhere: only
+    /// one without rows, or with the last, is the end.
     pub(crate) fn take_page(&mut self, page: Page, numbers: &[u64]) -> bool {
         if page.epoch != self.epoch || self.next != Some(page.from) {
             return false;
         }
-        let is_full = numbers.len() >= usize::from(PAGE);
-        self.next = Some(match numbers.last() {
-            Some(last) if is_full => last + 1,
-            _ => page.to,
-        });
+        self.next = Some(numbers.last().map_or(page.to, |last| last + 1));
         true
     }
 
@@ -87,7 +87,10 @@ mod tests {
         assert!(cursor.take_page(page, &numbers));
         let page = cursor.wanted().unwrap();
         assert_eq!((page.from, page.to), (74, 101));
-        assert!(cursor.take_page(page, &[80, 100]));
+        assert!(cursor.take_page(page, &[80, 90]));
+        let page = cursor.wanted().unwrap();
+        assert_eq!((page.from, page.to), (91, 101), "it may have been short because its rows are long");
+        assert!(cursor.take_page(page, &[]));
         assert_eq!(cursor.wanted(), None);
         assert!(cursor.take_live(105));
         assert_eq!(cursor.wanted(), None);

@@ -29,6 +29,8 @@ pub(crate) struct Draft {
     pub(crate) fetched: Option<Jid>,
     /// The upload of prekeys is no longer on its way.
     pub(crate) uploaded: bool,
+    /// The server is in trouble, and is to be asked again about prekeys in a while.
+    pub(crate) in_trouble: bool,
     /// One-time prekeys were made for an upload.
     pub(crate) made_prekeys: bool,
     /// Users for whom messages wait: whatever is missing is asked for in a step of its own.
@@ -58,6 +60,8 @@ pub(crate) struct Effects {
     pub(crate) erase: bool,
     /// Rows that expire before this date go.
     pub(crate) sweep: Option<u64>,
+    /// The mailbox is empty, of so many stanzas.
+    pub(crate) mailbox_end: Option<u32>,
 }
 
 impl Draft {
@@ -65,6 +69,13 @@ impl Draft {
     pub(crate) fn of(key: Key, row: Row) -> Self {
         let mut draft = Self::default();
         draft.put(key, row);
+        draft
+    }
+
+    /// A draft that says that the mailbox is empty.
+    pub(crate) fn ending_mailbox(stanzas: u32) -> Self {
+        let mut draft = Self::default();
+        draft.effects.mailbox_end = Some(stanzas);
         draft
     }
 
@@ -157,7 +168,18 @@ impl Effects {
 
     /// Takes in what comes after these.
     pub(crate) fn join(&mut self, later: Self) {
-        let Self { transmits, outbox, inbox, events, requests, announced, accepted, erase, sweep } = later;
+        let Self {
+            transmits,
+            outbox,
+            inbox,
+            events,
+            requests,
+            announced,
+            accepted,
+            erase,
+            sweep,
+            mailbox_end,
+        } = later;
         self.transmits.extend(transmits);
         self.outbox.extend(outbox);
         self.inbox.extend(inbox);
@@ -167,6 +189,7 @@ impl Effects {
         self.accepted.extend(accepted);
         self.erase |= erase;
         self.sweep = self.sweep.max(sweep);
+        self.mailbox_end = self.mailbox_end.or(mailbox_end);
     }
 }
 

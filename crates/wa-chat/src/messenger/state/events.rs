@@ -1,5 +1,7 @@
 //! Events that wait for the application: rows of the inbox, and what is told once.
 
+use std::collections::VecDeque;
+
 use crate::Event;
 use crate::messenger::MAX_READY;
 use crate::row::InboxEntry;
@@ -14,6 +16,8 @@ pub(crate) struct Events {
     waiting: Weighed<Waiting>,
     told: usize,
     dropped: u64,
+    /// Rows that were taken and not confirmed, in their order.
+    unconfirmed: VecDeque<u64>,
 }
 
 /// A row stays as short as it is stored until it is taken.
@@ -50,7 +54,10 @@ impl Events {
     /// The next event; behind those that waited, how many did not find room.
     pub(crate) fn pop(&mut self) -> Option<Event> {
         match self.waiting.pop() {
-            Some(Waiting::Row(number, entry)) => Some(entry.event(number)),
+            Some(Waiting::Row(number, entry)) => {
+                self.unconfirmed.push_back(number);
+                Some(entry.event(number))
+            }
             Some(Waiting::Told(event)) => {
                 self.told -= 1;
                 Some(event)
@@ -58,6 +65,23 @@ impl Events {
             None if self.dropped > 0 => Some(Event::Dropped { events: std::mem::take(&mut self.dropped) }),
             None => None,
         }
+    }
+
+    /// Numbers of the rows that were taken and not confirmed.
+    pub(crate) fn unconfirmed(&self) -> &VecDeque<u64> {
+        &self.unconfirmed
+    }
+
+    /// A row is confirmed.
+    pub(crate) fn confirm(&mut self, number: u64) {
+        if let Ok(at) = self.unconfirmed.binary_search(&number) {
+            self.unconfirmed.remove(at);
+        }
+    }
+
+    /// Whether there is none to take, and none to confirm.
+    pub(crate) fn are_done(&self) -> bool {
+        self.waiting.is_empty() && self.dropped == 0 && self.unconfirmed.is_empty()
     }
 
     /// Whether more rows may be read for the application.

@@ -10,6 +10,7 @@ use wa_stanza::{
     SignedPrekeyRotation, WantedUser,
 };
 
+use crate::messenger::conversation::address;
 use crate::{Ask, NoAnswer, Ticket};
 
 /// What the ids of requests begin with.
@@ -21,10 +22,10 @@ const ANSWER: Duration = Duration::from_secs(60);
 /// A request and what its answer needs.
 #[derive(Clone, Debug)]
 pub(crate) enum Request {
-    /// Which devices a user has.
-    Devices(Jid),
+    /// Which devices a user has, who is named so.
+    Devices { user: Jid, named: Jid },
     /// The bundles of a user's devices.
-    Bundles { user: Jid, devices: Vec<Jid> },
+    Bundles { user: Jid, named: Jid, devices: Vec<Jid> },
     /// How many one-time prekeys the server has left.
     PrekeyCount,
     /// New one-time prekeys, the last of them with this id.
@@ -54,16 +55,17 @@ impl Request {
     /// The user whose devices or bundles it fetches.
     pub(crate) fn fetched_user(&self) -> Option<&Jid> {
         match self {
-            Self::Devices(user) | Self::Bundles { user, .. } => Some(user),
+            Self::Devices { user, .. } | Self::Bundles { user, .. } => Some(user),
             _ => None,
         }
     }
 
     fn write(&self, id: &str, profile: &Profile) -> Result<Iq, NoAnswer> {
         Ok(match self {
-            Self::Devices(user) => DeviceQuery { users: vec![user.clone()] }.into_iq(id),
-            Self::Bundles { devices, .. } => {
-                let wanted = |jid: &Jid| WantedUser { jid: jid.clone(), identity_changed: false };
+            Self::Devices { named, .. } => DeviceQuery { users: vec![named.clone()] }.into_iq(id),
+            Self::Bundles { named, devices, .. } => {
+                let wanted =
+                    |jid: &Jid| WantedUser { jid: address(named, jid.device()), identity_changed: false };
                 PrekeyFetch { users: devices.iter().map(wanted).collect() }.into_iq(id)
             }
             Self::PrekeyCount => PrekeyCount::request(id),

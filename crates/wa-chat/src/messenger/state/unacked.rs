@@ -53,6 +53,11 @@ impl Unacked {
         messages.min_by_key(|&(number, kind)| (!is_exact(kind), number)).map(|(number, _)| number)
     }
 
+    /// Whether a row is a message to all devices, and none that is sent to one of them again.
+    pub(crate) fn is_first(&self, number: u64) -> bool {
+        self.rows.get(&number).is_some_and(|row| row.kind == OutboxKind::Message)
+    }
+
     /// The read or played receipt that an ack is about, and which it is. Earlier programs did not write down which.
     pub(crate) fn receipt(&self, from: &Jid, id: &str, is_played: bool) -> Option<(u64, OutboxKind)> {
         let wanted = if is_played { OutboxKind::Played } else { OutboxKind::Receipt };

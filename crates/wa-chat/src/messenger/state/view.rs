@@ -12,11 +12,14 @@ use wa_signal::SessionRecord;
 use crate::account::Account;
 use crate::key::{Key, Table};
 use crate::messenger::state::draft::Draft;
-use crate::row::{Counters, Devices, Identity, Row, Sent, Waiting};
+use crate::row::{Counters, Devices, Identity, Names, Row, Sent, Waiting};
 use crate::store::{Read, StateError, Value};
 
 /// Bytes of a row's place in the view.
 const PLACE: usize = 128;
+
+/// Peers of whom it is known whether anything waits for them.
+const MAX_PEERS: usize = 256;
 
 /// The rows loaded so far. A row is there, known to be absent, or not loaded.
 #[derive(Debug, Default)]
@@ -26,6 +29,8 @@ pub(crate) struct View {
     bytes: usize,
     /// Contents that wait for a peer's bundle, and prekeys to upload: pages, until a draft changes what is in them.
     waiting: BTreeMap<Jid, Vec<(Key, Waiting)>>,
+    /// Whether anything waits for a peer's bundle.
+    any_waiting: BTreeMap<Jid, bool>,
     uploads: Option<Vec<(u32, PrivateKey)>>,
     peers_waiting: Option<BTreeSet<String>>,
 }
@@ -45,6 +50,8 @@ pub(crate) enum Wanted {
     Row(Key),
     /// What waits for this peer's bundle.
     Waiting(String),
+    /// Whether anything does.
+    AnyWaiting(String),
     /// Peers for whose bundles something waits.
     PeersWaiting,
     /// One-time prekeys from this id on.
@@ -116,6 +123,15 @@ impl View {
         }
     }
 
+    /// The two addresses of a user.
+    pub(crate) fn names(&self, key: &Key) -> Result<Option<Names>, Stop> {
+        match self.row(key)? {
+            None => Ok(None),
+            Some(Row::Names(names)) => Ok(Some(names.clone())),
+            Some(_) => Err(corrupt(Table::Names)),
+        }
+    }
+
     /// The devices to which messages for a user go; none if the server was not asked yet.
     pub(crate) fn devices(&self, key: &Key) -> Result<Option<Devices>, Stop> {
         match self.row(key)? {
@@ -152,6 +168,21 @@ impl View {
     pub(crate) fn waiting(&self, peer: &Jid) -> Result<&[(Key, Waiting)], Stop> {
         let missing = || Stop::Missing(BTreeSet::from([Wanted::Waiting(peer.to_string())]));
         self.waiting.get(peer).map(Vec::as_slice).ok_or_else(missing)
+    }
+
+    /// Stops unless it is known whether anything waits for the peer's bundle, and unless all these rows are loaded.
+    pub(crate) fn need_with_waiting(
+        &self,
+        peer: &Jid,
+        keys: impl IntoIterator<Item = Key>,
+    ) -> Result<bool, Stop> {
+        let rows = self.need(keys);
+        let Some(any) = self.any_waiting.get(peer) else {
+            let mut missing = if let Err(Stop::Missing(rows)) = rows { rows } else { BTreeSet::new() };
+            missing.insert(Wanted::AnyWaiting(peer.to_string()));
+            return Err(Stop::Missing(missing));
+        };
+        rows.map(|()| *any)
     }
 
     /// One-time prekeys that the server has not confirmed.
@@ -195,6 +226,11 @@ impl View {
                     self.waiting.insert(peer, waiting.collect());
                 }
             }
+            Wanted::AnyWaiting(peer) => {
+                if let Ok(peer) = peer.parse() {
+                    self.any_waiting.insert(peer, !rows.is_empty());
+                }
+            }
             Wanted::PeersWaiting => {
                 let peers = rows.into_iter().filter_map(|(key, _)| Some(key.waiting_peer()?.to_string()));
                 self.peers_waiting = Some(peers.collect());
@@ -220,7 +256,14 @@ impl View {
             match key.table() {
                 Some(Table::Waiting) => {
                     self.peers_waiting = None;
-                    key.waiting_peer().map(|peer| self.waiting.remove(&peer));
+                    if let Some(peer) = key.waiting_peer() {
+                        self.waiting.remove(&peer);
+                        // Whether the row that goes was the last is asked again.
+                        match row {
+                            Some(_) => self.any_waiting.insert(peer, true),
+                            None => self.any_waiting.remove(&peer),
+                        };
+                    }
                 }
                 Some(Table::Prekey) => self.uploads = None,
                 _ => {}
@@ -242,6 +285,9 @@ impl View {
     pub(crate) fn retain(&mut self, keep: impl Fn(&Key) -> bool, keep_waiting: impl Fn(&Jid) -> bool) {
         self.rows.retain(|key, _| keep(key));
         self.waiting.retain(|peer, _| keep_waiting(peer));
+        if self.any_waiting.len() > MAX_PEERS {
+            self.any_waiting.clear();
+        }
         let rows = self.rows.iter().map(|(key, row)| cost(key, row.as_deref()));
         let waiting = self.waiting.values().flatten();
         let waiting = waiting.map(|(_, waiting)| waiting.content.len() + PLACE + size_of::<Row>());
@@ -259,7 +305,8 @@ impl Wanted {
     pub(crate) fn read(&self) -> Read {
         let Self::Row(key) = self else {
             let (from, to) = self.range();
-            return Read::Page { from, to, limit: u16::MAX };
+            let limit = if matches!(self, Self::AnyWaiting(_)) { 1 } else { u16::MAX };
+            return Read::Page { from, to, limit, bytes: usize::MAX };
         };
         Read::One(key.clone())
     }
@@ -274,7 +321,7 @@ impl Wanted {
     pub(crate) fn range(&self) -> (Key, Key) {
         match self {
             Self::Row(key) => (key.clone(), key.successor()),
-            Self::Waiting(peer) => Key::waiting_range(peer),
+            Self::Waiting(peer) | Self::AnyWaiting(peer) => Key::waiting_range(peer),
             Self::PeersWaiting => (Key::start_of(Table::Waiting), Key::end_of(Table::Waiting)),
             Self::Uploads(from) => (Key::prekey(*from), Key::end_of(Table::Prekey)),
         }

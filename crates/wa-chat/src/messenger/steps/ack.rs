@@ -1,8 +1,9 @@
 //! Acks: the server has a stanza of ours, or refuses it for good (seed §3.1).
 
-use wa_binary::{Jid, Str};
+use wa_binary::Jid;
 use wa_stanza::Ack;
 
+use crate::Status;
 use crate::key::Key;
 use crate::messenger::conversation::put_inbox;
 use crate::messenger::state::draft::Draft;
@@ -14,8 +15,8 @@ impl Step<'_> {
     /// What was acked leaves the outbox.
     pub(super) fn receive_ack(&self, ack: &Ack) -> Result<Draft, Stop> {
         match (&*ack.class, &ack.from) {
-            ("message", Some(from)) => self.receive_message_ack(ack, from),
-            ("receipt", Some(from)) => Ok(self.receive_mark_ack(ack, from)),
+            ("message", Some(from)) => self.receive_message_ack(ack, &self.peer(from, [])?),
+            ("receipt", Some(from)) if is_mark(ack) => Ok(self.receive_mark_ack(ack, &self.peer(from, [])?)),
             _ => Ok(Draft::default()),
         }
     }
@@ -28,27 +29,24 @@ impl Step<'_> {
             return Ok(draft);
         }
         draft.delete(Key::outbox(number));
-        if let Some(code) = ack.error {
-            self.view.need([Key::counters()])?;
-            let mut counters = self.view.counters()?;
-            let (peer, ids) = (from.clone().without_device(), vec![ack.id.to_string()]);
-            put_inbox(
-                &mut draft,
-                &mut counters,
-                InboxEntry { peer, ids, what: InboxItem::Rejected { code } },
-            );
-            draft.put_counters(counters);
-        }
+        let what = match ack.error {
+            Some(code) => InboxItem::Rejected { code },
+            // That the server has it is told of the first copy.
+            None if self.unacked.is_first(number) => {
+                InboxItem::Receipt { status: Status::Sent, timestamp: ack.t }
+            }
+            None => return Ok(draft),
+        };
+        let mut counters = self.view.counters()?;
+        let (peer, ids) = (from.clone().without_device(), vec![ack.id.to_string()]);
+        put_inbox(&mut draft, &mut counters, InboxEntry { peer, ids, what });
+        draft.put_counters(counters);
         Ok(draft)
     }
 
-    /// A read receipt has arrived. Delivery receipts for the same messages have acks too; those have no type (observed).
+    /// A read or played receipt has arrived.
     fn receive_mark_ack(&self, ack: &Ack, from: &Jid) -> Draft {
         let mut draft = Draft::default();
-        let is_mark = |kind: &Str| *kind == *"read" || *kind == *"played";
-        if !ack.kind.as_ref().is_some_and(is_mark) {
-            return draft;
-        }
         let is_played = ack.kind.as_ref().is_some_and(|kind| *kind == *"played");
         if let Some((number, kind)) = self.unacked.receipt(from, &ack.id, is_played) {
             let user = from.clone().without_device();
@@ -60,6 +58,12 @@ impl Step<'_> {
         }
         draft
     }
+}
+
+/// Whether it acks a read or played receipt. Delivery receipts for the same messages have acks too; those have no type
+/// (observed).
+fn is_mark(ack: &Ack) -> bool {
+    ack.kind.as_ref().is_some_and(|kind| *kind == *"read" || *kind == *"played")
 }
 
 /// Whether the server refuses a message for reasons of its own, which pass.

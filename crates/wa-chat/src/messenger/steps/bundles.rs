@@ -15,7 +15,13 @@ use crate::messenger::steps::Step;
 use crate::{Event, NoSession};
 
 impl Step<'_> {
-    pub(super) fn receive_bundles(&mut self, user: &Jid, devices: &[Jid], iq: &Iq) -> Result<Draft, Stop> {
+    pub(super) fn receive_bundles(
+        &mut self,
+        user: &Jid,
+        named: &Jid,
+        devices: &[Jid],
+        iq: &Iq,
+    ) -> Result<Draft, Stop> {
         self.view.need(devices.iter().flat_map(Key::of_device))?;
         let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
         let mut conversation = Conversation::load(self, &address(user, 0), draft)?;
@@ -24,7 +30,8 @@ impl Step<'_> {
             if conversation.has_session(self, device) {
                 continue;
             }
-            let begun = bundles.of(device).and_then(|bundle| self.begin(&mut conversation, device, &bundle));
+            let bundle = bundles.of(&address(named, device.device()));
+            let begun = bundle.and_then(|bundle| self.begin(&mut conversation, device, &bundle));
             match begun {
                 Ok(()) => {}
                 // A companion whose keys are not to be had gets nothing; a user without keys gets nothing at all.

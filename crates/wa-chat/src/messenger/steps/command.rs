@@ -26,6 +26,12 @@ impl Step<'_> {
                 draft.delete(Key::inbox(event.0));
                 draft
             }
+            Command::ConfirmThrough(event) => {
+                let mut draft = Draft::default();
+                let until = self.unconfirmed.partition_point(|number| *number <= event.0);
+                self.unconfirmed.range(..until).for_each(|number| draft.delete(Key::inbox(*number)));
+                draft
+            }
             Command::Enlisted(login) => {
                 let mut account = self.view.account()?.clone();
                 account.login = Some(login.clone());
@@ -34,7 +40,8 @@ impl Step<'_> {
             Command::Mark { from, ids, mark } => self.mark(from, ids, *mark)?,
             Command::Typing { to, typing } => {
                 let mut draft = Draft::default();
-                draft.transmit(Chatstate::new(to.clone().without_device(), *typing));
+                let to = self.peer(&to.clone().without_device(), [])?;
+                draft.transmit(Chatstate::new(self.named(&to)?, *typing));
                 draft
             }
             Command::AcceptIdentity { address, key } => self.accept_identity(address, key)?,
@@ -50,16 +57,21 @@ impl Step<'_> {
     }
 
     fn send(&mut self, to: &Jid, id: &MessageId, content: &Content) -> Result<Draft, Stop> {
-        let user = to.clone().without_device();
-        let sent = Key::sent(&user, &id.0);
-        let primary = address(&user, 0);
-        let own = [Key::account(), Key::counters(), sent.clone()];
-        self.view.need(own.into_iter().chain(Key::of_device(&primary)))?;
+        let to = to.clone().without_device();
+        let own = [Key::account(), Key::counters(), Key::sent(&to, &id.0)];
+        self.view.need_with_waiting(&to, own.into_iter().chain(Key::of_device(&to)))?;
+        let user = self.peer(&to, [])?;
+        let (sent, primary) = (Key::sent(&user, &id.0), address(&user, 0));
+        let is_behind = self.view.need_with_waiting(&user, [sent.clone()])?;
         if self.view.has(&sent)? {
             return Ok(Draft::default());
         }
         let mut conversation = Conversation::load(self, &primary, Draft::default())?;
-        conversation.look_after_recipients(self)?;
+        let has_sent = conversation.look_after_recipients(self)?;
+        if is_behind && !has_sent {
+            // A session may be there again that was not when they were accepted: a clock went back.
+            conversation.send_waiting(self)?;
+        }
         let message = conversation.accept(self, &id.0, content);
         if conversation.is_ready(self) {
             conversation.send(self, &message, &content.envelope())?;
@@ -76,13 +88,14 @@ impl Step<'_> {
 
     /// What was held because of it goes out.
     fn accept_identity(&mut self, address: &Jid, key: &PublicKey) -> Result<Draft, Stop> {
-        let mut conversation = Conversation::load(self, address, Draft::default())?;
-        conversation.accept_identity(address, key);
+        let address = self.peer(address, [])?;
+        let mut conversation = Conversation::load(self, &address, Draft::default())?;
+        conversation.accept_identity(&address, key);
         self.go_on(conversation)
     }
 
     fn tell_identities(&self, ticket: Ticket, user: &Jid) -> Result<Draft, Stop> {
-        let user = user.clone().without_device();
+        let user = self.peer(&user.clone().without_device(), [])?;
         let conversation = Conversation::load(self, &address(&user, 0), Draft::default())?;
         let mut draft = Draft::default();
         let answer = Ok(Answer::Identities(conversation.identities()));
@@ -94,7 +107,8 @@ impl Step<'_> {
     /// stands there already is left out.
     fn mark(&self, from: &Jid, ids: &[MessageId], mark: Mark) -> Result<Draft, Stop> {
         let mut draft = Draft::default();
-        let user = from.clone().without_device();
+        let from = from.clone().without_device();
+        let user = self.peer(&from, ids.iter().map(|id| marked(&from, id, mark)))?;
         let marked = |id: &MessageId| marked(&user, id, mark);
         self.view.need(ids.iter().map(marked).chain([Key::counters()]))?;
         let mut new = Vec::with_capacity(ids.len());
@@ -108,7 +122,7 @@ impl Step<'_> {
         }
         let mut counters = self.view.counters()?;
         for ids in new.chunks(MAX_MARKED) {
-            self.put_mark(&mut draft, &mut counters, &user, ids, mark);
+            self.put_mark(&mut draft, &mut counters, &user, ids, mark)?;
         }
         draft.put_counters(counters);
         Ok(draft)
@@ -121,13 +135,13 @@ impl Step<'_> {
         user: &Jid,
         ids: &[&MessageId],
         mark: Mark,
-    ) {
-        let Some((first, more)) = ids.split_first() else { return };
+    ) -> Result<(), Stop> {
+        let Some((first, more)) = ids.split_first() else { return Ok(()) };
         let (kind, outbox) = match mark {
             Mark::Read => (ReceiptKind::Read, OutboxKind::Receipt),
             Mark::Played => (ReceiptKind::Played, OutboxKind::Played),
         };
-        let receipt = Receipt::new(user.clone(), &*first.0, kind)
+        let receipt = Receipt::new(self.named(user)?, &*first.0, kind)
             .with_more_ids(more.iter().map(|id| id.0.as_str().into()))
             .with_t(self.now.unix);
         if let Ok(receipt) = EncodedStanza::new(receipt.into(), self.profile) {
@@ -138,6 +152,7 @@ impl Step<'_> {
             draft.put_until(marked(user, first, mark), Row::Number(number), until);
             draft.expire(&Key::outbox(number), until);
         }
+        Ok(())
     }
 }
 

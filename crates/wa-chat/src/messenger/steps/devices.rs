@@ -11,9 +11,9 @@ use crate::messenger::steps::Step;
 
 impl Step<'_> {
     /// The server tells which devices a user has. If it does not, messages go where they went, and it is asked again later.
-    pub(super) fn receive_devices(&mut self, user: &Jid, iq: &Iq) -> Result<Draft, Stop> {
+    pub(super) fn receive_devices(&mut self, user: &Jid, named: &Jid, iq: &Iq) -> Result<Draft, Stop> {
         let lists = DeviceLists::try_from(iq).map(|lists| lists.users).unwrap_or_default();
-        let listed = lists.into_iter().find(|list| list.jid == *user).map(|list| list.devices);
+        let listed = lists.into_iter().find(|list| list.jid == *named).map(|list| list.devices);
         let listed = listed.filter(|devices| !devices.is_empty());
         let devices = listed.iter().flatten().chain([&0]);
         let addresses: Vec<Jid> = devices.map(|&device| address(user, device)).collect();

@@ -8,10 +8,10 @@ use wa_stanza::{Ack, Enc, EncKind, Message, Receipt, ReceiptKind};
 use crate::Undecryptable;
 use crate::content::unpad;
 use crate::key::Key;
-use crate::messenger::conversation::Conversation;
+use crate::messenger::conversation::{Conversation, address};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
-use crate::messenger::steps::Step;
+use crate::messenger::steps::{Step, shortened};
 use crate::messenger::vouching::is_vouched;
 use crate::row::InboxItem;
 use crate::store::Value;
@@ -32,13 +32,20 @@ struct Opened {
 impl Step<'_> {
     pub(super) fn receive_message(&mut self, message: &Message) -> Result<Draft, Stop> {
         let (mut draft, ack) = (Draft::default(), Ack::from(message));
-        let Some(address) = &message.from else {
+        let Some(from) = &message.from else {
             draft.answer(None, ack);
             return Ok(draft);
         };
-        let seen = Key::seen(&address.clone().without_device(), &message.id);
-        let own = [Key::account(), Key::counters(), seen.clone()];
-        self.view.need(own.into_iter().chain(Key::of_device(address)))?;
+        let seen = |user: Jid| Key::seen(&user.without_device(), &message.id);
+        let own = [Key::account(), seen(from.clone())];
+        let mut address = self.peer(from, own.into_iter().chain(Key::of_device(from)))?;
+        let names = self.new_names(message, &address)?;
+        if let Some(names) = &names {
+            address = self::address(&names.peer, from.device());
+        }
+        let address = &address;
+        let seen = seen(address.clone());
+        self.view.need([seen.clone()])?;
         let delivered = Receipt::for_message(message, ReceiptKind::Delivery);
         if self.view.has(&seen)? {
             // It was committed before, and this is the same message again.
@@ -46,14 +53,17 @@ impl Step<'_> {
             return Ok(draft);
         }
         if message.participant.is_some() || !OF_USERS.contains(&address.server()) {
-            return self.ask_again(message, Undecryptable::NotOneToOne, draft);
+            return self.ask_again(message, address, Undecryptable::NotOneToOne, draft);
         }
         let mut conversation = Conversation::load(self, address, draft)?;
         let was_ready = conversation.is_ready(self);
         let Opened { decrypted, is_new } = match self.open(message, address, &mut conversation)? {
             Ok(opened) => opened,
-            Err(why) => return self.ask_again(message, why, conversation.draft),
+            Err(why) => return self.ask_again(message, address, why, conversation.draft),
         };
+        if let Some(names) = names {
+            conversation.take_names(self, names);
+        }
         if is_new {
             conversation.notice_identity(self, address, decrypted.identity);
         }
@@ -62,7 +72,7 @@ impl Step<'_> {
             conversation.doubt_devices(self);
         }
         let has_sent = conversation.look_after_recipients(self)?;
-        let is_shown = self.take_in(&mut conversation, message, decrypted);
+        let is_shown = self.take_in(&mut conversation, message, address, decrypted);
         conversation.draft.answer(delivered.filter(|_| is_shown), ack);
         if !was_ready && !has_sent && conversation.is_ready_for(self, address) {
             // The peer has begun a session itself: what waited for its bundle needs it no longer.
@@ -72,12 +82,18 @@ impl Step<'_> {
     }
 
     /// What an authentic message changes. Says whether it is shown.
-    fn take_in(&self, conversation: &mut Conversation, message: &Message, decrypted: Decrypted) -> bool {
+    fn take_in(
+        &self,
+        conversation: &mut Conversation,
+        message: &Message,
+        from: &Jid,
+        decrypted: Decrypted,
+    ) -> bool {
         conversation.remember_seen(self, &message.id);
         if let Some(used) = decrypted.used_one_time_prekey {
             conversation.draft.delete(Key::prekey(used));
         }
-        let device = message.from.as_ref().map_or(0, Jid::device);
+        let device = from.device();
         let Some(content) = unpad(decrypted.plaintext) else {
             // The ratchet moves on all the same, and sending it again would not help.
             let (why, is_hidden) = (Undecryptable::Padding, hides_failure(message));
@@ -86,10 +102,11 @@ impl Step<'_> {
             return false;
         };
         let timestamp = message.t.unwrap_or(self.now.unix);
-        let address = message.from.as_ref();
-        let is_accepted = address.is_some_and(|it| conversation.is_accepted(it, &decrypted.identity));
+        let is_accepted = conversation.is_accepted(from, &decrypted.identity);
         let content = Bytes::from(content);
-        let what = InboxItem::Message { content, timestamp, device, is_accepted };
+        let push_name = message.notify.as_deref().map(shortened);
+        let waited = message.offline.is_some();
+        let what = InboxItem::Message { content, timestamp, device, is_accepted, push_name, waited };
         conversation.put_inbox(vec![message.id.to_string()], what);
         true
     }

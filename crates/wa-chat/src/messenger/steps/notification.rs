@@ -27,7 +27,8 @@ impl Step<'_> {
 
     /// The peer has another identity: the next message needs its new keys.
     fn forget_sessions(&self, from: &Jid) -> Result<Draft, Stop> {
-        let mut conversation = Conversation::load(self, from, Draft::default())?;
+        let from = self.peer(from, [])?;
+        let mut conversation = Conversation::load(self, &from, Draft::default())?;
         conversation.outdate_identities();
         if self.profile.encryption.recipient_devices != RecipientDevices::PrimaryOnly {
             conversation.outdate_devices();
@@ -37,7 +38,7 @@ impl Step<'_> {
 
     /// The peer has other devices than before: the next message needs the list.
     fn doubt_devices(&self, from: &Jid) -> Result<Draft, Stop> {
-        let user = from.clone().without_device();
+        let user = self.peer(from, [])?.without_device();
         let mut conversation = Conversation::load(self, &address(&user, 0), Draft::default())?;
         if self.profile.encryption.recipient_devices != RecipientDevices::PrimaryOnly {
             conversation.outdate_devices();
@@ -58,11 +59,12 @@ impl Step<'_> {
         Ok(draft)
     }
 
-    pub(super) fn receive_chatstate(&self, state: &Chatstate) -> Draft {
+    pub(super) fn receive_chatstate(&self, state: &Chatstate) -> Result<Draft, Stop> {
         let mut draft = Draft::default();
-        if let Some(from) = state.from.clone() {
-            draft.tell(Event::Typing { from: from.without_device(), typing: state.typing });
+        if let Some(from) = &state.from {
+            let from = self.peer(from, [])?.without_device();
+            draft.tell(Event::Typing { from, typing: state.typing });
         }
-        draft
+        Ok(draft)
     }
 }

@@ -23,8 +23,8 @@ impl Step<'_> {
     pub(super) fn receive_prekey_count(&mut self, iq: &Iq) -> Result<Draft, Stop> {
         match PrekeyCount::try_from(iq) {
             Ok(left) => self.look_after_prekeys(left.value),
-            // Asked again at the next connection.
-            Err(_) => Ok(Draft::default()),
+            // Asked again at the next connection, or in a while.
+            Err(_) => Ok(Draft { in_trouble: is_in_trouble(iq), ..Draft::default() }),
         }
     }
 
@@ -85,10 +85,10 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The server has the prekeys up to this one, or not: then they are uploaded again at the next connection, unless they
-    /// are what it does not like (406): then they go, and others are made in time.
+    /// The server has the prekeys up to this one, or not: then they are uploaded again at the next connection, or in a while
+    /// if it is in trouble, unless they are what it does not like (406): then they go, and others are made in time.
     pub(super) fn receive_uploaded(&self, iq: &Iq, last: u32) -> Result<Draft, Stop> {
-        let mut draft = Draft { uploaded: true, ..Draft::default() };
+        let mut draft = Draft { uploaded: true, in_trouble: is_in_trouble(iq), ..Draft::default() };
         if matches!(&iq.kind, IqKind::Error(error) if error.code == BAD_PREKEYS) {
             let mut counters = self.view.counters()?;
             if let Some(first) = counters.prekeys.first_unconfirmed() {
@@ -147,6 +147,11 @@ impl Step<'_> {
         account.signed_pending = false;
         Ok(Draft::of(Key::account(), Row::Account(Box::new(account))))
     }
+}
+
+/// Whether the server refuses for reasons of its own, which pass.
+fn is_in_trouble(iq: &Iq) -> bool {
+    matches!(&iq.kind, IqKind::Error(error) if (500..600).contains(&error.code))
 }
 
 /// The id so many rotations before this one.

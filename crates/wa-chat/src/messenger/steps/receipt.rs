@@ -28,6 +28,7 @@ impl Step<'_> {
             ReceiptKind::Retry(retry) => return self.send_again(receipt, retry, draft),
             _ => return Ok(draft),
         };
+        let peer = &self.peer(peer, [])?;
         if status != Status::MediaUnavailable {
             self.remember_delivered(receipt, peer, &mut draft)?;
         }

@@ -8,7 +8,7 @@ use wa_stanza::{Ack, Message, OneTimePrekey, PrekeyId, Receipt, ReceiptKind, Ret
 
 use crate::key::Key;
 use crate::messenger::bundle::{signal_bundle, signed_prekey};
-use crate::messenger::conversation::{Conversation, REMEMBER, put_inbox};
+use crate::messenger::conversation::{Conversation, REMEMBER, is_forgotten, put_inbox};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
@@ -37,10 +37,10 @@ impl Step<'_> {
     pub(super) fn ask_again(
         &mut self,
         message: &Message,
+        address: &Jid,
         why: Undecryptable,
         mut draft: Draft,
     ) -> Result<Draft, Stop> {
-        let Some(address) = &message.from else { return Ok(draft) };
         let key = Key::asked(address, &message.id);
         self.view.need([key.clone(), Key::account(), Key::counters()])?;
         let count = self.view.number(&key)?.unwrap_or(0) + 1;
@@ -96,6 +96,7 @@ impl Step<'_> {
         draft: Draft,
     ) -> Result<Draft, Stop> {
         let Some(from) = receipt.participant.as_ref().or(receipt.from.as_ref()) else { return Ok(draft) };
+        let from = &self.peer(from, [])?;
         let (user, device) = (from.clone().without_device(), from.device());
         let (key, rebuilt) = (Key::sent(&user, &retry.id), Key::rebuilt(from));
         self.view.need([key.clone(), rebuilt.clone()])?;
@@ -103,7 +104,8 @@ impl Step<'_> {
         let content = Key::content(sent.content);
         self.view.need([content.clone()])?;
         let mut conversation = Conversation::load(self, from, draft)?;
-        if !conversation.is_recipient(device) || !may_resend(&sent, device) {
+        let is_gone = is_forgotten(sent.since, conversation.counters.swept);
+        if is_gone || !conversation.is_recipient(device) || !may_resend(&sent, device) {
             return Ok(conversation.draft);
         }
         let rebuilt_at = self.view.number(&rebuilt)?;

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::MAX_CONTENT;
+use crate::messenger::state::cursor::PAGE_BYTES;
 use crate::row::{InboxEntry, InboxItem, OutboxEntry, OutboxKind};
 
 fn typing(from: &str, typing: &str) -> Node {
@@ -97,6 +98,7 @@ fn with_row(key: &Key, value: Vec<u8>) -> Bench {
         next_content: 9,
         prekeys: PrekeyIds { next: 200, next_upload: 200 },
         swept: None,
+        has_names: false,
     };
     let counters =
         Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None };
@@ -197,4 +199,87 @@ fn a_mark_of_many_messages_is_several_receipts() {
     assert_eq!(bench.messenger.poll_accepted(), Some(Ticket(1)));
     assert_eq!((marked.len(), marked.iter().sum::<usize>()), (157, 40_000));
     assert_eq!(marked.iter().max(), Some(&256));
+}
+
+/// Stores rows of the inbox, each with so many bytes.
+fn with_inbox(count: u64, length: usize) -> Bench {
+    let content: bytes::Bytes = vec![0x0A; length].into();
+    let row = |number: u64| {
+        let (timestamp, device, is_accepted) = (number, 0, true);
+        let what = InboxItem::Message {
+            content: content.clone(),
+            timestamp,
+            device,
+            is_accepted,
+            push_name: None,
+            waited: false,
+        };
+        let (peer, ids) = (Jid::phone("14155551001").unwrap(), vec![number.to_string()]);
+        Write {
+            key: Key::inbox(number),
+            value: Some(Row::Inbox(InboxEntry { peer, ids, what }).encode()),
+            expires: None,
+        }
+    };
+    let mut bench = Bench::connected();
+    let counters = Counters {
+        next_inbox: count,
+        next_outbox: 0,
+        next_content: 0,
+        prekeys: PrekeyIds { next: 200, next_upload: 200 },
+        swept: None,
+        has_names: false,
+    };
+    let counters =
+        Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None };
+    let writes = (0..count).map(row).chain([counters]).collect();
+    bench.store.apply(&Transaction { writes, ..Transaction::default() });
+    bench.messenger = Messenger::open(Profile::reference_offer_1_0_3());
+    bench
+}
+
+#[test]
+fn pages_of_the_inbox_are_bounded_by_their_bytes() {
+    for (count, length) in [(40, 1 << 20), (300, 100), (70, 20_000), (1, 8 << 20)] {
+        let (mut bench, mut shown) = (with_inbox(count, length), 0);
+        while shown < count {
+            while let Some(transaction) = bench.messenger.poll_transaction() {
+                let rows = bench.store.apply(&transaction);
+                let read: usize = rows.0.iter().map(|(_, value)| value.as_bytes().len()).sum();
+                assert!(read < PAGE_BYTES + length + 10_000, "{read} bytes at once, of rows of {length}");
+                bench.messenger.handle_committed(bench.now, rows, &mut bench.rng).unwrap();
+            }
+            let Some(event) = bench.messenger.poll_event() else { panic!("{shown} of {count}") };
+            assert_eq!(event.id(), Some(EventId(shown)));
+            shown += 1;
+        }
+        assert_eq!(bench.messenger.poll_event(), None);
+    }
+}
+
+#[test]
+fn a_stanza_that_cannot_be_read_is_told_durably_before_it_is_refused() {
+    for (id, is_long) in [("3EB0", false), (&*"x".repeat(1 << 20), true)] {
+        let mut bench = Bench::connected();
+        let node =
+            Node::new("message").with_attr("id", id).with_attr("from", Jid::phone("14155551001").unwrap());
+        let refusal = Ack::refusing(&node, 488).map(Box::new);
+        bench.messenger.handle_malformed(bench.now, Malformed::TooLong(7), refusal, &mut bench.rng);
+        assert!(bench.messenger.poll_stanza().is_none() && bench.messenger.poll_event().is_none());
+        let transaction = bench.messenger.poll_transaction().unwrap();
+        assert!(bench.messenger.poll_stanza().is_none(), "it is not durable yet");
+        bench.commit(&transaction);
+        assert!(bench.messenger.poll_stanza().is_some(), "now it need not come again");
+        let Some(Event::Refused { event, from, stanza, id: told, why }) = bench.messenger.poll_event() else {
+            panic!("nothing is told");
+        };
+        assert_eq!((&*from.to_string(), &*stanza), ("14155551001@s.whatsapp.net", "message"));
+        assert!(id.starts_with(&told.0) && (told.0.len() < id.len()) == is_long);
+        assert_eq!(why, "a stanza of 7 bytes");
+        let row = Key::inbox(event.0);
+        assert!(has_row(&bench, &row));
+        bench.command(1, Command::Confirm(event));
+        bench.settle();
+        assert!(!has_row(&bench, &row));
+    }
 }

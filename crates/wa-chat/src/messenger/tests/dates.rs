@@ -1,5 +1,6 @@
 //! Clocks that are wrong, and what is done when it is due.
 
+use super::phones::Server;
 use super::*;
 
 /// Signed prekeys that logins at these dates leave.
@@ -86,6 +87,30 @@ fn what_a_clock_that_is_behind_writes_is_not_old_once_it_is_right() {
 }
 
 #[test]
+fn what_waited_because_of_a_wrong_clock_is_not_overtaken_when_it_is_right() {
+    let (mut phone, mut server) = (Phone::new(0, 100), Server::listing(&[0]));
+    let mut bench = Bench::connected();
+    bench.write(0);
+    bench.exchange(&mut server, &mut [&mut phone]);
+    // The phone has not answered: by this date the session is given up, and nobody is there to make another one.
+    bench.now.unix += 400 * 24 * 60 * 60;
+    bench.messenger.handle_link_down();
+    (1..4).for_each(|ticket| bench.write(ticket));
+    bench.settle();
+    assert_eq!(bench.store.count(Table::Waiting), 3);
+    let mut bench = bench.reopened(crate::IdentityPolicy::Notify);
+    bench.messenger.handle_link_down();
+    bench.now.unix = NOW.unix;
+    (4..6).for_each(|ticket| bench.write(ticket));
+    bench.settle();
+    bench.messenger.handle_link_up(bench.now, &mut bench.rng);
+    bench.exchange(&mut server, &mut [&mut phone]);
+    let ids: Vec<_> = server.messages.iter().map(|it| it.attr_str("id").unwrap()).collect();
+    // The first was not acked and leaves again.
+    assert_eq!(ids, ["m0", "m0", "m1", "m2", "m3", "m4", "m5"]);
+}
+
+#[test]
 fn a_request_waits_from_when_it_left() {
     let mut bench = Bench::connected();
     let to = Jid::phone("14155551001").unwrap();
@@ -126,10 +151,26 @@ impl Bench {
     }
 }
 
+impl Bench {
+    /// Runs transactions until there is none; gives how often the server was asked for the number of prekeys.
+    fn counts(&mut self) -> usize {
+        let mut counts = 0;
+        loop {
+            while let Some(stanza) = self.messenger.poll_stanza() {
+                let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+                counts += node.children().iter().filter(|child| child.tag() == "count").count();
+            }
+            let Some(transaction) = self.messenger.poll_transaction() else { return counts };
+            self.commit(&transaction);
+        }
+    }
+}
+
 /// An answer of the server's.
-fn answer(id: &str, kind: &str) -> Node {
+fn answer(id: &str, error: Option<&str>) -> Node {
     let from: Jid = "s.whatsapp.net".parse().unwrap();
-    let error = (kind == "error").then(|| Node::new("error").with_attr("code", "406"));
+    let kind = if error.is_some() { "error" } else { "result" };
+    let error = error.map(|code| Node::new("error").with_attr("code", code));
     Node::new("iq").with_attr("type", kind).with_attr("id", id).with_attr("from", from).with_children(error)
 }
 
@@ -144,7 +185,7 @@ fn prekeys_are_made_once_an_hour_and_not_uploaded_twice() {
         bench.stanza(none_left(n));
         assert!(bench.uploads().is_empty(), "one is under way");
     }
-    bench.stanza(answer(&uploads[0], "result"));
+    bench.stanza(answer(&uploads[0], None));
     for n in 50..100 {
         bench.stanza(none_left(n));
         assert!(bench.uploads().is_empty(), "the server has them now");
@@ -160,7 +201,7 @@ fn prekeys_that_the_server_does_not_like_go_and_others_are_made_in_time() {
     let mut bench = Bench::connected();
     bench.stanza(none_left(0));
     let (uploads, refused) = (bench.uploads(), bench.rows(Table::Prekey));
-    bench.stanza(answer(&uploads[0], "error"));
+    bench.stanza(answer(&uploads[0], Some("406")));
     bench.settle();
     assert_eq!(bench.rows(Table::Prekey), []);
     bench.stanza(none_left(1));
@@ -170,4 +211,30 @@ fn prekeys_that_the_server_does_not_like_go_and_others_are_made_in_time() {
     assert_eq!(bench.uploads().len(), 1);
     let made = bench.rows(Table::Prekey);
     assert!(!made.is_empty() && !made.iter().any(|key| refused.contains(key)));
+}
+
+#[test]
+fn a_server_in_trouble_gets_the_same_prekeys_later_on_the_same_connection() {
+    let mut bench = Bench::connected();
+    bench.stanza(none_left(0));
+    let (mut uploads, made) = (bench.uploads(), bench.rows(Table::Prekey));
+    for (pause, n) in [(10, 1), (20, 2), (30, 3)] {
+        bench.stanza(answer(&uploads[0], Some("503")));
+        bench.settle();
+        let due = bench.now.tick + Duration::from_secs(pause);
+        bench.now.tick = due - Duration::from_millis(1);
+        bench.messenger.handle_timeout(bench.now, &mut bench.rng);
+        assert_eq!(bench.counts(), 0, "not before its time");
+        assert_eq!(bench.messenger.poll_timeout(), Some(due));
+        bench.now.tick = due;
+        bench.messenger.handle_timeout(bench.now, &mut bench.rng);
+        assert_eq!(bench.counts(), 1, "it is asked how many it has, and may have taken them");
+        bench.stanza(none_left(n));
+        uploads = bench.uploads();
+        assert_eq!(uploads.len(), 1);
+        assert_eq!(bench.rows(Table::Prekey), made, "none is made for nothing");
+    }
+    bench.stanza(answer(&uploads[0], None));
+    bench.settle();
+    assert_eq!(bench.messenger.refill.due(), None);
 }

@@ -243,6 +243,7 @@ fn tells_of_somebody_new(write: &Write) -> bool {
     match entry.event(0) {
         Event::DevicesChanged { added, .. } => !added.is_empty(),
         Event::IdentityChanged { identity, .. } => identity.is_some(),
+        Event::SameUser { .. } => true,
         _ => false,
     }
 }

@@ -116,6 +116,27 @@ fn what_was_delivered_is_encrypted_for_nobody_again() {
 }
 
 #[test]
+fn what_is_too_old_is_not_sent_again_though_its_row_is_still_there() {
+    for (days, leaves) in [(13, true), (15, false)] {
+        let (mut phone, mut server) = (Phone::new(0, 100), Server::listing(&[0]));
+        let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
+        let kept = bench.store.apply(&crate::rows_of(Table::Content)).0;
+        for day in [0, 5, 10, days].map(|day| NOW.unix + day * 24 * 60 * 60) {
+            bench.messenger.handle_link_down();
+            bench.messenger.tell_server_time(day);
+            bench.login_at(day);
+        }
+        // A store may take its time.
+        let put = |(key, value)| Write { key, value: Some(value), expires: None };
+        let writes = kept.into_iter().map(put).collect();
+        bench.store.apply(&Transaction { writes, ..Transaction::default() });
+        bench.stanza(phone.asks_again("m0", 2));
+        bench.exchange(&mut server, &mut [&mut phone]);
+        assert_eq!(server.messages.len() == 2, leaves, "{days}");
+    }
+}
+
+#[test]
 fn a_new_identity_is_told_before_it_gets_what_was_not_delivered() {
     let mut phone = Phone::new(0, 100);
     let mut server = Server::listing(&[0]);
