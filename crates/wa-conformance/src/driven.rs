@@ -148,7 +148,7 @@ async fn serve(mut world: World, mut accepted: mpsc::UnboundedReceiver<DuplexStr
         }
         world.disconnect(id);
         let phone =
-            world.control(&wa_sandbox::Clock::default(), true, &format!("phones/{PHONE}"), b"").unwrap();
+            world.control(&wa_sandbox::Clock::default(), "GET", &format!("phones/{PHONE}"), b"").unwrap();
         manners.typings.store(phone["typing"].as_array().unwrap().len(), Ordering::Relaxed);
     }
 }

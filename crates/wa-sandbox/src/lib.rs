@@ -46,6 +46,7 @@ mod signing_key;
 mod stanzas;
 mod state;
 mod time;
+mod tls;
 mod transcript;
 mod users;
 mod world;

@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 
@@ -30,10 +30,14 @@ use crate::phone::Manners;
 use crate::push::Pushes;
 use crate::service::{self, ENLIST, JWKS};
 use crate::shared::Shared;
+use crate::tls::Tls;
 use crate::world::{Integrator, Output, World, WorldConfig};
 
 /// How often the world is told that time passes.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long a TLS handshake may take.
+const TLS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Records that may wait for a slow listener.
 const MAX_RECORDS: usize = 1024;
@@ -47,6 +51,8 @@ pub struct Sandbox {
     http: TcpListener,
     chat: TcpListener,
     demo: Option<(TcpListener, Arc<Demo>)>,
+    https: TcpListener,
+    tls: Tls,
     shared: Arc<Shared>,
     /// Where everything is kept.
     state: Option<PathBuf>,
@@ -57,7 +63,8 @@ pub struct Sandbox {
 pub struct Binding {
     /// The address; off loopback a token is needed.
     pub address: IpAddr,
-    /// The port of HTTP; chatd has the next one, the demonstration integrator the one after that. 0: any.
+    /// The port of HTTP; chatd has the next one, the demonstration integrator the one after that, HTTPS the
+    /// fourth. 0: any.
     pub port: u16,
     /// What the control interface demands as bearer token, if anything.
     pub token: Option<String>,
@@ -90,6 +97,12 @@ pub struct Addresses {
     pub control: String,
     /// The root key of chatd's certificates, in hex.
     pub noise_root: String,
+    /// Origin of everything over TLS, too.
+    #[serde(default)]
+    pub https: String,
+    /// The certificate of the authority for it, in PEM.
+    #[serde(default)]
+    pub ca: String,
     /// Base URL of the demonstration integrator, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrator: Option<String>,
@@ -109,7 +122,8 @@ impl Sandbox {
     /// # Errors
     /// A port is taken, the address is not this machine's, or there is a state that cannot be used.
     pub async fn bind_at(mut config: WorldConfig, clock: Clock, binding: Binding) -> io::Result<Self> {
-        let Sockets { http, chat, demo } = Sockets::bind(&binding).await?;
+        let Sockets { http, chat, demo, https } = Sockets::bind(&binding).await?;
+        let tls = Tls::generate().map_err(io::Error::other)?;
         let base = format!("http://{}", reachable(http.local_addr()?));
         config.profile.media.whatsapp_origin.clone_from(&base);
         let demo_url = match &demo {
@@ -131,6 +145,8 @@ impl Sandbox {
             media: base.clone(),
             control: format!("{base}{BASE}"),
             noise_root: hex::encode(world.noise_root()),
+            https: format!("https://{}", reachable(https.local_addr()?)),
+            ca: tls.authority.clone(),
             integrator: demo_url.clone(),
         };
         let shared = Arc::new(Shared {
@@ -148,7 +164,7 @@ impl Sandbox {
             let demo = Demo::new(DEMO, base_url, rules, Arc::clone(&shared)).map_err(io::Error::other)?;
             Ok::<_, io::Error>((listener, Arc::new(demo)))
         });
-        Ok(Self { http, chat, demo: demo.transpose()?, shared, state: binding.state })
+        Ok(Self { http, chat, demo: demo.transpose()?, https, tls, shared, state: binding.state })
     }
 
     /// Adds three WhatsApp users with different manners: one answers with an echo, one shows that it reads and types and
@@ -191,6 +207,9 @@ impl Sandbox {
                 accepted = self.chat.accept() => if let Ok((stream, _)) = accepted {
                     tokio::spawn(serve_chat(Arc::clone(&self.shared), stream));
                 },
+                accepted = self.https.accept() => if let Ok((stream, _)) = accepted {
+                    tokio::spawn(serve_tls(self.tls.clone(), Arc::clone(&self.shared), stream));
+                },
                 accepted = self.http.accept() => if let Ok((stream, _)) = accepted {
                     let shared = Arc::clone(&self.shared);
                     tokio::spawn(serve_http(stream, move |request| service::handle(Arc::clone(&shared), request)));
@@ -218,6 +237,7 @@ struct Sockets {
     http: TcpListener,
     chat: TcpListener,
     demo: Option<TcpListener>,
+    https: TcpListener,
 }
 
 impl Sockets {
@@ -228,7 +248,8 @@ impl Sockets {
         };
         let (http, chat) = (listener(at(0)).await?, listener(at(1)).await?);
         let demo = if binding.demo { Some(listener(at(2)).await?) } else { None };
-        Ok(Self { http, chat, demo })
+        let https = listener(at(3)).await?;
+        Ok(Self { http, chat, demo, https })
     }
 }
 
@@ -278,8 +299,19 @@ async fn serve_chat(shared: Arc<Shared>, mut stream: TcpStream) {
     shared.disconnect(id);
 }
 
-async fn serve_http<F, B>(stream: TcpStream, handle: impl Fn(Request<Incoming>) -> F)
+async fn serve_tls(tls: Tls, shared: Arc<Shared>, stream: TcpStream) {
+    match tokio::time::timeout(TLS_PATIENCE, tls.acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            serve_http(stream, move |request| service::handle(Arc::clone(&shared), request)).await;
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "a client did not complete the TLS handshake"),
+        Err(_) => tracing::warn!("a client did not complete the TLS handshake in time"),
+    }
+}
+
+async fn serve_http<S, F, B>(stream: S, handle: impl Fn(Request<Incoming>) -> F)
 where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {

@@ -50,7 +50,7 @@ struct Serve {
     #[arg(long, value_name = "NAME|FILE", default_value = "1.0.3", value_parser = Profile::open)]
     profile: Profile,
 
-    /// The port of HTTP; chatd has the next one, the demonstration integrator the one after that; 0: any
+    /// The port of HTTP; chatd has the next one, the demonstration integrator and HTTPS those after that; 0: any
     #[arg(long, default_value_t = PORT)]
     port: u16,
 
@@ -65,6 +65,10 @@ struct Serve {
     /// End a connection at its first deviation, and say which rule it broke
     #[arg(long)]
     strict: bool,
+
+    /// Write the certificate of the TLS authority, which is made at each start, to this file in PEM
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
 
     /// Keep accounts, mail and phones in this file, and go on from it
     #[arg(long, value_name = "FILE")]
@@ -116,7 +120,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn serve(serve: Serve) -> ExitCode {
-    let Serve { integrator, phone, profile, port, listen, token, strict, clock_offset, state } = serve;
+    let Serve { integrator, phone, profile, port, listen, token, strict, clock_offset, state, ca } = serve;
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env()
@@ -138,6 +142,11 @@ async fn serve(serve: Serve) -> ExitCode {
         }
     };
     let sandbox = if has_phones { sandbox } else { sandbox.with_three_phones() };
+    if let Some(path) = ca
+        && let Err(error) = std::fs::write(&path, &sandbox.addresses().ca)
+    {
+        return fail(&format!("{}: {error}", path.display()), ExitCode::from(3));
+    }
     match serde_json::to_string(sandbox.addresses()) {
         Ok(line) => print(&line),
         Err(error) => return fail(&error.to_string(), ExitCode::FAILURE),
@@ -151,7 +160,7 @@ async fn serve(serve: Serve) -> ExitCode {
 
 /// What a person wants to know first.
 fn welcome(addresses: &Addresses) -> String {
-    let Addresses { enlist, chat, control, noise_root, .. } = addresses;
+    let Addresses { enlist, chat, control, noise_root, https, .. } = addresses;
     let integrator = addresses.integrator.as_deref().unwrap_or_default();
     format!(
         "
@@ -160,6 +169,7 @@ A local WhatsApp is running.
   enlistment    {enlist}
   chatd         {chat}, root key {noise_root}
   integrator    {integrator} (a demonstration; yours: --integrator 1=URL)
+  TLS           {https} (its authority: --ca FILE)
   control       {control}openapi.yaml
   mistakes      {control}deviations
 

@@ -1,5 +1,7 @@
 //! What is served: pushes to the demonstration integrator, its files through the proxy, events, 503s, the guard.
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -247,4 +249,33 @@ async fn kept(file: &std::path::Path) -> (wa_sandbox::Addresses, oneshot::Sender
     let (end, ended) = oneshot::channel();
     let running = tokio::spawn(sandbox.run(async { drop(ended.await) }));
     (addresses, end, running)
+}
+
+#[tokio::test]
+async fn everything_is_there_over_tls_for_who_trusts_the_authority() {
+    let addresses = sandbox(false, None).await;
+    let trusting = |pem: &str| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+        tokio_rustls::TlsConnector::from(std::sync::Arc::new(config))
+    };
+    let connect = async |connector: tokio_rustls::TlsConnector, name: &'static str| {
+        let stream = TcpStream::connect(addresses.https.trim_start_matches("https://")).await.unwrap();
+        connector.connect(name.try_into().unwrap(), stream).await
+    };
+    for name in ["localhost", "v.whatsapp.net"] {
+        let mut stream = connect(trusting(&addresses.ca), name).await.unwrap();
+        let request = "GET /v1/phones HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("14155551001"), "{answer}");
+    }
+    assert!(connect(trusting(&addresses.ca), "evil.example").await.is_err());
+    let other = sandbox(false, None).await.ca;
+    assert!(connect(trusting(&other), "localhost").await.is_err(), "another authority");
 }
