@@ -93,8 +93,8 @@ struct Ctl {
     /// The path below /v1/, for instance phones/14155551001/send
     #[arg(default_value = "")]
     path: String,
-    /// Members of the body; values are JSON, or text
-    #[arg(value_name = "NAME=VALUE")]
+    /// Members of the body: NAME=TEXT, or NAME:=JSON
+    #[arg(value_name = "NAME=TEXT")]
     members: Vec<String>,
 }
 
@@ -102,8 +102,8 @@ const CTL_EXAMPLES: &str = "\
 Examples:
   ctl accounts
   ctl phones/14155551001/send to=1-10853634039893@interop text='Hello'
-  ctl clock advance=2592000
-  ctl faults drop=2 certificate=leaf_issuer
+  ctl clock advance:=2592000
+  ctl faults drop:=2 certificate=leaf_issuer
   ctl -X DELETE faults
   ctl 'deviations?class=deviation'";
 
@@ -222,12 +222,17 @@ async fn control(ctl: Ctl) -> ExitCode {
     }
 }
 
-/// `name=value` words as a JSON object. A value that is no JSON is a text.
+/// `name=text` and `name:=JSON` words as a JSON object.
 fn body(members: &[String]) -> Result<Value, String> {
     let mut body = Map::new();
     for member in members {
-        let (name, value) = member.split_once('=').ok_or_else(|| format!("{member:?} is not NAME=VALUE"))?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        let (name, text) = member.split_once('=').ok_or_else(|| format!("{member:?} is not NAME=TEXT"))?;
+        let (name, value) = match name.strip_suffix(':') {
+            None => (name, Value::from(text)),
+            Some(name) => {
+                (name, serde_json::from_str(text).map_err(|error| format!("{name} is not JSON: {error}"))?)
+            }
+        };
         body.insert(name.to_owned(), value);
     }
     Ok(Value::Object(body))
@@ -267,11 +272,12 @@ mod tests {
 
     #[test]
     fn words_become_a_body() {
-        let words = ["to=1-2@interop", "n=3", "list=[1]", "text=a=b", "yes=true"].map(str::to_owned);
+        let words = ["to=1-2@interop", "n:=3", "list:=[1]", "text=a:=b", "number=3"].map(str::to_owned);
         let expected =
-            serde_json::json!({ "to": "1-2@interop", "n": 3, "list": [1], "text": "a=b", "yes": true });
+            serde_json::json!({ "to": "1-2@interop", "n": 3, "list": [1], "text": "a:=b", "number": "3" });
         assert_eq!(body(&words), Ok(expected));
-        assert_eq!(body(&["x".to_owned()]), Err("\"x\" is not NAME=VALUE".to_owned()));
+        assert_eq!(body(&["x".to_owned()]), Err("\"x\" is not NAME=TEXT".to_owned()));
+        assert!(body(&["x:=y".to_owned()]).unwrap_err().starts_with("x is not JSON: "));
     }
 
     #[test]
