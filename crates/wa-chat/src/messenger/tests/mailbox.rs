@@ -25,10 +25,10 @@ fn events(bench: &mut Bench) -> Vec<Event> {
 
 #[test]
 fn the_end_of_the_mailbox_is_told_behind_what_was_in_it_however_slow_the_application() {
-    const MANY: usize = 700;
+    const MANY: u32 = 700;
     let mut bench = Bench::connected();
     let mut phone = Phone::begun(2);
-    bench.stanza(ib("offline_preview", &[("count", MANY as u32 + 3), ("message", MANY as u32)]));
+    bench.stanza(ib("offline_preview", &[("count", MANY + 3), ("message", MANY)]));
     for _ in 0..MANY {
         bench.stanza(waiting(&phone.writes(), "Alice"));
         // Nobody takes the events: most of them stay rows.
@@ -36,11 +36,11 @@ fn the_end_of_the_mailbox_is_told_behind_what_was_in_it_however_slow_the_applica
             bench.settle();
         }
     }
-    bench.stanza(ib("offline", &[("count", MANY as u32)]));
+    bench.stanza(ib("offline", &[("count", MANY)]));
     bench.stanza(phone.writes());
     bench.settle();
     let mut told = events(&mut bench);
-    let (stanzas, messages) = (MANY as u32 + 3, MANY as u32);
+    let (stanzas, messages) = (MANY + 3, MANY);
     assert_eq!(told.remove(0), Event::MailboxWaits { stanzas, messages });
     let mut taken = 0;
     loop {
