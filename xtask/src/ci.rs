@@ -69,12 +69,36 @@ const FULL: &[Step] = &[
         },
     },
     Step { name: "a client in Python", run: || peers::peers(&["python".to_owned()]) },
+    Step { name: "fewer features", run: fewer_features },
     Step { name: "sabotage", run: || sabotage::sabotage(&[]) },
     Step { name: "leaf crates build from their packages", run: packages },
 ];
 
 fn cargo(args: &[&str]) -> Result<(), Failure> {
     Program::cargo().with_args(args).run()
+}
+
+/// The third party's server without each engine, and the suite without our own servers.
+fn fewer_features() -> Result<(), Failure> {
+    let server = |features: &[&str]| {
+        let lint = ["clippy", "-p", "wa-integrator", "-p", "wa-integrator-server", "--all-targets"];
+        let with = ["--no-default-features", "--features", &features.join(",")].map(str::to_owned);
+        let lint = Program::cargo().with_args(lint).with_args(&with);
+        lint.with_args(["--", "-D", "warnings"]).run()
+    };
+    for features in [&[][..], &["postgres", "s3"], &["nats", "s3"], &["nats", "postgres"]] {
+        server(features)?;
+    }
+    cargo(&[
+        "clippy",
+        "-p",
+        "wa-conformance",
+        "--no-default-features",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ])
 }
 
 fn docs() -> Result<(), Failure> {

@@ -163,8 +163,11 @@ impl Environment {
             .env("WA_INTEGRATOR_TOKENS_A_MINUTE", "100000")
             .args(["--profile", rules.name()])
             .args(["--listen", "127.0.0.1:0", "--base-url", &base, "--webhook", &backend.url])
-            .args(["--whatsapp-jwks-url", &addresses.jwks, "--allow-private"])
-            .args(["--key-refresh", "1", "--key-cooldown", "1", "--data-dir"])
+            .env("WA_INTEGRATOR_WHATSAPP_JWKS_URL", &addresses.jwks)
+            .env("WA_INTEGRATOR_ALLOW_PRIVATE", "true")
+            .env("WA_INTEGRATOR_KEY_REFRESH", "1")
+            .env("WA_INTEGRATOR_KEY_COOLDOWN", "1")
+            .arg("--data-dir")
             .arg(data.path());
         let (integrator, ready) = start(integrator).await?;
         let ready: Ready = serde_json::from_str(&ready)?;

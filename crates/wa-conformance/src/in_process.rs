@@ -17,6 +17,7 @@ pub(crate) struct Running {
 }
 
 /// What it is told.
+#[cfg_attr(not(feature = "own-stack"), expect(dead_code, reason = "there is no server to set up"))]
 pub(crate) struct Settings<'a> {
     pub(crate) data: &'a Path,
     pub(crate) base_url: &'a str,

@@ -14,6 +14,7 @@ mod limits;
 mod observe;
 mod server;
 mod stack;
+mod system_error;
 mod tls;
 mod wire;
 
@@ -23,4 +24,5 @@ pub use limits::ConnectionLimits;
 pub use observe::{Event, Observe};
 pub use server::{ServeError, Server};
 pub use stack::{RequestBody, RequestBodyError, RequestId, RouteName, has_one_host};
+pub use system_error::SystemError;
 pub use tls::{Tls, TlsError, TlsFiles};

@@ -22,6 +22,7 @@ use crate::drain::{Drain, Draining, Phase};
 use crate::limits::ConnectionLimits;
 use crate::observe::{Event, Observe, Observer};
 use crate::stack::RequestBody;
+use crate::system_error::SystemError;
 use crate::tls::Tls;
 
 /// A bound listener, ready to serve HTTP/1.1 and HTTP/2 on one port: over TLS, or with prior knowledge behind a proxy.
@@ -47,10 +48,8 @@ pub enum ServeError {
     Bind {
         /// The address.
         address: SocketAddr,
-        /// The kind of the operating system's error.
-        kind: io::ErrorKind,
         /// What the operating system said.
-        reason: String,
+        reason: SystemError,
     },
 }
 
@@ -215,7 +214,7 @@ const BACKLOG: u32 = 1024;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 fn refused(address: SocketAddr, error: &io::Error) -> ServeError {
-    ServeError::Bind { address, kind: error.kind(), reason: error.to_string() }
+    ServeError::Bind { address, reason: error.into() }
 }
 
 /// Accepts until the end, starting one task for each connection, never more than the limit. What is in the queue by

@@ -189,7 +189,7 @@ impl fmt::Debug for Tls {
 fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, TlsError> {
     fs::read(path)
         .map(Zeroizing::new)
-        .map_err(|error| TlsError::File { path: path.to_owned(), kind: error.kind() })
+        .map_err(|error| TlsError::File { path: path.to_owned(), reason: (&error).into() })
 }
 
 /// Since when and until when a certificate is good.

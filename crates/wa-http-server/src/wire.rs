@@ -2,10 +2,10 @@
 //! nothing become too many (RFC 9113 §10.5).
 //!
 //! h2 ends floods of resets, CONTINUATION and empty DATA by itself, but takes any number of PING, SETTINGS, PRIORITY and
-//! WINDOW_UPDATE. Only the heads of incoming frames are read here, and counted against a [budget](allowance). Nothing else
-//! of either version is parsed.
+//! WINDOW_UPDATE. Only the heads of incoming frames are read here, and counted against a [budget](frame_budget). Nothing
+//! else of either version is parsed.
 
-mod allowance;
+mod frame_budget;
 mod frames;
 mod pace;
 
@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 use crate::connection::Watch;
 
-use allowance::Allowance;
+use frame_budget::{FrameBudget, FrameLimits};
 use frames::Frames;
 pub(crate) use pace::Pace;
 
@@ -27,17 +27,16 @@ pub(crate) use pace::Pace;
 pub(crate) struct Wire<S> {
     stream: S,
     watch: Watch,
-    budget: Option<Budget>,
+    counted: Option<Counted>,
     /// Nothing more is read; this is left to be given in place of it.
     cut: Option<&'static [u8]>,
 }
 
-/// What a peer's frames have used up.
+/// What the peer sends, and its budget.
 #[derive(Debug)]
-struct Budget {
+struct Counted {
     incoming: Frames,
-    allowance: Allowance,
-    highest: u32,
+    budget: FrameBudget,
 }
 
 /// Too much that asks for nothing.
@@ -53,51 +52,32 @@ const POISON: [u8; 9] = [0, 0, 0, 6, 0, 0, 0, 0, 0];
 impl<S> Wire<S> {
     /// A stream that speaks HTTP/1.1.
     pub(crate) const fn http1(stream: S, watch: Watch) -> Self {
-        Self { stream, watch, budget: None, cut: None }
+        Self { stream, watch, counted: None, cut: None }
     }
 
     /// A stream that speaks HTTP/2, from its preface on.
     pub(crate) fn http2(stream: S, watch: Watch) -> Self {
-        Self { stream, watch, budget: Some(Budget::new(Instant::now())), cut: None }
+        Self { stream, watch, counted: Some(Counted::new(Instant::now())), cut: None }
     }
 
     fn sent(&mut self, bytes: usize) {
         self.watch.sent(bytes);
-        if let Some(budget) = &mut self.budget {
-            budget.allowance.earn(u32::try_from(bytes).unwrap_or(u32::MAX));
+        if let Some(counted) = &mut self.counted {
+            counted.budget.sent(bytes);
         }
     }
 }
 
-impl Budget {
+impl Counted {
     fn new(now: Instant) -> Self {
-        Self { incoming: Frames::after_preface(), allowance: Allowance::new(now), highest: 0 }
+        let budget = FrameBudget::new(FrameLimits::default(), now.into_std());
+        Self { incoming: Frames::after_preface(), budget }
     }
 
     /// Reads the heads of frames among these bytes.
     fn receive(&mut self, bytes: &[u8], now: Instant) -> Result<(), Flood> {
-        let Self { incoming, allowance, highest } = self;
-        allowance.refill(now);
-        incoming.read(bytes, |frame, at| {
-            match frame.kind {
-                frames::DATA => {
-                    if frame.length == 0 && !frame.ends_stream() {
-                        allowance.take(1);
-                    }
-                    allowance.earn(frame.length);
-                }
-                // A request earns what its answer needs.
-                frames::HEADERS if frame.stream > *highest => {
-                    *highest = frame.stream;
-                    allowance.earn_request();
-                }
-                frames::HEADERS => {}
-                frames::CONTINUATION | frames::RST_STREAM => allowance.take(1),
-                // One SETTINGS may have thousands of entries.
-                _ => allowance.take(1 + frame.length / 64),
-            }
-            if allowance.is_used_up() { Err(Flood { at }) } else { Ok(()) }
-        })
+        let Self { incoming, budget } = self;
+        incoming.read(bytes, |frame, at| budget.received(frame, now.into_std()).map_err(|_| Flood { at }))
     }
 }
 
@@ -119,8 +99,8 @@ impl<S: AsyncRead + Unpin> AsyncRead for Wire<S> {
             return read;
         }
         this.watch.received();
-        if let Some(budget) = &mut this.budget
-            && let Err(Flood { at }) = budget.receive(fresh, Instant::now())
+        if let Some(counted) = &mut this.counted
+            && let Err(Flood { at }) = counted.receive(fresh, Instant::now())
         {
             let by: &[u8] = if at.is_some() { &POISON } else { b"" };
             buffer.set_filled(before + at.unwrap_or(0));

@@ -16,6 +16,8 @@ use std::{
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower::Service;
 
+use crate::error::Unresolved;
+
 /// Which addresses a client connects to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
@@ -75,8 +77,13 @@ impl Service<Name> for Resolver {
     fn call(&mut self, name: Name) -> Self::Future {
         let resolving = self.system.call(name);
         let allowed = self.allowed;
-        Box::pin(async move { only(allowed, resolving.await?) })
+        Box::pin(async move { only(allowed, resolving.await.map_err(|error| unresolved(&error))?) })
     }
+}
+
+/// The system tells the two apart in its words only: by a number that the standard library does not pass on.
+fn unresolved(error: &std::io::Error) -> Unresolved {
+    if error.to_string().contains("emporary") { Unresolved::NoAnswer } else { Unresolved::NoSuchHost }
 }
 
 fn only(
@@ -230,6 +237,18 @@ mod tests {
         for host in ["1.1.1.1", "localhost", "whatsapp.com"] {
             assert!(Addresses::Public.allow_host(host), "{host}");
         }
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_is_no_server_that_does_not_answer() {
+        let said = |text: &str| unresolved(&std::io::Error::other(text)).to_string();
+        let lookup = "failed to lookup address information";
+        assert_eq!(said(&format!("{lookup}: Name or service not known")), "no such host");
+        assert_eq!(said(&format!("{lookup}: nodename nor servname provided, or not known")), "no such host");
+        assert_eq!(
+            said(&format!("{lookup}: Temporary failure in name resolution")),
+            "no name server answers"
+        );
     }
 
     #[test]

@@ -25,6 +25,12 @@ pub enum HttpError {
         /// Its place among those given, from 0.
         index: usize,
     },
+    /// The host's name could not be resolved.
+    #[error("could not resolve the host's name: {reason}")]
+    Resolve {
+        /// What the system's resolver said.
+        reason: Unresolved,
+    },
     /// No connection could be made.
     #[error("could not connect: {kind}")]
     Connect {
@@ -60,6 +66,18 @@ pub enum HttpError {
     },
 }
 
+/// Why a host's name could not be resolved.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum Unresolved {
+    /// There is no such name.
+    #[error("no such host")]
+    NoSuchHost,
+    /// The name servers cannot be asked, or do not say.
+    #[error("no name server answers")]
+    NoAnswer,
+}
+
 /// Whose fault an error is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -78,7 +96,11 @@ impl HttpError {
     pub const fn fault(&self) -> Fault {
         match self {
             Self::Uri | Self::PlainHttp | Self::Address | Self::Root { .. } | Self::Body => Fault::Caller,
-            Self::Connect { .. } | Self::ConnectTimeout | Self::Timeout | Self::Interrupted => Fault::World,
+            Self::Resolve { .. }
+            | Self::Connect { .. }
+            | Self::ConnectTimeout
+            | Self::Timeout
+            | Self::Interrupted => Fault::World,
             Self::Certificate | Self::Tls | Self::Malformed | Self::BodyTooLarge { .. } => Fault::Peer,
         }
     }
@@ -87,7 +109,7 @@ impl HttpError {
     /// again is safe whatever it does.
     #[must_use]
     pub const fn is_connect(&self) -> bool {
-        matches!(self, Self::Connect { .. } | Self::ConnectTimeout)
+        matches!(self, Self::Resolve { .. } | Self::Connect { .. } | Self::ConnectTimeout)
     }
 
     /// What hyper's pooled client reports.
@@ -107,6 +129,9 @@ fn from_connecting(error: &(dyn Error + 'static)) -> HttpError {
     }
     if find::<NotPublic>(error).is_some() {
         return HttpError::Address;
+    }
+    if let Some(reason) = find::<Unresolved>(error) {
+        return HttpError::Resolve { reason: *reason };
     }
     match find::<rustls::Error>(error) {
         Some(rustls::Error::InvalidCertificate(_)) => return HttpError::Certificate,

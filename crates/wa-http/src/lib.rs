@@ -31,7 +31,7 @@ mod stream;
 
 pub use addresses::Addresses;
 pub use client::HttpClient;
-pub use error::{Fault, HttpError};
+pub use error::{Fault, HttpError, Unresolved};
 pub use hyper::{HyperClient, PlainHttp};
 pub use limits::Limits;
 pub use stream::{BodyStream, StreamingClient};

@@ -167,6 +167,15 @@ async fn nobody_listening_is_a_failure_to_connect() {
     assert_eq!((error.fault(), error.is_connect()), (Fault::World, true));
 }
 
+/// `.invalid` is nobody's (RFC 6761 §6.4), whether there is a name server to say so or not.
+#[tokio::test]
+async fn a_name_that_nobody_has_is_said_to_be_one() {
+    let error = client(PlainHttp::Http1).send(post("http://no-such-host.invalid/", "")).await.unwrap_err();
+    let said = error.to_string();
+    assert!(said.starts_with("could not resolve the host's name: no "), "{said}");
+    assert!(error.is_connect() && error.fault() == Fault::World);
+}
+
 #[tokio::test]
 async fn a_silent_tls_peer_is_a_connect_timeout() {
     let url = peer::silent().await.replace("http:", "https:");

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue};
+use clap::{Args, Parser, Subcommand};
 
-use crate::settings::{Settings, SettingsFile};
+use crate::settings;
+use crate::settings::{Given, PREFIX, is_setting, variables};
 
 /// The third party's server for WhatsApp interoperability: publishes its keys, issues identity tokens, takes
 /// WhatsApp's wake-ups and hosts media.
@@ -12,6 +14,7 @@ use crate::settings::{Settings, SettingsFile};
 /// Prints one line of JSON on standard output when it is ready: `ready`, `address`, `jwks`, `token`, `push`
 /// and `media`.
 /// Logs go to standard error; WA_INTEGRATOR_LOG selects them (error, warn, info, debug).
+/// Every setting, and its variable of the environment, is in docs/OPERATIONS.md.
 #[derive(Debug, Parser)]
 #[command(version)]
 pub(crate) struct Arguments {
@@ -19,10 +22,47 @@ pub(crate) struct Arguments {
     pub(crate) command: Option<Command>,
 
     #[command(flatten)]
-    pub(crate) file: SettingsFile,
+    pub(crate) flags: Flags,
+}
 
-    #[command(flatten)]
-    pub(crate) settings: Settings,
+/// Settings that are often given on the command line; --set gives any. Each has a variable WA_INTEGRATOR_* too: see
+/// docs/OPERATIONS.md.
+#[derive(Debug, Args)]
+pub(crate) struct Flags {
+    /// The file of settings, TOML; flags and the environment come before it
+    #[arg(long, global = true, value_name = "FILE", env = "WA_INTEGRATOR_CONFIG")]
+    pub(crate) config: Option<PathBuf>,
+    /// The rules that apply: a document, overview or 1.0.3, or a TOML file as `wa profile show` prints one [default: 1.0.3]
+    #[arg(long, global = true, value_name = "NAME|FILE")]
+    profile: Option<String>,
+    /// The directory of the store and the secrets, made on first start [default: wa-integrator-data]
+    #[arg(long, global = true, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// The address to listen on; port 0 takes a free one [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// The public URL of this server, the tokens' issuer [default: the address, if it is loopback]
+    #[arg(long, value_name = "URL")]
+    base_url: Option<String>,
+    /// Where operators ask for /health, /ready, /metrics and /build: a port of the loopback address, or an address that the
+    /// public cannot reach [default: nowhere]
+    #[arg(long, value_name = "PORT|ADDR")]
+    admin_listen: Option<String>,
+    /// The certificates in PEM, the server's own first; with it, the server speaks TLS only
+    #[arg(long, value_name = "FILE")]
+    tls_certificate: Option<String>,
+    /// Its private key in PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// Where wake-ups are posted: the service's backend. Without any place for them no pushes are taken
+    #[arg(long, value_name = "URL")]
+    webhook: Option<String>,
+    /// How logs are written: text or json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// Any setting, such as tokens.lifetime=600
+    #[arg(long, global = true, value_name = "SETTING=VALUE")]
+    set: Vec<String>,
 }
 
 /// What to do instead of serving.
@@ -187,13 +227,47 @@ pub(crate) enum KeyCommand {
     ExportPublic,
 }
 
+impl Flags {
+    /// What they and the environment give; of two the later counts.
+    pub(crate) fn given(&self) -> Vec<Given> {
+        let flags = [
+            ("--profile", "profile", &self.profile),
+            ("--data-dir", "store.data_dir", &self.data_dir),
+            ("--listen", "listen.address", &self.listen),
+            ("--base-url", "listen.base_url", &self.base_url),
+            ("--admin-listen", "admin.listen", &self.admin_listen),
+            ("--tls-certificate", "tls.certificate", &self.tls_certificate),
+            ("--tls-key", "tls.key", &self.tls_key),
+            ("--webhook", "push.webhook", &self.webhook),
+            ("--log-format", "telemetry.log_format", &self.log_format),
+        ];
+        let set = self.set.iter().map(|set| {
+            let (key, value) = set.split_once('=').unwrap_or((set, "true"));
+            Given { key: key.to_owned(), origin: format!("--set {key}"), value: value.to_owned() }
+        });
+        let flags = flags.into_iter().filter_map(|(origin, key, value)| {
+            Some(Given { key: key.to_owned(), origin: origin.to_owned(), value: value.clone()? })
+        });
+        variables().chain(flags).chain(set).collect()
+    }
+}
+
+/// How to say what earlier versions had a flag for.
+pub(crate) fn advice(error: &clap::Error) -> Option<String> {
+    let (ContextKind::InvalidArg, ContextValue::String(flag)) = error.context().next()? else { return None };
+    let name = flag.strip_prefix("--")?.to_ascii_uppercase().replace('-', "_");
+    let (variable, key) =
+        settings::VARIABLES.iter().find(|(known, _)| known.strip_prefix(PREFIX) == Some(&name))?;
+    Some(format!(
+        "{flag} is a setting: give it by --set {key}=VALUE, by {variable}, or in the file of --config"
+    ))
+}
+
 /// Variables of the environment that are named like ours and are none of them.
 pub(crate) fn unknown_variables() -> Vec<String> {
-    let command = Arguments::command();
-    let known: Vec<_> = command.get_arguments().filter_map(clap::Arg::get_env).collect();
     let set = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
-    let ours = set.filter(|name| name.starts_with(PREFIX) && name != LOG && !is_of_a_cluster(name));
-    ours.filter(|name| !known.iter().any(|known| *known == name.as_str())).collect()
+    let ours = set.filter(|name| name.starts_with(PREFIX) && name != LOG && name != CONFIG);
+    ours.filter(|name| !is_of_a_cluster(name) && !is_setting(name)).collect()
 }
 
 /// Whether Kubernetes sets such a variable for a service that is named `wa-integrator`.
@@ -209,7 +283,8 @@ fn is_of_a_cluster(name: &str) -> bool {
 
 /// The variable that says what is logged.
 pub(crate) const LOG: &str = "WA_INTEGRATOR_LOG";
-const PREFIX: &str = "WA_INTEGRATOR_";
+/// The variable that names the file of settings.
+const CONFIG: &str = "WA_INTEGRATOR_CONFIG";
 
 #[cfg(test)]
 mod tests {

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 
 use http::Uri;
 use thiserror::Error;
-use wa_http_server::{ServeError, TlsError};
+use wa_http_server::{ServeError, SystemError, TlsError};
 use wa_integrator::{
     BaseUrlError, IntegratorError, KeyError, KeyringError, KeysError, PrivateFileError, SinkError,
     StoreError, TokenError, UserIdentifierError,
 };
 
-use crate::settings::SettingsFileError;
+use crate::settings::SettingsError;
 
 /// Why the program cannot run; mostly the configuration's fault.
 #[derive(Debug, Error)]
@@ -27,9 +27,9 @@ pub enum StartError {
     /// The certificate.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The file of settings.
+    /// A setting.
     #[error(transparent)]
-    Settings(#[from] SettingsFileError),
+    Settings(#[from] SettingsError),
     /// A variable that is named like ours.
     #[error("{name} is no setting")]
     Environment {
@@ -46,19 +46,19 @@ pub enum StartError {
     #[error(transparent)]
     User(#[from] UserIdentifierError),
     /// Nobody said where the server is.
-    #[error("--base-url is needed, because {address} is not a loopback address")]
+    #[error("a base url is needed (--base-url), because {address} is not a loopback address")]
     BaseUrlMissing {
         /// Where it listens.
         address: SocketAddr,
     },
     /// An authenticator lacks something.
-    #[error("--{name} is needed with this authenticator")]
+    #[error("{name} is needed with this authenticator")]
     Missing {
-        /// The flag.
+        /// The setting.
         name: &'static str,
     },
     /// Keys are not fetched from everywhere.
-    #[error("{url} is not a url that keys may be fetched from: https, or --allow-private")]
+    #[error("{url} is not a url that keys may be fetched from: https, or push.allow_private")]
     KeyUrl {
         /// The URL.
         url: Uri,
@@ -70,18 +70,18 @@ pub enum StartError {
         path: String,
     },
     /// The command line and the environment can be read by others.
-    #[error("the database's password belongs into a file (--postgres-password-file), not into its url")]
+    #[error("the database's password belongs into a file (store.postgres_password_file), not into its url")]
     PasswordShown,
     /// What one server keeps beside itself another could not know.
-    #[error("--{name} is needed with a database that several servers share")]
+    #[error("{name} is needed with a database that several servers share")]
     Unshared {
-        /// The flag.
+        /// The setting.
         name: &'static str,
     },
     /// One setting without its other half.
-    #[error("--{name} is needed as well")]
+    #[error("{name} is needed as well")]
     Needed {
-        /// The flag.
+        /// The setting.
         name: &'static str,
     },
     /// A feature is not in this program.
@@ -109,16 +109,16 @@ pub enum StartError {
     #[error("the recorder of metrics cannot be installed")]
     Recorder,
     /// The operating system gives no signals.
-    #[error("cannot listen for signals: {kind}")]
+    #[error("cannot listen for signals: {reason}")]
     Signal {
         /// What it said.
-        kind: io::ErrorKind,
+        reason: SystemError,
     },
     /// Standard output is closed.
-    #[error("cannot write to standard output: {kind}")]
+    #[error("cannot write to standard output: {reason}")]
     Stdout {
         /// What the operating system said.
-        kind: io::ErrorKind,
+        reason: SystemError,
     },
 }
 
@@ -144,7 +144,12 @@ through_integrator!(
 );
 
 impl StartError {
+    /// Whether a flag is to blame.
+    pub(crate) fn is_usage(&self) -> bool {
+        matches!(self, Self::Settings(SettingsError::Given { origin, .. }) if origin.starts_with("--"))
+    }
+
     pub(crate) fn stdout(error: io::Error) -> Self {
-        Self::Stdout { kind: error.kind() }
+        Self::Stdout { reason: (&error).into() }
     }
 }

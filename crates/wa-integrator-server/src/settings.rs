@@ -1,15 +1,15 @@
-//! Every setting: flags before the environment before one TOML file before the default (seed §1.3).
+//! Every setting: flags before the environment before one TOML file before the default (overview §1.3).
 //!
-//! A section is one struct, which clap reads from flags and `WA_INTEGRATOR_*` and serde from its table in the file; all
-//! of its fields may be absent. What a file holds besides is refused, with what is allowed.
+//! A section is one struct and one table of the file; docs/OPERATIONS.md says what each setting is. What a file holds
+//! besides is refused, with what is allowed.
 
 mod admin;
-mod file;
 mod keys;
 mod limits;
 mod listen;
 mod media;
 mod push;
+mod sources;
 mod store;
 mod telemetry;
 mod tls;
@@ -17,19 +17,20 @@ mod tokens;
 mod trust;
 mod value;
 
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 
-use clap::Args;
 use serde::Deserialize;
 use wa_profile::Profile;
 
 pub(crate) use admin::AdminSettings;
-pub use file::SettingsFileError;
 pub(crate) use keys::KeySettings;
 pub(crate) use limits::LimitSettings;
 pub(crate) use listen::ListenSettings;
 pub(crate) use media::MediaSettings;
 pub(crate) use push::PushSettings;
+pub use sources::SettingsError;
+pub(crate) use sources::{Given, PREFIX, VARIABLES, is_setting, variables};
 pub(crate) use store::StoreSettings;
 pub(crate) use telemetry::{LogFormat, TelemetrySettings};
 pub(crate) use tls::TlsSettings;
@@ -37,74 +38,55 @@ pub(crate) use tokens::{Recognition, TokenSettings};
 pub(crate) use trust::TrustSettings;
 
 /// All settings, by section; a section is a table of the file.
-#[derive(Debug, Default, Args, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Settings {
-    /// The rules that apply: a document, overview or 1.0.3, or a TOML file as `wa profile show` prints one (default 1.0.3)
-    #[arg(long, global = true, value_name = "NAME|FILE", env = "WA_INTEGRATOR_PROFILE", value_parser = Profile::open)]
-    #[serde(skip)]
+    #[serde(deserialize_with = "profile")]
     profile: Option<Profile>,
     /// `[store]`
-    #[command(flatten)]
     pub(crate) store: StoreSettings,
     /// `[keys]`
-    #[command(flatten)]
     pub(crate) keys: KeySettings,
     /// `[listen]`
-    #[command(flatten)]
     pub(crate) listen: ListenSettings,
     /// `[tls]`
-    #[command(flatten)]
     pub(crate) tls: TlsSettings,
     /// `[admin]`
-    #[command(flatten)]
     pub(crate) admin: AdminSettings,
     /// `[limits]`
-    #[command(flatten)]
     pub(crate) limits: LimitSettings,
     /// `[tokens]`
-    #[command(flatten)]
     pub(crate) tokens: TokenSettings,
     /// `[push]`
-    #[command(flatten)]
     pub(crate) push: PushSettings,
     /// `[media]`
-    #[command(flatten)]
     pub(crate) media: MediaSettings,
     /// `[trust]`
-    #[command(flatten)]
     pub(crate) trust: TrustSettings,
     /// `[telemetry]`
-    #[command(flatten)]
     pub(crate) telemetry: TelemetrySettings,
-}
-
-/// Where the file is.
-#[derive(Debug, Args)]
-pub(crate) struct SettingsFile {
-    /// The file of settings, TOML; see docs/OPERATIONS.md. Flags and the environment come before it.
-    #[arg(long = "config", global = true, value_name = "FILE", env = "WA_INTEGRATOR_CONFIG")]
-    path: Option<PathBuf>,
 }
 
 impl Settings {
     /// The settings in the content of a file that is called `path`.
     ///
     /// # Errors
-    /// [`SettingsFileError`].
-    pub fn from_toml(content: &str, path: &Path) -> Result<Self, SettingsFileError> {
-        file::parse(content, path)
+    /// [`SettingsError`].
+    pub fn from_toml(content: &str, path: &Path) -> Result<Self, SettingsError> {
+        sources::read(Some((content, path)), &[])
     }
 
-    /// These settings, and where they are silent those of the file, if there is one.
+    /// The settings in the file at `path`, if there is one, with what is given over them; of two the later counts.
     ///
     /// # Errors
-    /// [`SettingsFileError`].
-    pub(crate) fn over_file(self, file: &SettingsFile) -> Result<Self, SettingsFileError> {
-        match &file.path {
-            Some(path) => Ok(self.over(file::read(path)?)),
-            None => Ok(self),
-        }
+    /// [`SettingsError`].
+    pub(crate) fn read(path: Option<&Path>, given: &[Given]) -> Result<Self, SettingsError> {
+        let Some(path) = path else { return sources::read(None, given) };
+        let content = fs::read_to_string(path).map_err(|error| SettingsError::Io {
+            file: path.display().to_string(),
+            reason: (&error).into(),
+        })?;
+        sources::read(Some((&content, path)), given)
     }
 
     /// These settings under these rules.
@@ -118,32 +100,13 @@ impl Settings {
     pub(crate) fn profile(&self) -> Profile {
         self.profile.clone().unwrap_or_default()
     }
-
-    fn over(self, below: Self) -> Self {
-        Self {
-            profile: self.profile.or(below.profile),
-            store: self.store.over(below.store),
-            keys: self.keys.over(below.keys),
-            listen: self.listen.over(below.listen),
-            tls: self.tls.over(below.tls),
-            admin: self.admin.over(below.admin),
-            limits: self.limits.over(below.limits),
-            tokens: self.tokens.over(below.tokens),
-            push: self.push.over(below.push),
-            media: self.media.over(below.media),
-            trust: self.trust.over(below.trust),
-            telemetry: self.telemetry.over(below.telemetry),
-        }
-    }
 }
 
-/// The section with each of these fields from `self`, and from `below` where that has none.
-macro_rules! over {
-    ($self:ident, $below:ident, $($field:ident),+ $(,)?) => {
-        Self { $($field: $self.$field.or($below.$field)),+ }
-    };
+/// A document's name, or the file of a profile.
+fn profile<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Profile>, D::Error> {
+    let name = String::deserialize(deserializer)?;
+    Profile::open(&name).map(Some).map_err(serde::de::Error::custom)
 }
-use over;
 
 #[cfg(test)]
 mod tests;

@@ -29,16 +29,16 @@ impl Telemetry {
     /// [`StartError`].
     pub(crate) fn begin(settings: &Settings) -> Result<Self, StartError> {
         let telemetry = &settings.telemetry;
-        let filter = filter(env::var(LOG), telemetry.is_access_logged())?;
+        let filter = filter(env::var(LOG), telemetry.access_log)?;
         let logs = tracing_subscriber::fmt::layer().with_writer(io::stderr);
-        let logs = match telemetry.log_format() {
+        let logs = match telemetry.log_format {
             LogFormat::Text => logs.with_filter(filter).boxed(),
             LogFormat::Json => logs.json().flatten_event(true).with_filter(filter).boxed(),
         };
         let subscriber = tracing_subscriber::registry().with(logs);
         #[cfg(feature = "otel")]
         {
-            let collector = telemetry.endpoint();
+            let collector = telemetry.otlp_endpoint.as_ref();
             let traces =
                 collector.map(|url| traces::Traces::to(url, telemetry.share(), settings)).transpose()?;
             subscriber.with(traces.as_ref().map(traces::Traces::layer)).init();
@@ -47,7 +47,7 @@ impl Telemetry {
         #[cfg(not(feature = "otel"))]
         {
             subscriber.init();
-            match telemetry.endpoint() {
+            match &telemetry.otlp_endpoint {
                 Some(_) => Err(StartError::NotBuilt { name: "opentelemetry" }),
                 None => Ok(Self {}),
             }

@@ -179,7 +179,7 @@ fn inheriting(data_dir: &Path, socket: &TcpListener) -> Program {
             None => shell.env_remove(name),
         };
     }
-    shell.args(["--drain-delay", "1"]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    shell.args(["--set", "listen.drain_delay=1"]).stdout(Stdio::piped()).stderr(Stdio::piped());
     Program::of(shell.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap()))))
 }
 

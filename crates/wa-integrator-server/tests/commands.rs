@@ -13,7 +13,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use fixture::program::{Program, command};
@@ -120,8 +120,8 @@ fn logs_are_json_where_that_is_asked_for_and_strangers_write_none() {
     let directory = tempfile::tempdir().unwrap();
     let push = "POST /push HTTP/1.1\r\nhost: a\r\nauthorization: Bearer a.b.c\r\nconnection: close\r\n\r\n";
     for (access_log, lines) in [(false, 0), (true, 1)] {
-        let access = format!("--access-log={access_log}");
-        let arguments = ["--log-format", "json", &access, "--webhook", "http://127.0.0.1:9/"];
+        let access = format!("telemetry.access_log={access_log}");
+        let arguments = ["--log-format", "json", "--set", &access, "--webhook", "http://127.0.0.1:9/"];
         let program = Program::start(directory.path(), &arguments);
         assert!(asked(&program, "address", push).starts_with("HTTP/1.1 401 "));
         let logged = program.stop();
@@ -167,13 +167,73 @@ fn a_base_url_with_a_path_works_to_the_end() {
         "not WhatsApp's"
     );
     assert!(ask("DELETE", &below(&format!("/{reference}")), "\r\n").starts_with("HTTP/1.1 204 "));
-    assert!(ask("POST", "/token", "\r\n").starts_with("HTTP/1.1 404 "));
+    assert!(ask("POST", &below("/push"), "\r\n").starts_with("HTTP/1.1 401 "), "a push, but not WhatsApp's");
+    for elsewhere in ["/token", "/push", "/messenger/token", "/messenger/v1x/token"] {
+        assert!(ask("POST", elsewhere, "\r\n").starts_with("HTTP/1.1 404 "), "{elsewhere}");
+    }
     assert!(ask("DELETE", &below("/user"), "\r\n").starts_with("HTTP/1.1 204 "));
     program.stop();
 }
 
 /// Of one `x`.
 const DIGEST: &str = "sha-256=:LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=:";
+
+/// Containers whose root cannot be written to: all that is written lies in the data directory. Where the system lets a test
+/// do so, everything else is made read-only; anyhow, nothing appears elsewhere.
+#[test]
+fn a_read_only_root_is_enough() {
+    let (directory, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let data = directory.path().join("data");
+    fs::create_dir(&data).unwrap();
+    let mut started = command(&data);
+    let can = Command::new("unshare").args(["-rm", "true"]).status().is_ok_and(|status| status.success());
+    if can {
+        let script = "mount --make-rprivate / && mount --bind \"$DATA\" \"$DATA\" && mount -o remount,bind,ro / && \
+                      ! touch \"$HOME/x\" 2>/dev/null && exec \"$0\" \"$@\"";
+        let program = started;
+        started = Command::new("unshare");
+        started.args(["-rm", "sh", "-c", script]).arg(program.get_program()).args(program.get_args());
+        started.env("DATA", &data).stdout(Stdio::piped()).stderr(Stdio::piped());
+    }
+    for name in ["HOME", "TMPDIR", "XDG_RUNTIME_DIR"] {
+        started.env(name, elsewhere.path());
+    }
+    let listen = ["--listen", "127.0.0.1:0", "--admin-listen", "0"];
+    let program = Program::of(started.current_dir(elsewhere.path()).args(listen));
+    let alice = credential(&data, "alice");
+    let ask = |request: &str| asked(&program, "address", request);
+    let head = |method: &str, path: &str| {
+        format!("{method} {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\nauthorization: {alice}\r\n")
+    };
+    assert!(ask(&format!("{}\r\n", head("POST", "/token"))).starts_with("HTTP/1.1 200 "));
+    let upload = format!("content-length: 1\r\ncontent-digest: {DIGEST}\r\n\r\nx");
+    assert!(ask(&format!("{}{upload}", head("POST", "/media"))).starts_with("HTTP/1.1 201 "));
+    program.stop();
+    assert_eq!(fs::read_dir(elsewhere.path()).unwrap().count(), 0);
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1);
+}
+
+/// What is wrong with an address is said in the system's words, in the log and by `doctor`.
+#[test]
+fn a_host_that_nobody_has_is_said_to_be_one() {
+    let directory = tempfile::tempdir().unwrap();
+    assert!(run(directory.path(), &["store", "upgrade"]).status.success());
+    let mut doctor = command(directory.path());
+    doctor.env("WA_INTEGRATOR_WEBHOOK", "https://backend.example/");
+    doctor.env("WA_INTEGRATOR_WHATSAPP_JWKS_URL", "https://no-such-host.invalid/keys");
+    let found = String::from_utf8(doctor.args(["doctor"]).output().unwrap().stdout).unwrap();
+    let sentence = "https://no-such-host.invalid/keys: could not resolve the host's name: no ";
+    assert!(found.contains(sentence), "{found}");
+    #[cfg(feature = "postgres")]
+    {
+        let mut served = command(directory.path());
+        served.env("WA_INTEGRATOR_POSTGRES", "postgresql://wa@no-such-host.invalid/wa?sslmode=require");
+        served.env("WA_INTEGRATOR_SHARED_SECRET_FILE", directory.path().join("absent"));
+        served.env("WA_INTEGRATOR_MEDIA_DIRECTORY", directory.path().join("media"));
+        let said = said(&served.args(["keys", "list"]).output().unwrap());
+        assert!(said.contains("failed to lookup address information"), "{said}");
+    }
+}
 
 /// As OPERATIONS says it: SQLite's own copy of both files while the server runs, then the files; put back, and served.
 #[test]

@@ -94,3 +94,55 @@ fn the_manifests_are_sound() {
         assert!(tested.status.success(), "{}", String::from_utf8_lossy(&tested.stdout));
     }
 }
+
+/// The variables of the compose file are settings, and sound ones.
+#[test]
+fn the_compose_file_is_sound() {
+    let compose: serde_json::Value = serde_yaml_ng::from_str(&read("deploy/compose.yaml")).unwrap();
+    let service = &compose["services"]["integrator"];
+    assert_eq!((&service["read_only"], service["healthcheck"].is_object()), (&true.into(), true));
+    let directory = tempfile::tempdir().unwrap();
+    let mut checking = Command::new(env!("CARGO_BIN_EXE_wa-integrator"));
+    checking.env_clear();
+    for (name, content) in
+        [("postgres", "x".to_owned()), ("master-key", "6b".repeat(32)), ("shared-secret", "5a".repeat(32))]
+    {
+        let path = directory.path().join(name);
+        fs::write(&path, content).unwrap();
+        #[cfg(unix)]
+        fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    let here = directory.path().display().to_string();
+    for (name, value) in service["environment"].as_object().unwrap() {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        checking.env(name, value.replace("/run/secrets", &here));
+    }
+    let checked = checking.args(["config", "check"]).output().unwrap();
+    assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stderr));
+}
+
+/// systemd reads the units where it is installed: they name nothing that is unknown, and a socket that outlives the process.
+#[cfg(unix)]
+#[test]
+fn the_units_are_sound() {
+    let directory = tempfile::tempdir().unwrap();
+    for name in ["wa-integrator.service", "wa-integrator.socket"] {
+        let unit = read(&format!("deploy/systemd/{name}"));
+        let program = env!("CARGO_BIN_EXE_wa-integrator");
+        fs::write(directory.path().join(name), unit.replace("/usr/bin/wa-integrator", program)).unwrap();
+    }
+    let service = read("deploy/systemd/wa-integrator.service");
+    for line in
+        ["Requires=wa-integrator.socket", "ExecReload=/bin/kill -HUP $MAINPID", "ProtectSystem=strict"]
+    {
+        assert!(service.contains(&format!("\n{line}\n")), "{line}");
+    }
+    let mut systemd = Command::new("systemd-analyze");
+    systemd.env("SYSTEMD_UNIT_PATH", format!("{}:", directory.path().display())).arg("verify");
+    let verified = systemd.arg(directory.path().join("wa-integrator.service")).output();
+    if let Ok(verified) = verified {
+        let said = String::from_utf8_lossy(&verified.stderr);
+        let about = said.lines().filter(|line| line.contains("wa-integrator.s"));
+        assert_eq!(about.count(), 0, "{said}");
+    }
+}

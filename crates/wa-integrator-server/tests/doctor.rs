@@ -26,6 +26,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use fixture::callers::publish;
 use fixture::program::{Program, command};
 
+/// WhatsApp's keys where nobody is.
+const NOBODY: [&str; 4] =
+    ["--set", "push.whatsapp_jwks_url=http://127.0.0.1:9/", "--set", "push.allow_private"];
+
 /// What it finds, by name, and its exit code.
 async fn examined(directory: &Path, arguments: &[&str]) -> (BTreeMap<String, String>, Option<i32>) {
     let mut command = command(directory);
@@ -44,7 +48,8 @@ async fn examined(directory: &Path, arguments: &[&str]) -> (BTreeMap<String, Str
 async fn what_is_well_and_what_is_not() {
     let directory = tempfile::tempdir().unwrap();
     let whatsapp = publish().await;
-    let known = ["--whatsapp-jwks-url", &whatsapp, "--allow-private"];
+    let keys = format!("push.whatsapp_jwks_url={whatsapp}");
+    let known = ["--set", &keys, "--set", "push.allow_private"];
     let (before, code) = examined(directory.path(), &known).await;
     assert_eq!(before["store"], "doubtful: there is none yet: the first start makes it");
     assert_eq!((code, fs::read_dir(directory.path()).unwrap().count()), (Some(0), 0), "nothing is made");
@@ -73,7 +78,8 @@ async fn what_is_well_and_what_is_not() {
     let elsewhere = tempfile::tempdir().unwrap();
     let running = Program::start(elsewhere.path(), &[]);
     let other = running.ready["address"].as_str().unwrap().to_owned();
-    let with = ["--whatsapp-jwks-url", "http://127.0.0.1:9/", "--allow-private", "--base-url", &other];
+    let mut with = NOBODY.to_vec();
+    with.extend(["--base-url", &other]);
     let (found, code) = examined(directory.path(), &with).await;
     let others =
         format!("bad: other keys are served at {other} than the store has: another server, or a cache");
@@ -93,8 +99,9 @@ async fn a_sealed_key_and_a_wrong_setting_are_named() {
     let master = directory.path().join("master");
     fs::write(&master, "5a".repeat(32)).unwrap();
     fs::set_permissions(&master, fs::Permissions::from_mode(0o600)).unwrap();
-    Program::start(&data, &["--master-key-file", master.to_str().unwrap()]).stop();
-    let with = ["--token-lifetime", "0", "--whatsapp-jwks-url", "http://127.0.0.1:9/", "--allow-private"];
+    Program::start(&data, &["--set", &format!("keys.master_key_file={}", master.display())]).stop();
+    let mut with = NOBODY.to_vec();
+    with.extend(["--set", "tokens.lifetime=0"]);
     let (found, code) = examined(&data, &with).await;
     assert_eq!(found["keys"], "bad: the signing key is sealed, and there is no master key");
     assert_eq!(found["settings"], "bad: the token must live between 1 and 3600 seconds");
@@ -107,14 +114,13 @@ async fn the_certificate_is_looked_at() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("data");
     let (certificate, key) = (directory.path().join("certificate"), directory.path().join("key"));
-    let with = ["--whatsapp-jwks-url", "http://127.0.0.1:9/", "--allow-private"];
+    let mut with = NOBODY.to_vec();
     let (found, _) = examined(&data, &with).await;
     assert!(!found.contains_key("certificate"), "there is none: {found:?}");
     let (certificate_path, key_path) = (certificate.to_str().unwrap(), key.to_str().unwrap());
-    let mut with = with.to_vec();
     with.extend(["--tls-certificate", certificate_path]);
     let (found, code) = examined(&data, &with).await;
-    assert_eq!((&*found["settings"], code), ("bad: --tls-key is needed as well", Some(1)));
+    assert_eq!((&*found["settings"], code), ("bad: tls.key is needed as well", Some(1)));
 
     with.extend(["--tls-key", key_path]);
     let other = rcgen::KeyPair::generate().unwrap().serialize_pem();
@@ -140,7 +146,10 @@ async fn the_certificate_is_looked_at() {
     assert_eq!(found["certificate"], no_key);
     fs::remove_file(&certificate).unwrap();
     let (found, _) = examined(&data, &with).await;
-    assert_eq!(found["certificate"], format!("bad: {certificate_path} cannot be read: entity not found"));
+    assert_eq!(
+        found["certificate"],
+        format!("bad: {certificate_path} cannot be read: no such file or directory")
+    );
 }
 
 /// A certificate and its key in PEM, good from so many days and a half until so many days and a half from now.

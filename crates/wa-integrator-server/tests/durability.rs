@@ -144,7 +144,7 @@ fn strace() -> Option<String> {
     tried.is_ok_and(|status| status.success()).then_some(name)
 }
 
-fn traced(strace: &str, trace: &Path, data: &Path, arguments: &[&str]) -> Program {
+fn traced(strace: &str, trace: &Path, data: &Path, arguments: &[String]) -> Program {
     let program = command(data);
     let mut traced = Command::new(strace);
     let calls = "trace=read,recvfrom,recvmsg,write,writev,sendto,sendmsg,fsync,fdatasync";

@@ -57,6 +57,28 @@ fn an_upload_that_was_killed_leaves_nothing_after_the_sweep() {
     killed.stop();
 }
 
+/// A bucket that keeps one object, a disk that keeps one file: keys, tokens and pushes are served all the same (A6).
+#[test]
+fn a_file_that_cannot_be_removed_keeps_nobody_from_starting() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = start(directory.path());
+    upload(&first, directory.path(), &vec![0x5a; LENGTH], LENGTH);
+    first.stop();
+    let index = rusqlite::Connection::open(directory.path().join("media.sqlite")).unwrap();
+    assert_eq!(index.execute("UPDATE media SET expires_at = 1", []).unwrap(), 1);
+    drop(index);
+    let stubborn = files(directory.path()).remove(0);
+    fs::remove_file(&stubborn).unwrap();
+    fs::create_dir(&stubborn).unwrap();
+    fs::write(stubborn.join("x"), "x").unwrap();
+    let second = start(directory.path());
+    let jwks = "GET /.well-known/oauth/openid/jwks HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+    let answer = exchange(&second, jwks, b"");
+    assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    second.stop();
+    assert!(stubborn.exists());
+}
+
 fn start(directory: &Path) -> Program {
     let mut quiet = command(directory);
     Program::of(quiet.env("WA_INTEGRATOR_LOG", "off").args(["--listen", "127.0.0.1:0"]))

@@ -56,7 +56,7 @@ async fn everything_is_the_same_in_the_database() {
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     let secret = secret.to_str().unwrap();
 
-    let running = Program::start(&data, &["--shared-secret-file", secret]);
+    let running = Program::start(&data, &["--set", &format!("tokens.shared_secret_file={secret}")]);
     let address = running.ready["address"].as_str().unwrap().to_owned();
     let before = get(&running.ready["jwks"]).await;
     let uploaded = ask(&format!("{address}/media"), b"what nobody here can read").await;
@@ -84,7 +84,8 @@ async fn everything_is_the_same_in_the_database() {
 
     let mut replica = command(&directory.path().join("replica"));
     replica.env("WA_INTEGRATOR_POSTGRES", &database).args(["--listen", "127.0.0.1:0"]);
-    replica.args(["--shared-secret-file", secret, "--media-directory"]).arg(data.join("media"));
+    replica.env("WA_INTEGRATOR_SHARED_SECRET_FILE", secret);
+    replica.env("WA_INTEGRATOR_MEDIA_DIRECTORY", data.join("media"));
     let replica = Program::of(&mut replica);
     assert_eq!(get(&replica.ready["jwks"]).await.body(), before.body());
     let address = replica.ready["address"].as_str().unwrap();

@@ -80,8 +80,9 @@ async fn a_message_is_stored_when_it_is_taken_and_not_twice() {
 async fn what_was_pushed_while_the_stream_was_away_comes_to_it() {
     let (mut server, directory, whatsapp) = (Nats::start(), tempfile::tempdir().unwrap(), publish().await);
     let mut quiet = command(&directory.path().join("data"));
-    quiet.env("WA_INTEGRATOR_LOG", "off").args(["--listen", "127.0.0.1:0", "--nats", &server.url]);
-    quiet.args(["--nats-stream", "WAKE", "--whatsapp-jwks-url", &whatsapp, "--allow-private"]);
+    quiet.env("WA_INTEGRATOR_LOG", "off").args(["--listen", "127.0.0.1:0"]);
+    quiet.env("WA_INTEGRATOR_NATS", &server.url).env("WA_INTEGRATOR_NATS_STREAM", "WAKE");
+    quiet.env("WA_INTEGRATOR_WHATSAPP_JWKS_URL", &whatsapp).env("WA_INTEGRATOR_ALLOW_PRIVATE", "true");
     let program = Program::of(&mut quiet);
     let (url, base) = (program.ready["push"].as_str().unwrap(), program.ready["address"].as_str().unwrap());
     let (client, token) =

@@ -58,10 +58,12 @@ async fn every_answer_of_the_document_is_given() {
     fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).unwrap();
     let mut quiet = command(&directory.path().join("data"));
     quiet.env("WA_INTEGRATOR_LOG", "off").env("WA_INTEGRATOR_POSTGRES", database.database().await);
-    quiet.args(["--listen", "127.0.0.1:0", "--base-url", BASE, "--strangers", "not-found"]);
-    quiet.args(["--tokens-a-minute", "1", "--pushes-a-minute", "1", "--media-bytes-max", "100"]);
-    quiet.args(["--media-files-a-day", "3"]).arg("--shared-secret-file").arg(&secret);
-    quiet.arg("--media-directory").arg(directory.path().join("media")).args(pushes(&whatsapp));
+    quiet.args(["--listen", "127.0.0.1:0", "--base-url", BASE, "--set", "push.strangers=not-found"]);
+    for limit in ["tokens.a_minute=1", "push.a_minute=1", "media.bytes_max=100", "media.files_a_day=3"] {
+        quiet.args(["--set", limit]);
+    }
+    quiet.env("WA_INTEGRATOR_SHARED_SECRET_FILE", &secret);
+    quiet.env("WA_INTEGRATOR_MEDIA_DIRECTORY", directory.path().join("media")).args(pushes(&whatsapp));
     let program = Program::of(&mut quiet);
     let address = program.ready["address"].as_str().unwrap().to_owned();
     let mut world = World {

@@ -61,7 +61,7 @@ async fn while_the_database_is_away_pushes_are_refused_and_nothing_answered_is_l
     let (backend, directory) = (Backend::start().await, tempfile::tempdir().unwrap());
     let mut settings = quiet(directory.path(), &backend.url, &publish().await);
     settings.env("WA_INTEGRATOR_POSTGRES", database.database().await);
-    settings.arg("--media-directory").arg(directory.path().join("media"));
+    settings.env("WA_INTEGRATOR_MEDIA_DIRECTORY", directory.path().join("media"));
     let caller = Arc::new(Caller::of(Program::of(&mut settings)));
     until("it is ready", async || caller.ready().await.is_none()).await;
 
@@ -101,9 +101,10 @@ async fn while_the_bucket_is_away_media_is_refused_and_the_rest_goes_on() {
     let directory = tempfile::tempdir().unwrap();
     let mut bucket = Bucket::start(directory.path().join("s3")).await;
     let mut settings = quiet(directory.path(), "http://127.0.0.1:9/", &publish().await);
-    settings.args(["--s3-bucket", "media", "--s3-access-key-id", "id", "--s3-endpoint", &bucket.endpoint()]);
+    settings.env("WA_INTEGRATOR_S3_BUCKET", "media").env("WA_INTEGRATOR_S3_ACCESS_KEY_ID", "id");
+    settings.env("WA_INTEGRATOR_S3_ENDPOINT", bucket.endpoint());
     let secret = private(directory.path(), "s3-secret", "secret");
-    let caller = Caller::of(Program::of(settings.arg("--s3-secret-access-key-file").arg(secret)));
+    let caller = Caller::of(Program::of(settings.env("WA_INTEGRATOR_S3_SECRET_ACCESS_KEY_FILE", secret)));
     until("it is ready", async || caller.ready().await.is_none()).await;
     let hosted = caller.upload().await;
     assert_eq!(hosted.status(), StatusCode::CREATED);
@@ -132,8 +133,10 @@ fn quiet(directory: &Path, webhook: &str, whatsapp: &str) -> Command {
     let mut quiet = command(&directory.join("data"));
     // Nobody reads its log.
     quiet.env("WA_INTEGRATOR_LOG", "off").args(["--listen", "127.0.0.1:0", "--admin-listen", "0"]);
-    quiet.args(["--webhook", webhook, "--whatsapp-jwks-url", whatsapp, "--allow-private"]);
-    quiet.arg("--shared-secret-file").arg(private(directory, "shared-secret", &hex::encode(SECRET)));
+    quiet.args(["--webhook", webhook, "--set", "push.allow_private"]);
+    quiet.env("WA_INTEGRATOR_WHATSAPP_JWKS_URL", whatsapp);
+    let secret = private(directory, "shared-secret", &hex::encode(SECRET));
+    quiet.env("WA_INTEGRATOR_SHARED_SECRET_FILE", secret);
     quiet
 }
 

@@ -126,9 +126,9 @@ impl World {
     fn start(&self, slot: usize) -> Program {
         let mut quiet = command(&self.path(&format!("data-{slot}")));
         quiet.env("WA_INTEGRATOR_LOG", "off").env("WA_INTEGRATOR_POSTGRES", &self.database);
-        quiet.args(["--listen", "127.0.0.1:0", "--base-url", BASE, "--key-refresh", "60"]);
-        quiet.arg("--shared-secret-file").arg(self.path("secret"));
-        quiet.arg("--media-directory").arg(self.path("media")).args(pushes(&self.whatsapp));
+        quiet.args(["--listen", "127.0.0.1:0", "--base-url", BASE, "--set", "keys.refresh=60"]);
+        quiet.env("WA_INTEGRATOR_SHARED_SECRET_FILE", self.path("secret"));
+        quiet.env("WA_INTEGRATOR_MEDIA_DIRECTORY", self.path("media")).args(pushes(&self.whatsapp));
         let program = Program::of(&mut quiet);
         program.ready["address"].as_str().unwrap().clone_into(&mut self.addresses[slot].write().unwrap());
         program

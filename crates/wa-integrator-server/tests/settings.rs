@@ -65,17 +65,17 @@ fn a_check_says_what_a_start_would() {
     assert_eq!(sound.stdout, b"the settings are sound\n");
     for (content, sentence) in [
         ("[tokens]\nlifetime = 0\n", "the token must live between 1 and 3600 seconds"),
-        ("[tokens]\nauthenticator = \"proxy\"\n", "--proxy is needed with this authenticator"),
-        ("[tokens]\nauthenticator = \"oidc\"\n", "--oidc-issuer is needed with this authenticator"),
+        ("[tokens]\nauthenticator = \"proxy\"\n", "tokens.proxy is needed with this authenticator"),
+        ("[tokens]\nauthenticator = \"oidc\"\n", "tokens.oidc_issuer is needed with this authenticator"),
         (
             "[listen]\naddress = \"0.0.0.0:80\"\n",
-            "--base-url is needed, because 0.0.0.0:80 is not a loopback address",
+            "a base url is needed (--base-url), because 0.0.0.0:80 is not a loopback address",
         ),
         (
             "[push]\nwebhook = \"http://backend.example/\"\n",
             "push.webhook is neither https, nor http to a loopback host or one of trust.plain_http",
         ),
-        ("[keys]\nmaster_key_file = \"/nowhere\"\n", "/nowhere cannot be used: entity not found"),
+        ("[keys]\nmaster_key_file = \"/nowhere\"\n", "/nowhere cannot be used: no such file or directory"),
     ] {
         assert_eq!(refusal(content, &[], &[]), format!("wa-integrator: {sentence}\n"), "{content}");
     }
@@ -87,7 +87,7 @@ fn a_check_says_what_a_start_would() {
         let error = refusal(&traces.replace("http:", "https:"), &[], &[]);
         assert_eq!(error, "wa-integrator: this program was built without opentelemetry\n");
     }
-    let overridden = check("[tokens]\nlifetime = 0\n", &[], &["--token-lifetime", "60"]);
+    let overridden = check("[tokens]\nlifetime = 0\n", &[], &["--set", "tokens.lifetime=60"]);
     assert!(overridden.status.success());
 }
 

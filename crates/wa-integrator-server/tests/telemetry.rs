@@ -45,7 +45,7 @@ async fn a_collector_is_sent_spans_without_secrets() {
     // Logs and traces are chosen for themselves.
     settings.env("WA_INTEGRATOR_LOG", "off").env("WA_INTEGRATOR_OTLP_ENDPOINT", &collector.url);
     settings.args(["--listen", "127.0.0.1:0", "--webhook", &webhook]);
-    settings.args(["--whatsapp-jwks-url", &whatsapp, "--allow-private"]);
+    settings.env("WA_INTEGRATOR_WHATSAPP_JWKS_URL", &whatsapp).env("WA_INTEGRATOR_ALLOW_PRIVATE", "true");
     let program = Program::of(&mut settings);
     let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
     let whatsapps = token(&url(&program, "address"));
@@ -87,7 +87,7 @@ async fn a_collector_is_sent_spans_without_secrets() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_collector_that_is_away_hinders_nobody() {
     let directory = tempfile::tempdir().unwrap();
-    let program = Program::start(directory.path(), &["--otlp-endpoint", "http://127.0.0.1:9"]);
+    let program = Program::start(directory.path(), &["--set", "telemetry.otlp_endpoint=http://127.0.0.1:9"]);
     let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
     let request = Request::get(url(&program, "jwks")).body(Bytes::new()).unwrap();
     assert_eq!(client.send(request).await.unwrap().status(), StatusCode::OK);

@@ -197,7 +197,7 @@ where
         };
         if let Some(response) = at_once {
             note(name, response.status(), asked_at);
-            return Answer::Ready(Some(response.map(AnswerBody::from)));
+            return Answer::Ready(Some(response.map(AnswerBody::Left)));
         }
         let shared = Arc::clone(&self.0);
         Answer::Pending(Box::pin(async move {
@@ -272,18 +272,18 @@ impl Shared {
     }
 
     async fn answer(&self, route: Route, head: &Parts, body: RequestBody) -> Response<AnswerBody> {
-        let ours = |answer: Response<Full<Bytes>>| explained(answer.map(AnswerBody::from), &head.method);
+        let ours = |answer: Response<Full<Bytes>>| explained(answer.map(AnswerBody::Left), &head.method);
         match (route, &self.push, &self.media) {
             (Route::Token, _, _) => ours(self.issuing.answer(head).await),
             (Route::User, _, _) => ours(self.forget(head).await),
-            (Route::Push, Some(push), _) => push.answer(head, body).await.map(AnswerBody::from),
+            (Route::Push, Some(push), _) => push.answer(head, body).await.map(AnswerBody::Left),
             (Route::Upload, _, Some(media)) => explained(self.upload(media, head, body).await, &head.method),
             (Route::Hosted(reference), _, Some(media)) => {
                 let answer = self.hosted(media, &reference, head).await;
                 // WhatsApp fetches; our own clients delete.
                 if head.method == Method::DELETE { explained(answer, &head.method) } else { answer }
             }
-            _ => empty(StatusCode::NOT_FOUND).map(AnswerBody::from),
+            _ => empty(StatusCode::NOT_FOUND).map(AnswerBody::Left),
         }
     }
 
@@ -314,7 +314,7 @@ impl Shared {
     async fn upload(&self, media: &MediaHost, request: &Parts, body: RequestBody) -> Response<AnswerBody> {
         match self.issuing.principal(request).await {
             Ok(principal) => media.upload(principal, request, body).await,
-            Err(response) => response.map(AnswerBody::from),
+            Err(response) => response.map(AnswerBody::Left),
         }
     }
 
@@ -329,7 +329,7 @@ impl Shared {
         if request.method == Method::DELETE {
             match self.issuing.principal(request).await {
                 Ok(principal) => owner = Some(principal),
-                Err(response) => return response.map(AnswerBody::from),
+                Err(response) => return response.map(AnswerBody::Left),
             }
         } else if media.needs_token() || request.headers.contains_key(header::AUTHORIZATION) {
             let refusal = match &self.push {
@@ -337,7 +337,7 @@ impl Shared {
                 None => media.needs_token().then(unavailable),
             };
             if let Some(refusal) = refusal {
-                return refusal.map(AnswerBody::from);
+                return refusal.map(AnswerBody::Left);
             }
         }
         media.hosted(reference, request, owner).await

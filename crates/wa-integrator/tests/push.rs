@@ -37,7 +37,7 @@ const ALICE: &str = r#"{"to":"alice421"}"#;
 
 #[tokio::test]
 async fn a_push_is_stored_and_answered_with_nothing() {
-    let world = World::new(|rules| rules);
+    let world = World::new(|_| ());
     let response = world.ask(push("/push", &world.token(), ALICE)).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert!(response.body().is_empty() && !response.headers().contains_key(header::CONTENT_TYPE));
@@ -49,7 +49,7 @@ async fn a_push_is_stored_and_answered_with_nothing() {
 
 #[tokio::test]
 async fn the_answer_waits_for_the_store() {
-    let world = World::new(|rules| rules);
+    let world = World::new(|_| ());
     world.store.hold.store(1, Ordering::Relaxed);
     let mut server = world.server.clone();
     let asking = tokio::spawn(server.call(push("/push", &world.token(), ALICE)));
@@ -65,7 +65,7 @@ async fn the_answer_waits_for_the_store() {
 
 #[tokio::test]
 async fn what_cannot_be_stored_is_not_answered_200() {
-    let world = World::new(|rules| rules);
+    let world = World::new(|_| ());
     for error in [StoreError::Busy, StoreError::Full, StoreError::Unavailable, StoreError::Corrupt] {
         *world.store.error.lock().unwrap() = Some(error.clone());
         let response = world.ask(push("/push", &world.token(), ALICE)).await;
@@ -104,7 +104,7 @@ fn bad_tokens(world: &World) -> Vec<(&'static str, String)> {
 
 #[tokio::test]
 async fn every_bad_token_gets_the_same_answer() {
-    let world = World::new(|rules| rules);
+    let world = World::new(|_| ());
     let mut answers = Vec::new();
     for (name, token) in bad_tokens(&world) {
         let response = world.ask(push("/push", &token, ALICE)).await;
@@ -120,7 +120,7 @@ async fn every_bad_token_gets_the_same_answer() {
 
 #[tokio::test]
 async fn the_header_says_what_is_wrong_with_it_and_no_more() {
-    let world = World::new(|rules| rules);
+    let world = World::new(|_| ());
     let with = |values: &[&str]| {
         let mut request = push("/push", "x", ALICE);
         request.headers_mut().remove(header::AUTHORIZATION);
@@ -146,7 +146,7 @@ async fn the_header_says_what_is_wrong_with_it_and_no_more() {
 
 #[tokio::test]
 async fn the_body_is_read_only_for_whatsapp_and_only_so_far() {
-    let world = World::new(|rules| rules);
+    let world = World::new(|_| ());
     let large = format!(r#"{{"to":"alice421","x":"{}"}}"#, "x".repeat(4096));
     for (body, status) in [
         ("", StatusCode::BAD_REQUEST),
@@ -166,7 +166,7 @@ async fn the_body_is_read_only_for_whatsapp_and_only_so_far() {
 
 #[tokio::test]
 async fn an_endless_body_is_not_read_to_its_end() {
-    let world = World::new(|rules| rules);
+    let world = World::new(|_| ());
     let read = Arc::new(AtomicUsize::new(0));
     let request = push("/push", &world.token(), "").map(|_| Endless(Arc::clone(&read)));
     let Ok(response) = world.server.clone().call(request).await;
@@ -192,7 +192,7 @@ impl http_body::Body for Endless {
 
 #[tokio::test]
 async fn one_token_wakes_many_and_repeats_are_folded() {
-    let world = World::new(|rules| rules);
+    let world = World::new(|_| ());
     let token = world.token();
     for body in [ALICE, ALICE, ALICE, r#"{"to":"bob"}"#] {
         assert_eq!(world.ask(push("/push", &token, body)).await.status(), StatusCode::OK);
@@ -209,7 +209,7 @@ async fn strangers_are_treated_as_configured() {
         (Strangers::Drop, StatusCode::OK, 1),
         (Strangers::NotFound, StatusCode::NOT_FOUND, 1),
     ] {
-        let world = World::new(|rules| rules.with_strangers(strangers));
+        let world = World::new(|rules| rules.strangers = strangers);
         let granted = world.ask(token_request("alice421")).await;
         assert_eq!(granted.status(), StatusCode::OK, "who got a token is one of ours");
         assert_eq!(world.ask(push("/push", &world.token(), ALICE)).await.status(), StatusCode::OK);
@@ -227,7 +227,7 @@ async fn strangers_are_treated_as_configured() {
 #[tokio::test]
 async fn whatsapp_is_asked_to_come_back_only_if_everybody_is_pushed_too_often() {
     let (two, five) = (NonZeroU32::new(2).unwrap(), NonZeroU32::new(5).unwrap());
-    let world = World::new(|rules| rules.with_limits(two, five));
+    let world = World::new(|rules| (rules.per_user_a_minute, rules.a_second) = (two, five));
     let status = async |to: &str| {
         let response = world.ask(push("/push", &world.token(), &json!({ "to": to }).to_string())).await;
         let retry = response.headers().get(header::RETRY_AFTER).map(|it| it.to_str().unwrap().to_owned());
@@ -252,7 +252,7 @@ async fn whatsapp_is_asked_to_come_back_only_if_everybody_is_pushed_too_often() 
 
 #[tokio::test]
 async fn without_room_it_is_refused_and_who_is_not_whatsapp_takes_none() {
-    let world = World::new(|rules| rules.with_at_a_time(1));
+    let world = World::new(|rules| rules.at_a_time = 1);
     world.store.hold.store(1, Ordering::Relaxed);
     let mut server = world.server.clone();
     let first = tokio::spawn(server.call(push("/push", &world.token(), ALICE)));
@@ -270,7 +270,7 @@ async fn without_room_it_is_refused_and_who_is_not_whatsapp_takes_none() {
 
 #[tokio::test]
 async fn without_whatsapps_keys_it_is_later_and_not_no() {
-    let world = World::new(|rules| rules);
+    let world = World::new(|_| ());
     world.published.publish(None);
     assert_eq!(
         world.ask(push("/push", &world.token(), ALICE)).await.status(),
@@ -283,7 +283,7 @@ async fn without_whatsapps_keys_it_is_later_and_not_no() {
 
 #[tokio::test]
 async fn whatsapps_keys_may_change() {
-    let world = World::new(|rules| rules);
+    let world = World::new(|_| ());
     assert_eq!(world.ask(push("/push", &world.token(), ALICE)).await.status(), StatusCode::OK);
     let new = SigningKey::generate().unwrap();
     world.published.publish(Some(key_set(&[("new", &new)])));
@@ -295,7 +295,7 @@ async fn whatsapps_keys_may_change() {
 
 #[tokio::test]
 async fn names_and_headers_of_a_token_lead_nowhere() {
-    let world = World::new(|rules| rules);
+    let world = World::new(|_| ());
     assert_eq!(world.ask(push("/push", &world.token(), ALICE)).await.status(), StatusCode::OK);
     for kid in ["../../dev/null", "' OR 1=1 --", "a\u{0}b", "a\r\nb: c", "http://attacker.example/", "ключ"]
     {
@@ -321,10 +321,9 @@ async fn names_and_headers_of_a_token_lead_nowhere() {
 #[tokio::test]
 async fn the_path_is_configured_and_the_method_is_post() {
     let mut rules = None;
-    let world = World::new(|mut it| {
+    let world = World::new(|it| {
         it.path = "/whatsapp/push".to_owned();
         rules = Some(it.clone());
-        it
     });
     assert_eq!(rules.unwrap().audience, BASE);
     assert_eq!(world.server.push_url().unwrap(), format!("{BASE}/whatsapp/push"));
@@ -365,7 +364,7 @@ struct World {
 }
 
 impl World {
-    fn new(change: impl FnOnce(PushRules) -> PushRules) -> Self {
+    fn new(change: impl FnOnce(&mut PushRules)) -> Self {
         let (profile, base) = (Profile::default(), BASE.parse().unwrap());
         let hand = Arc::new(AtomicU64::new(NOW));
         let shown = Arc::clone(&hand);
@@ -375,7 +374,8 @@ impl World {
         let keys = KeyCache::new(published.clone(), url, KeyCacheRules::default(), rs256);
         let (sink, _) = wa_integrator::ChannelSink::new("sink", 1);
         let outbox = Outbox::new(Arc::new(store.clone()), vec![Arc::new(sink)], DeliveryRules::default());
-        let rules = change(PushRules::new(&profile.push, &base, 40));
+        let mut rules = PushRules::new(&profile.push, &base, 40);
+        change(&mut rules);
         let push = Push::new(Arc::new(store.clone()), outbox, keys, rules, clock.clone());
         let issuer = TokenIssuer::new(base, &profile.token, profile.token.lifetime_max).unwrap();
         let server = Integrator::new(

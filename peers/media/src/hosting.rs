@@ -111,8 +111,8 @@ pub(crate) async fn integrator(directory: &Path, secret: [u8; 32]) -> String {
     let keys = Keys::fixed(SigningKey::generate().expect("a key"));
     let blobs = Blobs::local(&directory.join("media")).expect("blobs");
     let index = std::sync::Arc::new(SqliteMedia::open(&directory.join("media.sqlite")).expect("an index"));
-    let quota = MediaQuota { bytes: u64::MAX >> 1, files: u64::MAX >> 1 };
-    let rules = MediaRules::new(&profile.media).with_quota(quota);
+    let mut rules = MediaRules::new(&profile.media);
+    rules.quota = MediaQuota { bytes: u64::MAX >> 1, files: u64::MAX >> 1 };
     let media = MediaHost::new(blobs, index, rules, Clock::system());
     let authenticator = SharedSecret::new(secret, 40);
     let service = Integrator::new(issuer.expect("an issuer"), keys, authenticator, Clock::system());

@@ -1,21 +1,22 @@
 //! What can be wrong with the server's certificate (RFC 8446 §4.4.2).
 
-use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
+
+use crate::system_error::SystemError;
 
 /// Why a certificate and a key cannot be used; the configuration's or the file system's fault.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read.
-    #[error("{path} cannot be read: {kind}", path = .path.display())]
+    #[error("{path} cannot be read: {reason}", path = .path.display())]
     File {
         /// The file.
         path: PathBuf,
         /// What the operating system said.
-        kind: io::ErrorKind,
+        reason: SystemError,
     },
     /// A file does not hold what it should.
     #[error("{path} does not hold a certificate, or a private key, in pem", path = .path.display())]

@@ -9,10 +9,10 @@ fn frame(kind: u8, flags: u8, stream: u32, length: u32) -> Vec<u8> {
     frame
 }
 
-fn opened(now: Instant) -> Budget {
-    let mut budget = Budget::new(now);
-    budget.receive(&[b'x'; 24], now).unwrap();
-    budget
+fn opened(now: Instant) -> Counted {
+    let mut counted = Counted::new(now);
+    counted.receive(&[b'x'; 24], now).unwrap();
+    counted
 }
 
 #[test]
@@ -31,9 +31,9 @@ fn what_asks_for_nothing_is_counted() {
         ("continuation", frame(9, 0, 1, 0), 1000),
         ("empty data", frame(0, 0, 1, 0), 1000),
     ] {
-        let mut budget = opened(now);
-        budget.receive(&nothing.repeat(most), now).unwrap();
-        let refused = budget.receive(&[settings.clone(), nothing.repeat(1)].concat(), now).unwrap_err();
+        let mut counted = opened(now);
+        counted.receive(&nothing.repeat(most), now).unwrap();
+        let refused = counted.receive(&[settings.clone(), nothing.repeat(1)].concat(), now).unwrap_err();
         let at = if most == 1000 { 0 } else { settings.len() };
         assert_eq!(refused, Flood { at: Some(at) }, "{name}");
     }
@@ -42,22 +42,22 @@ fn what_asks_for_nothing_is_counted() {
 #[test]
 fn what_asks_for_something_is_free() {
     let now = Instant::now();
-    let mut budget = opened(now);
+    let mut counted = opened(now);
     for number in 0..20_000 {
         let stream = 2 * number + 1;
         // A client that opens both windows after each answer.
         let asked = [frame(1, 5, stream, 10), frame(8, 0, 0, 4), frame(8, 0, stream, 4)].concat();
-        budget.receive(&asked, now).unwrap();
+        counted.receive(&asked, now).unwrap();
     }
     for _ in 0..20_000 {
-        budget.receive(&[frame(0, 0, 40_001, 1024), frame(8, 0, 0, 4)].concat(), now).unwrap();
+        counted.receive(&[frame(0, 0, 40_001, 1024), frame(8, 0, 0, 4)].concat(), now).unwrap();
     }
     for _ in 0..3000 {
-        budget.receive(&frame(0, 0, 40_001, 1), now).unwrap();
+        counted.receive(&frame(0, 0, 40_001, 1), now).unwrap();
     }
     // A long download, whose client opens the window with every kibibyte that it was sent.
     for _ in 0..20_000 {
-        budget.allowance.earn(1024);
-        budget.receive(&frame(8, 0, 1, 4), now).unwrap();
+        counted.budget.sent(1024);
+        counted.receive(&frame(8, 0, 1, 4), now).unwrap();
     }
 }

@@ -40,6 +40,7 @@ async fn a_taken_address_is_refused() {
     let address = server.address;
     let refused = Server::bind(address, ConnectionLimits::default()).await.unwrap_err();
     let sentence = refused.to_string();
-    assert!(matches!(refused, ServeError::Bind { kind: std::io::ErrorKind::AddrInUse, .. }), "{sentence}");
+    let ServeError::Bind { reason, .. } = &refused else { panic!("{sentence}") };
+    assert_eq!(reason.kind(), std::io::ErrorKind::AddrInUse, "{sentence}");
     assert!(sentence.contains(&address.to_string()) && sentence.contains("in use"), "{sentence}");
 }

@@ -1,9 +1,13 @@
 //! What goes wrong, as it is told: a problem to our own clients, nothing to WhatsApp, and no more than that to either.
 
-use crate::server::bearer;
-use wa_http_server::ConnectionLimits;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
-use crate::running::{JWKS, Running, statuses};
+use wa_http_server::{ConnectionLimits, Event, Observe};
+
+use crate::server::bearer;
+
+use crate::running::{JWKS, PATIENCE, Running, statuses};
 
 #[tokio::test]
 async fn our_own_clients_get_a_problem_and_whatsapp_an_empty_body() {
@@ -57,4 +61,39 @@ async fn a_handler_that_panics_says_nothing_and_harms_nobody() {
     let mut statuses = crate::frames::statuses(&read);
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 500], "the other request of the connection too");
+}
+
+/// How many connections are open, as the server tells it.
+#[derive(Default)]
+struct Open(AtomicI64);
+
+impl Observe for Open {
+    fn note(&self, event: Event) {
+        match event {
+            Event::Opened => self.0.fetch_add(1, Ordering::SeqCst),
+            Event::Closed => self.0.fetch_sub(1, Ordering::SeqCst),
+            _ => 0,
+        };
+    }
+}
+
+/// Whatever becomes of a connection, it is not counted as open any more: handlers that panic, peers that go away, and an
+/// end that cuts off what is left.
+#[tokio::test]
+async fn every_connection_that_opened_is_closed_once() {
+    let open = Arc::new(Open::default());
+    let counted = Arc::clone(&open);
+    let (server, _) =
+        Running::echo(ConnectionLimits::default(), |server| server.with_observer(counted)).await;
+    for path in ["/", "/panic"] {
+        server.raw(format!("GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")).await;
+    }
+    let (_held, gone) = (server.connect().await, server.connect().await);
+    while open.0.load(Ordering::SeqCst) < 2 {
+        tokio::task::yield_now().await;
+    }
+    drop(gone);
+    server.drain.cut();
+    tokio::time::timeout(PATIENCE, server.ended).await.unwrap().unwrap();
+    assert_eq!(open.0.load(Ordering::SeqCst), 0);
 }

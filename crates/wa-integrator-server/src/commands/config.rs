@@ -20,8 +20,7 @@ pub(crate) fn check(settings: &Settings) -> Result<(), StartError> {
 /// What would keep the server from starting with these settings.
 pub(crate) fn examine(settings: &Settings) -> Result<(), StartError> {
     let (profile, trust) = (settings.profile(), settings.trust.trust()?);
-    settings.keys.master_key()?;
-    settings.keys.other_master_key()?;
+    settings.keys.master_keys()?;
     settings.tokens.other_secret()?;
     settings.tls.files()?;
     if let Recognition::Oidc { jwks_url, .. } = settings.tokens.recognition()? {

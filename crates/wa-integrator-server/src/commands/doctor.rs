@@ -10,7 +10,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, Uri, header};
 use wa_http::HttpClient as _;
-use wa_http_server::Tls;
+use wa_http_server::{SystemError, Tls};
 use wa_integrator::{BaseUrl, Clock, MediaStore, Opening, Store, rs256};
 use wa_jwt::ForeignKeySet;
 use wa_profile::Profile;
@@ -233,7 +233,7 @@ fn of_disk(name: &'static str, directory: &Path) -> Finding {
     let existing = existing.as_deref().and_then(|path| path.ancestors().find(|path| path.exists()));
     let free = existing.map(free_bytes).unwrap_or(Err(io::ErrorKind::NotFound.into()));
     match free {
-        Err(error) => bad(name, format!("{}: {}", directory.display(), error.kind())),
+        Err(error) => bad(name, format!("{}: {}", directory.display(), SystemError::from(&error))),
         Ok(free) if free < FREE_BYTES_BAD => bad(name, format!("{} MiB are free", free >> 20)),
         Ok(free) if free < FREE_BYTES_DOUBTFUL => doubtful(name, format!("{} MiB are free", free >> 20)),
         Ok(free) => good(name, format!("{} MiB are free", free >> 20)),

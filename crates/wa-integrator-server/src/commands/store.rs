@@ -27,7 +27,7 @@ async fn migrate(settings: &Settings) -> Result<(), StartError> {
     use crate::data_directory::DataDirectory;
 
     let address = settings.store.postgres(&settings.trust.trust()?)?;
-    let address = address.ok_or(StartError::Needed { name: "postgres" })?;
+    let address = address.ok_or(StartError::Needed { name: "store.postgres" })?;
     let directory = settings.store.data_dir();
     let store = DataDirectory::store_path(directory);
     if !store.exists() {

@@ -20,7 +20,7 @@ pub(crate) fn key_client(url: &Uri, settings: &Settings) -> Result<HyperClient, 
     let client = trusting(&trust);
     let near = url.host().is_some_and(|host| trust.names_plain(host));
     match url.scheme() {
-        Some(_) if settings.push.allow_private() => Ok(client.with_plain_http(PlainHttp::Http1)),
+        Some(_) if settings.push.allow_private => Ok(client.with_plain_http(PlainHttp::Http1)),
         Some(scheme) if *scheme == Scheme::HTTP && near => Ok(client.with_plain_http(PlainHttp::Http1)),
         // An address of our own network, which the settings name.
         Some(scheme) if *scheme == Scheme::HTTPS && near => Ok(client),

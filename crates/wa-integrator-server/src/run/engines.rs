@@ -33,10 +33,10 @@ pub(crate) fn check(settings: &Settings, trust: &ClientTrust) -> Result<(), Star
     }
     // What one server keeps beside itself another could not know.
     if settings.tokens.shared_secret_file().is_none() {
-        return Err(StartError::Unshared { name: "shared-secret-file" });
+        return Err(StartError::Unshared { name: "tokens.shared_secret_file" });
     }
-    if settings.media.directory().is_none() && !settings.media.is_bucket() {
-        return Err(StartError::Unshared { name: "media-directory or --s3-bucket" });
+    if settings.media.directory.is_none() && !settings.media.is_bucket() {
+        return Err(StartError::Unshared { name: "media.directory or media.s3_bucket" });
     }
     #[cfg(feature = "postgres")]
     settings.store.postgres(trust)?;
@@ -80,7 +80,7 @@ pub(crate) async fn stored_media(settings: &Settings, opening: Opening) -> Resul
 #[cfg(feature = "postgres")]
 async fn database(settings: &Settings, opening: Opening) -> Result<Engines, StartError> {
     let address = settings.store.postgres(&settings.trust.trust()?)?;
-    let address = address.ok_or(StartError::Missing { name: "postgres" })?;
+    let address = address.ok_or(StartError::Missing { name: "store.postgres" })?;
     let store = Arc::new(wa_integrator::PostgresStore::connect_as(&address, opening).await?);
     Ok(Engines { store: Arc::clone(&store) as Arc<dyn Store>, media: store })
 }
@@ -114,7 +114,7 @@ pub(crate) async fn sinks(
     if let Some(url) = &push.webhook {
         let client = backend(&trust);
         let mut webhook = Webhook::new(client, url.clone(), *secrets.0, clock.clone(), &trust)?;
-        webhook = webhook.with_format(push.webhook_format());
+        webhook = webhook.with_format(push.webhook_format);
         if let Some(also) = secrets.1 {
             webhook = webhook.with_other_secret(*also);
         }
@@ -151,7 +151,7 @@ fn blobs(settings: &Settings, opening: Opening) -> Result<Blobs, StartError> {
         return bucket(settings);
     }
     let beside = || settings.store.data_dir().join("media");
-    let directory = settings.media.directory().map_or_else(beside, Path::to_owned);
+    let directory = settings.media.directory.clone().unwrap_or_else(beside);
     Ok(match opening {
         Opening::Existing => Blobs::existing(&directory)?,
         Opening::Serve | Opening::Upgrade => Blobs::local(&directory)?,
@@ -161,7 +161,7 @@ fn blobs(settings: &Settings, opening: Opening) -> Result<Blobs, StartError> {
 #[cfg(feature = "s3")]
 fn bucket(settings: &Settings) -> Result<Blobs, StartError> {
     let bucket = settings.media.bucket(&settings.trust.trust()?)?;
-    Ok(Blobs::in_bucket(&bucket.ok_or(StartError::Missing { name: "s3-bucket" })?)?)
+    Ok(Blobs::in_bucket(&bucket.ok_or(StartError::Missing { name: "media.s3_bucket" })?)?)
 }
 
 #[cfg(not(feature = "s3"))]

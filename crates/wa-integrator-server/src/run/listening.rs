@@ -26,7 +26,7 @@ impl Listening {
         let (address, limits) = (settings.listen.address(), settings.limits.connections());
         let mut server = match listenfd::ListenFd::from_env().take_tcp_listener(0).ok().flatten() {
             Some(listener) => Server::from_listener(listener, limits)?,
-            None if settings.listen.is_beside() => beside(address, limits).await?,
+            None if settings.listen.beside => beside(address, limits).await?,
             None => Server::bind(address, limits).await?,
         };
         server = server.with_observer(ServerMetrics).with_forwarded_for(settings.listen.forwarded_for());
@@ -143,7 +143,13 @@ async fn operators(
             recorder.run_upkeep();
         }
     };
-    let admin = Admin::new(readiness, move || rendering.render()).with_health(is_healthy);
+    let process = metrics_process::Collector::default();
+    process.describe();
+    let render = move || {
+        process.collect();
+        rendering.render()
+    };
+    let admin = Admin::new(readiness, render).with_health(is_healthy);
     tokio::select! {
         () = server.run_until(admin, beside) => {}
         () = upkeep => {}

@@ -30,7 +30,7 @@ impl Signals {
     pub(crate) fn listen() -> Result<Self, StartError> {
         use signal::unix::SignalKind;
         let listen =
-            |kind| signal::unix::signal(kind).map_err(|error| StartError::Signal { kind: error.kind() });
+            |kind| signal::unix::signal(kind).map_err(|error| StartError::Signal { reason: (&error).into() });
         let (interrupt, terminate) = (listen(SignalKind::interrupt())?, listen(SignalKind::terminate())?);
         let hangup = listen(SignalKind::hangup())?;
         Ok(Self { stop: Stop { interrupt, terminate }, reload: Reload { hangup } })

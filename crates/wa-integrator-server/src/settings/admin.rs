@@ -3,36 +3,24 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 
-use clap::Args;
 use serde::Deserialize;
 
-use super::{over, value};
+use super::value;
 
 /// Where operators ask.
-#[derive(Debug, Default, Args, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct AdminSettings {
-    /// The address on which operators ask for /health, /ready, /metrics and /build: a port of the loopback address, or
-    /// an address that the public cannot reach. Without it there is no such listener.
-    #[arg(
-        id = "admin_listen",
-        long = "admin-listen",
-        value_name = "PORT or ADDR",
-        env = "WA_INTEGRATOR_ADMIN_LISTEN"
-    )]
+    /// Without it there is no such listener.
     #[serde(deserialize_with = "value::text")]
     listen: Option<AdminAddress>,
 }
 
 /// An address, of which a port alone is the loopback one.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct AdminAddress(SocketAddr);
 
 impl AdminSettings {
-    pub(super) fn over(self, below: Self) -> Self {
-        over!(self, below, listen)
-    }
-
     /// The address, if there is to be such a listener.
     pub(crate) fn address(&self) -> Option<SocketAddr> {
         self.listen.map(|AdminAddress(address)| address)

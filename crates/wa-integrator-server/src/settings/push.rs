@@ -4,7 +4,6 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
 use http::Uri;
 use serde::Deserialize;
 use wa_integrator::{BaseUrl, Integrator, PushRules, Strangers, WebhookFormat};
@@ -12,110 +11,37 @@ use wa_integrator::{BaseUrl, Integrator, PushRules, Strangers, WebhookFormat};
 use wa_integrator::{ClientTrust, NatsSink, private_file};
 use wa_profile::Profile;
 
+use super::value;
 use super::value::{UrlPath, Within};
-use super::{over, value};
 use crate::error::StartError;
 
 /// Wake-ups.
-#[derive(Debug, Default, Args, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PushSettings {
     /// Where wake-ups are posted: the service's backend. Without any place for them no pushes are taken.
-    #[arg(long, value_name = "URL", env = "WA_INTEGRATOR_WEBHOOK")]
     #[serde(deserialize_with = "value::text")]
     pub(crate) webhook: Option<Uri>,
-
-    /// In which form wake-ups are posted [default: both].
-    #[arg(long, value_enum, env = "WA_INTEGRATOR_WEBHOOK_FORMAT")]
-    webhook_format: Option<FormatChoice>,
-
-    /// The server of NATS whose JetStream wake-ups are published to: `tls://host:port`.
-    #[arg(long, value_name = "URL", env = "WA_INTEGRATOR_NATS")]
+    /// In which form wake-ups are posted.
+    #[serde(deserialize_with = "value::choice")]
+    pub(crate) webhook_format: WebhookFormat,
     nats: Option<String>,
-
-    /// The subject that they are published to [default: wa.wake-ups].
-    #[arg(long, value_name = "SUBJECT", env = "WA_INTEGRATOR_NATS_SUBJECT")]
     nats_subject: Option<String>,
-
-    /// The stream to make for the subject where there is none; by default it must be there.
-    #[arg(long, value_name = "NAME", env = "WA_INTEGRATOR_NATS_STREAM")]
     nats_stream: Option<String>,
-
-    /// The credentials (`.creds`) that the server asks for.
-    #[arg(long, value_name = "FILE", env = "WA_INTEGRATOR_NATS_CREDENTIALS_FILE")]
     nats_credentials_file: Option<PathBuf>,
-
-    /// The path of pushes below the base URL; by default as the profile says.
-    #[arg(id = "push_path", long = "push-path", value_name = "PATH", env = "WA_INTEGRATOR_PUSH_PATH")]
     #[serde(deserialize_with = "value::text")]
     path: Option<UrlPath>,
-
-    /// What to do about pushes for users who never got a token from here [default: deliver].
-    #[arg(long, value_enum, env = "WA_INTEGRATOR_STRANGERS")]
-    strangers: Option<StrangerChoice>,
-
-    /// How many pushes a user gets a minute [default: 60].
-    #[arg(
-        id = "pushes_a_minute",
-        long = "pushes-a-minute",
-        value_name = "N",
-        env = "WA_INTEGRATOR_PUSHES_A_MINUTE"
-    )]
+    #[serde(deserialize_with = "value::choice")]
+    strangers: Strangers,
     a_minute: Option<NonZeroU32>,
-
-    /// Where WhatsApp publishes its keys; by default as the profile says.
-    #[arg(long, value_name = "URL", env = "WA_INTEGRATOR_WHATSAPP_JWKS_URL")]
     #[serde(deserialize_with = "value::text")]
     whatsapp_jwks_url: Option<Uri>,
-
-    /// Fetch keys, WhatsApp's and an identity provider's, also by plain http and from private addresses; for tests.
-    #[arg(long, env = "WA_INTEGRATOR_ALLOW_PRIVATE", num_args = 0..=1, require_equals = true,
-        default_missing_value = "true")]
-    allow_private: Option<bool>,
-
-    /// How many seconds pass after a fetch of somebody's keys before an unknown name may cause another one [default:
-    /// 15].
-    #[arg(long, value_name = "SECONDS", env = "WA_INTEGRATOR_KEY_COOLDOWN")]
-    key_cooldown: Option<Within<1, 300>>,
-}
-
-/// [`Strangers`], as a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum StrangerChoice {
-    /// Deliver them: the backend knows its users
-    Deliver,
-    /// Answer 200 and drop them
-    Drop,
-    /// Answer 404
-    NotFound,
+    /// Whether keys are fetched also by plain http and from private addresses.
+    pub(crate) allow_private: bool,
+    key_cooldown: Within<1, 300, 15>,
 }
 
 impl PushSettings {
-    pub(super) fn over(self, below: Self) -> Self {
-        over!(
-            self,
-            below,
-            webhook,
-            webhook_format,
-            nats,
-            nats_subject,
-            nats_stream,
-            nats_credentials_file,
-            path,
-            strangers,
-            a_minute,
-            whatsapp_jwks_url,
-            allow_private,
-            key_cooldown
-        )
-    }
-
-    /// In which form wake-ups are posted.
-    pub(crate) fn webhook_format(&self) -> WebhookFormat {
-        self.webhook_format.map(WebhookFormat::from).unwrap_or_default()
-    }
-
     /// Whether wake-ups go anywhere, and so pushes are taken.
     pub(crate) const fn has_sink(&self) -> bool {
         self.webhook.is_some() || self.nats.is_some()
@@ -151,14 +77,9 @@ impl PushSettings {
         self.whatsapp_jwks_url.clone().unwrap_or_else(profiled)
     }
 
-    /// Whether keys are fetched also by plain http and from private addresses.
-    pub(crate) fn allow_private(&self) -> bool {
-        self.allow_private.unwrap_or(false)
-    }
-
     /// How long an unknown name of a key causes no fetch after the last one.
-    pub(crate) fn key_cooldown(&self) -> Duration {
-        Duration::from_secs(self.key_cooldown.map_or(15, Within::value))
+    pub(crate) const fn key_cooldown(&self) -> Duration {
+        self.key_cooldown.seconds()
     }
 
     /// What pushes are taken.
@@ -168,7 +89,7 @@ impl PushSettings {
     pub(crate) fn rules(&self, profile: &Profile, base_url: &BaseUrl) -> Result<PushRules, StartError> {
         let chars_max = profile.token.user_identifier_chars_max;
         let mut rules = PushRules::new(&profile.push, base_url, chars_max);
-        rules.strangers = self.strangers.unwrap_or(StrangerChoice::Deliver).into();
+        rules.strangers = self.strangers;
         if let Some(a_minute) = self.a_minute {
             rules.per_user_a_minute = a_minute;
         }
@@ -179,37 +100,5 @@ impl PushSettings {
             return Err(StartError::PushPath { path: rules.path });
         }
         Ok(rules)
-    }
-}
-
-/// [`WebhookFormat`], as a setting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum FormatChoice {
-    /// With the headers of both, for one release
-    Both,
-    /// With `wa-integrator-signature`
-    Wah1,
-    /// As Standard Webhooks
-    Standard,
-}
-
-impl From<FormatChoice> for WebhookFormat {
-    fn from(choice: FormatChoice) -> Self {
-        match choice {
-            FormatChoice::Both => Self::Both,
-            FormatChoice::Wah1 => Self::Wah1,
-            FormatChoice::Standard => Self::Standard,
-        }
-    }
-}
-
-impl From<StrangerChoice> for Strangers {
-    fn from(choice: StrangerChoice) -> Self {
-        match choice {
-            StrangerChoice::Deliver => Self::Deliver,
-            StrangerChoice::Drop => Self::Drop,
-            StrangerChoice::NotFound => Self::NotFound,
-        }
     }
 }

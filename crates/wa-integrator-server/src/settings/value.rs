@@ -1,59 +1,70 @@
-//! Values that a text and a TOML value may hold, and what they must be (overview §1.3).
+//! Values that a setting may have, and what they must be (overview §1.3).
 
 use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use ipnet::IpNet;
-use serde::de::Error as _;
+use serde::de::{DeserializeOwned, Error as _, IntoDeserializer as _};
 use serde::{Deserialize, Deserializer};
 use wa_integrator::BaseUrl;
 
-/// A whole number from `MIN` to `MAX`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Within<const MIN: u64, const MAX: u64>(u64);
+/// A whole number from `MIN` to `MAX`, and `DEFAULT` where nothing is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Within<const MIN: u64, const MAX: u64, const DEFAULT: u64>(u64);
 
 /// An address, or a network of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct AddressOrNetwork(pub(crate) IpNet);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct AddressOrNetwork(IpNet);
+
+/// A path below the base URL: plain segments, as in the base URL itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct UrlPath(pub(crate) String);
+
+/// Several values: a list, or one text with commas as a variable holds it.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Several {
+    List(Vec<String>),
+    Text(String),
+}
 
 /// The networks of these.
 pub(super) fn networks(these: &[AddressOrNetwork]) -> Vec<IpNet> {
     these.iter().map(|AddressOrNetwork(network)| *network).collect()
 }
 
-/// A path below the base URL: plain segments, as in the base URL itself.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct UrlPath(pub(crate) String);
-
-impl<const MIN: u64, const MAX: u64> Within<MIN, MAX> {
-    /// The number.
-    pub(crate) const fn value(self) -> u64 {
-        self.0
+impl<const MIN: u64, const MAX: u64, const DEFAULT: u64> Within<MIN, MAX, DEFAULT> {
+    /// As a number of things.
+    pub(crate) fn count(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
     }
 
-    fn new(value: u64) -> Result<Self, String> {
-        if (MIN..=MAX).contains(&value) { Ok(Self(value)) } else { Err(format!("{value} {}", Self::must())) }
+    /// As a time, in seconds.
+    pub(crate) const fn seconds(self) -> Duration {
+        Duration::from_secs(self.0)
     }
 
-    fn must() -> String {
-        format!("is not in {MIN}..={MAX}")
+    /// As a time, in days.
+    pub(crate) const fn days(self) -> Duration {
+        Duration::from_secs(self.0 * 24 * 60 * 60)
     }
 }
 
-impl<const MIN: u64, const MAX: u64> FromStr for Within<MIN, MAX> {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| format!("{text} {}", Self::must())).and_then(Self::new)
+impl<const MIN: u64, const MAX: u64, const DEFAULT: u64> Default for Within<MIN, MAX, DEFAULT> {
+    fn default() -> Self {
+        Self(DEFAULT)
     }
 }
 
-impl<'de, const MIN: u64, const MAX: u64> Deserialize<'de> for Within<MIN, MAX> {
+impl<'de, const MIN: u64, const MAX: u64, const DEFAULT: u64> Deserialize<'de> for Within<MIN, MAX, DEFAULT> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let number = i64::deserialize(deserializer)?;
-        let small = || D::Error::custom(format!("{number} {}", Self::must()));
-        Self::new(u64::try_from(number).map_err(|_| small())?).map_err(D::Error::custom)
+        match u64::try_from(number) {
+            Ok(value) if (MIN..=MAX).contains(&value) => Ok(Self(value)),
+            _ => Err(D::Error::custom(format!("{number} is not in {MIN}..={MAX}"))),
+        }
     }
 }
 
@@ -79,18 +90,21 @@ impl FromStr for UrlPath {
     }
 }
 
-/// Values that are written as a list of texts in the file.
-pub(super) fn texts<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+/// Values that are written as texts.
+pub(super) fn texts<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: FromStr,
     T::Err: fmt::Display,
 {
-    let texts = Vec::<String>::deserialize(deserializer)?;
-    texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect::<Result<_, _>>().map(Some)
+    let parse = |text: &str| text.parse().map_err(D::Error::custom);
+    match Several::deserialize(deserializer)? {
+        Several::List(texts) => texts.iter().map(|text| parse(text)).collect(),
+        Several::Text(text) => text.split(',').map(parse).collect(),
+    }
 }
 
-/// A value that is written as a text in the file.
+/// A value that is written as a text.
 pub(super) fn text<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -98,4 +112,30 @@ where
     T::Err: fmt::Display,
 {
     String::deserialize(deserializer)?.parse().map(Some).map_err(D::Error::custom)
+}
+
+/// One of a few texts; another is refused with all of them.
+pub(super) fn choice<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    let text = String::deserialize(deserializer)?;
+    T::deserialize(text.as_str().into_deserializer())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_a_network_of_one() {
+        let network = |text: &str| text.parse().map(|AddressOrNetwork(network)| network.to_string());
+        assert_eq!(network("10.1.2.3/8").as_deref(), Ok("10.0.0.0/8"));
+        assert_eq!(network("10.1.2.3").as_deref(), Ok("10.1.2.3/32"));
+        assert_eq!(network("::ffff:10.1.2.3").as_deref(), Ok("10.1.2.3/32"));
+        for odd in ["", "10.0.0.0/33", "localhost", "10.0.0.0-10.0.0.9"] {
+            assert!(network(odd).is_err(), "{odd}");
+        }
+    }
 }

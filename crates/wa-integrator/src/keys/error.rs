@@ -4,7 +4,7 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::value::StoreError;
+use crate::value::{StoreError, date};
 
 /// Why keys cannot be read, changed or used.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -93,7 +93,7 @@ struct When(Option<u64>);
 impl fmt::Display for When {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
-            Some(at) => write!(f, "; the next may from unix time {at} on"),
+            Some(at) => write!(f, "; the next may from {} on", date(at)),
             None => Ok(()),
         }
     }

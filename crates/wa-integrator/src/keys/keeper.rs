@@ -14,9 +14,9 @@ use crate::keys::{
 };
 use crate::value::{Clock, StoreError};
 
-/// How often somebody else may be first.
 /// How long, in seconds, until private halves are sealed with another master key again.
 const SEAL_PAUSE: u64 = 300;
+/// How often somebody else may be first.
 const CONFLICTS_MAX: usize = 16;
 
 /// What signs and what is published; clones show the same.

@@ -161,4 +161,21 @@ mod tests {
         tokio::time::advance(MISSES_TIME).await;
         assert_eq!(downloads.lookup(address, async { 1 }).await, Ok(1));
     }
+
+    /// Questions that anybody may cause leave room for those of others (A16).
+    #[tokio::test]
+    async fn few_ask_the_index_at_a_time() {
+        let downloads = Arc::new(Downloads::new(1, 1));
+        let mut asking = tokio::task::JoinSet::new();
+        for _ in 0..LOOKUPS_MAX {
+            let downloads = Arc::clone(&downloads);
+            asking.spawn(async move { downloads.lookup(None, std::future::pending::<()>()).await });
+        }
+        while downloads.lookups.available_permits() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(downloads.lookup(None, async { 1 }).await, Err(Busy::Full));
+        asking.shutdown().await;
+        assert_eq!(downloads.lookup(None, async { 1 }).await, Ok(1));
+    }
 }

@@ -1,19 +1,14 @@
 //! Answering `GET {base}/{storage_reference}`: whole or a range, and nothing about what is not there (RO 1.0.3).
 
-use std::pin::Pin;
-use std::task::{Context, Poll};
-
-use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderValue, Method, Response, StatusCode, header};
-use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt as _;
 
-use super::blobs::BlobBody;
-use super::downloads::{Busy, Download};
+use super::downloads::Busy;
 use super::host::{Hosting, client};
 use crate::media::{ByteRange, Hosted, StorageReference};
 use crate::value::StoreError;
-use crate::value::answers::{AnswerBody, BodyError, empty, insert, is_known, retry_later, unavailable};
+use crate::value::answers::{AnswerBody, empty, insert, is_known, retry_later, unavailable};
 
 /// How long somebody who asked for too much that is not there is told to wait, in seconds.
 const TOO_OFTEN_SECONDS: u64 = 60;
@@ -28,7 +23,7 @@ pub(super) async fn answer(
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "hosted media cannot be served");
-            unavailable().map(AnswerBody::from)
+            unavailable().map(AnswerBody::Left)
         }
     }
 }
@@ -42,15 +37,15 @@ async fn found(
     let asking = hosting.index.hosted(reference.id(), hosting.clock.now());
     let hosted = match hosting.downloads.lookup(address, asking).await {
         Ok(hosted) => hosted?,
-        Err(Busy::Full) => return Ok(unavailable().map(AnswerBody::from)),
+        Err(Busy::Full) => return Ok(unavailable().map(AnswerBody::Left)),
         Err(Busy::TooOften) => {
             let too_often = retry_later(StatusCode::TOO_MANY_REQUESTS, TOO_OFTEN_SECONDS);
-            return Ok(too_often.map(AnswerBody::from));
+            return Ok(too_often.map(AnswerBody::Left));
         }
     };
     let Some(hosted) = hosted else {
         hosting.downloads.missed(address);
-        return Ok(empty(StatusCode::NOT_FOUND).map(AnswerBody::from));
+        return Ok(empty(StatusCode::NOT_FOUND).map(AnswerBody::Left));
     };
     let etag = format!("\"{}\"", hex::encode(hosted.digest));
     if is_known(&request.headers, &etag) {
@@ -70,7 +65,7 @@ async fn found(
         }
     };
     let Some(download) = hosting.downloads.begin(address) else {
-        return Ok(unavailable().map(AnswerBody::from));
+        return Ok(unavailable().map(AnswerBody::Left));
     };
     // For HEAD as well: what it promises must be there.
     let body = hosting.blobs.open(reference.id(), start, end).await?;
@@ -83,14 +78,14 @@ async fn found(
         insert(headers, header::CONTENT_RANGE, &range);
     }
     if request.method != Method::HEAD {
-        *response.body_mut() = AnswerBody::streamed(Counted { body, _download: download });
+        *response.body_mut() = AnswerBody::Right(body.counted(download).boxed_unsync());
     }
     Ok(response)
 }
 
 /// What every answer about a hosted file says: bytes, no page; the same for as long as it is there.
 fn described(status: StatusCode, hosted: &Hosted, etag: &str) -> Response<AnswerBody> {
-    let mut response = empty(status).map(AnswerBody::from);
+    let mut response = empty(status).map(AnswerBody::Left);
     let headers = response.headers_mut();
     insert(headers, header::ETAG, etag);
     for (name, value) in [
@@ -104,30 +99,4 @@ fn described(status: StatusCode, hosted: &Hosted, etag: &str) -> Response<Answer
     }
     debug_assert!(hosted.length > 0);
     response
-}
-
-/// A blob's body that counts as a download until it is dropped.
-struct Counted {
-    body: BlobBody,
-    _download: Download,
-}
-
-impl Body for Counted {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
 }

@@ -102,7 +102,7 @@ impl MediaHost {
         body: RequestBody,
     ) -> Response<AnswerBody> {
         if request.method != Method::POST {
-            return not_allowed("POST").map(AnswerBody::from);
+            return not_allowed("POST").map(AnswerBody::Left);
         }
         let received = match Reception::new(&self.0, principal, request) {
             Ok(reception) => tokio::spawn(reception.receive(body)).await,
@@ -114,7 +114,7 @@ impl MediaHost {
             Err(_) => ("panicked", empty(StatusCode::INTERNAL_SERVER_ERROR)),
         };
         metrics::counter!("wa_integrator_media_uploads_total", "outcome" => outcome).increment(1);
-        answer.map(AnswerBody::from)
+        answer.map(AnswerBody::Left)
     }
 
     /// Answers a request for what this reference names, which only its owner may delete.
@@ -126,8 +126,8 @@ impl MediaHost {
     ) -> Response<AnswerBody> {
         match (&request.method, owner) {
             (&Method::GET | &Method::HEAD, _) => fetch::answer(&self.0, reference, request).await,
-            (&Method::DELETE, Some(owner)) => self.delete(reference, &owner).await.map(AnswerBody::from),
-            _ => not_allowed("GET, HEAD, DELETE").map(AnswerBody::from),
+            (&Method::DELETE, Some(owner)) => self.delete(reference, &owner).await.map(AnswerBody::Left),
+            _ => not_allowed("GET, HEAD, DELETE").map(AnswerBody::Left),
         }
     }
 
@@ -237,56 +237,6 @@ impl MediaRules {
             downloads_per_address: 256,
             fetch_auth: media.fetch_auth,
         }
-    }
-
-    /// These rules with another longest file, in bytes as encrypted.
-    #[must_use]
-    pub const fn with_blob_bytes_max(mut self, bytes: u64) -> Self {
-        self.blob_bytes_max = bytes;
-        self
-    }
-
-    /// These rules with another quota.
-    #[must_use]
-    pub const fn with_quota(mut self, quota: MediaQuota) -> Self {
-        self.quota = quota;
-        self
-    }
-
-    /// These rules with another time that files are kept.
-    #[must_use]
-    pub const fn with_kept(mut self, kept: Duration) -> Self {
-        self.kept = kept;
-        self
-    }
-
-    /// These rules with another longest pause of an upload.
-    #[must_use]
-    pub const fn with_pause_max(mut self, pause_max: Duration) -> Self {
-        self.pause_max = pause_max;
-        self
-    }
-
-    /// These rules with another number of uploads at a time.
-    #[must_use]
-    pub const fn with_uploads_at_a_time(mut self, uploads: usize) -> Self {
-        self.uploads_at_a_time = uploads;
-        self
-    }
-
-    /// These rules with another number of downloads at a time, in all and from one address.
-    #[must_use]
-    pub const fn with_downloads(mut self, at_a_time: usize, per_address: usize) -> Self {
-        self.downloads_at_a_time = at_a_time;
-        self.downloads_per_address = per_address;
-        self
-    }
-
-    /// These rules with another demand on a fetch.
-    #[must_use]
-    pub const fn with_fetch_auth(mut self, fetch_auth: MediaFetchAuth) -> Self {
-        self.fetch_auth = fetch_auth;
-        self
     }
 }
 

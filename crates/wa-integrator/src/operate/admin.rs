@@ -89,7 +89,7 @@ impl<B> Service<Request<B>> for Admin {
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.answer(request.method(), request.uri().path()).map(AnswerBody::from)))
+        ready(Ok(self.answer(request.method(), request.uri().path()).map(AnswerBody::Left)))
     }
 }
 

@@ -210,9 +210,20 @@ pub fn describe_metrics() {
             counter!(*name, *label => *value).absolute(0);
         }
     }
+    for name in FROM_0 {
+        gauge!(*name).set(0.0);
+    }
     let commit = COMMIT.unwrap_or("unknown");
     gauge!("wa_integrator_build_info", "version" => env!("CARGO_PKG_VERSION"), "commit" => commit).set(1.0);
 }
+
+/// Gauges that go up and down.
+const FROM_0: &[&str] = &[
+    "wa_integrator_connections_open",
+    "wa_integrator_tokens_in_work",
+    "wa_integrator_media_uploads",
+    "wa_integrator_media_unremovable",
+];
 
 /// Counters without labels.
 const PLAIN: &[&str] = &[
@@ -251,7 +262,76 @@ const LABELLED: &[(&str, &str, &[&str])] = &[
             "unavailable",
         ],
     ),
+    (
+        "wa_integrator_connections_ended_total",
+        "reason",
+        &[
+            "closed",
+            "error",
+            "silent",
+            "other_protocol",
+            "idle",
+            "slow_head",
+            "slow_reader",
+            "slow_answers",
+            "age",
+            "drained",
+        ],
+    ),
     ("wa_integrator_streams_ended_total", "reason", &["slow_body", "slow_answer"]),
+    (
+        "wa_integrator_tokens_refused_total",
+        "reason",
+        &[
+            "too_long",
+            "form",
+            "base64",
+            "header",
+            "algorithm",
+            "critical",
+            "key_name",
+            "type",
+            "unknown_key",
+            "signature",
+            "claims",
+            "issuer",
+            "audience",
+            "date",
+            "expired",
+            "not_yet_valid",
+            "lifetime",
+        ],
+    ),
+    (
+        "wa_integrator_credentials_refused_total",
+        "reason",
+        &[
+            "missing",
+            "malformed",
+            "not_genuine",
+            "expired",
+            "too_long_lived",
+            "user_identifier",
+            "not_trusted",
+        ],
+    ),
+    (
+        "wa_integrator_media_uploads_total",
+        "outcome",
+        &[
+            "stored",
+            "no_length",
+            "empty",
+            "too_long",
+            "no_digest",
+            "quota",
+            "other_length",
+            "other_digest",
+            "paused",
+            "unavailable",
+            "panicked",
+        ],
+    ),
     ("wa_integrator_media_bytes_total", "direction", &["in", "out"]),
     ("wa_integrator_certificate_reloads_total", "result", &["changed", "unchanged", "failed"]),
 ];

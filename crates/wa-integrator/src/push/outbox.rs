@@ -90,6 +90,11 @@ impl Outbox {
     pub fn new(store: Arc<dyn OutboxStore>, sinks: Vec<Arc<dyn PushSink>>, rules: DeliveryRules) -> Self {
         let names = sinks.iter().map(|sink| sink.name().to_owned()).collect();
         let bells = sinks.iter().map(|_| Notify::new()).collect();
+        for sink in &sinks {
+            for outcome in ["delivered", "retried", "dead"] {
+                deliveries(sink.name(), outcome).absolute(0);
+            }
+        }
         Self { shared: Arc::new(Shared { store, sinks, names, bells, rules }) }
     }
 
@@ -286,8 +291,7 @@ impl Window {
             Outcome::Retry { .. } => "retried",
             Outcome::Dead { .. } => "dead",
         };
-        let labels = [("sink", sink.to_owned()), ("outcome", outcome.to_owned())];
-        metrics::counter!("wa_integrator_deliveries_total", &labels).increment(1);
+        deliveries(sink, outcome).increment(1);
         self.retried += usize::from(outcome == "retried");
         self.dead += usize::from(outcome == "dead");
         if !settled.sink_failed {
@@ -319,14 +323,11 @@ impl Window {
     }
 }
 
-impl DeliveryRules {
-    /// These rules with another number of failures that make a dead letter.
-    #[must_use]
-    pub const fn with_attempts_max(mut self, attempts_max: u32) -> Self {
-        self.attempts_max = attempts_max;
-        self
-    }
+fn deliveries(sink: &str, outcome: &'static str) -> metrics::Counter {
+    metrics::counter!("wa_integrator_deliveries_total", "sink" => sink.to_owned(), "outcome" => outcome)
+}
 
+impl DeliveryRules {
     /// The pause before the next try after so many failures before, in seconds; `random` spreads it over the
     /// upper half, so that what failed together does not come back together.
     #[must_use]

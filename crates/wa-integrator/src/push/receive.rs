@@ -9,6 +9,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
+use serde::Deserialize;
 use tokio::sync::Semaphore;
 use wa_jwt::{KeyCache, RemoteRefusal, RemoteVerifier, TokenRefusal, TokenVerifier};
 
@@ -75,9 +76,11 @@ pub struct PushRules {
 }
 
 /// How to answer a push for a user to whom this server never issued a token. The answer takes as long as for anybody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum Strangers {
+    #[default]
     /// Store and deliver it: the service's backend knows its users better.
     Deliver,
     /// Answer 200 and drop it.
@@ -121,28 +124,6 @@ impl PushRules {
             a_second: FOR_ALL,
             at_a_time: 1024,
         }
-    }
-
-    /// These rules with another way to answer for strangers.
-    #[must_use]
-    pub const fn with_strangers(mut self, strangers: Strangers) -> Self {
-        self.strangers = strangers;
-        self
-    }
-
-    /// These rules with other limits: for a user each minute, and for all each second.
-    #[must_use]
-    pub const fn with_limits(mut self, per_user_a_minute: NonZeroU32, a_second: NonZeroU32) -> Self {
-        self.per_user_a_minute = per_user_a_minute;
-        self.a_second = a_second;
-        self
-    }
-
-    /// These rules with another number of pushes at a time.
-    #[must_use]
-    pub const fn with_at_a_time(mut self, at_a_time: usize) -> Self {
-        self.at_a_time = at_a_time;
-        self
     }
 }
 

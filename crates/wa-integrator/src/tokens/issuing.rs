@@ -120,9 +120,7 @@ impl Issuing {
         now: u64,
     ) -> Result<Token, Response<Full<Bytes>>> {
         let _room = self.room.try_acquire().map_err(|_| unavailable())?;
-        let waiting = WAITING_MAX.saturating_sub(self.room.available_permits());
-        metrics::gauge!("wa_integrator_tokens_in_work")
-            .set(u32::try_from(waiting).map_or(f64::MAX, f64::from));
+        let _in_work = InWork::begin();
         let permit = Arc::clone(&self.signing).acquire_owned().await.map_err(|_| unavailable())?;
         let issuer = Arc::clone(&self.issuer);
         let signing = tokio::task::spawn_blocking(move || {
@@ -138,6 +136,23 @@ impl Issuing {
             }
             Err(_) => Err(empty(StatusCode::INTERNAL_SERVER_ERROR)),
         }
+    }
+}
+
+/// A token that is being signed or waits to be, until this is dropped.
+struct InWork(metrics::Gauge);
+
+impl InWork {
+    fn begin() -> Self {
+        let gauge = metrics::gauge!("wa_integrator_tokens_in_work");
+        gauge.increment(1);
+        Self(gauge)
+    }
+}
+
+impl Drop for InWork {
+    fn drop(&mut self) {
+        self.0.decrement(1);
     }
 }
 

@@ -1,26 +1,17 @@
 //! Answers and bodies: an answer has no body for WhatsApp, and a problem for our own clients (RFC 9457).
 
 use std::convert::Infallible;
-use std::fmt;
-use std::pin::Pin;
-use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::header::HeaderName;
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
-use http_body::{Body, Frame, SizeHint};
-use http_body_util::Full;
 use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{Either, Full};
 use thiserror::Error;
 
-/// The body of every answer of the server.
-pub struct AnswerBody(Kind);
-
-enum Kind {
-    Whole(Full<Bytes>),
-    Streamed(Pin<Box<dyn Body<Data = Bytes, Error = BodyError> + Send>>),
-}
+/// The body of every answer of the server: whole, or streamed from where files are hosted.
+pub type AnswerBody = Either<Full<Bytes>, UnsyncBoxBody<Bytes, BodyError>>;
 
 /// A hosted file could not be read to its end: the answer breaks off, and its peer knows that it is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -39,55 +30,6 @@ pub(crate) struct BodyBroken;
 pub(crate) const RETRY_SECONDS: u64 = 1;
 pub(crate) const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
-
-impl AnswerBody {
-    pub(crate) fn streamed(body: impl Body<Data = Bytes, Error = BodyError> + Send + 'static) -> Self {
-        Self(Kind::Streamed(Box::pin(body)))
-    }
-}
-
-impl Body for AnswerBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        match &mut self.0 {
-            Kind::Whole(body) => Pin::new(body)
-                .poll_frame(context)
-                .map(|frame| frame.map(|frame| frame.map_err(|never| match never {}))),
-            Kind::Streamed(body) => body.as_mut().poll_frame(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match &self.0 {
-            Kind::Whole(body) => body.is_end_stream(),
-            Kind::Streamed(body) => body.is_end_stream(),
-        }
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        match &self.0 {
-            Kind::Whole(body) => body.size_hint(),
-            Kind::Streamed(body) => body.size_hint(),
-        }
-    }
-}
-
-impl From<Full<Bytes>> for AnswerBody {
-    fn from(body: Full<Bytes>) -> Self {
-        Self(Kind::Whole(body))
-    }
-}
-
-impl fmt::Debug for AnswerBody {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AnswerBody(..)")
-    }
-}
 
 /// A body of a kind that cannot fail, boxed.
 impl From<Infallible> for BodyBroken {
@@ -146,7 +88,7 @@ pub(crate) fn explained(mut response: Response<AnswerBody>, method: &Method) -> 
     }
     let title = status.canonical_reason().unwrap_or_default();
     let problem = serde_json::json!({"type": "about:blank", "title": title, "status": status.as_u16()});
-    *response.body_mut() = AnswerBody::from(Full::new(Bytes::from(problem.to_string())));
+    *response.body_mut() = AnswerBody::Left(Full::new(Bytes::from(problem.to_string())));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
     response
 }

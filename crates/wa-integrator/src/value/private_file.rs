@@ -6,6 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
+use wa_http_server::SystemError;
 use zeroize::Zeroizing;
 
 /// What is wrong with a file that holds a secret.
@@ -13,12 +14,12 @@ use zeroize::Zeroizing;
 #[non_exhaustive]
 pub enum PrivateFileError {
     /// The operating system refused an operation.
-    #[error("{path} cannot be used: {kind}", path = .path.display())]
+    #[error("{path} cannot be used: {reason}", path = .path.display())]
     Io {
         /// The file or directory.
         path: PathBuf,
         /// What the operating system said.
-        kind: io::ErrorKind,
+        reason: SystemError,
     },
     /// It is not a regular file.
     #[error("{path} is not a regular file", path = .path.display())]
@@ -60,11 +61,18 @@ const BYTES_MAX: usize = 16 * 1024;
 /// # Errors
 /// [`PrivateFileError`] for what is not a regular file, what others may access, and more than 16 KiB.
 pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, PrivateFileError> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(refused(path, &error)),
-    };
+    match read_existing(path) {
+        Err(PrivateFileError::Io { reason, .. }) if reason.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// The content of a file that must be there.
+///
+/// # Errors
+/// As [`read`], and for a file that is not there.
+pub fn read_existing(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
+    let file = File::open(path).map_err(|error| refused(path, &error))?;
     let metadata = file.metadata().map_err(|error| refused(path, &error))?;
     check(path, &metadata)?;
     // Reserved whole, so that the secret is never left behind in a smaller allocation.
@@ -74,16 +82,7 @@ pub fn read(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, PrivateFileError>
     if content.len() > BYTES_MAX {
         return Err(PrivateFileError::Corrupt { path: path.to_owned() });
     }
-    Ok(Some(content))
-}
-
-/// The content of a file that must be there.
-///
-/// # Errors
-/// As [`read`], and for a file that is not there.
-pub fn read_existing(path: &Path) -> Result<Zeroizing<Vec<u8>>, PrivateFileError> {
-    let absent = PrivateFileError::Io { path: path.to_owned(), kind: io::ErrorKind::NotFound };
-    read(path)?.ok_or(absent)
+    Ok(content)
 }
 
 /// Writes a new file with this content: beside it, synced, renamed, and the directory synced.
@@ -141,7 +140,7 @@ pub fn make_directory(path: &Path) -> Result<(), PrivateFileError> {
 /// What the operating system said about this path.
 #[must_use]
 pub fn refused(path: &Path, error: &io::Error) -> PrivateFileError {
-    PrivateFileError::Io { path: path.to_owned(), kind: error.kind() }
+    PrivateFileError::Io { path: path.to_owned(), reason: error.into() }
 }
 
 fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
@@ -313,7 +312,8 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("absent").join("secret");
         let beside = directory.path().join("absent").join("secret.new");
-        let kind = io::ErrorKind::NotFound;
-        assert_eq!(write(&path, b"content"), Err(PrivateFileError::Io { path: beside, kind }));
+        let refused = write(&path, b"content").unwrap_err();
+        let said = format!("{} cannot be used: no such file or directory", beside.display());
+        assert_eq!(refused.to_string(), said);
     }
 }

@@ -1,6 +1,5 @@
 //! Whom our own connections trust: authorities that sign certificates, and where plain text may go.
 
-use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +9,7 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::{ClientConfig, RootCertStore};
 
-use crate::value::{PrivateFileError, is_loopback};
+use crate::value::{PrivateFileError, is_loopback, private_file};
 
 /// One trust for every connection that this server opens: the webhook, NATS, PostgreSQL, the object store, an identity
 /// provider, a collector of traces.
@@ -108,9 +107,8 @@ impl ClientTrust {
 pub(crate) fn read_authorities(
     path: &Path,
 ) -> Result<(Vec<u8>, Vec<CertificateDer<'static>>), PrivateFileError> {
-    let refused = |kind: io::ErrorKind| PrivateFileError::Io { path: path.to_owned(), kind };
     let corrupt = || PrivateFileError::Corrupt { path: path.to_owned() };
-    let pem = std::fs::read(path).map_err(|error| refused(error.kind()))?;
+    let pem = std::fs::read(path).map_err(|error| private_file::refused(path, &error))?;
     let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
     let certificates = certificates.map_err(|_| corrupt())?;
     if certificates.is_empty() { Err(corrupt()) } else { Ok((pem, certificates)) }

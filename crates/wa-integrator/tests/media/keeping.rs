@@ -5,10 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, StatusCode, header};
+use http::{Method, Request, StatusCode, header};
 use http_body::Frame;
 use http_body_util::{BodyExt as _, StreamBody};
 use tower::Service as _;
+use wa_http_server::ClientAddress;
 use wa_integrator::{MediaQuota, Removal};
 
 use crate::fixture::server::{NOW, bearer};
@@ -16,7 +17,7 @@ use crate::world::*;
 
 #[tokio::test]
 async fn what_a_crash_leaves_is_swept() {
-    let world = World::new(Place::Files, |rules| rules).await;
+    let world = World::new(Place::Files, |_| ()).await;
     let kept = world.hosted(BLOB).await;
     // An upload whose process ends: its body never does.
     let endless =
@@ -39,7 +40,7 @@ async fn what_a_crash_leaves_is_swept() {
 
 #[tokio::test]
 async fn a_check_finds_what_is_missing_corrupt_and_nobodys() {
-    let world = World::new(Place::Files, |rules| rules).await;
+    let world = World::new(Place::Files, |_| ()).await;
     for blob in [BLOB, b"another", b"a third", b"a fourth"] {
         world.hosted(blob).await;
     }
@@ -61,8 +62,7 @@ async fn a_check_finds_what_is_missing_corrupt_and_nobodys() {
 /// The row, the file, and what a day's quota remembers; nobody else's (A17).
 #[tokio::test]
 async fn a_user_is_forgotten_with_everything() {
-    let world =
-        World::new(Place::Files, |rules| rules.with_quota(MediaQuota { bytes: 1000, files: 1 })).await;
+    let world = World::new(Place::Files, |rules| rules.quota = MediaQuota { bytes: 1000, files: 1 }).await;
     let alices = world.hosted(BLOB).await;
     let bobs = world.ask(upload("bob", b"another")).await;
     let bobs = format!("/{}", bobs.headers()[header::LOCATION].to_str().unwrap());
@@ -103,7 +103,7 @@ fn grow_old(path: &Path) {
 /// The index of another moment must not be the end of all files (A9).
 #[tokio::test]
 async fn a_check_never_empties_the_place() {
-    let world = World::new(Place::Files, |rules| rules).await;
+    let world = World::new(Place::Files, |_| ()).await;
     world.hosted(BLOB).await;
     for path in orphans(&world, 5) {
         assert!(path.exists());
@@ -130,7 +130,7 @@ async fn a_check_never_empties_the_place() {
     assert!(orphans[0].exists() && !orphans[1].exists());
 
     // An index that is empty is the wrong one.
-    let other = World::new(Place::Files, |rules| rules).await;
+    let other = World::new(Place::Files, |_| ()).await;
     let lost = orphans_of(&other);
     let findings = other.host.check(false, Removal::Plausible).await.unwrap();
     assert_eq!((findings.orphans, findings.removed), (1, 0));
@@ -144,7 +144,7 @@ fn orphans_of(world: &World) -> PathBuf {
 /// One file that cannot be removed is not the end of sweeping (A6).
 #[tokio::test]
 async fn a_file_that_cannot_be_removed_hinders_nothing() {
-    let world = World::new(Place::Files, |rules| rules.with_kept(Duration::from_secs(60))).await;
+    let world = World::new(Place::Files, |rules| rules.kept = Duration::from_secs(60)).await;
     for number in 0..5_u8 {
         world.hosted(&[number; 9]).await;
     }
@@ -162,9 +162,43 @@ async fn a_file_that_cannot_be_removed_hinders_nothing() {
     assert_eq!((swept.expired, swept.failed), (1, 0), "and it is tried again");
 }
 
+fn asked_from(path: &str, address: &str) -> Request<Body> {
+    let mut request = request(Method::GET, path, &[], whole(b""));
+    request.extensions_mut().insert(ClientAddress(address.parse().unwrap()));
+    request
+}
+
+/// Whoever guesses is not allowed to ask the index for long, and nobody else suffers for it (A16).
+#[tokio::test]
+async fn an_address_that_asks_for_what_is_not_there_waits() {
+    let world = World::new(Place::Files, |_| ()).await;
+    let path = world.hosted(BLOB).await;
+    let nothing = format!("/{}", "A".repeat(43));
+    for _ in 0..300 {
+        assert_eq!(world.ask(asked_from(&nothing, "192.0.2.1")).await.status(), StatusCode::NOT_FOUND);
+    }
+    let answer = world.ask(asked_from(&nothing, "192.0.2.1")).await;
+    assert_eq!(answer.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(answer.headers()[header::RETRY_AFTER], "60");
+    assert_eq!(world.ask(asked_from(&path, "192.0.2.2")).await.body(), BLOB);
+}
+
+/// An address has so many downloads under way, and the next one when one of them is over (A4, A16).
+#[tokio::test]
+async fn an_address_has_few_downloads_at_a_time() {
+    let world = World::new(Place::Files, |rules| rules.downloads_per_address = 1).await;
+    let path = world.hosted(BLOB).await;
+    let Ok(first) = world.server.clone().call(asked_from(&path, "192.0.2.1")).await;
+    assert_eq!(first.status(), StatusCode::OK);
+    assert_eq!(world.ask(asked_from(&path, "192.0.2.1")).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(world.ask(asked_from(&path, "192.0.2.2")).await.body(), BLOB);
+    drop(first);
+    assert_eq!(world.ask(asked_from(&path, "192.0.2.1")).await.body(), BLOB);
+}
+
 #[tokio::test]
 async fn a_disk_that_fails_is_not_a_file_that_is_gone() {
-    let world = World::new(Place::Files, |rules| rules).await;
+    let world = World::new(Place::Files, |_| ()).await;
     let path = world.hosted(BLOB).await;
     assert!(world.host.is_ready());
     let (media, away) = (world.directory.path().join("media"), world.directory.path().join("away"));
@@ -186,7 +220,7 @@ async fn a_disk_that_fails_is_not_a_file_that_is_gone() {
 #[cfg(unix)]
 #[tokio::test]
 async fn a_link_in_the_store_is_not_followed() {
-    let world = World::new(Place::Files, |rules| rules).await;
+    let world = World::new(Place::Files, |_| ()).await;
     let path = world.hosted(b"secret").await;
     let file = world.files().remove(0);
     let secret = world.directory.path().join("secret");

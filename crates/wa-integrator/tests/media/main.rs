@@ -73,7 +73,7 @@ suite!(
 );
 
 async fn what_is_uploaded_is_served_as_nothing_but_bytes(place: Place<'_>) {
-    let world = World::new(place, |rules| rules).await;
+    let world = World::new(place, |_| ()).await;
     let response = world.ask(upload("alice", BLOB)).await;
     assert_eq!(response.status(), StatusCode::CREATED);
     assert_eq!(response.headers()[header::CACHE_CONTROL], "no-store");
@@ -99,7 +99,7 @@ async fn what_is_uploaded_is_served_as_nothing_but_bytes(place: Place<'_>) {
 }
 
 async fn ranges_are_served_and_the_rest_is_whole(place: Place<'_>) {
-    let world = World::new(place, |rules| rules).await;
+    let world = World::new(place, |_| ()).await;
     let path = world.hosted(BLOB).await;
     let tag = format!("\"{}\"", hex::encode(Sha256::digest(BLOB)));
     let etag = tag.as_str();
@@ -125,7 +125,7 @@ async fn ranges_are_served_and_the_rest_is_whole(place: Place<'_>) {
 }
 
 async fn hostile_paths_are_not_found_and_touch_no_file(place: Place<'_>) {
-    let world = World::new(place, |rules| rules).await;
+    let world = World::new(place, |_| ()).await;
     world.hosted(BLOB).await;
     fs::write(world.directory.path().join("secret"), "secret").unwrap();
     let absent = "A".repeat(43);
@@ -175,7 +175,7 @@ async fn hostile_paths_are_not_found_and_touch_no_file(place: Place<'_>) {
 }
 
 async fn absent_expired_deleted_and_unfinished_are_all_the_same(place: Place<'_>) {
-    let world = World::new(place, |rules| rules.with_kept(Duration::from_secs(60))).await;
+    let world = World::new(place, |rules| rules.kept = Duration::from_secs(60)).await;
     let path = world.hosted(BLOB).await;
     let other = world.hosted(BLOB).await;
     let deleted =
@@ -193,7 +193,7 @@ async fn absent_expired_deleted_and_unfinished_are_all_the_same(place: Place<'_>
 }
 
 async fn only_the_owner_deletes(place: Place<'_>) {
-    let world = World::new(place, |rules| rules).await;
+    let world = World::new(place, |_| ()).await;
     let path = world.hosted(BLOB).await;
     let delete = |headers: Vec<(&'static str, String)>| {
         let headers: Vec<_> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
@@ -209,9 +209,10 @@ async fn only_the_owner_deletes(place: Place<'_>) {
 }
 
 async fn an_upload_that_is_not_as_declared_leaves_nothing(place: Place<'_>) {
-    let world =
-        World::new(place, |rules| rules.with_blob_bytes_max(1000).with_pause_max(Duration::from_millis(20)))
-            .await;
+    let world = World::new(place, |rules| {
+        (rules.blob_bytes_max, rules.pause_max) = (1000, Duration::from_millis(20))
+    })
+    .await;
     let broken = || {
         let frames = [Ok(Frame::data(Bytes::from_static(b"what"))), Err(std::io::Error::other("gone"))];
         StreamBody::new(Frames(frames.into_iter().collect(), false)).boxed_unsync()
@@ -274,7 +275,7 @@ async fn an_upload_that_is_not_as_declared_leaves_nothing(place: Place<'_>) {
 }
 
 async fn a_user_has_a_quota_for_the_day_that_broken_uploads_give_back(place: Place<'_>) {
-    let world = World::new(place, |rules| rules.with_quota(MediaQuota { bytes: 60, files: 4 })).await;
+    let world = World::new(place, |rules| rules.quota = MediaQuota { bytes: 60, files: 4 }).await;
     world.hosted(BLOB).await;
     let broken = declared("alice", "25", &digest(b"x"), whole(&BLOB[..5]));
     assert_eq!(world.ask(broken).await.status(), StatusCode::BAD_REQUEST);
@@ -301,14 +302,14 @@ async fn a_user_has_a_quota_for_the_day_that_broken_uploads_give_back(place: Pla
 }
 
 async fn uploads_beyond_the_room_wait(place: Place<'_>) {
-    let world = World::new(place, |rules| rules.with_uploads_at_a_time(0)).await;
+    let world = World::new(place, |rules| rules.uploads_at_a_time = 0).await;
     let refused = world.ask(upload("alice", BLOB)).await;
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()[header::RETRY_AFTER], "1");
 }
 
 async fn a_fetch_without_a_token_is_refused_where_one_is_required(place: Place<'_>) {
-    let world = World::new(place, |rules| rules.with_fetch_auth(MediaFetchAuth::Required)).await;
+    let world = World::new(place, |rules| rules.fetch_auth = MediaFetchAuth::Required).await;
     let path = world.hosted(BLOB).await;
     // Nothing is there to verify one with.
     assert_eq!(world.get(&path, &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);

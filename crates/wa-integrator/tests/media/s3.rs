@@ -14,7 +14,7 @@ use crate::world::*;
 /// In parts that no store refuses as too small, however small the pieces come; and a broken one leaves no part.
 #[tokio::test]
 async fn a_large_file_goes_to_a_bucket_in_parts() {
-    let world = World::new(Place::Bucket, |rules| rules).await;
+    let world = World::new(Place::Bucket, |_| ()).await;
     let blob: Vec<u8> = (0..11_u32 << 20).map(|number| number.to_le_bytes()[number as usize % 3]).collect();
     let pieces = |bytes: &[u8], endless| {
         let frames = bytes.chunks(1400).map(|piece| Ok(Frame::data(Bytes::copy_from_slice(piece))));
@@ -42,7 +42,7 @@ async fn a_large_file_goes_to_a_bucket_in_parts() {
 
 #[tokio::test]
 async fn a_bucket_that_is_away_is_said_to_be_and_comes_back_by_itself() {
-    let mut world = World::new(Place::Bucket, |rules| rules).await;
+    let mut world = World::new(Place::Bucket, |_| ()).await;
     let path = world.hosted(BLOB).await;
     let running = tokio::spawn(world.host.clone().run());
     let mut bucket = world.bucket.take().unwrap();

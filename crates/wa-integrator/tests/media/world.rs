@@ -17,6 +17,7 @@ use tower::Service as _;
 use wa_integrator::{Blobs, Clock, Integrator, MediaHost, MediaRules, MediaStore, SqliteMedia};
 use wa_profile::Profile;
 
+#[cfg(feature = "s3")]
 use crate::fixture;
 use crate::fixture::server::{bearer, integrator};
 
@@ -49,7 +50,7 @@ pub(crate) struct World {
 pub(crate) type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 impl World {
-    pub(crate) async fn new(place: Place<'_>, change: impl FnOnce(MediaRules) -> MediaRules) -> Self {
+    pub(crate) async fn new(place: Place<'_>, change: impl FnOnce(&mut MediaRules)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (server, hand) = integrator(BASE);
         let shown = Arc::clone(&hand);
@@ -58,7 +59,8 @@ impl World {
         let index = || -> Arc<dyn MediaStore> {
             Arc::new(SqliteMedia::open(&directory.path().join("media.sqlite")).unwrap())
         };
-        let rules = change(MediaRules::new(&Profile::default().media));
+        let mut rules = MediaRules::new(&Profile::default().media);
+        change(&mut rules);
         #[cfg(feature = "s3")]
         if !matches!(place, Place::Files) {
             let bucket = fixture::bucket::Bucket::start(directory.path().join("s3")).await;
@@ -71,6 +73,8 @@ impl World {
             let (media, server) = (bucket.directory.clone(), server.with_media(host.clone()));
             return Self { server, host, hand, directory, media, bucket: Some(bucket) };
         }
+        #[cfg(not(feature = "s3"))]
+        let Place::Files = place else { unreachable!("there is no other place") };
         let host = MediaHost::new(Blobs::local(&media).unwrap(), index(), rules, clock);
         let server = server.with_media(host.clone());
         Self {

@@ -14,8 +14,8 @@ use measure::{Report, Row, Unit};
 use peers_integrator::{ATTACKS, AUDIENCE, Attack, KEYS_PATH, Load, Slow, issuing};
 use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
-    Blobs, ChannelSink, Clock, DeliveryRules, MediaHost, MediaRules, MemoryStore, Outbox, Push, PushRules, SigningKey,
-    SqliteMedia, rs256,
+    Blobs, ChannelSink, Clock, DeliveryRules, MediaHost, MediaRules, MemoryStore, Outbox, Push, PushRules,
+    SigningKey, SqliteMedia, rs256,
 };
 use wa_jwt::{KeyCache, KeyCacheRules};
 use wa_profile::Profile;
@@ -74,7 +74,8 @@ async fn serve() -> Result<(), Fault> {
         MediaRules::new(&Profile::default().media),
         Clock::system(),
     );
-    let service = issuing(&format!("http://{address}"), SigningKey::generate()?).with_media(media).with_push(push()?);
+    let service =
+        issuing(&format!("http://{address}"), SigningKey::generate()?).with_media(media).with_push(push()?);
     println!("{address}");
     tokio::spawn(server.run(service, std::future::pending()));
     until_told().await
@@ -84,7 +85,8 @@ async fn serve() -> Result<(), Fault> {
 fn push() -> Result<Push, Fault> {
     let (store, profile) = (Arc::new(MemoryStore::new()), Profile::default());
     let url = profile.push.whatsapp_jwks_url.parse()?;
-    let keys = KeyCache::new(Slow, url, KeyCacheRules::default().with_cooldown(Duration::from_secs(1)), rs256);
+    let keys =
+        KeyCache::new(Slow, url, KeyCacheRules::default().with_cooldown(Duration::from_secs(1)), rs256);
     let (sink, _) = ChannelSink::new("channel", 1);
     let outbox = Outbox::new(Arc::clone(&store) as _, vec![Arc::new(sink)], DeliveryRules::default());
     Ok(Push::new(store, outbox, keys, PushRules::new(&profile.push, &AUDIENCE.parse()?, 40), Clock::system()))

@@ -22,8 +22,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
-    AnyStore, ChannelSink, Clock, DeliveryRules, Outbox, PostgresAddress, PostgresStore, Push, PushRules, SigningKey,
-    SqliteStore, rs256,
+    AnyStore, ChannelSink, Clock, DeliveryRules, Outbox, PostgresAddress, PostgresStore, Push, PushRules,
+    SigningKey, SqliteStore, rs256,
 };
 use wa_jwt::{KeyCache, KeyCacheRules};
 use wa_profile::Profile;
@@ -183,8 +183,8 @@ async fn serve(store: &str, keys: &Path) -> Result<(), Fault> {
     let keys = KeyCache::new(published, url, KeyCacheRules::default(), rs256);
     let (sink, _) = ChannelSink::new("channel", 1);
     let outbox = Outbox::new(Arc::clone(&store) as _, vec![Arc::new(sink)], DeliveryRules::default());
-    let rules = PushRules::new(&profile.push, &AUDIENCE.parse()?, 40);
-    let rules = rules.with_limits(NonZeroU32::MAX, NonZeroU32::MAX);
+    let mut rules = PushRules::new(&profile.push, &AUDIENCE.parse()?, 40);
+    (rules.per_user_a_minute, rules.a_second) = (NonZeroU32::MAX, NonZeroU32::MAX);
     let push = Push::new(store, outbox, keys, rules, clock);
     let service = issuing(AUDIENCE, SigningKey::generate()?).with_push(push);
     let server = Server::bind(([127, 0, 0, 1], 0).into(), ConnectionLimits::default()).await?;

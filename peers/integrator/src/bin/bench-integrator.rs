@@ -138,8 +138,8 @@ fn pushing(pushes: &Pushes, store: Arc<SqliteStore>) -> Result<Integrator, Fault
     // Nobody runs the outbox: what is measured ends with the answer.
     let (sink, _) = ChannelSink::new("channel", 1);
     let outbox = Outbox::new(Arc::clone(&store) as _, vec![Arc::new(sink)], DeliveryRules::default());
-    let rules =
-        PushRules::new(&profile.push, &AUDIENCE.parse()?, 40).with_limits(NonZeroU32::MAX, NonZeroU32::MAX);
+    let mut rules = PushRules::new(&profile.push, &AUDIENCE.parse()?, 40);
+    (rules.per_user_a_minute, rules.a_second) = (NonZeroU32::MAX, NonZeroU32::MAX);
     let push = Push::new(store, outbox, keys, rules, clock);
     Ok(issuing(AUDIENCE, SigningKey::generate()?).with_push(push))
 }

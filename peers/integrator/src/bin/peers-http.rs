@@ -196,7 +196,7 @@ fn inheriting(program: Command, socket: &TcpListener) -> Result<Command, Fault> 
             None => shell.env_remove(name),
         };
     }
-    shell.args(["--drain-delay", "1"]).stdin(Stdio::from(OwnedFd::from(socket.try_clone()?)));
+    shell.env("WA_INTEGRATOR_DRAIN_DELAY", "1").stdin(Stdio::from(OwnedFd::from(socket.try_clone()?)));
     Ok(shell)
 }
 
@@ -205,7 +205,7 @@ fn built() -> Result<PathBuf, Fault> {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../Cargo.toml");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--release", "--quiet", "-p", "wa-integrator", "--bin", "wa-integrator"])
+        .args(["build", "--release", "--quiet", "-p", "wa-integrator-server", "--bin", "wa-integrator"])
         .args(["--message-format", "json-render-diagnostics", "--manifest-path"])
         .arg(manifest)
         .stderr(Stdio::inherit())

@@ -14,8 +14,7 @@ use serde_json::Value;
 use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
 use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
-    BaseUrl, Clock, Integrator, KeyKeeper, KeyRules, MemoryStore, SharedSecret,
-    TokenIssuer,
+    BaseUrl, Clock, Integrator, KeyKeeper, KeyRules, MemoryStore, SharedSecret, TokenIssuer,
 };
 use wa_profile::Profile;
 

@@ -11,12 +11,15 @@ use http_body::{Body, Frame, SizeHint};
 use object_store::GetResultPayload;
 use tokio::task::JoinHandle;
 
+use crate::media::downloads::Download;
 use crate::value::answers::BodyError;
 
 /// Exactly the bytes that were promised, or an error.
 pub(crate) struct BlobBody {
     source: Source,
     left: u64,
+    /// For as long as this lives it counts as one.
+    _download: Option<Download>,
 }
 
 enum Source {
@@ -39,7 +42,13 @@ impl BlobBody {
             },
             GetResultPayload::Stream(stream) => Source::Stream(stream),
         };
-        Self { source, left: length }
+        Self { source, left: length, _download: None }
+    }
+
+    /// This body, counting as this download until it is dropped.
+    pub(crate) fn counted(mut self, download: Download) -> Self {
+        self._download = Some(download);
+        self
     }
 
     /// The next bytes, or that there are no more.

@@ -99,7 +99,7 @@ impl Blobs {
             Some((id, secret)) => {
                 AmazonS3Builder::new().with_access_key_id(id).with_secret_access_key(secret.as_str())
             }
-            None => from_environment(),
+            None => from_environment(std::env::vars()),
         };
         let mut builder = builder.with_bucket_name(&bucket.name).with_region(&bucket.region);
         let mut plain = false;
@@ -144,10 +144,10 @@ impl Blobs {
 
 /// The access that the environment has, and nothing else of it: where the bucket is, and whether in plain text, is a
 /// setting of ours.
-fn from_environment() -> AmazonS3Builder {
+fn from_environment(variables: impl Iterator<Item = (String, String)>) -> AmazonS3Builder {
     let ours = ["ENDPOINT", "ALLOW_HTTP", "ALLOW_INVALID", "BUCKET", "VIRTUAL_HOSTED", "PROXY"];
     let mut builder = AmazonS3Builder::new();
-    for (name, value) in std::env::vars() {
+    for (name, value) in variables {
         if !name.starts_with("AWS_") || ours.iter().any(|ours| name.contains(ours)) {
             continue;
         }
@@ -184,5 +184,25 @@ mod tests {
         }
         let shown = format!("{:?}", S3Bucket::new("b").with_access("id", "hush"));
         assert!(!shown.contains("hush"), "{shown}");
+    }
+
+    /// Who may is the environment's to say; where it is, and whether in plain text, is not (Low).
+    #[test]
+    fn the_environment_says_who_and_not_where() {
+        let variables = [
+            ("AWS_ACCESS_KEY_ID", "id"),
+            ("AWS_ENDPOINT_URL", "http://s3.example"),
+            ("AWS_ENDPOINT_URL_S3", "http://s3.example"),
+            ("AWS_ALLOW_HTTP", "true"),
+            ("AWS_BUCKET_NAME", "other"),
+            ("PATH", "/bin"),
+        ];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let builder = from_environment(variables.into_iter());
+        let value = |key| builder.get_config_value(&key);
+        assert_eq!(value(AmazonS3ConfigKey::AccessKeyId).as_deref(), Some("id"));
+        assert_eq!((value(AmazonS3ConfigKey::Endpoint), value(AmazonS3ConfigKey::Bucket)), (None, None));
+        let plain = object_store::ClientConfigKey::AllowHttp;
+        assert_ne!(value(AmazonS3ConfigKey::Client(plain)).as_deref(), Some("true"));
     }
 }

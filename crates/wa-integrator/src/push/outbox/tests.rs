@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use super::*;
-use crate::push::{ChannelSink, Delivery, NewWakeUp};
+use crate::push::{ChannelSink, Counts, DeadLetter, Delivery, NewWakeUp, Put, Selection};
 use crate::store::MemoryStore;
 use crate::value::UserIdentifier;
 
@@ -95,7 +95,7 @@ async fn a_push_during_a_delivery_is_delivered_again() {
 #[tokio::test]
 async fn what_nobody_takes_is_a_dead_letter_in_the_end() {
     let store = Arc::new(MemoryStore::new());
-    let rules = DeliveryRules::default().with_attempts_max(3);
+    let rules = DeliveryRules { attempts_max: 3, ..DeliveryRules::default() };
     let outbox = Outbox::new(Arc::<MemoryStore>::clone(&store), vec![Arc::new(flaky("sink", 9))], rules);
     store.put_wake_up(push("alice", &outbox.sinks())).await.unwrap();
     for (now, waiting, dead) in [(T, 1, 0), (T + 10, 1, 0), (T + 20, 0, 1)] {
@@ -141,8 +141,11 @@ async fn it_runs_by_itself() {
     let (channel, mut woken) = ChannelSink::new("channel", 4);
     let hanging = Arc::new(Hanging);
     let sinks: Vec<Arc<dyn PushSink>> = vec![Arc::new(channel), hanging];
-    let outbox =
-        Outbox::new(Arc::<MemoryStore>::clone(&store), sinks, DeliveryRules::default().with_attempts_max(2));
+    let outbox = Outbox::new(
+        Arc::<MemoryStore>::clone(&store),
+        sinks,
+        DeliveryRules { attempts_max: 2, ..DeliveryRules::default() },
+    );
     let running = tokio::spawn({
         let outbox = outbox.clone();
         async move { outbox.run(clock).await }
@@ -241,4 +244,103 @@ async fn a_sink_that_is_away_is_asked_seldom_and_gets_everything_when_it_is_back
     tokio::time::sleep(Duration::from_secs(70)).await;
     assert_eq!(store.counts().await.unwrap().waiting, 0);
     running.abort();
+}
+
+/// A store whose first question panics.
+struct Broken(MemoryStore, std::sync::atomic::AtomicBool);
+
+#[async_trait::async_trait]
+impl OutboxStore for Broken {
+    async fn put_wake_up(&self, new: NewWakeUp) -> Result<Put, StoreError> {
+        self.0.put_wake_up(new).await
+    }
+
+    async fn due_wake_ups(&self, sink: &str, now: u64, limit: usize) -> Result<Vec<WakeUp>, StoreError> {
+        assert!(self.1.swap(true, std::sync::atomic::Ordering::Relaxed), "as asked for");
+        self.0.due_wake_ups(sink, now, limit).await
+    }
+
+    async fn settle(&self, wake_up: WakeUp, outcome: Outcome) -> Result<(), StoreError> {
+        self.0.settle(wake_up, outcome).await
+    }
+
+    async fn sweep(&self, now: u64, dead_before: u64) -> Result<u64, StoreError> {
+        self.0.sweep(now, dead_before).await
+    }
+
+    async fn counts(&self) -> Result<Counts, StoreError> {
+        self.0.counts().await
+    }
+
+    async fn next_due(&self, sink: &str) -> Result<Option<u64>, StoreError> {
+        self.0.next_due(sink).await
+    }
+
+    async fn dead_letters(&self, of: Selection, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.0.dead_letters(of, limit).await
+    }
+
+    async fn revive(&self, of: Selection, now: u64, expires_at: u64) -> Result<u64, StoreError> {
+        self.0.revive(of, now, expires_at).await
+    }
+
+    async fn drop_wake_ups(&self, of: Selection, waiting: bool) -> Result<u64, StoreError> {
+        self.0.drop_wake_ups(of, waiting).await
+    }
+}
+
+/// A loop that panics is not the end of deliveries that nobody notices: the outbox ends, and is begun again (A21).
+#[tokio::test(start_paused = true)]
+async fn a_loop_that_panics_ends_the_outbox_and_the_next_one_delivers() {
+    let store = Arc::new(Broken(MemoryStore::new(), std::sync::atomic::AtomicBool::new(false)));
+    let sink = Arc::new(flaky("sink", 0));
+    let outbox = Outbox::new(store.clone(), vec![sink.clone()], DeliveryRules::default());
+    store.put_wake_up(push("alice", &outbox.sinks())).await.unwrap();
+    let clock = Clock::from_fn(|| T);
+    tokio::time::timeout(Duration::from_secs(60), outbox.run(clock.clone())).await.unwrap();
+    let again = tokio::time::timeout(Duration::from_secs(60), outbox.run(clock)).await;
+    assert!(again.is_err() && sink.asked.lock().unwrap().len() == 1);
+}
+
+/// Counts what is told at `warn` or above.
+#[derive(Default)]
+struct Loud(std::sync::atomic::AtomicUsize);
+
+impl tracing::Subscriber for Loud {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+/// A backend that is away is one line, however many wait for it (A24).
+#[tokio::test(start_paused = true)]
+async fn a_sink_that_is_away_is_said_once_and_not_for_each_wake_up() {
+    let loud = Arc::new(Loud::default());
+    let _told = tracing::subscriber::set_default(Arc::clone(&loud));
+    let store = Arc::new(MemoryStore::new());
+    let sink = Arc::new(flaky("sink", usize::from(u16::MAX)));
+    let outbox = Outbox::new(store.clone(), vec![sink.clone()], DeliveryRules::default());
+    for number in 0..500 {
+        store.put_wake_up(push(&format!("user {number}"), &outbox.sinks())).await.unwrap();
+    }
+    let running = outbox.run(Clock::from_fn(|| T));
+    assert!(tokio::time::timeout(Duration::from_secs(30), running).await.is_err());
+    let lines = loud.0.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(sink.asked.lock().unwrap().len() >= 64 && (1..10).contains(&lines), "{lines} lines");
 }

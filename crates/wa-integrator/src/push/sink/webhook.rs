@@ -10,6 +10,7 @@ use bytes::Bytes;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use http::uri::Scheme;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, Uri, header};
+use serde::Deserialize;
 use sha2::Sha256;
 use wa_http::{HttpClient, HttpError};
 use zeroize::Zeroizing;
@@ -46,8 +47,9 @@ pub struct Webhook {
 }
 
 /// How calls of a [`Webhook`] are signed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Deserialize)]
 #[non_exhaustive]
+#[serde(rename_all = "kebab-case")]
 pub enum WebhookFormat {
     /// In both forms: for one release, until every backend reads the second.
     #[default]
@@ -231,8 +233,11 @@ mod tests {
             asked.headers()[SIGNATURE],
             "aa7b5118f6fe039171228e79b89e2de6552153af37efb2a02e29bdd4ab302608"
         );
-        let id = "4f8b37ad7306fa7ba6f0cc59f38f3e6af4d3a6c9a8b3b9ed6ddc6ad5d4f7ec1d";
-        assert_eq!(asked.headers()[STANDARD_ID].len(), id.len());
+        // SHA-256 of `17\nzoë "🦊"\n2\n1699999999`, computed with Python's `hashlib`.
+        assert_eq!(
+            asked.headers()[STANDARD_ID],
+            "8bbbd0c494a49376552a2bf0a42f97abff5b19c80d471a32fd538ecaa9ab3de2"
+        );
         assert_eq!(asked.headers()[STANDARD_TIMESTAMP], "1700000000");
     }
 

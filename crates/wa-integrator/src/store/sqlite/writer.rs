@@ -105,3 +105,39 @@ fn attempt(transaction: &Connection, job: Job) -> Result<Answer, StoreError> {
     transaction.prepare_cached("RELEASE job")?.execute([])?;
     Ok(answer)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Of jobs in one transaction one fails and one panics: what they did is undone, and the others are stored (A21, Low).
+    #[tokio::test]
+    async fn a_job_that_fails_or_panics_takes_nobody_elses_with_it() {
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch("CREATE TABLE noted (number INTEGER PRIMARY KEY)").unwrap();
+        let writer = Writer::start(connection).unwrap();
+        // The thread is kept busy until all of them wait, so that they come into one transaction.
+        let (go_on, held) = std::sync::mpsc::channel::<()>();
+        let holding = writer.run(move |_| Ok(held.recv().is_ok()));
+        let note = |number: i64| {
+            writer.run(move |connection| {
+                connection.execute("INSERT INTO noted VALUES (?)", [number])?;
+                assert_ne!(number, 3, "as asked for");
+                if number == 2 { Err(rusqlite::Error::InvalidQuery) } else { Ok(number) }
+            })
+        };
+        let told = async {
+            tokio::task::yield_now().await;
+            go_on.send(()).unwrap();
+        };
+        let (holding, one, two, three, four, ()) =
+            tokio::join!(holding, note(1), note(2), note(3), note(4), told);
+        assert_eq!((holding, one, four), (Ok(true), Ok(1), Ok(4)));
+        assert!(two.is_err());
+        assert_eq!(three, Err(StoreError::Unavailable));
+        let stored = writer.run(|connection| {
+            connection.query_row("SELECT group_concat(number) FROM noted", [], |row| row.get::<_, String>(0))
+        });
+        assert_eq!(stored.await.as_deref(), Ok("1,4"));
+    }
+}
