@@ -191,6 +191,11 @@ pub(crate) fn claimed_issuer(token: &str) -> Option<String> {
     Some(unverified(token)?.get("iss")?.as_str()?.to_owned())
 }
 
+/// The user that a token claims, unverified: for a record of what was refused.
+pub(crate) fn claimed_user(token: &str) -> Option<String> {
+    Some(unverified(token)?.get("sub")?.as_str()?.to_owned())
+}
+
 /// The claims of a token, unverified.
 fn unverified(token: &str) -> Option<Map<String, Value>> {
     let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1)?).ok()?;

@@ -11,7 +11,7 @@ use wa_profile::{EnlistmentSpelling, IntegratorOfLogin, ProtocolVersion};
 use wa_signal::SignedPrekey;
 
 use crate::account::Account;
-use crate::claims::{Claims, TokenFault, claimed_issuer};
+use crate::claims::{Claims, TokenFault, claimed_issuer, claimed_user};
 use crate::login::is_supported;
 use crate::record::Who;
 use crate::rules::Clause;
@@ -87,6 +87,7 @@ impl World {
         let token = arguments.text("token");
         let integrator = token.and_then(|token| self.integrator_of(arguments, token).ok());
         let user = arguments.text("user_identifier").map(str::to_owned);
+        let user = user.or_else(|| token.and_then(claimed_user));
         Who { user, integrator, ..Who::default() }
     }
 

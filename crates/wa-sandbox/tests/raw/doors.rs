@@ -95,6 +95,8 @@ fn the_prekeys_signature_is_checked() {
     let foreign = other.form(NOW).into_iter().find(|(name, _)| *name == "e_skey_sig").unwrap().1;
     let answer = bench.enlist(&changed(&user, "e_skey_sig", Some(&foreign)));
     assert_eq!(answer, Enlisted::Refused("sandbox_bad_signature"));
+    let who = bench.world.records().next().unwrap().who.clone();
+    assert_eq!((who.user.as_deref(), who.integrator), (Some("alice"), Some(1)));
     assert_eq!(bench.taken_rules(), ["enlist-signature"]);
 }
 
