@@ -1,4 +1,5 @@
-//! `cargo xtask codegen [--check]`: the protobuf types of wa-proto, generated from `/proto`.
+//! `cargo xtask codegen [--check]`: the protobuf types of wa-proto, generated from `/proto`, and the sandbox's rules in
+//! `docs/SANDBOX.md`, written from the rules themselves.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,6 +15,7 @@ pub(crate) fn codegen(args: &[String]) -> Result<(), Failure> {
         _ => (false, args),
     };
     no_more("codegen", rest)?;
+    rules(check)?;
     let committed = root().join(GENERATED);
     if !check {
         return generate(&committed);
@@ -23,6 +25,35 @@ pub(crate) fn codegen(args: &[String]) -> Result<(), Failure> {
     // Best effort: a leftover in the temporary directory hurts nobody.
     let _ = std::fs::remove_dir_all(&fresh);
     compared
+}
+
+const RULES: &str = "docs/SANDBOX.md";
+const BEGIN: &str = "<!-- rules: written by cargo xtask codegen -->\n";
+const END: &str = "<!-- end of rules -->";
+
+/// Writes the rules into their document, or compares them.
+fn rules(check: bool) -> Result<(), Failure> {
+    let path = root().join(RULES);
+    let table = Program::cargo().with_args(["run", "--quiet", "-p", "wa-sandbox", "--", "rules"]).output()?;
+    let text = std::fs::read_to_string(&path).map_err(|error| io(&path, &error))?;
+    let fresh =
+        between(&text, &table).ok_or_else(|| Failure::new(format!("{RULES} has no place for rules")))?;
+    if fresh == text {
+        return Ok(());
+    }
+    if check {
+        return Err(Failure::new(format!(
+            "the rules in {RULES} are older than the sandbox's; run: cargo xtask codegen"
+        )));
+    }
+    std::fs::write(&path, fresh).map_err(|error| io(&path, &error))
+}
+
+/// The text with the table between its marks.
+fn between(text: &str, table: &str) -> Option<String> {
+    let (before, rest) = text.split_once(BEGIN)?;
+    let (_, after) = rest.split_once(END)?;
+    Some(format!("{before}{BEGIN}\n{}\n\n{END}{after}", table.trim_end()))
 }
 
 const GENERATED: &str = "crates/wa-proto/src/gen";
@@ -68,6 +99,15 @@ fn differences(committed: &BTreeMap<String, Vec<u8>>, fresh: &BTreeMap<String, V
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_rules_stand_between_their_marks() {
+        let text = format!("a\n{BEGIN}old\n{END}\nb");
+        let fresh = between(&text, "| new |\n").unwrap();
+        assert_eq!(fresh, format!("a\n{BEGIN}\n| new |\n\n{END}\nb"));
+        assert_eq!(between(&fresh, "| new |").as_deref(), Some(fresh.as_str()));
+        assert_eq!(between("a", "b"), None);
+    }
 
     #[test]
     fn differences_are_named_both_ways() {

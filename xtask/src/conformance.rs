@@ -22,8 +22,14 @@ pub(crate) fn chat(args: &[String]) -> Result<(), Failure> {
     Program::new(playground).with_args(["chat", "--wa"]).with_args([wa]).with_args(args).run()
 }
 
+/// Builds a local WhatsApp and runs it; `args` are passed on.
+pub(crate) fn sandbox(args: &[String]) -> Result<(), Failure> {
+    let [sandbox] = built(["wa-sandbox"])?;
+    Program::new(sandbox).with_args(args).run()
+}
+
 /// Builds programs of the workspace and says where they are.
-fn built<const N: usize>(names: [&str; N]) -> Result<[PathBuf; N], Failure> {
+pub(crate) fn built<const N: usize>(names: [&str; N]) -> Result<[PathBuf; N], Failure> {
     system::ensure()?;
     let messages = Program::cargo()
         .with_args(["build", "--workspace", "--message-format=json-render-diagnostics"])

@@ -51,6 +51,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "fuzz" => fuzz::fuzz(rest),
         "peers" => peers::peers(rest),
         "sabotage" => sabotage::sabotage(rest),
+        "sandbox" => conformance::sandbox(rest),
         "test" => test::test(rest),
         "tidy" => tidy::tidy(rest),
         "help" | "--help" | "-h" => {
@@ -69,15 +70,18 @@ To begin:
                                over real sockets; one line a check, exit code 0 only if all pass; --profile FILE puts a
                                profile in TOML in place of the documents'
   chat [--profile FILE]        chat in the terminal with a phone of a local WhatsApp that this starts
+  sandbox [ARGS]               run a local WhatsApp with a demonstration integrator and three phones (docs/SANDBOX.md)
   test [-- ARGS]               run all tests and the examples in the documentation; ARGS go to the test runner
                                (for example `-- -p wa-binary`) and leave the examples out
 
 To work on the project:
   ci [--full]                  everything that must hold before a change is merged; --full adds the slow rest
   tidy                         check the taste that the compiler cannot: sockets, layers, crypto crates, words, files
-  codegen [--check]            generate the protobuf types from proto/; --check only compares
+  codegen [--check]            generate the protobuf types from proto/ and the rules in docs/SANDBOX.md; --check only
+                               compares
   bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
-  peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`)
+  peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`);
+                               `peers python` walks a client in Python through the five milestones at a sandbox
   chaos [--seeds N]            client and WhatsApp under crashes and a bad line, N times (10,000); `chaos crash` adds a
                                death at every edge and SQLite, `chaos kill` kills a real process, `chaos sync` watches it,
                                `chaos drain` empties full mailboxes on busy processors, `chaos digest` is one SHA-256 over
@@ -97,9 +101,19 @@ mod tests {
 
     #[test]
     fn every_command_is_in_the_help() {
-        for command in
-            ["bench", "chaos", "chat", "ci", "codegen", "conformance", "fuzz", "peers", "test", "tidy"]
-        {
+        for command in [
+            "bench",
+            "chaos",
+            "chat",
+            "ci",
+            "codegen",
+            "conformance",
+            "fuzz",
+            "peers",
+            "sandbox",
+            "test",
+            "tidy",
+        ] {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {command} "))), "{command}");
         }
     }

@@ -4,12 +4,16 @@
 //! of other package managers they install themselves.
 
 use crate::bench::{areas, listed};
+use crate::conformance::built;
 use crate::failure::Failure;
-use crate::program::Program;
+use crate::program::{Program, root};
 use crate::servers;
 
 /// Runs the agreement program of one area in release mode; ARGS go to it.
 pub(crate) fn peers(args: &[String]) -> Result<(), Failure> {
+    if let Some((PYTHON, rest)) = args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        return python(rest);
+    }
     let areas = areas(PREFIX);
     let Some((area, rest)) = args.split_first() else {
         return Err(Failure::usage(format!("name an area: {}", listed(&areas))));
@@ -28,6 +32,29 @@ pub(crate) fn peers(args: &[String]) -> Result<(), Failure> {
 }
 
 const PREFIX: &str = "peers-";
+const PYTHON: &str = "python";
+
+/// Builds a sandbox, makes an environment for Python with the packages that the client needs, and runs the client.
+fn python(args: &[String]) -> Result<(), Failure> {
+    let [sandbox] = built(["wa-sandbox"])?;
+    let environment = root().join("target/peers-python");
+    let python = environment.join("bin/python");
+    if !python.exists() {
+        Program::new("python3").with_args(["-m", "venv"]).with_args([&environment]).run()?;
+    }
+    let wanted = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        "peers/python/requirements.txt",
+    ];
+    Program::new(&python).with_args(wanted).run()?;
+    let client = Program::new(&python).with_args(["peers/python/walk.py", "--sandbox"]).with_args([sandbox]);
+    client.with_args(args).run()
+}
 
 #[cfg(test)]
 mod tests {

@@ -26,6 +26,7 @@ pub enum Event {
     /// The connection ended. [`DisconnectReason::is_terminal`] says whether to try again.
     Disconnected(DisconnectReason),
     /// A message has come.
+    #[non_exhaustive]
     Message {
         /// To be confirmed.
         event: EventId,
@@ -47,6 +48,7 @@ pub enum Event {
         waited: bool,
     },
     /// So much waits in the mailbox: told with a login, before any of it comes.
+    #[non_exhaustive]
     MailboxWaits {
         /// Messages, receipts, notifications and whatever else.
         stanzas: u32,
@@ -54,11 +56,13 @@ pub enum Event {
         messages: u32,
     },
     /// The mailbox is empty. Told behind everything that was in it; what comes now is new.
+    #[non_exhaustive]
     MailboxEmpty {
         /// So much was in it.
         stanzas: u32,
     },
     /// Something became of messages of ours.
+    #[non_exhaustive]
     Receipt {
         /// To be confirmed.
         event: EventId,
@@ -73,6 +77,7 @@ pub enum Event {
     },
     /// A peer has another identity key: their application was installed anew, or somebody else's is there. What was
     /// verified about them holds no longer. Told in a commit before anything is encrypted for that key.
+    #[non_exhaustive]
     IdentityChanged {
         /// To be confirmed.
         event: EventId,
@@ -85,6 +90,7 @@ pub enum Event {
     },
     /// Messages to a peer go to other devices from now on. Told in a commit before anything is encrypted for a device that
     /// was added; the first contact with a user is one such event.
+    #[non_exhaustive]
     DevicesChanged {
         /// To be confirmed.
         event: EventId,
@@ -99,6 +105,7 @@ pub enum Event {
     },
     /// Two addresses are of one user, by the server's word: a phone number and an internal one. Messages to either go to the
     /// same devices from now on, and events name the first. Told in a commit before anything is encrypted for them.
+    #[non_exhaustive]
     SameUser {
         /// To be confirmed.
         event: EventId,
@@ -108,6 +115,7 @@ pub enum Event {
         other: Jid,
     },
     /// A user makes themselves known: they can be written to (reachability; the form is assumed).
+    #[non_exhaustive]
     Reached {
         /// To be confirmed.
         event: EventId,
@@ -117,6 +125,7 @@ pub enum Event {
         display_name: Option<String>,
     },
     /// The server says that something changed, in a way that is not modelled here.
+    #[non_exhaustive]
     Notification {
         /// To be confirmed.
         event: EventId,
@@ -126,6 +135,7 @@ pub enum Event {
         node: Node,
     },
     /// What a peer is doing right now.
+    #[non_exhaustive]
     Typing {
         /// Who.
         from: Jid,
@@ -133,6 +143,7 @@ pub enum Event {
         typing: Typing,
     },
     /// The answer to an [`Ask`](crate::Ask).
+    #[non_exhaustive]
     Answered {
         /// To which.
         ticket: Ticket,
@@ -140,6 +151,7 @@ pub enum Event {
         answer: Result<Answer, NoAnswer>,
     },
     /// A message could not be decrypted; the session with its sender is as it was.
+    #[non_exhaustive]
     Undecryptable {
         /// To be confirmed.
         event: EventId,
@@ -157,6 +169,7 @@ pub enum Event {
         is_hidden: bool,
     },
     /// A peer's keys could not be had or were bad: messages to it wait.
+    #[non_exhaustive]
     NoSession {
         /// Which peer.
         peer: Jid,
@@ -164,6 +177,7 @@ pub enum Event {
         why: NoSession,
     },
     /// The server refused a message of ours for good.
+    #[non_exhaustive]
     Rejected {
         /// To be confirmed.
         event: EventId,
@@ -176,6 +190,7 @@ pub enum Event {
     },
     /// A row of the store cannot be read: an event or a stanza that waited to be sent is lost, and everything else is as it
     /// was. The store's fault, or that of the program that wrote it.
+    #[non_exhaustive]
     Unreadable {
         /// To be confirmed; then the row is deleted.
         event: EventId,
@@ -183,6 +198,7 @@ pub enum Event {
         table: Table,
     },
     /// A message was not sent in 30 days: it is given up.
+    #[non_exhaustive]
     Expired {
         /// To be confirmed.
         event: EventId,
@@ -193,6 +209,7 @@ pub enum Event {
     },
     /// A stanza could not be read, or what it says not be kept: the server is told so (code 488) and does not bring it again.
     /// The server's fault, or that of a program behind it. Where this end dies before the server has heard, it is told twice.
+    #[non_exhaustive]
     Refused {
         /// To be confirmed.
         event: EventId,
@@ -209,6 +226,7 @@ pub enum Event {
     Malformed(Malformed),
     /// So many events that are told once were not kept, because the application did not take those before them. Those with
     /// an id are never dropped.
+    #[non_exhaustive]
     Dropped {
         /// How many.
         events: u64,

@@ -37,6 +37,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: crate::media::MediaCommand,
     },
+    /// Run a local WhatsApp to test against, or control one that runs
+    #[cfg(feature = "sandbox")]
+    Sandbox(Box<wa_sandbox::program::Arguments>),
 }
 
 #[derive(Debug, Args)]

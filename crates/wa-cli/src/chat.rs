@@ -4,17 +4,17 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rand::rngs::SysRng;
-use rand_core::UnwrapErr;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use wa_interop::binary::Jid;
-use wa_interop::chat::{AccountKeys, Store};
 use wa_interop::enlistment_api::EnlistError;
 use wa_interop::http::{HyperClient, Limits, PlainHttp};
 use wa_interop::noise::{TrustRoot, WHATSAPP_ROOT};
 use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, OpenError, SqliteStore, StoreKey};
-use wa_interop::{Client, ClientError, EnlistmentError, NoToken, TcpConnector, TokenSource, enlist};
+use wa_interop::{
+    Client, ClientError, EnlistmentError, Events, NoToken, OpenOrEnlistError, TcpConnector, TokenSource,
+    enlist,
+};
 
 use crate::arguments::ChatArguments;
 use crate::chat::conversation::Conversation;
@@ -68,7 +68,7 @@ async fn chat(arguments: ChatArguments) -> Result<(), ChatFailure> {
     let to = Jid::phone(&arguments.to).map_err(|_| ChatFailure::Number(arguments.to.clone()))?;
     let profile = profile(&arguments);
     let files = Files::new(&arguments, profile.clone());
-    let client = open(&arguments, profile).await?;
+    let (client, mut events) = open(&arguments, profile).await?;
     let staying = client.stay_connected(tokens(&arguments));
     let mut conversation = Conversation::new(client, files, to);
     conversation.greet();
@@ -80,10 +80,9 @@ async fn chat(arguments: ChatArguments) -> Result<(), ChatFailure> {
                 Some(line) if conversation.handle_line(&line).await? => {}
                 _ => return conversation.leave().await,
             },
-            event = conversation.next_event() => match event {
-                Some(event) => conversation.handle_event(event).await?,
-                None => return Err(ClientError::Ended.into()),
-            },
+            event = events.next() => {
+                conversation.handle_event(event.map_err(ClientError::from)?).await?;
+            }
             ended = &mut staying => return Err(ended.into()),
         }
     }
@@ -99,7 +98,7 @@ fn profile(arguments: &ChatArguments) -> Profile {
 }
 
 /// The client over its store; account and login are made where they are not there.
-async fn open(arguments: &ChatArguments, profile: Profile) -> Result<Client, ChatFailure> {
+async fn open(arguments: &ChatArguments, profile: Profile) -> Result<(Client, Events), ChatFailure> {
     let root = match &arguments.root {
         Some(root) => {
             TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(key(root).ok_or(ChatFailure::Root)?))
@@ -116,22 +115,18 @@ async fn open(arguments: &ChatArguments, profile: Profile) -> Result<Client, Cha
         opened => opened?,
     };
     let account = store.account(&AccountId::new(&*arguments.user)?)?;
-    let is_new =
-        account.run(&wa_interop::chat::Client::find()).await.map_err(ClientError::from)?.0.is_empty();
-    if is_new {
-        // Durable before anybody hears of its keys.
-        Client::create(&account, &AccountKeys::generate(&mut UnwrapErr(SysRng))).await?;
-    }
-    let client = Client::open(account, chatd, profile.clone(), root).await?;
-    if client.login().await?.is_none() {
-        let token = tokens(arguments).token().await.map_err(|NoToken| ChatFailure::Token)?;
+    let enlisting = async |keys| {
+        let token = tokens(arguments).token().await.map_err(|_| ChatFailure::Token)?;
         // Plain HTTP is for a WhatsApp on this machine; the real one is named by https.
         let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
-        let keys = client.public_keys().await?;
-        let login = enlist(&http, &profile, &keys, arguments.integrator, &arguments.user, &token).await?;
-        client.enlisted(login).await?;
+        let (integrator, user) = (arguments.integrator, &arguments.user);
+        Ok(enlist(&http, &profile, &keys, integrator, user, &token).await?)
+    };
+    match Client::open_or_enlist(account, chatd, profile.clone(), root, enlisting).await {
+        Err(OpenOrEnlistError::Client(error)) => Err(error.into()),
+        Err(OpenOrEnlistError::Enlistment(failure)) => Err(failure),
+        Ok(opened) => Ok(opened),
     }
-    Ok(client)
 }
 
 /// A fresh token of the user's service for each connection.
@@ -139,7 +134,7 @@ fn tokens(arguments: &ChatArguments) -> impl TokenSource + use<> {
     let command: Arc<str> = arguments.token_command.as_str().into();
     move || {
         let command = Arc::clone(&command);
-        async move { printed(&command).await.ok_or(NoToken) }
+        async move { printed(&command).await.ok_or(NoToken::Later) }
     }
 }
 

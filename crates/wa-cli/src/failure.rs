@@ -33,6 +33,10 @@ pub(crate) enum Failure {
     #[cfg(feature = "media")]
     #[error(transparent)]
     Media(#[from] crate::media::MediaFailure),
+    /// The system gives no threads.
+    #[cfg(feature = "sandbox")]
+    #[error("cannot start: {0}")]
+    Runtime(io::Error),
     /// Nobody reads the output any more, as after `| head`.
     #[error("nobody reads the output")]
     Unread,
@@ -98,6 +102,8 @@ impl Failure {
             Self::Malformed(_) | Self::Lines { .. } => ExitCode::from(1),
             Self::Unread => ExitCode::SUCCESS,
             Self::File { .. } | Self::Input(_) | Self::Output(_) => ExitCode::from(3),
+            #[cfg(feature = "sandbox")]
+            Self::Runtime(_) => ExitCode::from(3),
             #[cfg(feature = "chat")]
             Self::Chat(_) => ExitCode::from(3),
             #[cfg(feature = "media")]

@@ -36,10 +36,25 @@ fn main() -> ExitCode {
             Some(said) => output::line(&said),
             None => Ok(()),
         }),
+        #[cfg(feature = "sandbox")]
+        Command::Sandbox(arguments) => return sandbox(*arguments),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
+            failure.show();
+            failure.exit_code()
+        }
+    }
+}
+
+/// A local WhatsApp, whose exit codes are its own.
+#[cfg(feature = "sandbox")]
+fn sandbox(arguments: wa_sandbox::program::Arguments) -> ExitCode {
+    match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime.block_on(wa_sandbox::program::run(arguments)),
+        Err(error) => {
+            let failure = failure::Failure::Runtime(error);
             failure.show();
             failure.exit_code()
         }

@@ -1,15 +1,17 @@
 //! The client as an application holds it: commands in, events out (seed §2, §3).
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::Instant;
 use wa_binary::Jid;
 use wa_chat::{
-    AccountKeys, Answer, Ask, Command, CommandError, ConnectError, Content, DeviceIdentity, DisconnectReason,
-    Event, EventId, Fingerprint, IdentityPolicy, Mark, MessageId, NoAnswer, PublicKeys, Report, StateError,
-    Store, StoreError, Typing,
+    AccountKeys, Answer, Ask, Command, CommandError, Content, DeviceIdentity, DisconnectReason, Event,
+    EventId, Fingerprint, IdentityPolicy, Mark, MessageId, NoAnswer, PublicKeys, Report, StateError, Store,
+    Typing,
 };
 use wa_keys::PublicKey;
 use wa_noise::TrustRoot;
@@ -17,7 +19,9 @@ use wa_profile::Profile;
 
 use crate::connector::Connector;
 use crate::driver::Driver;
-use crate::reconnect::TokenSource;
+use crate::error::{ClientError, OpenOrEnlistError};
+use crate::events::{Drained, Ended, Events, ended};
+use crate::reconnect::{Task, TokenSource};
 
 /// Commands that wait for the client, and what it is told about itself, which waits behind none of them.
 const MAX_COMMANDS: usize = 64;
@@ -27,46 +31,21 @@ const MAX_CONTROLS: usize = 4;
 /// word counts.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
 
-/// A running client: one account, one task. Dropping it ends the task; the store keeps everything.
-#[derive(Debug)]
+/// A handle to a running client: one account, one task. The task ends with [`close`](Self::close) or the last handle; the
+/// store keeps everything.
+///
+/// Cancel safety: a call that is dropped before it returns may be carried out or not, except [`connect`](Self::connect),
+/// whose attempt ends with it, and [`drain`](Self::drain), which changes nothing. What is said twice does nothing twice:
+/// `send` again with the same id, `confirm` again.
+#[derive(Clone, Debug)]
 pub struct Client {
     profile: Arc<Profile>,
     /// Boxed: a channel keeps room for 32 of what it carries, for each idle client.
     requests: mpsc::Sender<Box<Request>>,
     controls: mpsc::Sender<Box<Control>>,
-    events: mpsc::Receiver<Box<Event>>,
+    ended: watch::Receiver<Option<Ended>>,
     /// Ends every [`stay_connected`](Self::stay_connected).
     disconnects: Arc<Notify>,
-}
-
-/// Why something was not done.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum ClientError {
-    /// The store failed for good. The client is gone; what was durable still is.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    /// What is stored cannot be used.
-    #[error(transparent)]
-    State(#[from] StateError),
-    /// The account is not ready to connect.
-    #[error(transparent)]
-    Connect(#[from] ConnectError),
-    /// There is no way to the server.
-    #[error("could not connect: {0}")]
-    Unreachable(io::ErrorKind),
-    /// The connection ended before the login stood.
-    #[error(transparent)]
-    Disconnected(#[from] DisconnectReason),
-    /// What was to be sent cannot be: it is too long. The same again is refused again.
-    #[error(transparent)]
-    Command(#[from] CommandError),
-    /// WhatsApp gave no answer, or refused.
-    #[error(transparent)]
-    Answer(#[from] NoAnswer),
-    /// The client has ended.
-    #[error("client has ended")]
-    Ended,
 }
 
 /// A login that stands.
@@ -86,7 +65,8 @@ pub(crate) enum Control {
     Connect { token: String, done: oneshot::Sender<Result<Connection, ClientError>> },
     Disconnect { done: oneshot::Sender<()> },
     Account { done: oneshot::Sender<Option<(PublicKeys, Option<Jid>)>> },
-    Shutdown { done: oneshot::Sender<()> },
+    Drain { done: oneshot::Sender<()> },
+    Close { done: oneshot::Sender<()> },
 }
 
 impl Client {
@@ -113,8 +93,40 @@ impl Client {
         connector: C,
         profile: impl Into<Arc<Profile>>,
         root: TrustRoot,
-    ) -> Result<Self, ClientError> {
+    ) -> Result<(Self, Events), ClientError> {
         Self::open_with(store, connector, profile, root, IdentityPolicy::default()).await
+    }
+
+    /// Opens the account of a store, makes one where there is none, and has it enlisted where it has no login yet.
+    ///
+    /// `enlist` gives the login that WhatsApp assigns to these keys, as [`enlist`](crate::enlist) with the feature `http`
+    /// does. Wherever the process dies, the next call goes on.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), or what `enlist` says.
+    pub async fn open_or_enlist<S, C, E, F>(
+        store: S,
+        connector: C,
+        profile: impl Into<Arc<Profile>>,
+        root: TrustRoot,
+        enlist: impl FnOnce(PublicKeys) -> F,
+    ) -> Result<(Self, Events), OpenOrEnlistError<E>>
+    where
+        S: Store + 'static,
+        C: Connector,
+        F: Future<Output = Result<Jid, E>>,
+    {
+        let found = store.run(&wa_chat::Client::find()).await.map_err(ClientError::from)?;
+        if found.0.is_empty() {
+            Self::create(&store, &AccountKeys::generate(&mut UnwrapErr(SysRng))).await?;
+        }
+        let (client, events) = Self::open(store, connector, profile, root).await?;
+        let (keys, login) = client.account().await?;
+        if login.is_none() {
+            let login = enlist(keys).await.map_err(OpenOrEnlistError::Enlistment)?;
+            client.enlisted(login).await?;
+        }
+        Ok((client, events))
     }
 
     /// Likewise, with another [`IdentityPolicy`] than to go on and tell.
@@ -127,7 +139,7 @@ impl Client {
         profile: impl Into<Arc<Profile>>,
         root: TrustRoot,
         policy: IdentityPolicy,
-    ) -> Result<Self, ClientError> {
+    ) -> Result<(Self, Events), ClientError> {
         let profile = profile.into();
         let client = wa_chat::Client::open(Arc::clone(&profile), root).with_identity_policy(policy);
         let mut driver = Driver::new(store, connector, client);
@@ -135,8 +147,10 @@ impl Client {
         let (requests, inbox) = mpsc::channel(MAX_COMMANDS);
         let (controls, orders) = mpsc::channel(MAX_CONTROLS);
         let (outbox, events) = mpsc::channel(1);
-        tokio::spawn(async move { driver.run(inbox, orders, outbox).await });
-        Ok(Self { profile, requests, controls, events, disconnects: Arc::default() })
+        let (end, ended) = watch::channel(None);
+        tokio::spawn(driver.serve(inbox, orders, outbox, end));
+        let events = Events { events, ended: ended.clone() };
+        Ok((Self { profile, requests, controls, ended, disconnects: Arc::default() }, events))
     }
 
     /// What to enlist the account with, again if WhatsApp has forgotten it.
@@ -158,7 +172,7 @@ impl Client {
     async fn account(&self) -> Result<(PublicKeys, Option<Jid>), ClientError> {
         let (done, waiting) = oneshot::channel();
         self.control(Control::Account { done }).await?;
-        waiting.await.ok().flatten().ok_or(ClientError::Ended)
+        waiting.await.ok().flatten().ok_or_else(|| self.has_ended())
     }
 
     /// Keeps the login that WhatsApp assigned; returns when it is durable.
@@ -174,7 +188,8 @@ impl Client {
     /// # Errors
     /// Why it does not stand; [`DisconnectReason::is_terminal`] tells whether trying again makes sense.
     pub async fn connect(&self, token: impl Into<String>) -> Result<(), ClientError> {
-        connect(&self.controls, token.into()).await.map(drop)
+        let connection = connect(&self.controls, token.into()).await;
+        connection.unwrap_or_else(|| Err(self.has_ended())).map(drop)
     }
 
     /// Connects, and again whenever the connection ends, with a fresh token from `tokens` each time and pauses that
@@ -188,7 +203,8 @@ impl Client {
         tokens: T,
     ) -> impl Future<Output = ClientError> + Send + use<T> {
         let disconnected = Arc::clone(&self.disconnects).notified_owned();
-        crate::reconnect::stay_connected(self.controls.clone(), tokens, disconnected)
+        let task = Task { controls: self.controls.downgrade(), ended: self.ended.clone() };
+        crate::reconnect::stay_connected(task, tokens, disconnected)
     }
 
     /// Ends the connection, or the attempt to make one; everything stays as it is. A
@@ -200,7 +216,7 @@ impl Client {
         self.disconnects.notify_waiters();
         let (done, waiting) = oneshot::channel();
         self.control(Control::Disconnect { done }).await?;
-        waiting.await.map_err(|_| ClientError::Ended)
+        waiting.await.map_err(|_| self.has_ended())
     }
 
     /// Sends content; returns when it is durable, so that it will arrive whatever happens here.
@@ -255,6 +271,18 @@ impl Client {
     /// The client has ended.
     pub async fn confirm(&self, event: EventId) -> Result<(), ClientError> {
         self.command(Command::Confirm(event)).await
+    }
+
+    /// Confirms this event and every one that was taken before it, in one transaction. One that is told once needs no
+    /// confirmation; then this does nothing.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn confirm_through(&self, event: &Event) -> Result<(), ClientError> {
+        match event.id() {
+            Some(event) => self.command(Command::ConfirmThrough(event)).await,
+            None => Ok(()),
+        }
     }
 
     /// Says that the user has read or played messages: one receipt for all; returns when it is durable.
@@ -328,16 +356,25 @@ impl Client {
         self.ask(Ask::DeleteAccount).await.map(drop)
     }
 
-    /// The next event; none once the client has ended. Cancelling loses nothing.
-    pub async fn next_event(&mut self) -> Option<Event> {
-        self.events.recv().await.map(|event| *event)
+    /// Waits until the mailbox is empty, all that was told is confirmed, and the server has heard so; beside the loop that
+    /// takes the events, and at most until then. What a push has woken may leave after it.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn drain(&self, until: Instant) -> Result<Drained, ClientError> {
+        let (done, waiting) = oneshot::channel();
+        self.control(Control::Drain { done }).await?;
+        match tokio::time::timeout_at(until, waiting).await {
+            Ok(drained) => drained.map(|()| Drained::Empty).map_err(|_| self.has_ended()),
+            Err(_) => Ok(Drained::TimeUp),
+        }
     }
 
     /// Ends the client after the transaction that is under way; one that the store cannot run, or not within ten seconds,
     /// is given up.
-    pub async fn shutdown(self) {
+    pub async fn close(&self) {
         let (done, waiting) = oneshot::channel();
-        if self.control(Control::Shutdown { done }).await.is_ok() {
+        if self.control(Control::Close { done }).await.is_ok() {
             // An error means that the task has ended already.
             let _ = waiting.await;
         }
@@ -346,31 +383,35 @@ impl Client {
     async fn command(&self, command: Command) -> Result<(), ClientError> {
         let (done, waiting) = oneshot::channel();
         let request = Request::Command { command, done };
-        self.requests.send(Box::new(request)).await.map_err(|_| ClientError::Ended)?;
-        Ok(waiting.await.map_err(|_| ClientError::Ended)??)
+        self.requests.send(Box::new(request)).await.map_err(|_| self.has_ended())?;
+        Ok(waiting.await.map_err(|_| self.has_ended())??)
     }
 
     async fn ask(&self, ask: Ask) -> Result<Answer, ClientError> {
         let (done, waiting) = oneshot::channel();
         let answer = async {
             let asked = self.requests.send(Box::new(Request::Ask { ask, done })).await;
-            asked.map_err(|_| ClientError::Ended)?;
-            Ok(waiting.await.map_err(|_| ClientError::Ended)??)
+            asked.map_err(|_| self.has_ended())?;
+            Ok(waiting.await.map_err(|_| self.has_ended())??)
         };
         tokio::time::timeout(ANSWER_TIMEOUT, answer).await.unwrap_or(Err(NoAnswer::Late.into()))
     }
 
+    fn has_ended(&self) -> ClientError {
+        ended(&self.ended).into()
+    }
+
     async fn control(&self, control: Control) -> Result<(), ClientError> {
-        self.controls.send(Box::new(control)).await.map_err(|_| ClientError::Ended)
+        self.controls.send(Box::new(control)).await.map_err(|_| self.has_ended())
     }
 }
 
-/// One attempt.
+/// One attempt; none if the client has ended.
 pub(crate) async fn connect(
     controls: &mpsc::Sender<Box<Control>>,
     token: String,
-) -> Result<Connection, ClientError> {
+) -> Option<Result<Connection, ClientError>> {
     let (done, waiting) = oneshot::channel();
-    controls.send(Box::new(Control::Connect { token, done })).await.map_err(|_| ClientError::Ended)?;
-    waiting.await.map_err(|_| ClientError::Ended)?
+    controls.send(Box::new(Control::Connect { token, done })).await.ok()?;
+    waiting.await.ok()
 }

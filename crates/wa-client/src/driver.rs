@@ -6,15 +6,17 @@ use std::time::{Duration, SystemTime};
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use wa_chat::{
     Answer, Command, CommandError, ConnectError, DisconnectReason, Event, NoAnswer, Now, Rows, StateError,
     Store, StoreError, Ticket, Transaction,
 };
 
-use crate::client::{ClientError, Control, Request};
+use crate::client::{Control, Request};
 use crate::connector::Connector;
+use crate::error::ClientError;
+use crate::events::Ended;
 use crate::line::{Happened, Line, Login, Wire};
 use crate::pending::{Pending, done};
 
@@ -49,6 +51,8 @@ pub(crate) struct Driver<S, C: Connector> {
     ready: VecDeque<Event>,
     commands: HashMap<Ticket, oneshot::Sender<Result<(), CommandError>>>,
     asks: HashMap<Ticket, oneshot::Sender<Result<Answer, NoAnswer>>>,
+    /// Those who wait for the end of the mailbox.
+    drains: Vec<oneshot::Sender<()>>,
     next_ticket: u64,
 }
 
@@ -67,6 +71,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
             ready: VecDeque::new(),
             commands: HashMap::new(),
             asks: HashMap::new(),
+            drains: Vec::new(),
             next_ticket: 0,
         }
     }
@@ -92,55 +97,106 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         Ok(())
     }
 
-    /// Runs until the application has let go of its handle, asks for the end, or nothing can go on.
+    /// Runs until the end, and says why before it lets go of anything.
+    pub(crate) async fn serve(
+        mut self,
+        mut requests: mpsc::Receiver<Box<Request>>,
+        mut controls: mpsc::Receiver<Box<Control>>,
+        events: mpsc::Sender<Box<Event>>,
+        end: watch::Sender<Option<Ended>>,
+    ) {
+        let ended = self.run(&mut requests, &mut controls, &events).await;
+        end.send_replace(Some(ended));
+    }
+
+    /// Runs until the application has let go of its last handle, asks for the end, or nothing can go on.
     ///
     /// The arms are chosen among at random when several are ready: a busy application does not keep the line waiting, nor
     /// the line the timers. What needs no store waits behind nothing that does: a client whose store is full still connects
     /// and still ends.
-    pub(crate) async fn run(
+    async fn run(
         &mut self,
-        mut requests: mpsc::Receiver<Box<Request>>,
-        mut controls: mpsc::Receiver<Box<Control>>,
-        events: mpsc::Sender<Box<Event>>,
-    ) {
+        requests: &mut mpsc::Receiver<Box<Request>>,
+        controls: &mut mpsc::Receiver<Box<Control>>,
+        events: &mpsc::Sender<Box<Event>>,
+    ) -> Ended {
         loop {
             self.take();
             if self.client.is_erased() {
-                return;
+                return Ended::Deleted;
             }
+            if events.is_closed() {
+                // Nobody takes them: rows stay where they are.
+                self.ready.clear();
+            }
+            // One that was sent and not taken fills the channel.
+            let is_taken = events.is_closed() || events.capacity() > 0;
+            if is_taken {
+                self.tell_drained();
+            }
+            let wants_room = !self.ready.is_empty() || !is_taken && !self.drains.is_empty();
             let wants_input = self.client.wants_input();
             tokio::select! {
-                rows = done(&mut self.running) => if self.committed(rows).is_err() { return },
+                rows = done(&mut self.running) => if let Err(ended) = self.committed(rows) { return ended },
                 happened = self.line.next(wants_input) => self.handle_line(happened),
-                permit = events.reserve(), if !self.ready.is_empty() => match permit {
-                    Ok(permit) => if let Some(event) = self.ready.pop_front() { permit.send(Box::new(event)) },
-                    Err(_) => return,
-                },
-                () = events.closed() => return,
+                permit = events.reserve(), if wants_room => {
+                    if let (Ok(permit), Some(event)) = (permit, self.ready.pop_front()) {
+                        permit.send(Box::new(event));
+                    }
+                }
                 control = controls.recv() => match control.map(|control| *control) {
-                    Some(Control::Shutdown { done }) => return self.shut_down(done).await,
-                    Some(Control::Disconnect { done }) => {
-                        self.disconnect().await;
+                    Some(Control::Close { done }) => {
+                        self.shut_down().await;
                         // Nobody may be waiting any more.
                         let _ = done.send(());
+                        return Ended::Closed;
                     }
-                    Some(Control::Connect { token, done }) => self.dial(token, done),
-                    Some(Control::Account { done }) => {
-                        let account = self.client.account();
-                        // Nobody may be waiting any more.
-                        let _ = done.send(account.map(|account| (account.public(), account.login.clone())));
-                    }
-                    None => return,
+                    Some(control) => self.handle_control(control).await,
+                    None => return Ended::Closed,
                 },
                 request = requests.recv(), if self.client.wants_commands() => match request {
                     Some(request) => self.handle_request(*request),
-                    None => return,
+                    None => return Ended::Closed,
                 },
                 () = until(self.start, self.client.poll_timeout()) => {
                     self.client.handle_timeout(self.now(), &mut self.rng);
                 }
             }
         }
+    }
+
+    /// What needs no store. Nobody may be waiting for it any more.
+    async fn handle_control(&mut self, control: Control) {
+        match control {
+            Control::Connect { token, done } => self.dial(token, done),
+            Control::Disconnect { done } => {
+                self.disconnect().await;
+                let _ = done.send(());
+            }
+            Control::Account { done } => {
+                let account = self.client.account();
+                let _ = done.send(account.map(|account| (account.public(), account.login.clone())));
+            }
+            Control::Drain { done } => self.drains.push(done),
+            // Dealt with before: it ends the task.
+            Control::Close { .. } => {}
+        }
+    }
+
+    /// Whoever waits for the end of the mailbox hears of it.
+    fn tell_drained(&mut self) {
+        self.drains.retain(|done| !done.is_closed());
+        if !self.drains.is_empty() && self.is_drained() {
+            for done in self.drains.drain(..) {
+                // Nobody may be waiting any more.
+                let _ = done.send(());
+            }
+        }
+    }
+
+    fn is_drained(&mut self) -> bool {
+        let is_quiet = self.line.wire().is_some_and(|wire| wire.is_idle());
+        is_quiet && self.running.is_none() && self.ready.is_empty() && self.client.is_drained()
     }
 
     /// Takes out of the client whatever it has.
@@ -183,12 +239,10 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         match event {
             Event::Connected => self.line.logged_in(),
             Event::Disconnected(ref reason) => self.line.hang_up(reason),
-            Event::Answered { ticket, answer } => {
-                let Some(done) = self.asks.remove(&ticket) else {
-                    return Some(Event::Answered { ticket, answer });
-                };
+            Event::Answered { ticket, ref answer, .. } => {
+                let Some(done) = self.asks.remove(&ticket) else { return Some(event) };
                 // Nobody may be waiting any more.
-                let _ = done.send(answer);
+                let _ = done.send(answer.clone());
                 return None;
             }
             _ => {}
@@ -208,7 +262,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
     }
 
     /// The store has run the transaction, or could not: then it gets it again, and the application is told once.
-    fn committed(&mut self, rows: Result<Rows, StoreError>) -> Result<(), ClientError> {
+    fn committed(&mut self, rows: Result<Rows, StoreError>) -> Result<(), Ended> {
         self.running = None;
         match rows {
             Err(error) if error.is_retryable() => {
@@ -224,7 +278,11 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                 self.stalled = false;
                 // An idle client holds no rows.
                 self.transaction = Arc::default();
-                Ok(self.client.handle_committed(self.now(), rows?, &mut self.rng)?)
+                let rows = rows.map_err(|error| match error {
+                    StoreError::Fenced => Ended::Fenced,
+                    error => Ended::Store(error),
+                })?;
+                self.client.handle_committed(self.now(), rows, &mut self.rng).map_err(Ended::Corrupt)
             }
         }
     }
@@ -239,6 +297,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                 }
             }
             Happened::Sent => {}
+            Happened::Abandoned => self.abandon(),
             Happened::Lost => self.client.handle_lost(self.now(), &mut self.rng),
         }
     }
@@ -273,8 +332,17 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         self.client.handle_command(self.now(), ticket, command, &mut self.rng);
     }
 
+    /// Ends the attempt that nobody waits for.
+    fn abandon(&mut self) {
+        self.line.hang_up(&DisconnectReason::Closed);
+        self.client.close(self.now(), DisconnectReason::Closed, &mut self.rng);
+    }
+
     /// Begins to make a connection, unless there is one.
     fn dial(&mut self, token: String, login: Login) {
+        if self.line.is_abandoned() {
+            self.abandon();
+        }
         if !self.line.is_down() {
             let _ = login.send(Err(ConnectError::Connected.into()));
             return;
@@ -300,7 +368,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
 
     /// Waits for the transaction under way, once and for so long: a store that cannot run it gets it no more. What its
     /// commit lets out still leaves.
-    async fn shut_down(&mut self, done: oneshot::Sender<()>) {
+    async fn shut_down(&mut self) {
         if let Some(running) = self.running.take()
             && let Ok(Ok(rows)) = tokio::time::timeout(LAST_TRANSACTION, running.0).await
         {
@@ -308,7 +376,6 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
             self.client.handle_committed(self.now(), rows, &mut self.rng).ok();
         }
         self.flush().await;
-        let _ = done.send(());
     }
 
     /// Sends what is ready to be sent, as long as the line takes it: acks that do not leave bring messages again.

@@ -9,6 +9,8 @@ mod connector;
 mod driver;
 #[cfg(feature = "http")]
 mod enlistment;
+mod error;
+mod events;
 mod line;
 #[cfg(feature = "metadata")]
 mod metadata;
@@ -17,10 +19,12 @@ mod reconnect;
 #[cfg(feature = "media")]
 mod transfer;
 
-pub use crate::client::{Client, ClientError};
+pub use crate::client::Client;
 pub use crate::connector::{Connector, TcpConnector};
 #[cfg(feature = "http")]
 pub use crate::enlistment::{EnlistmentError, enlist};
+pub use crate::error::{ClientError, OpenOrEnlistError};
+pub use crate::events::{Drained, Ended, Events};
 #[cfg(feature = "metadata")]
 pub use crate::metadata::{describe, kind_of};
 pub use crate::reconnect::{NoToken, TokenSource};

@@ -7,7 +7,8 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, Wr
 use tokio::sync::oneshot;
 use wa_chat::DisconnectReason;
 
-use crate::client::{ClientError, Connection};
+use crate::client::Connection;
+use crate::error::ClientError;
 use crate::pending::Pending;
 
 /// Bytes that a client without work keeps ready for its stream, and one with much.
@@ -55,11 +56,21 @@ pub(crate) enum Happened<S> {
     Sent,
     /// The stream has ended.
     Lost,
+    /// Whoever wanted the login waits for it no more.
+    Abandoned,
 }
 
 impl<S: AsyncRead + AsyncWrite> Line<S> {
     pub(crate) fn is_down(&self) -> bool {
         matches!(self, Self::Down)
+    }
+
+    /// Whether whoever wanted the login waits for it no more.
+    pub(crate) fn is_abandoned(&self) -> bool {
+        match self {
+            Self::Dialing { login, .. } | Self::LoggingIn { login, .. } => login.is_closed(),
+            Self::Down | Self::Up { .. } => false,
+        }
     }
 
     /// The stream, if there is one.
@@ -75,7 +86,7 @@ impl<S: AsyncRead + AsyncWrite> Line<S> {
         *self = match std::mem::replace(self, Self::Down) {
             Self::LoggingIn { wire, login } => {
                 let (ended, connection) = oneshot::channel();
-                // The caller may have gone; the login stands all the same.
+                // The caller may be gone just now; the login stands all the same.
                 let _ = login.send(Ok(Connection(connection)));
                 Self::Up { wire, ended }
             }
@@ -100,14 +111,21 @@ impl<S: AsyncRead + AsyncWrite> Line<S> {
     pub(crate) async fn next(&mut self, reads: bool) -> Happened<S> {
         match self {
             Self::Down => std::future::pending().await,
-            Self::Dialing { stream, .. } => {
-                let stream = stream.0.as_mut().await;
+            Self::Dialing { stream, login, .. } => {
+                let stream = tokio::select! {
+                    stream = stream.0.as_mut() => stream,
+                    () = login.closed() => return Happened::Abandoned,
+                };
                 let Self::Dialing { token, login, .. } = std::mem::replace(self, Self::Down) else {
                     return Happened::Lost;
                 };
                 Happened::Dialed { stream, token, login }
             }
-            Self::LoggingIn { wire, .. } | Self::Up { wire, .. } => wire.next(reads).await,
+            Self::LoggingIn { wire, login } => tokio::select! {
+                happened = wire.next(reads) => happened,
+                () = login.closed() => Happened::Abandoned,
+            },
+            Self::Up { wire, .. } => wire.next(reads).await,
         }
     }
 }

@@ -5,11 +5,13 @@ use std::time::Duration;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::futures::OwnedNotified;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use wa_chat::{Backoff, DisconnectReason, Refusal};
 
-use crate::client::{ClientError, Connection, Control, connect};
+use crate::client::{Connection, Control, connect};
+use crate::error::ClientError;
+use crate::events::{Ended, ended};
 
 /// A connection that stood this long was a good one: the next pause is short again.
 const GOOD: Duration = Duration::from_secs(60);
@@ -25,10 +27,23 @@ pub trait TokenSource: Send + 'static {
     fn token(&mut self) -> impl Future<Output = Result<String, NoToken>> + Send;
 }
 
-/// There is no token now; it is tried again later.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, thiserror::Error)]
-#[error("no token to be had")]
-pub struct NoToken;
+/// Why there is no token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NoToken {
+    /// There is none now; it is asked for again later.
+    #[error("no token to be had")]
+    Later,
+    /// There will be none: the user has left, or must log in anew. It is not asked for again.
+    #[error("no token is to be had any more")]
+    Never,
+}
+
+/// A client's task, as one knows it who must not keep it alive.
+pub(crate) struct Task {
+    pub(crate) controls: mpsc::WeakSender<Box<Control>>,
+    pub(crate) ended: watch::Receiver<Option<Ended>>,
+}
 
 impl<F, R> TokenSource for F
 where
@@ -42,26 +57,26 @@ where
 
 /// Connects again and again, until that cannot help or the application disconnects.
 pub(crate) async fn stay_connected(
-    controls: mpsc::Sender<Box<Control>>,
+    task: Task,
     tokens: impl TokenSource,
     disconnected: OwnedNotified,
 ) -> ClientError {
     tokio::select! {
         biased;
         () = disconnected => DisconnectReason::Closed.into(),
-        error = connect_again(controls, tokens) => error,
+        error = connect_again(task, tokens) => error,
     }
 }
 
-async fn connect_again(controls: mpsc::Sender<Box<Control>>, mut tokens: impl TokenSource) -> ClientError {
+async fn connect_again(mut task: Task, mut tokens: impl TokenSource) -> ClientError {
     let mut rng = UnwrapErr(SysRng);
     let mut backoff = Backoff::default();
     let mut tokens_refused = 0;
     let mut impostors = Impostors::default();
     loop {
         let mut at_once = false;
-        match attempt(&controls, &mut tokens).await {
-            Ended::After(reason, stood) => {
+        match attempt(&task, &mut tokens).await {
+            Outcome::After(reason, stood) => {
                 tokens_refused = 0;
                 impostors = Impostors::default();
                 if stood >= GOOD {
@@ -72,21 +87,22 @@ async fn connect_again(controls: mpsc::Sender<Box<Control>>, mut tokens: impl To
                 }
             }
             // One token may have been stale, or its key not fetched yet; two are a fault.
-            Ended::Before(ClientError::Disconnected(DisconnectReason::Refused(Refusal::Token)))
+            Outcome::Before(ClientError::Disconnected(DisconnectReason::Refused(Refusal::Token)))
                 if tokens_refused == 0 =>
             {
                 tokens_refused += 1;
                 at_once = true;
             }
-            Ended::Before(error) if is_terminal(&error) || impostors.are_all_there_is(&error) => {
+            Outcome::Before(error) if is_terminal(&error) || impostors.are_all_there_is(&error) => {
                 return error;
             }
-            Ended::Before(_) | Ended::NoToken => {}
+            Outcome::NoToken(NoToken::Never) => return ClientError::NoToken,
+            Outcome::Before(_) | Outcome::NoToken(_) => {}
         }
         if !at_once {
             tokio::select! {
                 () = tokio::time::sleep(backoff.next_pause(&mut rng)) => {}
-                () = controls.closed() => return ClientError::Ended,
+                _ = task.ended.changed() => return ended(&task.ended).into(),
             }
         }
     }
@@ -119,25 +135,31 @@ impl Impostors {
 }
 
 /// How an attempt ended.
-enum Ended {
-    NoToken,
+enum Outcome {
+    NoToken(NoToken),
     /// There was no login.
     Before(ClientError),
     /// There was one, for so long.
     After(DisconnectReason, Duration),
 }
 
-async fn attempt(controls: &mpsc::Sender<Box<Control>>, tokens: &mut impl TokenSource) -> Ended {
-    let Ok(token) = tokens.token().await else { return Ended::NoToken };
-    match connect(controls, token).await {
-        Ok(Connection(ended)) => {
+async fn attempt(task: &Task, tokens: &mut impl TokenSource) -> Outcome {
+    let token = match tokens.token().await {
+        Ok(token) => token,
+        Err(why) => return Outcome::NoToken(why),
+    };
+    let connected = match task.controls.upgrade() {
+        Some(controls) => connect(&controls, token).await,
+        None => None,
+    };
+    let has_ended = || Outcome::Before(ended(&task.ended).into());
+    match connected {
+        Some(Ok(Connection(end))) => {
             let since = Instant::now();
-            match ended.await {
-                Ok(reason) => Ended::After(reason, since.elapsed()),
-                Err(_) => Ended::Before(ClientError::Ended),
-            }
+            end.await.map_or_else(|_| has_ended(), |reason| Outcome::After(reason, since.elapsed()))
         }
-        Err(error) => Ended::Before(error),
+        Some(Err(error)) => Outcome::Before(error),
+        None => has_ended(),
     }
 }
 

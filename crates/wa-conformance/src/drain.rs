@@ -82,9 +82,9 @@ async fn fill(environment: &Environment, store: &SqliteStore, run: u32) -> Resul
     let login: Jid = environment.enlist(INTEGRATOR, &name, &keys, &token).await??;
     let (profile, root) = (environment.profile(), environment.root()?);
     let chatd = TcpConnector::to(&environment.sandbox.chat);
-    let client = Client::open(account, chatd.clone(), profile.clone(), root).await?;
+    let (client, _events) = Client::open(account, chatd.clone(), profile.clone(), root).await?;
     client.enlisted(login.clone()).await?;
-    client.shutdown().await;
+    client.close().await;
     for number in 0..TEXTS {
         environment.phone_writes(&login, &format!("{PHONE} writes {number}")).await?;
     }
@@ -96,12 +96,11 @@ impl Waiting {
     async fn empty(self, directory: &Path, key: &StoreKey) -> Result<(), Failure> {
         let store = SqliteStore::open(&directory.join(FILE), key)?;
         let account = store.account(&AccountId::new(USER)?)?;
-        let mut client = Client::open(account, self.chatd, self.profile, self.root).await?;
+        let (client, mut events) = Client::open(account, self.chatd, self.profile, self.root).await?;
         in_time("connect", 0, client.connect(self.token)).await??;
         let mut read = 0;
         while read < TEXTS {
-            let event = in_time("next_event", read, client.next_event()).await?;
-            let event = event.ok_or_else(|| Failure::new("the client has ended"))?;
+            let event = in_time("next", read, events.next()).await??;
             if let Event::Message { content, .. } = &event {
                 ensure(
                     "a text is out of order",
@@ -113,7 +112,7 @@ impl Waiting {
                 in_time("confirm", read, client.confirm(id)).await??;
             }
         }
-        client.shutdown().await;
+        client.close().await;
         Ok(())
     }
 }

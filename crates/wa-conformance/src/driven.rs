@@ -16,7 +16,7 @@ use wa_interop::chat::{
 };
 use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
-use wa_interop::{Client, ClientError, Connector, NoToken};
+use wa_interop::{Client, ClientError, Connector, Drained, Ended, Events, NoToken};
 use wa_sandbox::{Integrator, Output, World, WorldConfig};
 
 use crate::environment::{INTEGRATOR, PHONE};
@@ -51,6 +51,7 @@ struct Manners {
 /// A client, its manners, and what it needs to log in.
 struct Driven {
     client: Client,
+    events: Events,
     manners: Arc<Manners>,
     store: Weak<Held>,
     token: String,
@@ -115,9 +116,9 @@ impl Driven {
         Client::create(&store, &keys).await.unwrap();
         let weak = Arc::downgrade(&store);
         let pipe = Pipe(streams, Arc::clone(&manners));
-        let client = Client::open(store, pipe, profile, root).await.unwrap();
+        let (client, events) = Client::open(store, pipe, profile, root).await.unwrap();
         client.enlisted(login).await.unwrap();
-        Self { client, manners, store: weak, token }
+        Self { client, events, manners, store: weak, token }
     }
 
     async fn connected() -> Self {
@@ -148,7 +149,7 @@ async fn serve(mut world: World, mut accepted: mpsc::UnboundedReceiver<DuplexStr
         }
         world.disconnect(id);
         let phone =
-            world.control(&wa_sandbox::Clock::default(), true, &format!("phones/{PHONE}"), b"").unwrap();
+            world.control(&wa_sandbox::Clock::default(), "GET", &format!("phones/{PHONE}"), b"").unwrap();
         manners.typings.store(phone["typing"].as_array().unwrap().len(), Ordering::Relaxed);
     }
 }
@@ -176,7 +177,7 @@ async fn every_call_ends_though_the_server_answers_nothing() {
     // The line is found dead before the question is a minute old.
     assert_eq!(answer, Err(ClientError::Answer(NoAnswer::Lost)));
     in_time("disconnect", client.disconnect()).await.unwrap();
-    in_time("shutdown", client.shutdown()).await;
+    in_time("close", client.close()).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -189,6 +190,84 @@ async fn what_follows_a_disconnect_finds_no_connection() {
     }
     in_time("connect", client.connect(token)).await.unwrap();
     assert_eq!(manners.typings.load(Ordering::Relaxed), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_with_the_last_confirmation_and_not_with_the_next_timer() {
+    for taker_is_slow in [false, true] {
+        let Driven { client, mut events, token, .. } = Driven::new(Manners::default()).await;
+        client.connect(token).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        let taking = async {
+            while let Ok(event) = events.next().await {
+                if taker_is_slow {
+                    tokio::time::sleep(Duration::from_secs(1)).await;
+                }
+                client.confirm_through(&event).await.unwrap();
+            }
+        };
+        tokio::select! {
+            () = taking => panic!("the client ended"),
+            drained = client.drain(begun + BOUND) => assert_eq!(drained, Ok(Drained::Empty)),
+        }
+        // Connected, what waits, and that nothing does.
+        assert!(begun.elapsed() <= Duration::from_secs(4), "{:?}", begun.elapsed());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_without_a_connection_ends_in_time() {
+    let Driven { client, .. } = Driven::new(Manners::default()).await;
+    let until = tokio::time::Instant::now() + Duration::from_secs(9);
+    assert_eq!(client.drain(until).await, Ok(Drained::TimeUp));
+    assert_eq!(tokio::time::Instant::now(), until);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connect_that_is_dropped_ends_its_attempt() {
+    let manners = Manners { dial: Duration::from_secs(10), ..Manners::default() };
+    let Driven { client, manners, token, .. } = Driven::new(manners).await;
+    for seconds in [1, 9] {
+        let connecting = client.connect(token.clone());
+        assert!(tokio::time::timeout(Duration::from_secs(seconds), connecting).await.is_err());
+    }
+    // Nothing of it is left that this one would meet.
+    in_time("connect", client.connect(token)).await.unwrap();
+    assert_eq!(manners.dials.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_nobody_holds_ends_though_it_stays_connected() {
+    let Driven { client, events, store, token, .. } = Driven::new(Manners::default()).await;
+    let mut staying = tokio::spawn(client.stay_connected(move || std::future::ready(Ok(token.clone()))));
+    assert!(tokio::time::timeout(Duration::from_secs(60), &mut staying).await.is_err());
+    drop((client, events));
+    let ended = in_time("stay_connected", staying).await.unwrap();
+    assert_eq!(ended, ClientError::Ended(Ended::Closed));
+    assert!(store.upgrade().is_none(), "the task still holds its store");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_user_who_has_left_is_asked_for_no_more_tokens() {
+    let Driven { client, .. } = Driven::new(Manners::default()).await;
+    let mut asked = 0;
+    let ended = client.stay_connected(move || {
+        asked += 1;
+        std::future::ready(Err(if asked < 3 { NoToken::Later } else { NoToken::Never }))
+    });
+    assert_eq!(in_time("stay_connected", ended).await, ClientError::NoToken);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_whose_events_nobody_takes_goes_on() {
+    let Driven { client, events, token, .. } = Driven::new(Manners::default()).await;
+    drop(events);
+    in_time("connect", client.connect(token)).await.unwrap();
+    for number in 0..400 {
+        let id = MessageId(number.to_string());
+        in_time("send", client.send(phone(), id, Content::text("text"))).await.unwrap();
+    }
+    in_time("blocklist", client.blocklist()).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]
@@ -218,7 +297,7 @@ async fn a_disconnect_ends_staying_connected_wherever_it_is() {
             let token = token.clone();
             async move {
                 tokio::time::sleep(Duration::from_secs(10)).await;
-                if asked == 1 { Err(NoToken) } else { Ok(token) }
+                if asked == 1 { Err(NoToken::Later) } else { Ok(token) }
             }
         });
         let disconnecting = async {
@@ -233,7 +312,7 @@ async fn a_disconnect_ends_staying_connected_wherever_it_is() {
 #[tokio::test(start_paused = true)]
 async fn a_wrong_server_is_given_up_only_when_it_stays() {
     for (minutes, stays) in [(9, false), (30, true)] {
-        let Driven { mut client, manners, token, .. } = Driven::new(Manners::default()).await;
+        let Driven { client, mut events, manners, token, .. } = Driven::new(Manners::default()).await;
         manners.is_impostor.store(true, Ordering::Relaxed);
         let staying = client.stay_connected(move || std::future::ready(Ok(token.clone())));
         tokio::pin!(staying);
@@ -248,7 +327,7 @@ async fn a_wrong_server_is_given_up_only_when_it_stays() {
         }
         assert!(ended.is_err(), "{ended:?}");
         manners.is_impostor.store(false, Ordering::Relaxed);
-        let connected = async { while client.next_event().await != Some(Event::Connected) {} };
+        let connected = async { while events.next().await != Ok(Event::Connected) {} };
         tokio::select! {
             _ = &mut staying => panic!("it gave up"),
             () = in_time("login", connected) => {}
@@ -258,25 +337,25 @@ async fn a_wrong_server_is_given_up_only_when_it_stays() {
 
 #[tokio::test(start_paused = true)]
 async fn a_full_store_is_told_and_holds_up_no_end() {
-    let Driven { mut client, manners, .. } = Driven::new(Manners::default()).await;
+    let Driven { client, mut events, manners, .. } = Driven::new(Manners::default()).await;
     manners.is_full.store(true, Ordering::Relaxed);
     let waiting = tokio::time::timeout(BOUND, client.confirm(EventId(0))).await;
     assert!(waiting.is_err(), "it is not durable");
-    assert_eq!(client.next_event().await, Some(Event::StoreStalled(StoreError::Full)));
+    assert_eq!(events.next().await, Ok(Event::StoreStalled(StoreError::Full)));
     // It goes on when there is room.
     manners.is_full.store(false, Ordering::Relaxed);
     in_time("confirm", client.confirm(EventId(0))).await.unwrap();
     manners.is_full.store(true, Ordering::Relaxed);
     assert!(tokio::time::timeout(BOUND, client.confirm(EventId(0))).await.is_err());
-    in_time("shutdown", client.shutdown()).await;
+    in_time("close", client.close()).await;
 }
 
 /// More calls than a client takes in while its store is full.
-async fn crowded(client: &Arc<Client>, manners: &Manners) -> tokio::task::JoinSet<Result<(), ClientError>> {
+async fn crowded(client: &Client, manners: &Manners) -> tokio::task::JoinSet<Result<(), ClientError>> {
     manners.is_full.store(true, Ordering::Relaxed);
     let mut calls = tokio::task::JoinSet::new();
     for number in 0..400 {
-        let client = Arc::clone(client);
+        let client = client.clone();
         calls.spawn(async move { client.confirm(EventId(number)).await });
     }
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -286,7 +365,6 @@ async fn crowded(client: &Arc<Client>, manners: &Manners) -> tokio::task::JoinSe
 #[tokio::test(start_paused = true)]
 async fn a_full_store_with_a_crowd_before_it_holds_up_no_connection_and_no_end() {
     let Driven { client, manners, token, .. } = Driven::new(Manners::default()).await;
-    let client = Arc::new(client);
     let mut calls = crowded(&client, &manners).await;
     in_time("public_keys", client.public_keys()).await.unwrap();
     in_time("connect", client.connect(token.clone())).await.unwrap();
@@ -297,8 +375,7 @@ async fn a_full_store_with_a_crowd_before_it_holds_up_no_connection_and_no_end()
     in_time("connect again", client.connect(token)).await.unwrap();
     assert!(calls.try_join_next().is_none(), "nothing of it is durable");
     calls.shutdown().await;
-    let client = Arc::try_unwrap(client).expect("nobody else has it");
-    in_time("shutdown", client.shutdown()).await;
+    in_time("close", client.close()).await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -307,14 +384,14 @@ async fn a_store_that_does_not_answer_holds_up_no_end() {
     manners.is_hung.store(true, Ordering::Relaxed);
     let waiting = tokio::time::timeout(BOUND, client.confirm(EventId(0))).await;
     assert!(waiting.is_err(), "it is not durable");
-    in_time("shutdown", client.shutdown()).await;
+    in_time("close", client.close()).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert!(store.upgrade().is_none(), "the task still holds its store");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_store_that_comes_and_goes_is_told_of_once_where_nobody_listens() {
-    let Driven { mut client, manners, .. } = Driven::new(Manners::default()).await;
+    let Driven { client, mut events, manners, .. } = Driven::new(Manners::default()).await;
     for number in 0..20 {
         manners.is_full.store(true, Ordering::Relaxed);
         assert!(tokio::time::timeout(BOUND, client.confirm(EventId(number))).await.is_err());
@@ -322,7 +399,7 @@ async fn a_store_that_comes_and_goes_is_told_of_once_where_nobody_listens() {
         in_time("confirm", client.confirm(EventId(number))).await.unwrap();
     }
     let mut told = 0;
-    while let Ok(Some(event)) = tokio::time::timeout(BOUND, client.next_event()).await {
+    while let Ok(Ok(event)) = tokio::time::timeout(BOUND, events.next()).await {
         assert_eq!(event, Event::StoreStalled(StoreError::Full));
         told += 1;
     }
@@ -333,7 +410,6 @@ async fn a_store_that_comes_and_goes_is_told_of_once_where_nobody_listens() {
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_dropped_ends_though_its_store_is_full() {
     let Driven { client, manners, store, .. } = Driven::new(Manners::default()).await;
-    let client = Arc::new(client);
     crowded(&client, &manners).await.shutdown().await;
     drop(client);
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -342,10 +418,17 @@ async fn a_client_that_is_dropped_ends_though_its_store_is_full() {
 
 #[tokio::test(start_paused = true)]
 async fn a_fenced_client_ends_and_so_do_its_calls() {
-    let Driven { mut client, manners, store, .. } = Driven::connected().await;
+    let Driven { client, mut events, manners, store, .. } = Driven::connected().await;
     manners.is_fenced.store(true, Ordering::Relaxed);
-    assert_eq!(in_time("confirm", client.confirm(EventId(0))).await, Err(ClientError::Ended));
-    in_time("next_event", async { while client.next_event().await.is_some() {} }).await;
+    assert_eq!(in_time("confirm", client.confirm(EventId(0))).await, Err(ClientError::Ended(Ended::Fenced)));
+    let ended = in_time("next", async {
+        loop {
+            if let Err(ended) = events.next().await {
+                return ended;
+            }
+        }
+    });
+    assert_eq!(ended.await, Ended::Fenced);
     assert!(store.upgrade().is_none(), "the task still holds its store");
 }
 
@@ -353,16 +436,16 @@ async fn a_fenced_client_ends_and_so_do_its_calls() {
 async fn calls_after_a_deletion_end() {
     let Driven { client, .. } = Driven::connected().await;
     in_time("delete_account", client.delete_account()).await.unwrap();
-    assert_eq!(in_time("confirm", client.confirm(EventId(0))).await, Err(ClientError::Ended));
+    assert_eq!(in_time("confirm", client.confirm(EventId(0))).await, Err(ClientError::Ended(Ended::Deleted)));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_busy_application_does_not_keep_the_line_waiting() {
     let Driven { client, .. } = Driven::connected().await;
-    let (client, calls) = (Arc::new(client), Arc::new(Mutex::new(0_u32)));
+    let calls = Arc::new(Mutex::new(0_u32));
     let mut callers = tokio::task::JoinSet::new();
     for _ in 0..64 {
-        let (client, calls) = (Arc::clone(&client), Arc::clone(&calls));
+        let (client, calls) = (client.clone(), Arc::clone(&calls));
         callers.spawn(async move {
             loop {
                 client.typing(phone(), Typing::Composing).await.unwrap();

@@ -66,7 +66,7 @@ pub async fn serve(orders: &str) -> Result<(), Failure> {
     let root = TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(orders.root));
     let chatd = TcpConnector::to(&orders.chat);
     let account = store.account(&AccountId::new(USER)?)?;
-    let mut client = Client::open(account, chatd, Document::ReferenceOffer.profile(), root).await?;
+    let (client, mut events) = Client::open(account, chatd, Document::ReferenceOffer.profile(), root).await?;
     client.connect(orders.token).await?;
     let mut next = orders.from;
     loop {
@@ -78,7 +78,7 @@ pub async fn serve(orders: &str) -> Result<(), Failure> {
             say(Said::Accepted(next))?;
             next += 1;
         }
-        let Some(event) = client.next_event().await else { return Ok(()) };
+        let Ok(event) = events.next().await else { return Ok(()) };
         let Some(EventId(id)) = event.id() else { continue };
         if let Event::Message { content, .. } = &event {
             say(Said::Shown(id, content.as_text().unwrap_or_default().to_owned()))?;
@@ -116,9 +116,10 @@ impl Survivor {
         let token = environment.issue(USER).await?;
         let login = environment.enlist(INTEGRATOR, USER, &keys, &token).await??;
         let chatd = TcpConnector::to(&environment.sandbox.chat);
-        let client = Client::open(account, chatd, environment.profile(), environment.root()?).await?;
+        let (client, _events) =
+            Client::open(account, chatd, environment.profile(), environment.root()?).await?;
         client.enlisted(login.clone()).await?;
-        client.shutdown().await;
+        client.close().await;
         store.close().await;
         Ok(Self {
             environment,

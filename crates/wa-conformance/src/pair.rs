@@ -363,7 +363,10 @@ impl Pair {
             Event::IdentityChanged { event, device: 1.., .. } if self.oddity == Oddity::Devices => {
                 (event, None)
             }
-            Event::Connected | Event::Disconnected(_) => return Ok(()),
+            Event::Connected
+            | Event::Disconnected(_)
+            | Event::MailboxWaits { .. }
+            | Event::MailboxEmpty { .. } => return Ok(()),
             other => return Err(Failure(format!("shown: {other:?}"))),
         };
         ensure("shown again after it was confirmed", !self.ledger.confirmed.contains(&event))?;

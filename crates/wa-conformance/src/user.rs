@@ -7,10 +7,10 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use serde_json::{Value, json};
 use wa_interop::binary::Jid;
-use wa_interop::chat::{AccountKeys, Content, Event, MemoryStore, MessageId, PublicKeys};
+use wa_interop::chat::{AccountKeys, Content, Event, MemoryStore, MessageId, PublicKeys, Status};
 use wa_interop::http::{HyperClient, Limits, PlainHttp};
 use wa_interop::profile::Profile;
-use wa_interop::{Client, EnlistmentError, TcpConnector, enlist};
+use wa_interop::{Client, EnlistmentError, Events, TcpConnector, enlist};
 
 use crate::environment::{Environment, INTEGRATOR, PHONE};
 use crate::failure::Failure;
@@ -26,6 +26,7 @@ pub(crate) struct User {
     pub(crate) login: Jid,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) client: Client,
+    pub(crate) events: Events,
 }
 
 impl Environment {
@@ -80,9 +81,9 @@ impl Environment {
         change(&mut keys);
         let store = Arc::new(MemoryStore::default());
         Client::create(&store, &keys).await?;
-        let client = self.open(Arc::clone(&store)).await?;
+        let (client, events) = self.open(Arc::clone(&store)).await?;
         client.enlisted(login.clone()).await?;
-        Ok(User { name: name.to_owned(), keys, login, store, client })
+        Ok(User { name: name.to_owned(), keys, login, store, client, events })
     }
 
     /// A new user, connected.
@@ -93,12 +94,16 @@ impl Environment {
     }
 
     /// A client over a store.
-    pub(crate) async fn open(&self, store: Arc<MemoryStore>) -> Result<Client, Failure> {
+    pub(crate) async fn open(&self, store: Arc<MemoryStore>) -> Result<(Client, Events), Failure> {
         self.open_at(&self.sandbox.chat, store).await
     }
 
     /// A client over a store, whose chatd is reached at another address.
-    pub(crate) async fn open_at(&self, chat: &str, store: Arc<MemoryStore>) -> Result<Client, Failure> {
+    pub(crate) async fn open_at(
+        &self,
+        chat: &str,
+        store: Arc<MemoryStore>,
+    ) -> Result<(Client, Events), Failure> {
         let chatd = TcpConnector::to(chat);
         Ok(Client::open(store, chatd, self.profile(), self.root()?).await?)
     }
@@ -108,7 +113,7 @@ impl Environment {
         &self,
         store: &Arc<MemoryStore>,
         profile: Profile,
-    ) -> Result<Client, Failure> {
+    ) -> Result<(Client, Events), Failure> {
         let chatd = TcpConnector::to(&self.sandbox.chat);
         Ok(Client::open(Arc::clone(store), chatd, profile, self.root()?).await?)
     }
@@ -166,16 +171,23 @@ impl User {
         }
     }
 
-    /// Waits for the next event; the first contact with a user is confirmed and passed over.
+    /// Waits for the next event. The first contact with a user, and that the server has a message, are confirmed and passed
+    /// over; what is said of the mailbox is passed over.
     pub(crate) async fn next(&mut self) -> Result<Event, Failure> {
         loop {
-            let event = tokio::time::timeout(PATIENCE, self.client.next_event()).await;
-            let event = event.map_err(|_| Failure::new("no event came"))?;
-            match event.ok_or_else(|| Failure::new("the client has ended"))? {
-                Event::DevicesChanged { event, is_first: true, .. } => self.client.confirm(event).await?,
+            match self.next_of_all().await? {
+                Event::DevicesChanged { event, is_first: true, .. }
+                | Event::Receipt { event, status: Status::Sent, .. } => self.client.confirm(event).await?,
+                Event::MailboxWaits { .. } | Event::MailboxEmpty { .. } => {}
                 event => return Ok(event),
             }
         }
+    }
+
+    /// Waits for the next event, whatever it is.
+    pub(crate) async fn next_of_all(&mut self) -> Result<Event, Failure> {
+        let event = tokio::time::timeout(PATIENCE, self.events.next()).await;
+        Ok(event.map_err(|_| Failure::new("no event came"))??)
     }
 
     /// Waits for an event that `wanted` picks; others are confirmed and passed over.
@@ -213,8 +225,8 @@ impl User {
 
     /// Ends the client and opens another one over the same store.
     pub(crate) async fn restart(self, environment: &Environment) -> Result<Self, Failure> {
-        self.client.shutdown().await;
-        let client = environment.open(Arc::clone(&self.store)).await?;
-        Ok(Self { client, ..self })
+        self.client.close().await;
+        let (client, events) = environment.open(Arc::clone(&self.store)).await?;
+        Ok(Self { client, events, ..self })
     }
 }

@@ -2,13 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use wa_conformance::{Document, INTEGRATOR, PHONE, Playground};
 use wa_interop::binary::Jid;
+use wa_interop::chat::Event;
 use wa_interop::http::{HyperClient, Limits, PlainHttp};
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
-use wa_interop::{Client, NoToken};
+use wa_interop::{Client, Drained, Events, NoToken};
 
 #[path = "../../wa-interop/examples/bridge.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "its command line is not used here")]
@@ -19,6 +23,15 @@ mod echo;
 #[path = "../../wa-interop/examples/enlist.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "its command line is not used here")]
 mod enlist;
+#[path = "../../wa-interop/examples/wake.rs"]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::print_stdout,
+    reason = "its command line is not used here"
+)]
+mod wake;
 
 /// Accounts made by the example `enlist`, each in a store of its own.
 struct Stage {
@@ -45,7 +58,7 @@ impl Stage {
         enlist::enlist_user(&http, profile, &self.path(user), &self.key, &service).await.unwrap()
     }
 
-    async fn open(&self, user: &str) -> Client {
+    async fn open(&self, user: &str) -> (Client, Events) {
         let store = SqliteStore::open(&self.path(user), &self.key).unwrap();
         let account = store.account(&AccountId::new(user).unwrap()).unwrap();
         let (chatd, root) = (self.playground.chatd(), self.playground.root().unwrap());
@@ -58,9 +71,9 @@ async fn enlist_and_echo() {
     let stage = Stage::new().await;
     let login = stage.enlist("echo").await;
     stage.playground.phone_answers(false).await.unwrap();
-    let (client, token) = (stage.open("echo").await, stage.playground.issue("echo").await.unwrap());
+    let ((client, events), token) = (stage.open("echo").await, stage.playground.issue("echo").await.unwrap());
     let echoing = async {
-        let reason = echo::echo(client, move || {
+        let reason = echo::echo(client, events, move || {
             let token = token.clone();
             async move { Ok::<_, NoToken>(token) }
         });
@@ -86,9 +99,9 @@ async fn enlist_and_bridge() {
     let mut logins = Vec::new();
     for user in ["a", "b"] {
         logins.push(stage.enlist(user).await);
-        let client = stage.open(user).await;
+        let (client, events) = stage.open(user).await;
         client.connect(stage.playground.issue(user).await.unwrap()).await.unwrap();
-        ends.push(bridge::End { client, peer: Jid::phone(PHONE).unwrap() });
+        ends.push(bridge::End { client, events, peer: Jid::phone(PHONE).unwrap() });
     }
     let [a, b] = <[bridge::End; 2]>::try_from(ends).ok().unwrap();
     let talking = async {
@@ -100,5 +113,62 @@ async fn enlist_and_bridge() {
     tokio::select! {
         ended = bridge::bridge(a, b) => panic!("{}", ended.unwrap_err()),
         () = talking => {}
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn enlist_and_wake() {
+    let stage = Stage::new().await;
+    let login = stage.enlist("wake").await;
+    let mut shown = 0;
+    for waiting in [1, 20, 200, 0] {
+        for number in 0..waiting {
+            stage.playground.phone_writes(&login, &format!("text {}", shown + number)).await.unwrap();
+        }
+        // Each push wakes a process of its own.
+        let (client, mut events) = stage.open("wake").await;
+        let token = stage.playground.issue("wake").await.unwrap();
+        let mut told = Vec::new();
+        let until = Instant::now() + Duration::from_secs(120);
+        let keep = |event: &Event| told.push(event.clone());
+        let drained = wake::wake(&client, &mut events, token, until, keep).await.unwrap();
+        client.close().await;
+        assert_eq!(drained, Drained::Empty, "{waiting} waiting");
+        let texts: Vec<String> = told.iter().filter_map(text).collect();
+        let expected: Vec<String> = (shown..shown + waiting).map(|number| format!("text {number}")).collect();
+        assert_eq!(texts, expected);
+        let end = told.iter().position(|event| matches!(event, Event::MailboxEmpty { .. })).unwrap();
+        assert!(told.iter().skip(end).all(|event| text(event).is_none()), "the end comes last");
+        shown += waiting;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_has_no_time_leaves_and_loses_nothing() {
+    let stage = Stage::new().await;
+    let login = stage.enlist("late").await;
+    for number in 0..50 {
+        stage.playground.phone_writes(&login, &format!("text {number}")).await.unwrap();
+    }
+    let mut texts = BTreeSet::new();
+    for milliseconds in [0, 50, 100, 200, 60_000] {
+        let (client, mut events) = stage.open("late").await;
+        let token = stage.playground.issue("late").await.unwrap();
+        let until = Instant::now() + Duration::from_millis(milliseconds);
+        let drained = wake::wake(&client, &mut events, token, until, |event| texts.extend(text(event)));
+        let drained = drained.await.unwrap();
+        client.close().await;
+        if drained == Drained::Empty {
+            assert_eq!(texts.len(), 50);
+            return;
+        }
+    }
+    panic!("a minute was not enough");
+}
+
+fn text(event: &Event) -> Option<String> {
+    match event {
+        Event::Message { content, .. } => content.as_text().map(str::to_owned),
+        _ => None,
     }
 }

@@ -14,7 +14,7 @@ use wa_interop::chat::{Content, Event, MessageId};
 use wa_interop::noise::WHATSAPP_ROOT;
 use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
-use wa_interop::{Client, ClientError, NoToken, TcpConnector, TokenSource};
+use wa_interop::{Client, ClientError, Events, NoToken, TcpConnector, TokenSource};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -29,9 +29,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let account = store.account(&AccountId::new(&*user)?)?;
         let profile = Profile::default();
         let chatd = TcpConnector::new(&profile);
-        let client = Client::open(account, chatd, profile, WHATSAPP_ROOT).await?;
+        let (client, events) = Client::open(account, chatd, profile, WHATSAPP_ROOT).await?;
         tokio::spawn(client.stay_connected(tokens(format!("{command} {user}"))));
-        ends.push(End { client, peer: Jid::phone(&phone)? });
+        ends.push(End { client, events, peer: Jid::phone(&phone)? });
     }
     let [a, b] = ends.try_into().map_err(|_| "two ends")?;
     bridge(a, b).await
@@ -41,6 +41,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
 pub struct End {
     /// The account.
     pub client: Client,
+    /// What it hears.
+    pub events: Events,
     /// The user.
     pub peer: Jid,
 }
@@ -49,8 +51,8 @@ pub struct End {
 pub async fn bridge(mut a: End, mut b: End) -> Result<(), Box<dyn Error>> {
     loop {
         tokio::select! {
-            event = a.client.next_event() => carry(event.ok_or("a has ended")?, &a, &b).await?,
-            event = b.client.next_event() => carry(event.ok_or("b has ended")?, &b, &a).await?,
+            event = a.events.next() => carry(event?, &a, &b).await?,
+            event = b.events.next() => carry(event?, &b, &a).await?,
         }
     }
 }
@@ -64,10 +66,7 @@ async fn carry(event: Event, from: &End, to: &End) -> Result<(), ClientError> {
     {
         to.client.send(to.peer.clone(), MessageId(format!("bridge-{}", id.0)), content).await?;
     }
-    match event.id() {
-        Some(id) => from.client.confirm(id).await,
-        None => Ok(()),
-    }
+    from.client.confirm_through(&event).await
 }
 
 /// What means the same on the other side. Replies, reactions, edits and revokes name messages that have other names
@@ -82,7 +81,7 @@ fn carried(content: &Content) -> Option<Content> {
 fn tokens(command: String) -> impl TokenSource {
     move || {
         let output = std::process::Command::new("sh").args(["-c", &command]).output();
-        async move { output.ok().and_then(|it| String::from_utf8(it.stdout).ok()).ok_or(NoToken) }
+        async move { output.ok().and_then(|it| String::from_utf8(it.stdout).ok()).ok_or(NoToken::Later) }
     }
 }
 

@@ -13,7 +13,7 @@ use wa_interop::chat::{Content, Event, MessageId};
 use wa_interop::noise::WHATSAPP_ROOT;
 use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
-use wa_interop::{Client, NoToken, TcpConnector, TokenSource};
+use wa_interop::{Client, Events, NoToken, TcpConnector, TokenSource};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -25,21 +25,25 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let account = store.account(&AccountId::new(user)?)?;
     let profile = Profile::default();
     let chatd = TcpConnector::new(&profile);
-    let client = Client::open(account, chatd, profile, WHATSAPP_ROOT).await?;
-    echo(client, move || {
+    let (client, events) = Client::open(account, chatd, profile, WHATSAPP_ROOT).await?;
+    echo(client, events, move || {
         let output = std::process::Command::new("sh").args(["-c", &command]).output();
-        async move { output.ok().and_then(|it| String::from_utf8(it.stdout).ok()).ok_or(NoToken) }
+        async move { output.ok().and_then(|it| String::from_utf8(it.stdout).ok()).ok_or(NoToken::Later) }
     })
     .await
 }
 
 /// Echoes until connecting makes no sense any more.
-pub async fn echo(mut client: Client, tokens: impl TokenSource) -> Result<(), Box<dyn Error>> {
+pub async fn echo(
+    client: Client,
+    mut events: Events,
+    tokens: impl TokenSource,
+) -> Result<(), Box<dyn Error>> {
     let staying = client.stay_connected(tokens);
     tokio::pin!(staying);
     loop {
         let event = tokio::select! {
-            event = client.next_event() => event.ok_or("the client has ended")?,
+            event = events.next() => event?,
             reason = &mut staying => return Err(reason.into()),
         };
         if let Event::Message { from, id, content: Content::Text(text), .. } = &event {
@@ -48,9 +52,7 @@ pub async fn echo(mut client: Client, tokens: impl TokenSource) -> Result<(), Bo
             let answer = MessageId(format!("echo-{}", id.0));
             client.send(from.clone(), answer, Content::text(&*text.body)).await?;
         }
-        if let Some(id) = event.id() {
-            client.confirm(id).await?;
-        }
+        client.confirm_through(&event).await?;
     }
 }
 

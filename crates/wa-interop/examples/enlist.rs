@@ -9,7 +9,6 @@
 use std::error::Error;
 use std::path::Path;
 
-use wa_interop::chat::AccountKeys;
 use wa_interop::http::{HyperClient, Limits};
 use wa_interop::noise::WHATSAPP_ROOT;
 use wa_interop::profile::Profile;
@@ -47,15 +46,14 @@ pub async fn enlist_user(
 ) -> Result<Jid, Box<dyn Error>> {
     let store = SqliteStore::create(path, key)?;
     let account = store.account(&AccountId::new(&*service.user)?)?;
-    // The keys are durable before anybody hears of them: an enlistment whose keys are lost is of no use.
-    let keys = AccountKeys::generate(&mut rand_core::UnwrapErr(rand::rngs::SysRng));
-    Client::create(&account, &keys).await?;
     let Service { integrator, user, token } = service;
-    let login = enlist(http, &profile, &keys.public(), *integrator, user, token).await?;
     let chatd = TcpConnector::new(&profile);
-    let client = Client::open(account, chatd, profile, WHATSAPP_ROOT).await?;
-    client.enlisted(login.clone()).await?;
-    client.shutdown().await;
+    // Its keys are durable before anybody hears of them: an enlistment whose keys are lost is of no use.
+    let asking = async |keys| enlist(http, &profile, &keys, *integrator, user, token).await;
+    let opened = Client::open_or_enlist(account, chatd, profile.clone(), WHATSAPP_ROOT, asking).await;
+    let (client, _events) = opened?;
+    let login = client.login().await?.ok_or("no login")?;
+    client.close().await;
     store.close().await;
     Ok(login)
 }

@@ -17,19 +17,23 @@
 //! let keys = AccountKeys::generate(&mut rng);
 //! Client::create(&store, &keys).await?;
 //!
-//! let mut client = Client::open(store, chatd, profile, WHATSAPP_ROOT).await?;
+//! let (client, mut events) = Client::open(store, chatd, profile, WHATSAPP_ROOT).await?;
 //! client.enlisted(login).await?;
 //! client.connect(token).await?;
 //! client.send(Jid::phone("14155551001")?, MessageId("1".into()), Content::text("hello")).await?;
-//! while let Some(event) = client.next_event().await {
+//! while let Ok(event) = events.next().await {
 //!     println!("{event:?}");
+//!     client.confirm_through(&event).await?;
 //! }
 //! # Ok(())
 //! # }
 //! ```
 
 #[cfg(feature = "client")]
-pub use wa_client::{Client, ClientError, Connector, NoToken, TcpConnector, TokenSource};
+pub use wa_client::{
+    Client, ClientError, Connector, Drained, Ended, Events, NoToken, OpenOrEnlistError, TcpConnector,
+    TokenSource,
+};
 #[cfg(feature = "http")]
 pub use wa_client::{EnlistmentError, enlist};
 #[cfg(feature = "media")]

@@ -4,6 +4,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
@@ -13,7 +15,9 @@ use rand::rngs::SysRng;
 use rand_core::{Rng, UnwrapErr};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use wa_keys::PrivateKey;
 use wa_profile::Profile;
+use wa_signal::SignedPrekey;
 
 use crate::api::{Problem, read};
 use crate::guard;
@@ -38,6 +42,7 @@ This is the demonstration integrator of wa-sandbox: a third party's server.
 
 GET  /.well-known/oauth/openid/jwks   its keys
 POST /token {\"user\": \"alice\"}         a token for a user
+POST /form {\"user\": \"alice\"}          a whole enlistment with throw-away keys, as the form that the API takes
 POST /push                            where WhatsApp's pushes arrive
 GET  /pushes                          those that arrived, and what was wrong with them
 POST /media                           hosts the encrypted file in the body; gives its direct path
@@ -101,6 +106,29 @@ impl Demo {
             Ok(token) => Ok(json!({ "token": token, "expires_in": LIFETIME })),
             Err(error) => Err(Problem::new(500, "cannot-sign", error.to_string())),
         }
+    }
+
+    /// An enlistment as the overview has it, with keys that nobody keeps.
+    fn form(&self, user: &str) -> Result<String, Problem> {
+        let token = self.token(user)?;
+        let mut rng = UnwrapErr(SysRng);
+        let (noise, identity) = (PrivateKey::generate(&mut rng), PrivateKey::generate(&mut rng));
+        let signed = SignedPrekey::sign(1, &PrivateKey::generate(&mut rng), &identity, &mut rng);
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let text = |name: &str| token.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let arguments = [
+            ("authkey", encode(noise.public_key().as_bytes())),
+            ("e_keytype", encode(&[5])),
+            ("e_regid", encode(&rng.next_u32().to_be_bytes())),
+            ("e_ident", encode(identity.public_key().as_bytes())),
+            ("e_skey_id", encode(&[0, 0, 1])),
+            ("e_skey_val", encode(signed.key.as_bytes())),
+            ("e_key_sig", encode(signed.signature.as_bytes())),
+            ("integrator_id", self.id.to_string()),
+            ("user_identifier", user.to_owned()),
+            ("token", text("token")),
+        ];
+        Ok(form_urlencoded::Serializer::new(String::new()).extend_pairs(arguments).finish())
     }
 
     /// What is wrong with a push's token, if anything (overview §3.2.2).
@@ -194,6 +222,13 @@ pub(crate) async fn handle(demo: Arc<Demo>, request: Request<Incoming>) -> Answe
         (&Method::POST, "/token") => {
             admitted.and_then(|()| read::<Ask>(&body)).and_then(|ask| demo.token(&ask.user))
         }
+        (&Method::POST, "/form") => {
+            let form = admitted.and_then(|()| read::<Ask>(&body)).and_then(|ask| demo.form(&ask.user));
+            match form {
+                Ok(form) => return text("application/x-www-form-urlencoded", form.into()),
+                Err(problem) => Err(problem),
+            }
+        }
         (&Method::POST, "/media") => admitted.map(|()| demo.host(body)),
         (&Method::GET, path) => match demo.hosted(path.trim_start_matches('/')) {
             Some(file) => return text("application/octet-stream", file),
@@ -201,6 +236,10 @@ pub(crate) async fn handle(demo: Arc<Demo>, request: Request<Incoming>) -> Answe
         },
         _ => return status(StatusCode::NOT_FOUND),
     };
+    said(answer)
+}
+
+fn said(answer: Result<Value, Problem>) -> Answer {
     match answer {
         Ok(value) => text("application/json", value.to_string().into()),
         Err(problem) => {

@@ -291,7 +291,21 @@ impl Arguments {
         self.bytes(first, clause)
     }
 
-    /// The account with its keys, all of their exact size, the signed prekey signed by the identity.
+    /// The signed prekey, signed by the identity.
+    fn signed_prekey(&self, identity: &PublicKey) -> Read<SignedPrekey> {
+        let [a, b, c] = self.spelt(EnlistmentSpelling::prekey_id, &SKEY_ID)?;
+        let signed = SignedPrekey {
+            id: u32::from_be_bytes([0, a, b, c]),
+            key: PublicKey::from_bytes(self.spelt(EnlistmentSpelling::prekey_value, &SKEY_VAL)?),
+            signature: Signature::from_bytes(self.spelt(EnlistmentSpelling::prekey_signature, &SKEY_SIG)?),
+        };
+        if identity.verify(&signed.key.to_prefixed(), &signed.signature).is_err() {
+            return breach(&SIGNED, "the signature does not verify");
+        }
+        Ok(signed)
+    }
+
+    /// The account with its keys, all of their exact size.
     fn account(&self, integrator: u16, identifier: &str) -> Read<Account> {
         let authkey = self.bytes("authkey", &AUTHKEY)?;
         if authkey == [0; 32] {
@@ -302,15 +316,7 @@ impl Arguments {
         }
         let registration_id = u32::from_be_bytes(self.bytes("e_regid", &REGID)?);
         let identity = PublicKey::from_bytes(self.bytes("e_ident", &IDENT)?);
-        let [a, b, c] = self.spelt(EnlistmentSpelling::prekey_id, &SKEY_ID)?;
-        let signed_prekey = SignedPrekey {
-            id: u32::from_be_bytes([0, a, b, c]),
-            key: PublicKey::from_bytes(self.spelt(EnlistmentSpelling::prekey_value, &SKEY_VAL)?),
-            signature: Signature::from_bytes(self.spelt(EnlistmentSpelling::prekey_signature, &SKEY_SIG)?),
-        };
-        if identity.verify(&signed_prekey.key.to_prefixed(), &signed_prekey.signature).is_err() {
-            return breach(&SIGNED, "the signature does not verify");
-        }
+        let signed_prekey = self.signed_prekey(&identity)?;
         // The login is replaced when the account is added.
         let Ok(login) = Jid::interop(integrator, 1) else {
             return breach(&INTEGRATOR, "the id is out of range");

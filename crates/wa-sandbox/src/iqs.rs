@@ -80,6 +80,14 @@ impl World {
                 }
                 Ok(Answer::Result(Vec::new()))
             }
+            _ => self.answer_by_profile(sent, xmlns),
+        }
+    }
+
+    /// Requests in the namespaces that the profile names, and in those that are no third party's.
+    fn answer_by_profile(&mut self, sent: Sent<'_>, xmlns: &str) -> Answered {
+        let Sent { number, node, .. } = sent;
+        match xmlns {
             _ if xmlns == self.profile.chat.report_xmlns => {
                 self.judge(sent, &REPORTS)?;
                 remember(&mut self.reports, node.to_string());

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,21 +18,26 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 
 use crate::api::BASE;
 use crate::clock::Clock;
 use crate::demo::Demo;
+use crate::keeping;
 use crate::phone::Manners;
 use crate::push::Pushes;
 use crate::service::{self, ENLIST, JWKS};
 use crate::shared::Shared;
+use crate::tls::Tls;
 use crate::world::{Integrator, Output, World, WorldConfig};
 
 /// How often the world is told that time passes.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long a TLS handshake may take.
+const TLS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Records that may wait for a slow listener.
 const MAX_RECORDS: usize = 1024;
@@ -45,7 +51,11 @@ pub struct Sandbox {
     http: TcpListener,
     chat: TcpListener,
     demo: Option<(TcpListener, Arc<Demo>)>,
+    https: TcpListener,
+    tls: Tls,
     shared: Arc<Shared>,
+    /// Where everything is kept.
+    state: Option<PathBuf>,
 }
 
 /// Where a sandbox is to listen.
@@ -53,18 +63,21 @@ pub struct Sandbox {
 pub struct Binding {
     /// The address; off loopback a token is needed.
     pub address: IpAddr,
-    /// The port of HTTP; chatd has the next one, the demonstration integrator the one after that. 0: any.
+    /// The port of HTTP; chatd has the next one, the demonstration integrator the one after that, HTTPS the
+    /// fourth. 0: any.
     pub port: u16,
     /// What the control interface demands as bearer token, if anything.
     pub token: Option<String>,
     /// Whether there is a demonstration integrator, with the id 1.
     pub demo: bool,
+    /// The file in which accounts, mail and phones are kept, and from which they go on.
+    pub state: Option<PathBuf>,
 }
 
 impl Default for Binding {
     /// Any ports on loopback.
     fn default() -> Self {
-        Self { address: Ipv4Addr::LOCALHOST.into(), port: 0, token: None, demo: false }
+        Self { address: Ipv4Addr::LOCALHOST.into(), port: 0, token: None, demo: false, state: None }
     }
 }
 
@@ -84,6 +97,12 @@ pub struct Addresses {
     pub control: String,
     /// The root key of chatd's certificates, in hex.
     pub noise_root: String,
+    /// Origin of everything over TLS, too.
+    #[serde(default)]
+    pub https: String,
+    /// The certificate of the authority for it, in PEM.
+    #[serde(default)]
+    pub ca: String,
     /// Base URL of the demonstration integrator, if there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub integrator: Option<String>,
@@ -101,27 +120,24 @@ impl Sandbox {
     /// Binds where it is told.
     ///
     /// # Errors
-    /// A port is taken, or the address is not this machine's.
+    /// A port is taken, the address is not this machine's, or there is a state that cannot be used.
     pub async fn bind_at(mut config: WorldConfig, clock: Clock, binding: Binding) -> io::Result<Self> {
-        let Binding { address, port, token, demo } = binding;
-        let at = |offset: u16| match port {
-            0 => SocketAddr::new(address, 0),
-            port => SocketAddr::new(address, port.saturating_add(offset)),
-        };
-        let (http, chat) = (listener(at(0)).await?, listener(at(1)).await?);
+        let Sockets { http, chat, demo, https } = Sockets::bind(&binding).await?;
+        let tls = Tls::generate().map_err(io::Error::other)?;
         let base = format!("http://{}", reachable(http.local_addr()?));
         config.profile.media.whatsapp_origin.clone_from(&base);
-        let demo = match demo {
-            false => None,
-            true => {
-                let listener = listener(at(2)).await?;
-                let base_url = format!("http://{}", reachable(listener.local_addr()?));
-                config.integrators.push(Integrator { id: DEMO, base_url: base_url.clone() });
-                Some((listener, base_url))
-            }
+        let demo_url = match &demo {
+            Some(listener) => Some(format!("http://{}", reachable(listener.local_addr()?))),
+            None => None,
         };
+        config.integrators.extend(demo_url.clone().map(|base_url| Integrator { id: DEMO, base_url }));
         let rules = config.profile.clone();
-        let world = World::new(config, Box::new(UnwrapErr(SysRng)));
+        let mut world = World::new(config, Box::new(UnwrapErr(SysRng)));
+        let mut pushes = Pushes::new().map_err(io::Error::other)?;
+        if let Some(path) = &binding.state {
+            let named = |error| io::Error::other(format!("{}: {error}", path.display()));
+            keeping::load(path, &mut world, &mut pushes, &clock).map_err(named)?;
+        }
         let addresses = Addresses {
             enlist: format!("{base}{ENLIST}"),
             chat: reachable(chat.local_addr()?).to_string(),
@@ -129,25 +145,26 @@ impl Sandbox {
             media: base.clone(),
             control: format!("{base}{BASE}"),
             noise_root: hex::encode(world.noise_root()),
-            integrator: demo.as_ref().map(|(_, base_url)| base_url.clone()),
+            https: format!("https://{}", reachable(https.local_addr()?)),
+            ca: tls.authority.clone(),
+            integrator: demo_url.clone(),
         };
         let shared = Arc::new(Shared {
             world: Mutex::new(world),
             clients: Mutex::new(HashMap::new()),
             clock,
-            pushes: Mutex::new(Pushes::new().map_err(io::Error::other)?),
-            client: Client::builder(TokioExecutor::new()).build_http(),
-            push_clients: [false, true]
-                .map(|http2| Client::builder(TokioExecutor::new()).http2_only(http2).build_http()),
+            pushes: Mutex::new(pushes),
+            client: client(false),
+            push_clients: [client(false), client(true)],
             records: broadcast::channel(MAX_RECORDS).0,
-            token,
+            token: binding.token,
             addresses,
         });
-        let demo = demo.map(|(listener, base_url)| {
+        let demo = demo.zip(demo_url).map(|(listener, base_url)| {
             let demo = Demo::new(DEMO, base_url, rules, Arc::clone(&shared)).map_err(io::Error::other)?;
             Ok::<_, io::Error>((listener, Arc::new(demo)))
         });
-        Ok(Self { http, chat, demo: demo.transpose()?, shared })
+        Ok(Self { http, chat, demo: demo.transpose()?, https, tls, shared, state: binding.state })
     }
 
     /// Adds three WhatsApp users with different manners: one answers with an echo, one shows that it reads and types and
@@ -170,19 +187,28 @@ impl Sandbox {
     }
 
     /// Serves until `shutdown` is done.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
+    pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        if let Some((listener, demo)) = self.demo {
+        if let Some((listener, demo)) = self.demo.take() {
             tokio::spawn(serve_demo(listener, demo));
         }
         loop {
             tokio::select! {
-                () = &mut shutdown => return,
-                _ = ticks.tick() => self.shared.tick(),
+                () = &mut shutdown => {
+                    self.keep();
+                    return;
+                }
+                _ = ticks.tick() => {
+                    self.shared.tick();
+                    self.keep();
+                }
                 accepted = self.chat.accept() => if let Ok((stream, _)) = accepted {
                     tokio::spawn(serve_chat(Arc::clone(&self.shared), stream));
+                },
+                accepted = self.https.accept() => if let Ok((stream, _)) = accepted {
+                    tokio::spawn(serve_tls(self.tls.clone(), Arc::clone(&self.shared), stream));
                 },
                 accepted = self.http.accept() => if let Ok((stream, _)) = accepted {
                     let shared = Arc::clone(&self.shared);
@@ -193,8 +219,43 @@ impl Sandbox {
     }
 }
 
+impl Sandbox {
+    fn keep(&self) {
+        if let Some(path) = &self.state
+            && let Err(error) = keeping::save(path, &self.shared)
+        {
+            tracing::error!(%error, path = %path.display(), "the state is not kept");
+        }
+    }
+}
+
 /// The demonstration integrator's id.
 const DEMO: u16 = 1;
+
+/// The bound listeners.
+struct Sockets {
+    http: TcpListener,
+    chat: TcpListener,
+    demo: Option<TcpListener>,
+    https: TcpListener,
+}
+
+impl Sockets {
+    async fn bind(binding: &Binding) -> io::Result<Self> {
+        let at = |offset: u16| match binding.port {
+            0 => SocketAddr::new(binding.address, 0),
+            port => SocketAddr::new(binding.address, port.saturating_add(offset)),
+        };
+        let (http, chat) = (listener(at(0)).await?, listener(at(1)).await?);
+        let demo = if binding.demo { Some(listener(at(2)).await?) } else { None };
+        let https = listener(at(3)).await?;
+        Ok(Self { http, chat, demo, https })
+    }
+}
+
+fn client<B: Body<Data: Send> + Send>(http2: bool) -> HttpClient<B> {
+    Client::builder(TokioExecutor::new()).http2_only(http2).build_http()
+}
 
 async fn listener(address: SocketAddr) -> io::Result<TcpListener> {
     let named = |error: io::Error| io::Error::new(error.kind(), format!("{address}: {error}"));
@@ -238,8 +299,19 @@ async fn serve_chat(shared: Arc<Shared>, mut stream: TcpStream) {
     shared.disconnect(id);
 }
 
-async fn serve_http<F, B>(stream: TcpStream, handle: impl Fn(Request<Incoming>) -> F)
+async fn serve_tls(tls: Tls, shared: Arc<Shared>, stream: TcpStream) {
+    match tokio::time::timeout(TLS_PATIENCE, tls.acceptor.accept(stream)).await {
+        Ok(Ok(stream)) => {
+            serve_http(stream, move |request| service::handle(Arc::clone(&shared), request)).await;
+        }
+        Ok(Err(error)) => tracing::warn!(%error, "a client did not complete the TLS handshake"),
+        Err(_) => tracing::warn!("a client did not complete the TLS handshake in time"),
+    }
+}
+
+async fn serve_http<S, F, B>(stream: S, handle: impl Fn(Request<Incoming>) -> F)
 where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {

@@ -15,10 +15,12 @@ use crate::phone::device::{Opened, read_bundle};
 
 mod content;
 mod device;
+mod kept;
 mod media;
 
 pub(crate) use self::content::Written;
 pub(crate) use self::device::{Device, read_prekey, read_signed_prekey, write_bundle};
+pub(crate) use self::kept::PhoneState;
 pub(crate) use self::media::MediaWritten;
 
 /// Messages and receipts that a phone remembers.
@@ -88,7 +90,7 @@ impl Default for Manners {
 }
 
 /// A message as the phone's user sees it.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Received {
     pub(crate) from: String,
     pub(crate) id: String,
@@ -102,7 +104,7 @@ pub(crate) struct Received {
 }
 
 /// A receipt from a third party's client.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Receipt {
     pub(crate) from: String,
     pub(crate) id: String,

@@ -1,6 +1,8 @@
 //! The program: what is said on the command line, and what is printed. `wa-sandbox` and `wa sandbox` are the same.
 
+use std::io::{ErrorKind, Write};
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -48,7 +50,7 @@ struct Serve {
     #[arg(long, value_name = "NAME|FILE", default_value = "1.0.3", value_parser = Profile::open)]
     profile: Profile,
 
-    /// The port of HTTP; chatd has the next one, the demonstration integrator the one after that; 0: any
+    /// The port of HTTP; chatd has the next one, the demonstration integrator and HTTPS those after that; 0: any
     #[arg(long, default_value_t = PORT)]
     port: u16,
 
@@ -63,6 +65,14 @@ struct Serve {
     /// End a connection at its first deviation, and say which rule it broke
     #[arg(long)]
     strict: bool,
+
+    /// Write the certificate of the TLS authority, which is made at each start, to this file in PEM
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+
+    /// Keep accounts, mail and phones in this file, and go on from it
+    #[arg(long, value_name = "FILE")]
+    state: Option<PathBuf>,
 
     /// Seconds by which the sandbox's clock is ahead of the machine's
     #[arg(long, default_value_t = 0, allow_negative_numbers = true)]
@@ -83,8 +93,8 @@ struct Ctl {
     /// The path below /v1/, for instance phones/14155551001/send
     #[arg(default_value = "")]
     path: String,
-    /// Members of the body; values are JSON, or text
-    #[arg(value_name = "NAME=VALUE")]
+    /// Members of the body: NAME=TEXT, or NAME:=JSON
+    #[arg(value_name = "NAME=TEXT")]
     members: Vec<String>,
 }
 
@@ -92,8 +102,8 @@ const CTL_EXAMPLES: &str = "\
 Examples:
   ctl accounts
   ctl phones/14155551001/send to=1-10853634039893@interop text='Hello'
-  ctl clock advance=2592000
-  ctl faults drop=2 certificate=leaf_issuer
+  ctl clock advance:=2592000
+  ctl faults drop:=2 certificate=leaf_issuer
   ctl -X DELETE faults
   ctl 'deviations?class=deviation'";
 
@@ -110,7 +120,7 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn serve(serve: Serve) -> ExitCode {
-    let Serve { integrator, phone, profile, port, listen, token, strict, clock_offset } = serve;
+    let Serve { integrator, phone, profile, port, listen, token, strict, clock_offset, state, ca } = serve;
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env()
@@ -122,15 +132,21 @@ async fn serve(serve: Serve) -> ExitCode {
         return fail("off loopback a token is needed: --token or WA_SANDBOX_TOKEN", ExitCode::from(2));
     }
     let (is_demo, has_phones) = (integrator.is_empty(), !phone.is_empty());
-    let binding = Binding { address: listen, port, token, demo: is_demo };
+    let binding = Binding { address: listen, port, token, demo: is_demo, state };
     let config = WorldConfig { profile, integrators: integrator, phones: phone, strict };
     let sandbox = match Sandbox::bind_at(config, Clock::new(clock_offset), binding).await {
         Ok(sandbox) => sandbox,
         Err(error) => {
-            return fail(&format!("could not listen: {error} (--port 0 takes any ports)"), ExitCode::FAILURE);
+            let hint = if error.kind() == ErrorKind::AddrInUse { " (--port 0 takes any ports)" } else { "" };
+            return fail(&format!("could not start: {error}{hint}"), ExitCode::FAILURE);
         }
     };
     let sandbox = if has_phones { sandbox } else { sandbox.with_three_phones() };
+    if let Some(path) = ca
+        && let Err(error) = std::fs::write(&path, &sandbox.addresses().ca)
+    {
+        return fail(&format!("{}: {error}", path.display()), ExitCode::from(3));
+    }
     match serde_json::to_string(sandbox.addresses()) {
         Ok(line) => print(&line),
         Err(error) => return fail(&error.to_string(), ExitCode::FAILURE),
@@ -144,7 +160,7 @@ async fn serve(serve: Serve) -> ExitCode {
 
 /// What a person wants to know first.
 fn welcome(addresses: &Addresses) -> String {
-    let Addresses { enlist, chat, control, noise_root, .. } = addresses;
+    let Addresses { enlist, chat, control, noise_root, https, .. } = addresses;
     let integrator = addresses.integrator.as_deref().unwrap_or_default();
     format!(
         "
@@ -153,13 +169,14 @@ A local WhatsApp is running.
   enlistment    {enlist}
   chatd         {chat}, root key {noise_root}
   integrator    {integrator} (a demonstration; yours: --integrator 1=URL)
+  TLS           {https} (its authority: --ca FILE)
   control       {control}openapi.yaml
   mistakes      {control}deviations
 
-A token for a user, and what WhatsApp's users have received:
+A user with throw-away keys enlists, and a WhatsApp user writes to her:
 
-  curl -s {integrator}/token -d '{{\"user\": \"alice\"}}'
-  curl -s {control}phones/14155551001
+  curl -s {integrator}/form -d '{{\"user\": \"alice\"}}' | curl -s {enlist} -d @-
+  curl -s {control}phones/14155551001/send -d '{{\"to\": \"THE LOGIN\", \"text\": \"Hello\"}}'
 
 docs/SANDBOX.md goes on from here. Ctrl-C ends it.
 "
@@ -205,20 +222,25 @@ async fn control(ctl: Ctl) -> ExitCode {
     }
 }
 
-/// `name=value` words as a JSON object. A value that is no JSON is a text.
+/// `name=text` and `name:=JSON` words as a JSON object.
 fn body(members: &[String]) -> Result<Value, String> {
     let mut body = Map::new();
     for member in members {
-        let (name, value) = member.split_once('=').ok_or_else(|| format!("{member:?} is not NAME=VALUE"))?;
-        let value = serde_json::from_str(value).unwrap_or_else(|_| Value::from(value));
+        let (name, text) = member.split_once('=').ok_or_else(|| format!("{member:?} is not NAME=TEXT"))?;
+        let (name, value) = match name.strip_suffix(':') {
+            None => (name, Value::from(text)),
+            Some(name) => {
+                (name, serde_json::from_str(text).map_err(|error| format!("{name} is not JSON: {error}"))?)
+            }
+        };
         body.insert(name.to_owned(), value);
     }
     Ok(Value::Object(body))
 }
 
-#[expect(clippy::print_stdout, reason = "a command-line program's output")]
+/// Nobody may be reading any more, as after `| head`.
 fn print(text: &str) {
-    println!("{text}");
+    let _ = writeln!(std::io::stdout(), "{text}");
 }
 
 #[expect(clippy::print_stderr, reason = "a command-line program speaks to people on stderr")]
@@ -250,11 +272,12 @@ mod tests {
 
     #[test]
     fn words_become_a_body() {
-        let words = ["to=1-2@interop", "n=3", "list=[1]", "text=a=b", "yes=true"].map(str::to_owned);
+        let words = ["to=1-2@interop", "n:=3", "list:=[1]", "text=a:=b", "number=3"].map(str::to_owned);
         let expected =
-            serde_json::json!({ "to": "1-2@interop", "n": 3, "list": [1], "text": "a=b", "yes": true });
+            serde_json::json!({ "to": "1-2@interop", "n": 3, "list": [1], "text": "a:=b", "number": "3" });
         assert_eq!(body(&words), Ok(expected));
-        assert_eq!(body(&["x".to_owned()]), Err("\"x\" is not NAME=VALUE".to_owned()));
+        assert_eq!(body(&["x".to_owned()]), Err("\"x\" is not NAME=TEXT".to_owned()));
+        assert!(body(&["x:=y".to_owned()]).unwrap_err().starts_with("x is not JSON: "));
     }
 
     #[test]

@@ -75,6 +75,22 @@ impl Pushes {
         Ok(pushes)
     }
 
+    /// The keys, to be kept.
+    pub(crate) fn save(&self) -> Value {
+        let keys = self.keys.iter().filter_map(|(kid, key)| Some((kid, hex::encode(key.to_pkcs8()?))));
+        json!({ "made": self.made, "keys": keys.collect::<Vec<_>>() })
+    }
+
+    /// Goes on with keys that were kept, if they can be used.
+    pub(crate) fn load(&mut self, state: &Value) -> Option<()> {
+        let keys: Vec<(String, String)> = serde_json::from_value(state.get("keys")?.clone()).ok()?;
+        let key = |text: &str| SigningKey::of_pkcs8(&hex::decode(text).ok()?);
+        let keys = keys.into_iter().map(|(kid, text)| Some((kid, key(&text)?)));
+        self.keys = keys.collect::<Option<Vec<_>>>().filter(|keys| !keys.is_empty())?;
+        self.made = u32::try_from(state.get("made")?.as_u64()?).ok()?;
+        Some(())
+    }
+
     /// The published keys.
     pub(crate) fn jwks(&self) -> String {
         let keys: Vec<Value> = self.keys.iter().map(|(kid, key)| key.jwk(kid)).collect();

@@ -35,7 +35,7 @@ impl World {
         self.replies.clear();
     }
 
-    fn new_phone(&mut self, number: &str, manners: Manners) -> Phone {
+    pub(crate) fn new_phone(&mut self, number: &str, manners: Manners) -> Phone {
         let mut phone = Phone::new(number, &mut self.rng);
         phone.manners = manners;
         phone
@@ -44,8 +44,11 @@ impl World {
     /// Phones with these manners, at the start and after each reset.
     pub(crate) fn begin_with(&mut self, phones: Vec<(String, Manners)>) {
         for (number, manners) in phones.clone() {
-            let phone = self.new_phone(&number, manners);
-            self.phones.insert(number, phone);
+            // One that was kept stays as it is.
+            if !self.phones.contains_key(&number) {
+                let phone = self.new_phone(&number, manners);
+                self.phones.insert(number, phone);
+            }
         }
         self.initial.phones.extend(phones);
     }

@@ -21,6 +21,16 @@ impl SigningKey {
         RsaKeyPair::generate(KeySize::Rsa2048).map(Self).map_err(|_| KeyGeneration)
     }
 
+    /// The key in DER (PKCS #8), to be kept.
+    pub(crate) fn to_pkcs8(&self) -> Option<Vec<u8>> {
+        Some(AsDer::<Pkcs8V1Der<'_>>::as_der(&self.0).ok()?.as_ref().to_vec())
+    }
+
+    /// A key that was kept.
+    pub(crate) fn of_pkcs8(bytes: &[u8]) -> Option<Self> {
+        RsaKeyPair::from_pkcs8(bytes).ok().map(Self)
+    }
+
     /// The public half as a member of a JWKS.
     pub(crate) fn jwk(&self, kid: &str) -> Value {
         let public = PublicKeyComponents::<Vec<u8>>::from(self.0.public_key());
@@ -30,9 +40,9 @@ impl SigningKey {
 
     /// The private half for another library, as RSAPrivateKey in DER (PKCS #1).
     pub(crate) fn to_pkcs1(&self) -> Option<Vec<u8>> {
-        let pkcs8 = AsDer::<Pkcs8V1Der<'_>>::as_der(&self.0).ok()?;
+        let pkcs8 = self.to_pkcs8()?;
         // PrivateKeyInfo: a sequence of version, algorithm, and an octet string with the key.
-        let (whole, _) = element(pkcs8.as_ref())?;
+        let (whole, _) = element(&pkcs8)?;
         let (_, rest) = element(whole)?;
         let (_, rest) = element(rest)?;
         Some(element(rest)?.0.to_vec())

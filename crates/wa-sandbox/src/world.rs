@@ -92,7 +92,7 @@ pub struct World {
     pub(crate) wanted_pushes: Wanted,
     pub(crate) initial: Initial,
     next_connection: u64,
-    next_stanza: u64,
+    pub(crate) next_stanza: u64,
 }
 
 #[derive(Debug)]

@@ -43,6 +43,7 @@ impl Messenger {
         self.outbox.stop();
         self.fetching.clear();
         self.refill.end();
+        self.refill.set_counting(false);
         self.refill.forget_troubles();
         self.transmits.clear();
         self.unacked.clear();

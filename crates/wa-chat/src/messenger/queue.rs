@@ -148,6 +148,13 @@ impl Messenger {
             false if draft.uploaded => self.refill.forget_troubles(),
             false => {}
         }
+        let is_count = |request: &Request| matches!(request, Request::PrekeyCount);
+        if draft.counted {
+            self.refill.set_counting(false);
+        }
+        if self.link.is_some() && draft.effects.requests.iter().any(is_count) {
+            self.refill.set_counting(true);
+        }
         let is_upload = |request: &Request| matches!(request, Request::PrekeyUpload(..));
         if self.link.is_some() && draft.effects.requests.iter().any(is_upload) {
             self.refill.begin();

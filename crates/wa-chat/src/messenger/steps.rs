@@ -150,7 +150,7 @@ pub(super) fn shortened(text: &str) -> String {
     text.chars().take(MAX_TOLD).collect()
 }
 
-fn count_prekeys() -> Draft {
+pub(super) fn count_prekeys() -> Draft {
     let mut draft = Draft::default();
     draft.request(Request::PrekeyCount);
     draft
@@ -160,6 +160,7 @@ fn count_prekeys() -> Draft {
 fn unanswered(request: &Request) -> Draft {
     let mut draft = Draft { fetched: request.fetched_user().cloned(), ..Draft::default() };
     draft.uploaded = matches!(request, Request::PrekeyUpload(..));
+    draft.counted = matches!(request, Request::PrekeyCount);
     match request {
         Request::Devices { user, .. } | Request::Bundles { user, .. } => {
             draft.tell(Event::NoSession { peer: user.clone(), why: NoSession::Unanswered });

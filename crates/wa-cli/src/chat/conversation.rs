@@ -59,10 +59,6 @@ impl Conversation {
         say(DIM, &format!("chat with {}; /help lists what you can do", self.to));
     }
 
-    pub(super) async fn next_event(&mut self) -> Option<Event> {
-        self.client.next_event().await
-    }
-
     /// Does what was typed; `false` to leave.
     pub(super) async fn handle_line(&mut self, line: &str) -> Result<bool, ChatFailure> {
         match Line::parse(line) {
@@ -96,7 +92,13 @@ impl Conversation {
             Event::Message { from, id, timestamp, content, .. } => {
                 self.is_typing = false;
                 self.show(&from, &content);
-                self.client.mark(from.clone(), vec![id.clone()], Mark::Read).await?;
+                // What changes another message is not read by itself.
+                if !matches!(
+                    content,
+                    Content::Reaction { .. } | Content::Edit { .. } | Content::Revoke { .. }
+                ) {
+                    self.client.mark(from.clone(), vec![id.clone()], Mark::Read).await?;
+                }
                 if from == self.to {
                     if let Content::Media(media) = &content {
                         self.last_file = Some(media.clone());
@@ -105,7 +107,7 @@ impl Conversation {
                 }
             }
             Event::Receipt { ids, status, .. } => self.tick(&ids, status),
-            Event::Typing { from, typing } if from == self.to => self.show_typing(typing),
+            Event::Typing { from, typing, .. } if from == self.to => self.show_typing(typing),
             Event::IdentityChanged { peer, .. } => {
                 say(YELLOW, &format!("{peer} has a new identity key: /verify it if it matters"));
             }
@@ -125,8 +127,35 @@ impl Conversation {
             Event::Undecryptable { from, why, .. } => {
                 say(RED, &format!("a message of {from} is lost: {why}"))
             }
-            Event::NoSession { peer, why } => say(RED, &format!("no keys of {peer}: {why}")),
-            other => say(DIM, &format!("{other:?}")),
+            Event::NoSession { peer, why, .. } => say(RED, &format!("no keys of {peer}: {why}")),
+            Event::MailboxWaits { messages: 0, .. } | Event::MailboxEmpty { .. } => {}
+            Event::MailboxWaits { messages, .. } => say(DIM, &format!("{messages} messages wait")),
+            Event::SameUser { peer, other, .. } => {
+                say(YELLOW, &format!("{other} is {peer}, says the server"))
+            }
+            Event::Reached { from, display_name, .. } => {
+                let name = display_name.unwrap_or_default();
+                say(DIM, &format!("{from} {name} can be written to now"));
+            }
+            Event::Expired { id, .. } => {
+                let number = self.numbers.get(&id).copied().unwrap_or_default();
+                say(RED, &format!("[{number}] was not sent in 30 days and is given up"));
+            }
+            Event::Refused { from, stanza, why, .. } => {
+                say(RED, &format!("a {stanza} of {from} cannot be read: {why}"));
+            }
+            Event::Malformed(what) => {
+                say(RED, &format!("the server said something that cannot be read: {what}"))
+            }
+            Event::Unreadable { .. } => say(RED, "something in the store cannot be read, and is lost"),
+            Event::StoreStalled(error) => say(RED, &format!("the store cannot be written to: {error}")),
+            Event::Dropped { events, .. } => say(DIM, &format!("{events} signs of life were passed over")),
+            Event::Typing { .. } | Event::Answered { .. } => {}
+            Event::Notification { from, node, .. } => {
+                let what = node.attr_str("type").unwrap_or("unknown").to_owned();
+                say(DIM, &format!("something about {from} has changed ({what})"));
+            }
+            _ => say(DIM, "something happened that this version does not know"),
         }
         if let Some(id) = id {
             self.client.confirm(id).await?;
@@ -137,7 +166,7 @@ impl Conversation {
     /// What was typed stays; the connection ends.
     pub(super) async fn leave(self) -> Result<(), ChatFailure> {
         self.client.disconnect().await?;
-        self.client.shutdown().await;
+        self.client.close().await;
         Ok(())
     }
 
@@ -256,6 +285,7 @@ impl Conversation {
 
     fn tick(&self, ids: &[MessageId], status: Status) {
         let ticks = match status {
+            Status::Sent => "\u{2713} sent",
             Status::Delivered => "\u{2713}\u{2713} delivered",
             Status::Read => "\u{2713}\u{2713} read",
             Status::Played => "\u{2713}\u{2713} played",

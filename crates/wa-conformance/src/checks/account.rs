@@ -144,11 +144,11 @@ async fn rotation(environment: &Environment) -> Result<(), Failure> {
     user.client.disconnect().await?;
     let mut profile = environment.profile();
     profile.encryption.signed_prekey.rotate_after = std::time::Duration::ZERO;
-    let client = environment.open_with(&user.store, profile).await?;
+    let (client, _events) = environment.open_with(&user.store, profile).await?;
     client.connect(environment.issue(&user.name).await?).await?;
     eventually(async || Ok(id().await?.is_some_and(|id| id > 1))).await?;
     ensure("old signed prekeys are kept", user.store.count(Table::SignedPrekey) > 1)?;
-    client.shutdown().await;
+    client.close().await;
     let mut user = user.restart(environment).await?;
     user.connect(environment).await?;
     environment.phone_writes(&user.login, "with the new one").await?;
@@ -193,8 +193,8 @@ async fn stay_connected(environment: &Environment) -> Result<(), Failure> {
         let tokens = tokens.clone();
         async move {
             let (answer, token) = tokio::sync::oneshot::channel();
-            tokens.send(answer).await.map_err(|_| NoToken)?;
-            token.await.map_err(|_| NoToken)
+            tokens.send(answer).await.map_err(|_| NoToken::Never)?;
+            token.await.map_err(|_| NoToken::Later)
         }
     }));
     for round in 0..3 {

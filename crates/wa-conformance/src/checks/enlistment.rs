@@ -108,7 +108,7 @@ async fn old_version(environment: &Environment) -> Result<(), Failure> {
 async fn old_login(environment: &Environment) -> Result<(), Failure> {
     let user = environment.user("old-login").await?;
     let profile = environment.profile().with_version(ProtocolVersion::new(0, 9, 0));
-    let client = environment.open_with(&user.store, profile).await?;
+    let (client, _events) = environment.open_with(&user.store, profile).await?;
     let refused = client.connect(environment.issue(&user.name).await?).await;
     if environment.profile().chat.login.version == VersionAtLogin::Omitted {
         return expect("login, which says no version", refused, Ok(()));

@@ -87,7 +87,7 @@ async fn handshake_was(environment: &Environment, user: &User, expected: &str) -
 async fn replayed(environment: &Environment) -> Result<(), Failure> {
     let proxy = Proxy::start(&environment.sandbox.chat).await?;
     let mut user = environment.user("replayed").await?;
-    user.client = environment.open_at(&proxy.address, Arc::clone(&user.store)).await?;
+    (user.client, user.events) = environment.open_at(&proxy.address, Arc::clone(&user.store)).await?;
     user.client.connect(environment.issue(&user.name).await?).await?;
     reconnect(environment, &mut user).await?;
     handshake_was(environment, &user, "resumed").await?;
@@ -128,7 +128,7 @@ fn first_message(sent: &[u8]) -> Result<Vec<u8>, Failure> {
 async fn corrupted(environment: &Environment) -> Result<(), Failure> {
     let proxy = Proxy::start(&environment.sandbox.chat).await?;
     let mut user = environment.user("corrupted").await?;
-    user.client = environment.open_at(&proxy.address, Arc::clone(&user.store)).await?;
+    (user.client, user.events) = environment.open_at(&proxy.address, Arc::clone(&user.store)).await?;
     user.client.connect(environment.issue(&user.name).await?).await?;
     user.write("0", "before").await?;
     expect("answer", user.read().await?, "echo: before".to_owned())?;

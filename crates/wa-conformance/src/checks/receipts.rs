@@ -117,7 +117,7 @@ async fn typing(environment: &Environment) -> Result<(), Failure> {
         environment.phone_does("typing", what).await?;
         let shown = user
             .until(|event| match event {
-                Event::Typing { from, typing } => Some((from.clone(), *typing)),
+                Event::Typing { from, typing, .. } => Some((from.clone(), *typing)),
                 _ => None,
             })
             .await?;

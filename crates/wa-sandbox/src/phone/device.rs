@@ -34,6 +34,20 @@ pub(crate) struct Device {
     pub(crate) reused: u64,
 }
 
+/// A device's keys and sessions, in hexadecimal.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct DeviceState {
+    identity: String,
+    registration_id: u32,
+    signed_prekey: String,
+    signature: String,
+    prekeys: BTreeMap<u32, String>,
+    next_prekey: u32,
+    sessions: BTreeMap<String, String>,
+    seen: BTreeSet<(String, String)>,
+}
+
 /// What became of a message at a device.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Opened {
@@ -62,6 +76,45 @@ impl Device {
             asked: BTreeMap::new(),
             reused: 0,
         }
+    }
+
+    /// What outlives the program.
+    pub(crate) fn save(&self) -> DeviceState {
+        let key = |key: &PrivateKey| hex::encode(key.as_bytes());
+        let sessions = self.sessions.iter();
+        DeviceState {
+            identity: key(&self.local.key),
+            registration_id: self.local.registration_id,
+            signed_prekey: key(&self.signed_prekey),
+            signature: hex::encode(self.signed.signature.as_bytes()),
+            prekeys: self.prekeys.iter().map(|(id, prekey)| (*id, key(prekey))).collect(),
+            next_prekey: self.next_prekey,
+            sessions: sessions
+                .map(|(login, session)| (login.clone(), hex::encode(&*session.encode())))
+                .collect(),
+            seen: self.seen.clone(),
+        }
+    }
+
+    /// The device that was kept.
+    pub(crate) fn load(state: DeviceState) -> Option<Self> {
+        let key = |text: &str| PrivateKey::from_slice(&hex::decode(text).ok()?).ok();
+        let signed_prekey = key(&state.signed_prekey)?;
+        let signature = Signature::from_slice(&hex::decode(state.signature).ok()?).ok()?;
+        let prekeys = state.prekeys.iter().map(|(id, prekey)| Some((*id, key(prekey)?)));
+        let session = |text: &str| SessionRecord::decode(&hex::decode(text).ok()?).ok();
+        let sessions = state.sessions.iter().map(|(login, it)| Some((login.clone(), session(it)?)));
+        Some(Self {
+            local: LocalIdentity { key: key(&state.identity)?, registration_id: state.registration_id },
+            signed: SignedPrekey { id: SIGNED_PREKEY_ID, key: signed_prekey.public_key(), signature },
+            signed_prekey,
+            prekeys: prekeys.collect::<Option<_>>()?,
+            next_prekey: state.next_prekey,
+            sessions: sessions.collect::<Option<_>>()?,
+            seen: state.seen,
+            asked: BTreeMap::new(),
+            reused: 0,
+        })
     }
 
     /// Its keys for one new session, with a one-time prekey made for it.

@@ -104,9 +104,14 @@ impl Bench {
     }
 
     pub(crate) fn with(profile: Profile, strict: bool) -> Self {
+        Self::seeded(profile, strict, 1)
+    }
+
+    /// Another world has other keys.
+    pub(crate) fn seeded(profile: Profile, strict: bool, seed: u64) -> Self {
         let integrators = vec![Integrator { id: 1, base_url: BASE.to_owned() }];
         let config = WorldConfig { profile, integrators, phones: vec![PHONE.to_owned()], strict };
-        let mut world = World::new(config, Box::new(StdRng::seed_from_u64(1)));
+        let mut world = World::new(config, Box::new(StdRng::seed_from_u64(seed)));
         world.handle_keys(1, Some(&jwks(KID)), NOW);
         Self { world, clock: Clock::still(NOW), rng: StdRng::seed_from_u64(2), outputs: BTreeMap::new() }
     }

@@ -14,5 +14,7 @@ mod doors;
 mod kit;
 mod mail;
 mod phones;
+mod requests;
 mod stanzas;
+mod state;
 mod time;

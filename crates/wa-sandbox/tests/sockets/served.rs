@@ -1,8 +1,12 @@
 //! What is served: pushes to the demonstration integrator, its files through the proxy, events, 503s, the guard.
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use wa_sandbox::ask;
 
 use crate::client::{enlisted, eventually, form, get, post, sandbox};
@@ -74,6 +78,16 @@ async fn a_third_partys_file_is_fetched_through_the_proxy() {
     let statuses =
         [ask("GET", &url, None, None).await.unwrap().0, ask("GET", &url, None, None).await.unwrap().0];
     assert_eq!(statuses, [503, 200]);
+}
+
+#[tokio::test]
+async fn two_requests_make_an_enlisted_user() {
+    let addresses = sandbox(true, None).await;
+    let url = format!("{}/form", addresses.integrator.as_deref().unwrap());
+    let (_, form) = ask("POST", &url, None, Some(json!({ "user": "alice" }).to_string())).await.unwrap();
+    let (_, answer) = ask("POST", &addresses.enlist, None, Some(form)).await.unwrap();
+    assert!(answer.contains("@interop"), "{answer}");
+    assert_eq!(get(&format!("{}accounts", addresses.control)).await["accounts"][0]["user"], "alice");
 }
 
 #[tokio::test]
@@ -188,4 +202,80 @@ async fn time_that_is_set_forward_has_its_effect_before_the_answer() {
     assert_eq!(get(&format!("{control}accounts")).await["accounts"].as_array().unwrap().len(), 1);
     post(&format!("{control}clock"), json!({ "advance": 31 * 86_400 })).await;
     assert_eq!(get(&format!("{control}accounts")).await["accounts"], json!([]), "{}", user.login);
+}
+
+#[tokio::test]
+async fn everything_goes_on_from_a_file() {
+    let file = std::env::temp_dir().join(format!("wa-sandbox-{}.json", std::process::id()));
+    let _ = std::fs::remove_file(&file);
+    let (first, end, running) = kept(&file).await;
+    let user = enlisted(&first, "alice").await;
+    post(&format!("{}phones/14155551001/send", first.control), json!({ "to": user.login, "text": "wait" }))
+        .await;
+    post(&format!("{}phones/14155551001/manners", first.control), json!({ "lively": true })).await;
+    let keys = get(&first.jwks).await;
+    end.send(()).unwrap();
+    running.await.unwrap();
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+    let (second, _end, _running) = kept(&file).await;
+    assert_eq!((&second.noise_root, get(&second.jwks).await), (&first.noise_root, keys));
+    let account = get(&format!("{}accounts/{}", second.control, user.login)).await;
+    assert_eq!(
+        (&account["user"], &account["mailbox"]),
+        (&json!("alice"), &json!(2)),
+        "a message, and a word about prekeys"
+    );
+    assert_eq!(get(&format!("{}phones/14155551001", second.control)).await["manners"]["lively"], true);
+    std::fs::remove_file(file).unwrap();
+}
+
+/// A sandbox that keeps its state, until it is told to end.
+async fn kept(file: &std::path::Path) -> (wa_sandbox::Addresses, oneshot::Sender<()>, JoinHandle<()>) {
+    let config = wa_sandbox::WorldConfig {
+        profile: wa_profile::Profile::default(),
+        integrators: Vec::new(),
+        phones: Vec::new(),
+        strict: false,
+    };
+    let binding =
+        wa_sandbox::Binding { demo: true, state: Some(file.to_owned()), ..wa_sandbox::Binding::default() };
+    let sandbox = wa_sandbox::Sandbox::bind_at(config, wa_sandbox::Clock::default(), binding).await.unwrap();
+    let sandbox = sandbox.with_three_phones();
+    let addresses = sandbox.addresses().clone();
+    let (end, ended) = oneshot::channel();
+    let running = tokio::spawn(sandbox.run(async { drop(ended.await) }));
+    (addresses, end, running)
+}
+
+#[tokio::test]
+async fn everything_is_there_over_tls_for_who_trusts_the_authority() {
+    let addresses = sandbox(false, None).await;
+    let trusting = |pem: &str| {
+        let mut roots = rustls::RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(pem.as_bytes()).unwrap()).unwrap();
+        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config =
+            rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
+        let config = config.unwrap().with_root_certificates(roots).with_no_client_auth();
+        tokio_rustls::TlsConnector::from(std::sync::Arc::new(config))
+    };
+    let connect = async |connector: tokio_rustls::TlsConnector, name: &'static str| {
+        let stream = TcpStream::connect(addresses.https.trim_start_matches("https://")).await.unwrap();
+        connector.connect(name.try_into().unwrap(), stream).await
+    };
+    for name in ["localhost", "v.whatsapp.net"] {
+        let mut stream = connect(trusting(&addresses.ca), name).await.unwrap();
+        let request = "GET /v1/phones HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("14155551001"), "{answer}");
+    }
+    assert!(connect(trusting(&addresses.ca), "evil.example").await.is_err());
+    let other = sandbox(false, None).await.ca;
+    assert!(connect(trusting(&other), "localhost").await.is_err(), "another authority");
 }

@@ -14,7 +14,7 @@ use wa_interop::chat::{AccountKeys, Content, Event, MessageId};
 use wa_interop::http::{HyperClient, Limits, PlainHttp};
 use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
-use wa_interop::{Client, enlist};
+use wa_interop::{Client, Events, enlist};
 
 /// Clients that are there before the first reading, so that what is made once is not counted.
 const WARM: usize = 50;
@@ -72,7 +72,7 @@ async fn measure(json: bool) -> Result<(), Failure> {
     let each = resident()?.saturating_sub(before) / more;
 
     let (cpu, start) = (processor_time()?, Instant::now());
-    let writers: Vec<Client> = clients.drain(..WRITERS.min(count)).collect();
+    let writers: Vec<(Client, Events)> = clients.drain(..WRITERS.min(count)).collect();
     let messages = u64::try_from(2 * writers.len() * TEXTS)?;
     converse(writers).await?;
     let (wall, cpu) = (start.elapsed().as_secs_f64(), processor_time()? - cpu);
@@ -96,7 +96,7 @@ async fn make(
     world: &World,
     store: &SqliteStore,
     numbers: std::ops::Range<usize>,
-) -> Result<Vec<Client>, Failure> {
+) -> Result<Vec<(Client, Events)>, Failure> {
     let (mut tasks, mut clients) = (JoinSet::new(), Vec::new());
     let profile = Arc::new(world.profile());
     for number in numbers {
@@ -116,7 +116,7 @@ async fn connected(
     profile: Arc<Profile>,
     store: SqliteStore,
     number: usize,
-) -> Result<Client, Failure> {
+) -> Result<(Client, Events), Failure> {
     let user = format!("user-{number}");
     let account = store.account(&AccountId::new(&*user)?)?;
     let keys = AccountKeys::generate(&mut rand::rng());
@@ -124,23 +124,23 @@ async fn connected(
     let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
     let token = world.token(&user).await?;
     let login = enlist(&http, &profile, &keys.public(), INTEGRATOR, &user, &token).await?;
-    let mut client = Client::open(account, world.chatd(), profile, world.root()).await?;
+    let (client, mut events) = Client::open(account, world.chatd(), profile, world.root()).await?;
     client.enlisted(login).await?;
     client.connect(token).await?;
-    while client.next_event().await != Some(Event::Connected) {}
-    Ok(client)
+    while events.next().await != Ok(Event::Connected) {}
+    Ok((client, events))
 }
 
 /// Each writes and waits for its echo, so many times.
-async fn converse(writers: Vec<Client>) -> Result<(), Failure> {
+async fn converse(writers: Vec<(Client, Events)>) -> Result<(), Failure> {
     let mut tasks = JoinSet::new();
-    for mut client in writers {
+    for (client, mut events) in writers {
         tasks.spawn(async move {
             for number in 0..TEXTS {
                 let id = MessageId(format!("text-{number}"));
                 client.send(Jid::phone(PHONE)?, id, Content::text("a text of some length")).await?;
                 loop {
-                    let event = client.next_event().await.ok_or_else(|| Failure::new("a client ended"))?;
+                    let event = events.next().await?;
                     if let Some(id) = event.id() {
                         client.confirm(id).await?;
                     }

@@ -127,6 +127,7 @@ impl<'t> Known<'t> {
         let file = match name {
             _ if !is_named => return self.commands.contains(name),
             "fuzz" => format!("fuzz_targets/{argument}.rs"),
+            "peers" if self.is_path(&format!("peers/{argument}/walk.py"), None) => return true,
             "bench" | "peers" => format!("bin/{name}-{argument}.rs"),
             _ => return self.commands.contains(name),
         };

@@ -29,6 +29,8 @@ pub(crate) struct Draft {
     pub(crate) fetched: Option<Jid>,
     /// The upload of prekeys is no longer on its way.
     pub(crate) uploaded: bool,
+    /// Nor is the question how many the server has.
+    pub(crate) counted: bool,
     /// The server is in trouble, and is to be asked again about prekeys in a while.
     pub(crate) in_trouble: bool,
     /// One-time prekeys were made for an upload.

@@ -14,6 +14,7 @@ const LONGEST: u64 = 610;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Refill {
     is_under_way: bool,
+    is_counting: bool,
     last: Option<Duration>,
     /// When the server is asked again, after it was in trouble so many times in a row.
     again: Option<Duration>,
@@ -24,6 +25,16 @@ impl Refill {
     /// Whether an upload has left, or is about to, that was not answered on this connection.
     pub(crate) fn is_under_way(self) -> bool {
         self.is_under_way
+    }
+
+    /// Whether the server was asked how many it has, and has not answered.
+    pub(crate) fn is_counting(self) -> bool {
+        self.is_counting
+    }
+
+    /// The server is asked how many it has, or has answered, or never will.
+    pub(crate) fn set_counting(&mut self, is_counting: bool) {
+        self.is_counting = is_counting;
     }
 
     /// Whether new ones may be made.

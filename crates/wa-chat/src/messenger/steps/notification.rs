@@ -14,7 +14,7 @@ use crate::row::{InboxEntry, InboxItem};
 impl Step<'_> {
     pub(super) fn receive_notification(&mut self, notification: &Notification) -> Result<Draft, Stop> {
         let mut draft = match &notification.content {
-            NotificationContent::PrekeysLeft { value } => self.look_after_prekeys(*value)?,
+            NotificationContent::PrekeysLeft { value } => self.doubt_prekeys(*value),
             NotificationContent::PostQuantumPrekeysLeft { .. } => Draft::default(),
             NotificationContent::IdentityChanged => self.forget_sessions(&notification.from)?,
             // The list of devices is asked for again with the next message (observed: type `devices`).

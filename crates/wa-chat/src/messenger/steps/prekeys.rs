@@ -9,7 +9,7 @@ use crate::messenger::bundle::signed_prekey;
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::requests::Request;
 use crate::messenger::state::view::Stop;
-use crate::messenger::steps::Step;
+use crate::messenger::steps::{Step, count_prekeys};
 use crate::prekey_ids::LAST_PREKEY;
 use crate::row::Row;
 
@@ -20,19 +20,28 @@ const BAD_PREKEYS: u16 = 406;
 const KEPT_SIGNED: u32 = 8;
 
 impl Step<'_> {
+    /// The server says that few are left. That may have waited in the mailbox, and be long over: it is asked how many there are
+    /// now.
+    pub(super) fn doubt_prekeys(&self, left: u32) -> Draft {
+        let rules = self.profile.encryption.one_time_prekeys;
+        let is_known = self.refill.is_counting() || self.refill.is_under_way();
+        if is_known || left > u32::from(rules.refill_at) { Draft::default() } else { count_prekeys() }
+    }
+
     pub(super) fn receive_prekey_count(&mut self, iq: &Iq) -> Result<Draft, Stop> {
-        match PrekeyCount::try_from(iq) {
-            Ok(left) => self.look_after_prekeys(left.value),
+        let draft = match PrekeyCount::try_from(iq) {
+            Ok(left) => self.look_after_prekeys(left.value)?,
             // Asked again at the next connection, or in a while.
-            Err(_) => Ok(Draft { in_trouble: is_in_trouble(iq), ..Draft::default() }),
-        }
+            Err(_) => Draft { in_trouble: is_in_trouble(iq), ..Draft::default() },
+        };
+        Ok(Draft { counted: true, ..draft })
     }
 
     /// So many prekeys are left on the server: makes more if they are few.
     ///
     /// Those that the server never confirmed go first, so that none is made for nothing, unless the number shows that
     /// they arrived. While an upload is under way nothing is done, and new ones are made once an hour at most.
-    pub(super) fn look_after_prekeys(&mut self, left: u32) -> Result<Draft, Stop> {
+    fn look_after_prekeys(&mut self, left: u32) -> Result<Draft, Stop> {
         self.view.need([Key::account(), Key::counters()])?;
         let mut counters = self.view.counters()?;
         let rules = self.profile.encryption.one_time_prekeys;

@@ -134,33 +134,41 @@ fn none_left(id: usize) -> Node {
     notification.with_attr("from", from).with_child(Node::new("count").with_attr("value", "0"))
 }
 
-impl Bench {
-    /// Runs transactions until there is none; gives the ids of the uploads that left, and answers none.
-    fn uploads(&mut self) -> Vec<String> {
-        let mut uploads = Vec::new();
-        loop {
-            while let Some(stanza) = self.messenger.poll_stanza() {
-                let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
-                if node.children().iter().any(|child| child.tag() == "list") {
-                    uploads.push(node.attr("id").unwrap().to_text().into_owned());
-                }
-            }
-            let Some(transaction) = self.messenger.poll_transaction() else { return uploads };
-            self.commit(&transaction);
-        }
-    }
+/// What left about prekeys.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Asked {
+    /// Ids of uploads.
+    uploads: Vec<String>,
+    /// How often the server was asked how many it has.
+    counts: usize,
 }
 
 impl Bench {
-    /// Runs transactions until there is none; gives how often the server was asked for the number of prekeys.
-    fn counts(&mut self) -> usize {
-        let mut counts = 0;
+    /// One that has asked how many prekeys the server has, and been told.
+    fn counting(left: u32) -> (Self, Vec<String>) {
+        let mut bench = Self::connected();
+        bench.messenger.handle_link_down();
+        bench.messenger.handle_link_up(bench.now, &mut bench.rng);
+        let asked = bench.asked(left);
+        assert_eq!(asked.counts, 1);
+        (bench, asked.uploads)
+    }
+
+    /// Runs transactions until there is none; the server has so many prekeys, and answers no upload.
+    fn asked(&mut self, left: u32) -> Asked {
+        let mut asked = Asked::default();
         loop {
             while let Some(stanza) = self.messenger.poll_stanza() {
                 let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
-                counts += node.children().iter().filter(|child| child.tag() == "count").count();
+                let Some(id) = node.attr_str("id").filter(|_| node.is("iq")) else { continue };
+                if node.child("list").is_some() {
+                    asked.uploads.push(id.to_owned());
+                } else if node.child("count").is_some() {
+                    asked.counts += 1;
+                    self.stanza(answer(id, None).with_child(Node::new("count").with_attr("value", left)));
+                }
             }
-            let Some(transaction) = self.messenger.poll_transaction() else { return counts };
+            let Some(transaction) = self.messenger.poll_transaction() else { return asked };
             self.commit(&transaction);
         }
     }
@@ -176,61 +184,76 @@ fn answer(id: &str, error: Option<&str>) -> Node {
 
 #[test]
 fn prekeys_are_made_once_an_hour_and_not_uploaded_twice() {
-    let mut bench = Bench::connected();
-    bench.stanza(none_left(0));
-    let uploads = bench.uploads();
+    let (mut bench, uploads) = Bench::counting(0);
     assert_eq!(uploads.len(), 1);
     let made = bench.store.count(Table::Prekey);
     for n in 1..50 {
         bench.stanza(none_left(n));
-        assert!(bench.uploads().is_empty(), "one is under way");
+        assert_eq!(bench.asked(0), Asked::default(), "one is under way");
     }
     bench.stanza(answer(&uploads[0], None));
     for n in 50..100 {
         bench.stanza(none_left(n));
-        assert!(bench.uploads().is_empty(), "the server has them now");
+        assert_eq!(bench.asked(0).uploads, [""; 0], "the server has them now");
     }
     assert_eq!(bench.store.count(Table::Prekey), made);
     bench.now.tick += Duration::from_secs(60 * 60);
     bench.stanza(none_left(100));
-    assert_eq!(bench.uploads().len(), 1);
+    assert_eq!(bench.asked(0).uploads.len(), 1);
+}
+
+#[test]
+fn a_number_of_prekeys_that_waited_in_the_mailbox_is_not_believed() {
+    let (bench, uploads) = Bench::counting(0);
+    let (mut bench, made) = {
+        let mut bench = bench;
+        bench.stanza(answer(&uploads[0], None));
+        bench.settle();
+        let made = bench.rows(Table::Prekey);
+        (bench.reopened(crate::IdentityPolicy::Notify), made)
+    };
+    bench.asked(100);
+    bench.stanza(none_left(1));
+    assert_eq!(bench.asked(100), Asked { counts: 1, uploads: Vec::new() });
+    assert_eq!(bench.rows(Table::Prekey), made);
+    // Nor is it asked once for each time that it is said.
+    (2..1000).for_each(|n| bench.stanza(none_left(n)));
+    assert!(bench.asked(100).counts <= 8, "one after the other");
 }
 
 #[test]
 fn prekeys_that_the_server_does_not_like_go_and_others_are_made_in_time() {
-    let mut bench = Bench::connected();
-    bench.stanza(none_left(0));
-    let (uploads, refused) = (bench.uploads(), bench.rows(Table::Prekey));
+    let (mut bench, uploads) = Bench::counting(0);
+    let refused = bench.rows(Table::Prekey);
     bench.stanza(answer(&uploads[0], Some("406")));
     bench.settle();
     assert_eq!(bench.rows(Table::Prekey), []);
     bench.stanza(none_left(1));
-    assert!(bench.uploads().is_empty(), "not at once");
+    assert_eq!(bench.asked(0).uploads, [""; 0], "not at once");
     bench.now.tick += Duration::from_secs(60 * 60);
     bench.stanza(none_left(2));
-    assert_eq!(bench.uploads().len(), 1);
+    assert_eq!(bench.asked(0).uploads.len(), 1);
     let made = bench.rows(Table::Prekey);
     assert!(!made.is_empty() && !made.iter().any(|key| refused.contains(key)));
 }
 
 #[test]
 fn a_server_in_trouble_gets_the_same_prekeys_later_on_the_same_connection() {
-    let mut bench = Bench::connected();
-    bench.stanza(none_left(0));
-    let (mut uploads, made) = (bench.uploads(), bench.rows(Table::Prekey));
-    for (pause, n) in [(10, 1), (20, 2), (30, 3)] {
+    let (mut bench, mut uploads) = Bench::counting(0);
+    let made = bench.rows(Table::Prekey);
+    for pause in [10, 20, 30] {
         bench.stanza(answer(&uploads[0], Some("503")));
         bench.settle();
         let due = bench.now.tick + Duration::from_secs(pause);
         bench.now.tick = due - Duration::from_millis(1);
         bench.messenger.handle_timeout(bench.now, &mut bench.rng);
-        assert_eq!(bench.counts(), 0, "not before its time");
+        assert_eq!(bench.asked(0), Asked::default(), "not before its time");
         assert_eq!(bench.messenger.poll_timeout(), Some(due));
         bench.now.tick = due;
         bench.messenger.handle_timeout(bench.now, &mut bench.rng);
-        assert_eq!(bench.counts(), 1, "it is asked how many it has, and may have taken them");
-        bench.stanza(none_left(n));
-        uploads = bench.uploads();
+        let asked = bench.asked(0);
+        assert_eq!(asked.counts, 1, "it may have taken them");
+        uploads = asked.uploads;
         assert_eq!(uploads.len(), 1);
         assert_eq!(bench.rows(Table::Prekey), made, "none is made for nothing");
     }

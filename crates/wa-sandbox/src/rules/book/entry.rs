@@ -251,7 +251,7 @@ pub const KEYS_AWAY: Clause = Clause::new(
     "overview §1.1, §1.3",
 )
 .mend("start your server, and see that GET {base URL}/.well-known/oauth/openid/jwks answers")
-.answer(TOKEN);
+.answer("status fail, sandbox_keys_unreachable; at login: failure 401");
 
 /// The signature.
 pub const TOKEN_SIGNATURE: Clause = Clause::new(

@@ -1,0 +1,67 @@
+//! What outlives the program: a world that goes on from another's state is the same to its clients.
+
+use serde_json::{Value, json};
+use wa_profile::Profile;
+
+use crate::kit::{Bench, PHONE, jwks};
+
+#[test]
+fn a_client_finds_its_account_its_mail_and_its_sessions_again() {
+    let mut first = Bench::new();
+    let mut user = first.stocked("alice");
+    let mut line = first.connect(&mut user);
+    let text = first.text(&mut user, &mut line, "A", "before");
+    first.send(&mut line, &text);
+    let answers = first.read(&mut line);
+    user.decrypt(answers.last().unwrap()).unwrap();
+    first.world.disconnect(line.id);
+    let ask = json!({ "to": user.login(), "text": "while you were away" });
+    first.post(&format!("phones/{PHONE}/send"), ask);
+    let state: Value = serde_json::from_str(&first.world.save(7).to_string()).unwrap();
+
+    let mut second = Bench::seeded(Profile::default(), false, 9);
+    assert_ne!(second.world.noise_root(), first.world.noise_root());
+    assert_eq!(second.world.load(state.clone()).unwrap(), 7);
+    assert_eq!(second.world.noise_root(), first.world.noise_root());
+    assert_eq!(second.world.save(7), state, "nothing is lost on the way");
+    let now = second.now();
+    second.world.handle_keys(1, Some(&jwks("key")), now);
+    // Its known server is the same, so it may even resume.
+    let (mut line, _) = second.resume(&user);
+    let nodes = second.ask(&mut line, r#"<ib><offline_batch count="9"/></ib>"#);
+    let waiting = nodes.iter().filter(|node| node.is("message")).collect::<Vec<_>>();
+    let texts: Vec<_> = waiting.iter().filter_map(|it| user.decrypt(it)?.conversation).collect();
+    assert_eq!(texts.last().map(String::as_str), Some("while you were away"), "{texts:?}");
+    let text = second.text(&mut user, &mut line, "B", "after");
+    assert_eq!(text.child("enc").unwrap().attr_str("type"), Some("msg"), "the session goes on");
+    second.send(&mut line, &text);
+    let received = second.at_phone();
+    assert_eq!(received[0], ("A".to_owned(), Some("before".to_owned())));
+    assert_eq!(received[1], ("B".to_owned(), Some("after".to_owned())));
+}
+
+#[test]
+fn what_is_no_state_is_refused_and_changes_nothing() {
+    let mut bench = Bench::new();
+    let user = bench.stocked("alice");
+    let good = bench.world.save(0);
+    let changed = |path: &str, value: Value| {
+        let mut state = good.clone();
+        *state.pointer_mut(path).unwrap() = value;
+        state
+    };
+    for (state, said) in [
+        (json!({}), "it has version 0, this program reads 1"),
+        (changed("/version", json!(2)), "it has version 2"),
+        (changed("/noise_key", json!("00")), "a private key is no valid value"),
+        (changed("/accounts/0/login", json!("x")), "a login is no valid value"),
+        (changed("/accounts/0/identity", json!("zz")), "a public key is no valid value"),
+        (changed("/accounts/0/messages", json!(-1)), "accounts[0].messages: invalid value"),
+        (changed("/phones/0/2/devices/0/identity", json!("")), "a phone is no valid value"),
+    ] {
+        let error = bench.world.load(state).unwrap_err().to_string();
+        assert!(error.contains(said), "{error}");
+    }
+    assert_eq!(bench.world.save(0), good);
+    assert_eq!(bench.get("accounts")["accounts"][0]["login"], user.login());
+}
