@@ -90,7 +90,7 @@ pub use tokens::{
     AuthenticationError, Authenticator, Oidc, Principal, SharedSecret, Token, TokenError, TokenIssuer,
     TrustedProxy, UserStore,
 };
-pub use value::answers::{AnswerBody, BodyError};
+pub use value::answers::{BodyError, IntegratorBody};
 pub use value::{
     BaseUrl, BaseUrlError, ClientTrust, Clock, ClockError, PlainHost, PrivateFileError, StoreError,
     UserIdentifier, UserIdentifierError, date, private_file,

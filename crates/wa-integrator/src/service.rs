@@ -23,7 +23,7 @@ use crate::push::Push;
 use crate::tokens::{Authenticator, Issuing, KnownUsers, TokenIssuer, UserStore};
 use crate::value::Clock;
 use crate::value::answers::{
-    AnswerBody, BodyBroken, JSON, RequestBody, empty, explained, is_known, not_allowed, unavailable,
+    BodyBroken, IntegratorBody, JSON, RequestBody, empty, explained, is_known, not_allowed, unavailable,
 };
 
 /// The third party's server without its sockets; cheap to clone.
@@ -174,7 +174,7 @@ impl<B> Service<Request<B>> for Integrator
 where
     B: Body<Data = Bytes> + Send + 'static,
 {
-    type Response = Response<AnswerBody>;
+    type Response = Response<IntegratorBody>;
     type Error = Infallible;
     type Future = Answer;
 
@@ -197,7 +197,7 @@ where
         };
         if let Some(response) = at_once {
             note(name, response.status(), asked_at);
-            return Answer::Ready(Some(response.map(AnswerBody::Left)));
+            return Answer::Ready(Some(response.map(IntegratorBody::Left)));
         }
         let shared = Arc::clone(&self.0);
         Answer::Pending(Box::pin(async move {
@@ -213,13 +213,13 @@ where
 #[must_use = "does nothing unless awaited"]
 pub enum Answer {
     /// It needed nobody else; taken when polled.
-    Ready(Option<Response<AnswerBody>>),
+    Ready(Option<Response<IntegratorBody>>),
     /// It is being worked on.
-    Pending(Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>),
+    Pending(Pin<Box<dyn Future<Output = Response<IntegratorBody>> + Send>>),
 }
 
 impl Future for Answer {
-    type Output = Result<Response<AnswerBody>, Infallible>;
+    type Output = Result<Response<IntegratorBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         match &mut *self {
@@ -271,19 +271,19 @@ impl Shared {
         }
     }
 
-    async fn answer(&self, route: Route, head: &Parts, body: RequestBody) -> Response<AnswerBody> {
-        let ours = |answer: Response<Full<Bytes>>| explained(answer.map(AnswerBody::Left), &head.method);
+    async fn answer(&self, route: Route, head: &Parts, body: RequestBody) -> Response<IntegratorBody> {
+        let ours = |answer: Response<Full<Bytes>>| explained(answer.map(IntegratorBody::Left), &head.method);
         match (route, &self.push, &self.media) {
             (Route::Token, _, _) => ours(self.issuing.answer(head).await),
             (Route::User, _, _) => ours(self.forget(head).await),
-            (Route::Push, Some(push), _) => push.answer(head, body).await.map(AnswerBody::Left),
+            (Route::Push, Some(push), _) => push.answer(head, body).await.map(IntegratorBody::Left),
             (Route::Upload, _, Some(media)) => explained(self.upload(media, head, body).await, &head.method),
             (Route::Hosted(reference), _, Some(media)) => {
                 let answer = self.hosted(media, &reference, head).await;
                 // WhatsApp fetches; our own clients delete.
                 if head.method == Method::DELETE { explained(answer, &head.method) } else { answer }
             }
-            _ => empty(StatusCode::NOT_FOUND).map(AnswerBody::Left),
+            _ => empty(StatusCode::NOT_FOUND).map(IntegratorBody::Left),
         }
     }
 
@@ -311,10 +311,15 @@ impl Shared {
     }
 
     /// Recognises the user, and only then reads the file.
-    async fn upload(&self, media: &MediaHost, request: &Parts, body: RequestBody) -> Response<AnswerBody> {
+    async fn upload(
+        &self,
+        media: &MediaHost,
+        request: &Parts,
+        body: RequestBody,
+    ) -> Response<IntegratorBody> {
         match self.issuing.principal(request).await {
             Ok(principal) => media.upload(principal, request, body).await,
-            Err(response) => response.map(AnswerBody::Left),
+            Err(response) => response.map(IntegratorBody::Left),
         }
     }
 
@@ -324,12 +329,12 @@ impl Shared {
         media: &MediaHost,
         reference: &StorageReference,
         request: &Parts,
-    ) -> Response<AnswerBody> {
+    ) -> Response<IntegratorBody> {
         let mut owner = None;
         if request.method == Method::DELETE {
             match self.issuing.principal(request).await {
                 Ok(principal) => owner = Some(principal),
-                Err(response) => return response.map(AnswerBody::Left),
+                Err(response) => return response.map(IntegratorBody::Left),
             }
         } else if media.needs_token() || request.headers.contains_key(header::AUTHORIZATION) {
             let refusal = match &self.push {
@@ -337,7 +342,7 @@ impl Shared {
                 None => media.needs_token().then(unavailable),
             };
             if let Some(refusal) = refusal {
-                return refusal.map(AnswerBody::Left);
+                return refusal.map(IntegratorBody::Left);
             }
         }
         media.hosted(reference, request, owner).await

@@ -8,7 +8,7 @@ use super::downloads::Busy;
 use super::host::{Hosting, client};
 use crate::media::{ByteRange, Hosted, StorageReference};
 use crate::value::StoreError;
-use crate::value::answers::{AnswerBody, empty, insert, is_known, retry_later, unavailable};
+use crate::value::answers::{IntegratorBody, empty, insert, is_known, retry_later, unavailable};
 
 /// How long somebody who asked for too much that is not there is told to wait, in seconds.
 const TOO_OFTEN_SECONDS: u64 = 60;
@@ -18,12 +18,12 @@ pub(super) async fn answer(
     hosting: &Hosting,
     reference: &StorageReference,
     request: &Parts,
-) -> Response<AnswerBody> {
+) -> Response<IntegratorBody> {
     match found(hosting, reference, request).await {
         Ok(response) => response,
         Err(error) => {
             tracing::error!(%error, "hosted media cannot be served");
-            unavailable().map(AnswerBody::Left)
+            unavailable().map(IntegratorBody::Left)
         }
     }
 }
@@ -32,20 +32,20 @@ async fn found(
     hosting: &Hosting,
     reference: &StorageReference,
     request: &Parts,
-) -> Result<Response<AnswerBody>, StoreError> {
+) -> Result<Response<IntegratorBody>, StoreError> {
     let address = client(request);
     let asking = hosting.index.hosted(reference.id(), hosting.clock.now());
     let hosted = match hosting.downloads.lookup(address, asking).await {
         Ok(hosted) => hosted?,
-        Err(Busy::Full) => return Ok(unavailable().map(AnswerBody::Left)),
+        Err(Busy::Full) => return Ok(unavailable().map(IntegratorBody::Left)),
         Err(Busy::TooOften) => {
             let too_often = retry_later(StatusCode::TOO_MANY_REQUESTS, TOO_OFTEN_SECONDS);
-            return Ok(too_often.map(AnswerBody::Left));
+            return Ok(too_often.map(IntegratorBody::Left));
         }
     };
     let Some(hosted) = hosted else {
         hosting.downloads.missed(address);
-        return Ok(empty(StatusCode::NOT_FOUND).map(AnswerBody::Left));
+        return Ok(empty(StatusCode::NOT_FOUND).map(IntegratorBody::Left));
     };
     let etag = format!("\"{}\"", hex::encode(hosted.digest));
     if is_known(&request.headers, &etag) {
@@ -65,7 +65,7 @@ async fn found(
         }
     };
     let Some(download) = hosting.downloads.begin(address) else {
-        return Ok(unavailable().map(AnswerBody::Left));
+        return Ok(unavailable().map(IntegratorBody::Left));
     };
     // For HEAD as well: what it promises must be there.
     let body = hosting.blobs.open(reference.id(), start, end).await?;
@@ -78,14 +78,14 @@ async fn found(
         insert(headers, header::CONTENT_RANGE, &range);
     }
     if request.method != Method::HEAD {
-        *response.body_mut() = AnswerBody::Right(body.counted(download).boxed_unsync());
+        *response.body_mut() = IntegratorBody::Right(body.counted(download).boxed_unsync());
     }
     Ok(response)
 }
 
 /// What every answer about a hosted file says: bytes, no page; the same for as long as it is there.
-fn described(status: StatusCode, hosted: &Hosted, etag: &str) -> Response<AnswerBody> {
-    let mut response = empty(status).map(AnswerBody::Left);
+fn described(status: StatusCode, hosted: &Hosted, etag: &str) -> Response<IntegratorBody> {
+    let mut response = empty(status).map(IntegratorBody::Left);
     let headers = response.headers_mut();
     insert(headers, header::ETAG, etag);
     for (name, value) in [

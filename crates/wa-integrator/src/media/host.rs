@@ -18,7 +18,7 @@ use super::fetch;
 use super::upload::Reception;
 use crate::media::{Blobs, Findings, MediaQuota, MediaStore, Removal, StorageReference, Swept};
 use crate::tokens::Principal;
-use crate::value::answers::{AnswerBody, RequestBody, empty, not_allowed, unavailable};
+use crate::value::answers::{IntegratorBody, RequestBody, empty, not_allowed, unavailable};
 use crate::value::{Clock, StoreError, UserIdentifier};
 
 /// How often it is looked whether blobs that could not be used can be again.
@@ -100,9 +100,9 @@ impl MediaHost {
         principal: Principal,
         request: &Parts,
         body: RequestBody,
-    ) -> Response<AnswerBody> {
+    ) -> Response<IntegratorBody> {
         if request.method != Method::POST {
-            return not_allowed("POST").map(AnswerBody::Left);
+            return not_allowed("POST").map(IntegratorBody::Left);
         }
         let received = match Reception::new(&self.0, principal, request) {
             Ok(reception) => tokio::spawn(reception.receive(body)).await,
@@ -114,7 +114,7 @@ impl MediaHost {
             Err(_) => ("panicked", empty(StatusCode::INTERNAL_SERVER_ERROR)),
         };
         metrics::counter!("wa_integrator_media_uploads_total", "outcome" => outcome).increment(1);
-        answer.map(AnswerBody::Left)
+        answer.map(IntegratorBody::Left)
     }
 
     /// Answers a request for what this reference names, which only its owner may delete.
@@ -123,11 +123,11 @@ impl MediaHost {
         reference: &StorageReference,
         request: &Parts,
         owner: Option<Principal>,
-    ) -> Response<AnswerBody> {
+    ) -> Response<IntegratorBody> {
         match (&request.method, owner) {
             (&Method::GET | &Method::HEAD, _) => fetch::answer(&self.0, reference, request).await,
-            (&Method::DELETE, Some(owner)) => self.delete(reference, &owner).await.map(AnswerBody::Left),
-            _ => not_allowed("GET, HEAD, DELETE").map(AnswerBody::Left),
+            (&Method::DELETE, Some(owner)) => self.delete(reference, &owner).await.map(IntegratorBody::Left),
+            _ => not_allowed("GET, HEAD, DELETE").map(IntegratorBody::Left),
         }
     }
 

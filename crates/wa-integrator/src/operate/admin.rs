@@ -12,7 +12,7 @@ use http_body_util::Full;
 use tower::Service;
 
 use crate::operate::Readiness;
-use crate::value::answers::{AnswerBody, JSON, empty, not_allowed};
+use crate::value::answers::{IntegratorBody, JSON, empty, not_allowed};
 
 const TEXT: &str = "text/plain; charset=utf-8";
 const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -80,16 +80,16 @@ impl Admin {
 }
 
 impl<B> Service<Request<B>> for Admin {
-    type Response = Response<AnswerBody>;
+    type Response = Response<IntegratorBody>;
     type Error = Infallible;
-    type Future = Ready<Result<Response<AnswerBody>, Infallible>>;
+    type Future = Ready<Result<Response<IntegratorBody>, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
-        ready(Ok(self.answer(request.method(), request.uri().path()).map(AnswerBody::Left)))
+        ready(Ok(self.answer(request.method(), request.uri().path()).map(IntegratorBody::Left)))
     }
 }
 

@@ -11,7 +11,7 @@ use http_body_util::{Either, Full};
 use thiserror::Error;
 
 /// The body of every answer of the server: whole, or streamed from where files are hosted.
-pub type AnswerBody = Either<Full<Bytes>, UnsyncBoxBody<Bytes, BodyError>>;
+pub type IntegratorBody = Either<Full<Bytes>, UnsyncBoxBody<Bytes, BodyError>>;
 
 /// A hosted file could not be read to its end: the answer breaks off, and its peer knows that it is not whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -80,7 +80,7 @@ pub(crate) fn challenged(status: StatusCode, challenge: &'static str) -> Respons
 
 /// A refusal that says to people, and to programs that look, what it is. Other answers, and refusals that say more
 /// already, stay as they are.
-pub(crate) fn explained(mut response: Response<AnswerBody>, method: &Method) -> Response<AnswerBody> {
+pub(crate) fn explained(mut response: Response<IntegratorBody>, method: &Method) -> Response<IntegratorBody> {
     let status = response.status();
     let refused = status.is_client_error() || status.is_server_error();
     if !refused || response.headers().contains_key(header::CONTENT_TYPE) || *method == Method::HEAD {
@@ -88,7 +88,7 @@ pub(crate) fn explained(mut response: Response<AnswerBody>, method: &Method) -> 
     }
     let title = status.canonical_reason().unwrap_or_default();
     let problem = serde_json::json!({"type": "about:blank", "title": title, "status": status.as_u16()});
-    *response.body_mut() = AnswerBody::Left(Full::new(Bytes::from(problem.to_string())));
+    *response.body_mut() = IntegratorBody::Left(Full::new(Bytes::from(problem.to_string())));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM));
     response
 }
