@@ -119,8 +119,8 @@ pub(super) const GATES: &[Sabotage] = &[
     Sabotage {
         name: "acked-message-kept",
         file: "crates/wa-chat/src/messenger/steps/ack.rs",
-        from: "        draft.delete(Key::outbox(number));\n        if let",
-        to: "        let _ = number;\n        if let",
+        from: "        draft.delete(Key::outbox(number));\n        let what",
+        to: "        let what",
         tests: &[CRASH],
     },
     Sabotage {
@@ -244,6 +244,42 @@ pub(super) const GATES: &[Sabotage] = &[
         file: RECIPIENTS,
         from: "        device == 0 || self.devices",
         to: "        device == 0 || self.loaded.len() > 1 || self.devices",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "two-addresses-in-silence",
+        file: "crates/wa-chat/src/messenger/names.rs",
+        from: "        self.announce_again(step.policy == IdentityPolicy::Hold, Standing::Told);\n",
+        to: "",
+        tests: &[MESSENGER],
+    },
+    // What waits is overtaken by nothing, and the mailbox ends behind what was in it.
+    Sabotage {
+        name: "overtaken-after-a-clock",
+        file: "crates/wa-chat/src/messenger/steps/command.rs",
+        from: "if is_behind && !has_sent {",
+        to: "if is_behind && has_sent {",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "mailbox-ends-too-early",
+        file: "crates/wa-chat/src/messenger/link.rs",
+        from: "self.mailbox_end.take_if(|_| !is_behind)?",
+        to: "self.mailbox_end.take_if(|_| !is_behind || self.link.is_some())?",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "drained-unconfirmed",
+        file: "crates/wa-chat/src/messenger/state/events.rs",
+        from: " && self.unconfirmed.is_empty()",
+        to: "",
+        tests: &[MESSENGER],
+    },
+    Sabotage {
+        name: "stale-count-believed",
+        file: "crates/wa-chat/src/messenger/steps/notification.rs",
+        from: "self.doubt_prekeys(*value),",
+        to: "self.look_after_prekeys(*value)?,",
         tests: &[MESSENGER],
     },
 ];

@@ -41,7 +41,7 @@ impl Step<'_> {
     ///
     /// Those that the server never confirmed go first, so that none is made for nothing, unless the number shows that
     /// they arrived. While an upload is under way nothing is done, and new ones are made once an hour at most.
-    fn look_after_prekeys(&mut self, left: u32) -> Result<Draft, Stop> {
+    pub(super) fn look_after_prekeys(&mut self, left: u32) -> Result<Draft, Stop> {
         self.view.need([Key::account(), Key::counters()])?;
         let mut counters = self.view.counters()?;
         let rules = self.profile.encryption.one_time_prekeys;
