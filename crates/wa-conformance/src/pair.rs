@@ -12,7 +12,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{
-    AccountKeys, Client, Command, Content, Event, Mark, MessageId, Now, Ticket, Transaction,
+    AccountKeys, Client, Command, Content, Event, Mark, MessageId, NoSession, Now, Ticket, Transaction,
 };
 use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
@@ -362,6 +362,10 @@ impl Pair {
             // A device that goes and comes is another one.
             Event::IdentityChanged { event, device: 1.., .. } if self.oddity == Oddity::Devices => {
                 (event, None)
+            }
+            // Bytes may be under way for more than a minute on a bad line.
+            Event::NoSession { why: NoSession::Unanswered, .. } if self.faults != Faults::Crashes => {
+                return Ok(());
             }
             Event::Connected
             | Event::Disconnected(_)
