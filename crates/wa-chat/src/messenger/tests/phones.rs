@@ -7,6 +7,9 @@ use wa_stanza::{FetchedUser, OneTimePrekey, PrekeyId};
 use super::*;
 use crate::{IdentityPolicy, NoSession};
 
+/// More than any exchange of these tests needs.
+const MOST_TRANSACTIONS: u32 = 10_000;
+
 pub(super) const USER: &str = "14155551001";
 
 /// One device of a user, which keeps its session as it likes.
@@ -195,9 +198,12 @@ impl Bench {
     /// Runs client and server until nothing moves, and gives what the application hears. Between an announcement and the
     /// first ciphertext that it is about there is a commit.
     pub(super) fn exchange(&mut self, server: &mut Server, phones: &mut [&mut Phone]) -> Vec<Event> {
+        let mut transactions = 0;
         loop {
             let mut moved = false;
             while let Some(transaction) = self.messenger.poll_transaction() {
+                transactions += 1;
+                assert!(transactions < MOST_TRANSACTIONS, "it never comes to rest");
                 let tells = transaction.writes.iter().any(tells_of_somebody_new);
                 let encrypts =
                     |write: &Write| write.key.table() == Some(Table::Outbox) && write.value.is_some();
