@@ -87,21 +87,25 @@ fn what_can_never_leave_is_refused_and_nothing_of_it_is_stored() {
     assert_eq!(rows(&bench), 1);
 }
 
+/// Where the logs end: the inbox here, the others there.
+fn logs_end_at(next_inbox: u64, others: u64) -> Write {
+    let counters = Counters {
+        next_inbox,
+        next_outbox: others,
+        next_content: others,
+        prekeys: PrekeyIds { next: 200, next_upload: 200 },
+        swept: None,
+        has_names: false,
+    };
+    Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None }
+}
+
 /// A store with a row that some program wrote.
 fn with_row(key: &Key, value: Vec<u8>) -> Bench {
     let bench = Bench::connected();
     let (store, rng) = (bench.store, bench.rng);
     // The logs are read to their ends.
-    let counters = Counters {
-        next_inbox: 9,
-        next_outbox: 9,
-        next_content: 9,
-        prekeys: PrekeyIds { next: 200, next_upload: 200 },
-        swept: None,
-        has_names: false,
-    };
-    let counters =
-        Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None };
+    let counters = logs_end_at(9, 9);
     let write = Write { key: key.clone(), value: Some(Value::new(value)), expires: None };
     store.apply(&Transaction { writes: vec![counters, write], ..Transaction::default() });
     let mut bench =
@@ -222,16 +226,7 @@ fn with_inbox(count: u64, length: usize) -> Bench {
         }
     };
     let mut bench = Bench::connected();
-    let counters = Counters {
-        next_inbox: count,
-        next_outbox: 0,
-        next_content: 0,
-        prekeys: PrekeyIds { next: 200, next_upload: 200 },
-        swept: None,
-        has_names: false,
-    };
-    let counters =
-        Write { key: Key::counters(), value: Some(Row::Counters(counters).encode()), expires: None };
+    let counters = logs_end_at(count, 0);
     let writes = (0..count).map(row).chain([counters]).collect();
     bench.store.apply(&Transaction { writes, ..Transaction::default() });
     bench.messenger = Messenger::open(Profile::reference_offer_1_0_3());
