@@ -20,6 +20,7 @@ mod playground;
 mod proxy;
 mod report;
 mod tokens;
+mod turns;
 mod user;
 mod wire;
 
@@ -32,3 +33,4 @@ pub use crate::fixture::{open as open_fixture, write as write_fixture};
 pub use crate::pair::{Chain, Faults, Pair, Schedule, StorageKind, Tally};
 pub use crate::playground::{Playground, World};
 pub use crate::report::{Form, Report};
+pub use crate::turns::{take_turns, turn};
