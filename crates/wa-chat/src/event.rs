@@ -5,7 +5,7 @@ use wa_keys::PublicKey;
 use wa_signal::EstablishError;
 use wa_stanza::Typing;
 
-use crate::channel::Malformed;
+use crate::channel::BadStanza;
 use crate::key::Table;
 use crate::{Answer, Content, DisconnectReason, NoAnswer, StoreError, Ticket, Undecryptable};
 
@@ -223,7 +223,7 @@ pub enum Event {
         why: String,
     },
     /// An authentic frame was no stanza, or one that says too little to be refused; it was passed over.
-    Malformed(Malformed),
+    Malformed(BadStanza),
     /// So many events that are told once were not kept, because the application did not take those before them. Those with
     /// an id are never dropped.
     #[non_exhaustive]

@@ -22,7 +22,7 @@ pub struct Chat {
     /// Which Noise is spoken (seed part 2: "slightly modified"; the modification is observed).
     pub dialect: NoiseDialect,
     /// What the login says.
-    pub login: Login,
+    pub login: LoginRules,
     /// The reasons with which a login fails.
     pub failures: Failures,
     /// Keepalive in both directions.
@@ -60,7 +60,7 @@ pub enum NoiseDialect {
     serde(default, deny_unknown_fields)
 )]
 #[non_exhaustive]
-pub struct Login {
+pub struct LoginRules {
     /// The `product` number: 2, interop (observed field and value; its use here assumed).
     pub product: u32,
     /// Whether `username` carries the login's digits beside `interopData.accountID`. Assumed: no.
@@ -173,7 +173,7 @@ impl Default for Chat {
             port: 443,
             prologue: [0x57, 0x41, 6, 3],
             dialect: NoiseDialect::WhatsApp,
-            login: Login::default(),
+            login: LoginRules::default(),
             failures: Failures::default(),
             ping: Ping::default(),
             offline_batch: 200,
@@ -185,7 +185,7 @@ impl Default for Chat {
     }
 }
 
-impl Default for Login {
+impl Default for LoginRules {
     fn default() -> Self {
         Self {
             product: 2,

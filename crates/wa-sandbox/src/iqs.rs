@@ -124,7 +124,7 @@ impl World {
 
     /// Whether a node, or one in it, names a phone about which nothing is answered.
     fn is_withheld(&self, node: &Node) -> bool {
-        let jid = node.attr("jid").and_then(wa_binary::Value::to_jid);
+        let jid = node.attr("jid").and_then(wa_binary::AttrValue::to_jid);
         let phone = jid.and_then(|jid| self.phones.get(&*jid.user()?));
         phone.is_some_and(|phone| phone.manners.withheld)
             || node.children().iter().any(|child| self.is_withheld(child))
@@ -213,7 +213,7 @@ impl World {
         self.judge(sent, if is_get { &BLOCKLISTS } else { &BLOCKS })?;
         let Some(account) = self.accounts.get_mut(&number) else { return Ok(Answer::Result(Vec::new())) };
         if let Some(item) = node.child("item") {
-            let jid = item.attr("jid").and_then(wa_binary::Value::to_jid).map(|jid| jid.to_string());
+            let jid = item.attr("jid").and_then(wa_binary::AttrValue::to_jid).map(|jid| jid.to_string());
             match item.attr_str("action") {
                 Some("block") => account.blocked.extend(jid),
                 _ => account.blocked.retain(|blocked| jid.as_ref() != Some(blocked)),
