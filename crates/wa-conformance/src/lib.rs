@@ -25,6 +25,7 @@ mod report;
 mod server;
 mod suite;
 mod tokens;
+mod turns;
 mod user;
 mod wire;
 
@@ -42,3 +43,4 @@ pub use crate::playground::{Playground, World};
 pub use crate::report::{About, Judged, Report, Totals, Verdict};
 pub use crate::server::{Facility, ForeignServer};
 pub use crate::suite::Suite;
+pub use crate::turns::{take_turns, turn};
