@@ -11,9 +11,7 @@ use crate::failure::Failure;
 /// Where it is and what it announces.
 pub(crate) struct Running {
     pub(crate) address: String,
-    pub(crate) jwks: String,
     pub(crate) token: String,
-    pub(crate) push: String,
 }
 
 /// What it is told.
@@ -47,12 +45,7 @@ pub(crate) async fn start(settings: Settings<'_>) -> Result<Running, Failure> {
     let server = Server::bind(([127, 0, 0, 1], 0).into(), ConnectionLimits::default()).await?;
     let assembly = Assembly::open(&settings, base_url.parse()?).await?;
     let integrator = assembly.integrator();
-    let running = Running {
-        address: server.address().to_string(),
-        jwks: integrator.jwks_url(),
-        token: integrator.token_url(),
-        push: integrator.push_url().unwrap_or_default(),
-    };
+    let running = Running { address: server.address().to_string(), token: integrator.token_url() };
     tokio::spawn(assembly.serve(server));
     Ok(running)
 }

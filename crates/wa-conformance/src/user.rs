@@ -62,7 +62,11 @@ impl Environment {
         token: &str,
     ) -> Result<Result<Jid, EnlistmentError>, Failure> {
         let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
-        Ok(enlist(&http, profile, keys, integrator, name, token).await)
+        let enlisted = enlist(&http, profile, keys, integrator, name, token).await;
+        if let Ok(login) = &enlisted {
+            self.enlisted(login);
+        }
+        Ok(enlisted)
     }
 
     /// A new user, enlisted and not connected.

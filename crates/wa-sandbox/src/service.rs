@@ -26,8 +26,6 @@ const MAX_BODY: usize = 1024 * 1024;
 pub(crate) const ENLIST: &str = "/3p/interop_reg";
 pub(crate) const JWKS: &str = "/.well-known/jwks";
 const DEVIATIONS: &str = "/deviations";
-/// What a third party's files begin with at the media host.
-const HOSTED: &str = "/interop/";
 
 const OPENAPI: &str = include_str!("../openapi.yaml");
 
@@ -68,15 +66,20 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
         return control(&shared, parts.method.as_str(), below.unwrap_or_default(), &parts.headers, &body)
             .await;
     }
-    let prefix = shared.with_world(|world, _| world.profile.media.whatsapp_path_prefix.clone());
+    let (prefix, hosted) = shared.with_world(|world, _| {
+        let media = &world.profile.media;
+        // What a third party's files begin with at the media host.
+        let hosted = media.interop_direct_path.split('{').next().unwrap_or_default();
+        (media.whatsapp_path_prefix.clone(), hosted.to_owned())
+    });
     match (&parts.method, path) {
         (&Method::POST, ENLIST) => enlist(&shared, &parts.headers, &body).await,
         (&Method::GET, JWKS) => {
             json(&serde_json::from_str(&shared.with_pushes(|it| it.jwks())).unwrap_or_default())
         }
         (&Method::GET, "/") => text("text/plain; charset=utf-8", WELCOME.to_owned()),
-        (&Method::GET, path) if path.starts_with(&prefix) || path.starts_with(HOSTED) => {
-            media(&shared, path, &parts.headers, path.starts_with(HOSTED)).await
+        (&Method::GET, path) if path.starts_with(&prefix) || path.starts_with(&hosted) => {
+            media(&shared, path, &parts.headers, path.starts_with(&hosted)).await
         }
         (_, ENLIST | JWKS) => status(StatusCode::METHOD_NOT_ALLOWED),
         _ => status(StatusCode::NOT_FOUND),

@@ -7,35 +7,36 @@ use wa_interop::chat::{
 };
 use wa_interop::{ClientError, NoToken};
 
+use crate::checks::Drives::Own;
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
 use crate::environment::{Environment, INTEGRATOR, PHONE};
 use crate::failure::{Failure, ensure, expect};
 
 pub(super) const CHECKS: &[Check] = &[
-    check!("block", 5, "5", "a blocked user's messages do not come, an unblocked one's do", block),
-    check!("no-connection", 5, "5", "what needs WhatsApp fails at once without a connection", no_connection),
-    check!("report", 5, "5", "a report arrives", report),
-    check!("reachability", 5, "5", "reachability, where the document has it", reachability),
-    check!("reached", 5, "5", "a user who makes themselves known is told of by name", reached),
-    check!("notification", 3, "2.1", "a notification of an unknown kind is shown and acked", notification),
+    check!("block", 4, Own, "a blocked user's messages do not come, an unblocked one's do", block),
+    check!("no-connection", 4, Own, "what needs WhatsApp fails at once without a connection", no_connection),
+    check!("report", 4, Own, "a report arrives", report),
+    check!("reachability", 6, Own, "reachability, where the document has it", reachability),
+    check!("reached", 6, Own, "a user who makes themselves known is told of by name", reached),
+    check!("notification", 3, Own, "a notification of an unknown kind is shown and acked", notification),
     check!(
         "signed-prekey-rotation",
         3,
-        "3",
+        Own,
         "the signed prekey is rotated, and the old one still serves",
         rotation
     ),
     check!(
         "unenlisted",
         5,
-        "5",
+        Own,
         "an account that was away for 30 days enlists again, its history intact",
         unenlisted
     ),
-    check!("stay-connected", 2, "2", "a client reconnects by itself with fresh tokens", stay_connected),
-    check!("refused-tokens", 2, "2", "two refused tokens end the attempts", refused_tokens),
-    check!("deleted", 5, "5", "a deleted account is gone on WhatsApp and erased here", deleted),
+    check!("stay-connected", 2, Own, "a client reconnects by itself with fresh tokens", stay_connected),
+    check!("refused-tokens", 2, Own, "two refused tokens end the attempts", refused_tokens),
+    check!("deleted", 5, Own, "a deleted account is gone on WhatsApp and erased here", deleted),
 ];
 
 async fn block(environment: &Environment) -> Result<(), Failure> {
@@ -167,6 +168,7 @@ async fn unenlisted(environment: &Environment) -> Result<(), Failure> {
     user.until(ended).await?;
     // Written while nobody is there to take it.
     user.write("between", "between").await?;
+    environment.provokes(&["login-unenlisted"]);
     let gone = DisconnectReason::Refused(Refusal::NotEnlisted);
     let refused = user.client.connect(environment.issue(&user.name).await?).await;
     expect("login", refused, Err(ClientError::Disconnected(gone.clone())))?;
@@ -216,6 +218,7 @@ async fn stay_connected(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn refused_tokens(environment: &Environment) -> Result<(), Failure> {
+    environment.provokes(&["token-form"]);
     let user = environment.user("refused-tokens").await?;
     let asked = std::sync::Arc::new(std::sync::atomic::AtomicU32::new(0));
     let count = std::sync::Arc::clone(&asked);

@@ -7,40 +7,41 @@ use wa_interop::enlist::Reason;
 use wa_interop::profile::{IntegratorOfLogin, ProtocolVersion, VersionAtLogin};
 use wa_interop::{ClientError, EnlistmentError};
 
+use crate::checks::Drives::Own;
 use crate::checks::{Check, check};
 use crate::environment::{Environment, INTEGRATOR};
 use crate::failure::{Failure, ensure, expect};
 
 pub(super) const CHECKS: &[Check] = &[
-    check!("enlist-ok", 1, "1.2", "a user enlists and gets an interop login", accepted),
+    check!("enlist-ok", 1, Own, "a user enlists and gets an interop login", accepted),
     check!(
         "enlist-bad-integrator",
         1,
-        "1.2.2",
+        Own,
         "an unknown integrator is refused as bad_integrator",
         bad_integrator
     ),
-    check!("enlist-forged-token", 1, "1.1", "a token signed by another key is refused", forged),
-    check!("enlist-expired-token", 1, "1.1", "an expired token is refused", expired),
+    check!("enlist-forged-token", 1, Own, "a token signed by another key is refused", forged),
+    check!("enlist-expired-token", 1, Own, "an expired token is refused", expired),
     check!(
         "enlist-other-identifier",
         1,
-        "1.2",
+        Own,
         "an identifier that is not the token's is refused",
         other_identifier
     ),
     check!(
         "enlist-bad-prekey",
         1,
-        "1.2.2",
+        Own,
         "a signed prekey that the identity did not sign is refused",
         bad_prekey
     ),
-    check!("enlist-old-version", 6, "6.3", "a protocol version that is too old is refused", old_version),
+    check!("enlist-old-version", 1, Own, "a protocol version that is too old is refused", old_version),
     check!(
         "login-old-version",
-        6,
-        "6.3",
+        2,
+        Own,
         "a login in a version that is too old is refused for good",
         old_login
     ),
@@ -55,6 +56,7 @@ async fn accepted(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn bad_integrator(environment: &Environment) -> Result<(), Failure> {
+    environment.provokes(&["enlist-integrator"]);
     // One document names the integrator by an argument, the other by the token's issuer.
     let token = match environment.profile().enlistment.integrator_of_login {
         IntegratorOfLogin::Argument => environment.issue("bad-integrator").await?,
@@ -65,11 +67,13 @@ async fn bad_integrator(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn forged(environment: &Environment) -> Result<(), Failure> {
+    environment.provokes(&["token-signature"]);
     refused(environment, "forged", &environment.forged("forged")?, "sandbox_bad_token").await
 }
 
 async fn expired(environment: &Environment) -> Result<(), Failure> {
-    let token = environment.dated("expired", -7200, 3600)?;
+    environment.provokes(&["token-expired"]);
+    let token = environment.dated("expired", -7200, 600)?;
     refused(environment, "expired", &token, "sandbox_bad_token").await?;
     // The same key and claims with good dates pass: it was the date.
     let token = environment.dated("expired", 0, 600)?;
@@ -87,10 +91,12 @@ async fn other_identifier(environment: &Environment) -> Result<(), Failure> {
             .map(drop)
             .map_err(Failure::from);
     }
+    environment.provokes(&["enlist-identifier"]);
     refused(environment, "alice", &token, "sandbox_bad_identifier").await
 }
 
 async fn bad_prekey(environment: &Environment) -> Result<(), Failure> {
+    environment.provokes(&["enlist-signature"]);
     let token = environment.issue("bad-prekey").await?;
     let mut keys = keys();
     keys.signed.signature = AccountKeys::generate(&mut UnwrapErr(SysRng)).signed.signature;
@@ -99,6 +105,7 @@ async fn bad_prekey(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn old_version(environment: &Environment) -> Result<(), Failure> {
+    environment.provokes(&["enlist-version-old"]);
     let token = environment.issue("old-version").await?;
     let profile = environment.profile().with_version(ProtocolVersion::new(0, 9, 0));
     let answer = environment.enlist_as(&profile, INTEGRATOR, "old-version", &keys().public(), &token).await?;
@@ -113,6 +120,7 @@ async fn old_login(environment: &Environment) -> Result<(), Failure> {
     if environment.profile().chat.login.version == VersionAtLogin::Omitted {
         return expect("login, which says no version", refused, Ok(()));
     }
+    environment.provokes(&["login-version-old"]);
     let reason = DisconnectReason::Refused(Refusal::VersionTooOld { until: None });
     ensure("that is terminal", reason.is_terminal())?;
     expect("login", refused, Err(ClientError::Disconnected(reason)))
