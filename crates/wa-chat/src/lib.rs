@@ -47,7 +47,8 @@ pub use crate::backoff::Backoff;
 pub use crate::channel::{BadStanza, Channel, ChannelEvent, Known, Login};
 pub use crate::client::{Client, ConnectError};
 pub use crate::command::{
-    Answer, Ask, Command, CommandError, DeviceIdentity, IdentityPolicy, MAX_CONTENT, Mark, NoAnswer, Ticket,
+    Answer, Ask, Command, CommandError, DeviceIdentity, IdentityPolicy, MAX_CONTENT, Mark, NoAnswer, Reach,
+    Ticket,
 };
 pub use crate::content::{Content, Media, MediaFile, MediaKind, Reply, Target, Text};
 pub use crate::disconnect::{DisconnectReason, Refusal};

@@ -164,6 +164,8 @@ pub struct Reachability {
     pub xmlns: String,
     /// The tag of its child.
     pub child: String,
+    /// The code of the error that says that nobody at WhatsApp has this number. Assumed: 404.
+    pub nobody: u16,
 }
 
 impl Default for Chat {
@@ -222,7 +224,7 @@ impl Default for Deletion {
 impl Default for Reachability {
     /// The form assumed for RO 1.0.3: xmlns `w:interop`, child `<reachability>`.
     fn default() -> Self {
-        Self { xmlns: "w:interop".to_owned(), child: "reachability".to_owned() }
+        Self { xmlns: "w:interop".to_owned(), child: "reachability".to_owned(), nobody: 404 }
     }
 }
 

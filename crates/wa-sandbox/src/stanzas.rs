@@ -228,11 +228,11 @@ impl World {
 }
 
 /// A code and its text, as the server's errors have them.
-pub(crate) type IqError = (&'static str, &'static str);
+pub(crate) type IqError = (u16, &'static str);
 
-pub(crate) const BAD_REQUEST: IqError = ("400", "bad-request");
-pub(crate) const NOT_FOUND: IqError = ("404", "item-not-found");
-pub(crate) const NOT_IMPLEMENTED: IqError = ("501", "feature-not-implemented");
+pub(crate) const BAD_REQUEST: IqError = (400, "bad-request");
+pub(crate) const NOT_FOUND: IqError = (404, "item-not-found");
+pub(crate) const NOT_IMPLEMENTED: IqError = (501, "feature-not-implemented");
 
 /// `<error code text/>`.
 pub(crate) fn error((code, text): IqError) -> Node {
