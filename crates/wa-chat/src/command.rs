@@ -186,6 +186,7 @@ pub enum Reach {
 /// A device of a peer, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct DeviceIdentity {
     /// Its number; 0 is the first.
     pub device: u16,
