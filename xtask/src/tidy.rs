@@ -9,6 +9,7 @@ mod files;
 mod layers;
 mod manifest;
 mod modules;
+mod names;
 mod sockets;
 mod tree;
 mod violation;
@@ -46,7 +47,7 @@ pub(crate) fn tidy(args: &[String]) -> Result<(), Failure> {
 
 /// The rules that need nothing but the files.
 fn static_rules(tree: &Tree) -> Vec<Violation> {
-    let rules: [fn(&Tree) -> Vec<Violation>; 7] = [
+    let rules: [fn(&Tree) -> Vec<Violation>; 8] = [
         sockets::check,
         layers::check,
         words::check,
@@ -54,6 +55,7 @@ fn static_rules(tree: &Tree) -> Vec<Violation> {
         manifest::check,
         documents::check,
         modules::check,
+        names::check,
     ];
     rules.iter().flat_map(|rule| rule(tree)).collect()
 }

@@ -164,8 +164,20 @@ pub enum Answer {
     Done,
     /// Whom the user has blocked.
     Blocklist(Vec<Jid>),
+    /// What became of a ping.
+    Reach(Reach),
     /// The devices that messages go to, in their order; none of a user that there was no contact with.
     Identities(Vec<DeviceIdentity>),
+}
+
+/// What became of a ping to a WhatsApp user (reachability; the form is assumed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Reach {
+    /// WhatsApp has taken it, and tells the user. Whether they ever answer is another matter.
+    Told,
+    /// Nobody at WhatsApp has this number ([`Reachability::nobody`](wa_profile::Reachability::nobody)).
+    Nobody,
 }
 
 /// A device of a peer, as far as it is known.

@@ -13,7 +13,7 @@ mod padding;
 #[cfg(test)]
 mod tests;
 
-pub use self::media::{Media, MediaFile, MediaKey, MediaKind};
+pub use self::media::{Media, MediaFile, MediaKind};
 pub(crate) use self::padding::{pad, unpad};
 
 /// The decrypted body of a message.

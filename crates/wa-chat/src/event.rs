@@ -1,11 +1,13 @@
 //! What the application hears from the client.
 
+use std::fmt;
+
 use wa_binary::{Jid, Node};
 use wa_keys::PublicKey;
 use wa_signal::EstablishError;
 use wa_stanza::Typing;
 
-use crate::channel::Malformed;
+use crate::channel::BadStanza;
 use crate::key::Table;
 use crate::{Answer, Content, DisconnectReason, NoAnswer, StoreError, Ticket, Undecryptable};
 
@@ -16,6 +18,55 @@ pub struct EventId(pub u64);
 /// Names a message within one conversation; chosen by its sender.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MessageId(pub String);
+
+impl MessageId {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for MessageId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for MessageId {
+    fn from(id: String) -> Self {
+        Self(id)
+    }
+}
+
+impl From<&str> for MessageId {
+    fn from(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<u64> for EventId {
+    fn from(id: u64) -> Self {
+        Self(id)
+    }
+}
+
+impl From<EventId> for u64 {
+    fn from(id: EventId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What the application should know. Those with an id are delivered again after a restart until confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -223,7 +274,7 @@ pub enum Event {
         why: String,
     },
     /// An authentic frame was no stanza, or one that says too little to be refused; it was passed over.
-    Malformed(Malformed),
+    Malformed(BadStanza),
     /// So many events that are told once were not kept, because the application did not take those before them. Those with
     /// an id are never dropped.
     #[non_exhaustive]

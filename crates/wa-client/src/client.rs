@@ -10,8 +10,8 @@ use tokio::time::Instant;
 use wa_binary::Jid;
 use wa_chat::{
     AccountKeys, Answer, Ask, Command, CommandError, Content, DeviceIdentity, DisconnectReason, Event,
-    EventId, Fingerprint, IdentityPolicy, Mark, MessageId, NoAnswer, PublicKeys, Report, StateError, Store,
-    Typing,
+    EventId, Fingerprint, IdentityPolicy, Mark, MessageId, NoAnswer, PublicKeys, Reach, Report, StateError,
+    Store, Typing,
 };
 use wa_keys::PublicKey;
 use wa_noise::TrustRoot;
@@ -338,12 +338,15 @@ impl Client {
         self.ask(Ask::Report(report)).await.map(drop)
     }
 
-    /// Pings a WhatsApp user who does not know this one yet.
+    /// Pings a WhatsApp user who does not know this one yet, and tells whether there is one.
     ///
     /// # Errors
     /// See [`blocklist`](Self::blocklist); [`NoAnswer::Unsupported`] where the profile has no reachability.
-    pub async fn reach(&self, jid: Jid) -> Result<(), ClientError> {
-        self.ask(Ask::Reach(jid)).await.map(drop)
+    pub async fn reach(&self, jid: Jid) -> Result<Reach, ClientError> {
+        match self.ask(Ask::Reach(jid)).await? {
+            Answer::Reach(reach) => Ok(reach),
+            _ => Err(NoAnswer::Unreadable.into()),
+        }
     }
 
     /// Deletes the account on WhatsApp, and then every row of it here; returns when both are done. The client is of

@@ -18,6 +18,8 @@ mod pending;
 mod reconnect;
 #[cfg(feature = "media")]
 mod transfer;
+#[cfg(feature = "media")]
+mod upload;
 
 pub use crate::client::Client;
 pub use crate::connector::{Connector, TcpConnector};
@@ -29,4 +31,6 @@ pub use crate::events::{Drained, Ended, Events};
 pub use crate::metadata::{describe, kind_of};
 pub use crate::reconnect::{NoToken, TokenSource};
 #[cfg(feature = "media")]
-pub use crate::transfer::{MediaServer, MediaTransfer, MediaTransferError, SentFile, class};
+pub use crate::transfer::{MediaTransfer, MediaTransferError, Outgoing, SentFile};
+#[cfg(feature = "media")]
+pub use crate::upload::{CredentialSource, MediaServer};

@@ -8,7 +8,7 @@ use rand_core::UnwrapErr;
 use serde_json::{Value, json};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{AccountKeys, Content, Event, MemoryStore, MessageId, PublicKeys, Status};
-use wa_interop::http::{HyperClient, Limits, PlainHttp};
+use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
 use wa_interop::profile::Profile;
 use wa_interop::{Client, EnlistmentError, Events, TcpConnector, enlist};
 
@@ -61,7 +61,7 @@ impl Environment {
         keys: &PublicKeys,
         token: &str,
     ) -> Result<Result<Jid, EnlistmentError>, Failure> {
-        let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+        let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
         let enlisted = enlist(&http, profile, keys, integrator, name, token).await;
         if let Ok(login) = &enlisted {
             self.enlisted(login);

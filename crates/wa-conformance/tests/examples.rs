@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use wa_conformance::{Document, INTEGRATOR, PHONE, Playground};
 use wa_interop::binary::Jid;
 use wa_interop::chat::Event;
-use wa_interop::http::{HyperClient, Limits, PlainHttp};
+use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
 use wa_interop::store::{AccountId, AccountStore, Lease, SqliteStore, StoreKey};
 use wa_interop::{Client, Drained, Events, NoToken, TcpConnector};
 
@@ -52,7 +52,7 @@ impl Stage {
     }
 
     async fn enlist(&self, user: &str) -> Jid {
-        let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+        let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
         let token = self.playground.issue(user).await.unwrap();
         let service = enlist::Service { integrator: INTEGRATOR, user: user.to_owned(), token };
         let profile = self.playground.profile();

@@ -1,6 +1,6 @@
 //! Seed §2.1.1: `<iq>`, a request and its answer.
 
-use wa_binary::{Content, Jid, Node, Str};
+use wa_binary::{Jid, Node, NodeContent, Str};
 
 use crate::error::StanzaError;
 use crate::fields::Fields;
@@ -22,7 +22,7 @@ pub struct Iq {
     /// What it is.
     pub kind: IqKind,
     /// What is asked or answered. Of an error, what is beside `<error>`.
-    pub content: Content,
+    pub content: NodeContent,
 }
 
 /// The types of [`Iq`].
@@ -75,7 +75,7 @@ impl Iq {
     /// With these nodes as content.
     #[must_use]
     pub fn with_children(mut self, children: impl IntoIterator<Item = Node>) -> Self {
-        self.content = Content::Nodes(children.into_iter().collect());
+        self.content = NodeContent::Nodes(children.into_iter().collect());
         self
     }
 
@@ -119,7 +119,7 @@ impl Iq {
             to: Some(Jid::whatsapp()),
             xmlns: Some(xmlns),
             kind,
-            content: Content::Empty,
+            content: NodeContent::Empty,
         }
     }
 
@@ -130,7 +130,7 @@ impl Iq {
             to: self.from.clone(),
             xmlns: None,
             kind,
-            content: Content::Empty,
+            content: NodeContent::Empty,
         }
     }
 }
@@ -167,8 +167,8 @@ impl TryFrom<&Node> for Iq {
         };
         let content = match kind {
             IqKind::Error(_) => match fields.others(&["error"]) {
-                others if others.is_empty() => Content::Empty,
-                others => Content::Nodes(others),
+                others if others.is_empty() => NodeContent::Empty,
+                others => NodeContent::Nodes(others),
             },
             _ => node.content().clone(),
         };
@@ -198,7 +198,7 @@ impl From<Iq> for Node {
             .with_attr("type", kind)
             .with_attr_opt("xmlns", iq.xmlns);
         match (iq.kind, iq.content) {
-            (IqKind::Error(error), Content::Nodes(others)) => {
+            (IqKind::Error(error), NodeContent::Nodes(others)) => {
                 node.with_child(error.into()).with_children(others)
             }
             (IqKind::Error(error), _) => node.with_child(error.into()),

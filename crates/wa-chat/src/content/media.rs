@@ -3,10 +3,10 @@
 use std::fmt;
 
 use bytes::Bytes;
-use subtle::{Choice, ConstantTimeEq};
+use subtle::ConstantTimeEq;
 use wa_binary::Jid;
+use wa_media::{FileFacts, MediaClass, MediaKey};
 use wa_proto::content;
-use zeroize::Zeroizing;
 
 use super::{Reply, context, of_context};
 
@@ -76,28 +76,6 @@ pub struct MediaFile {
     pub mime: String,
 }
 
-/// The secret of one file: whoever has it and the path can read the file.
-#[derive(Clone)]
-pub struct MediaKey(Zeroizing<[u8; 32]>);
-
-impl MediaKey {
-    /// A key from its bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
-    }
-
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl ConstantTimeEq for MediaKey {
-    fn ct_eq(&self, other: &Self) -> Choice {
-        self.0.ct_eq(other.0.as_slice())
-    }
-}
-
 impl PartialEq for MediaFile {
     fn eq(&self, other: &Self) -> bool {
         let Self { direct_path, key, sha256, enc_sha256, length, mime } = self;
@@ -109,7 +87,35 @@ impl PartialEq for MediaFile {
 
 impl Eq for MediaFile {}
 
+impl MediaFile {
+    /// A file that lies at a path, as it was encrypted.
+    pub fn new(
+        direct_path: impl Into<String>,
+        key: MediaKey,
+        facts: FileFacts,
+        mime: impl Into<String>,
+    ) -> Self {
+        let FileFacts { sha256, enc_sha256, length } = facts;
+        Self { direct_path: direct_path.into(), key, sha256, enc_sha256, length, mime: mime.into() }
+    }
+
+    /// What whoever opens it verifies.
+    pub fn facts(&self) -> FileFacts {
+        FileFacts { sha256: self.sha256, enc_sha256: self.enc_sha256, length: self.length }
+    }
+}
+
 impl MediaKind {
+    /// What its keys are derived for.
+    pub const fn class(self) -> MediaClass {
+        match self {
+            Self::Image | Self::Sticker => MediaClass::Image,
+            Self::Video | Self::Gif => MediaClass::Video,
+            Self::Audio | Self::Voice => MediaClass::Audio,
+            Self::Document => MediaClass::Document,
+        }
+    }
+
     /// The word in a stanza's `mediatype`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -306,11 +312,5 @@ impl fmt::Debug for Media {
 impl fmt::Debug for MediaFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MediaFile(..)")
-    }
-}
-
-impl fmt::Debug for MediaKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MediaKey(..)")
     }
 }

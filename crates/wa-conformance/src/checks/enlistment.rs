@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use wa_interop::chat::{AccountKeys, DisconnectReason, Refusal};
-use wa_interop::enlistment_api::Reason;
+use wa_interop::enlist::Reason;
 use wa_interop::profile::{IntegratorOfLogin, ProtocolVersion, VersionAtLogin};
 use wa_interop::{ClientError, EnlistmentError};
 

@@ -6,11 +6,10 @@ use std::path::Path;
 use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
 use wa_interop::chat::{Content, Media, MediaFile, MediaKind};
-use wa_interop::http::{HyperClient, Limits, PlainHttp};
-use wa_interop::media_files::{DirectPathError, FileError, MediaError, TransferError};
-use wa_interop::{MediaServer, MediaTransfer, MediaTransferError};
+use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
+use wa_interop::media::{DirectPathError, FileError, MediaError, TransferError};
+use wa_interop::{MediaServer, MediaTransfer, MediaTransferError, NoToken, Outgoing};
 
 use crate::checks::Drives::{Own, Server};
 use crate::checks::content::{acquainted, at_phone};
@@ -51,7 +50,7 @@ const KINDS: [(MediaKind, &str, &str, &str); 5] = [
 const LENGTH: usize = 300_000;
 
 fn transfer(environment: &Environment) -> MediaTransfer<HyperClient> {
-    let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     MediaTransfer::new(http, &environment.profile())
 }
 
@@ -89,14 +88,14 @@ async fn fetched(
     file: &MediaFile,
 ) -> Result<Result<Vec<u8>, MediaTransferError>, Failure> {
     let target = directory.join("file");
-    let (progress, counted) = watch::channel(0);
-    let done = transfer(environment).fetch(kind, file, &target, &progress).await;
+    let mut counted = 0;
+    let done = transfer(environment).fetch(kind, file, &target, |bytes| counted = bytes).await;
     let left = std::fs::read_dir(directory)?.count();
     ensure("something is left beside the file", left == usize::from(done.is_ok()))?;
     Ok(match done {
         Ok(()) => {
             let plain = std::fs::read(&target)?;
-            ensure("the progress ended elsewhere", *counted.borrow() > plain.len() as u64)?;
+            ensure("the progress ended elsewhere", counted > plain.len() as u64)?;
             std::fs::remove_file(&target)?;
             Ok(plain)
         }
@@ -120,19 +119,17 @@ async fn receive(environment: &Environment) -> Result<(), Failure> {
 
 async fn send(environment: &Environment) -> Result<(), Failure> {
     let user = acquainted(environment, "media-send").await?;
-    let server = MediaServer {
-        base_url: environment.base(),
-        credential: environment.credential("media-send")?,
-        integrator: INTEGRATOR.to_string(),
-    };
+    let credentials = || async { environment.credential("media-send").map_err(|_| NoToken::Never) };
+    let server = MediaServer::new(environment.base(), INTEGRATOR.to_string(), credentials);
     let directory = tempfile::tempdir()?;
     let source = directory.path().join("source");
     std::fs::write(&source, plain(LENGTH))?;
     for (number, (kind, name, class, mime)) in KINDS.into_iter().enumerate() {
-        let (progress, counted) = watch::channel(0);
-        let sent = transfer(environment).send(kind, &source, mime, &server, &progress).await?;
+        let (file, mut counted) = (Outgoing::path(kind, mime, &source), 0);
+        let transfer = transfer(environment).with_directory(directory.path());
+        let sent = transfer.send(file, &server, |bytes| counted = bytes).await?;
         ensure("the encrypted file is left", std::fs::read_dir(&directory)?.count() == 1)?;
-        ensure("the progress ended elsewhere", *counted.borrow() > LENGTH as u64)?;
+        ensure("the progress ended elsewhere", counted > LENGTH as u64)?;
         let media = Media { sidecar: sent.sidecar, ..Media::new(kind, sent.file) };
         let content = Content::Media(Box::new(media));
         let id = format!("media-send-{number}");
