@@ -5,8 +5,8 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use serde_json::{Value, json};
 use wa_interop::chat::{AccountKeys, DisconnectReason, Refusal};
-use wa_interop::enlistment_api::EnlistError;
-use wa_interop::http::{HttpError, HyperClient, Limits};
+use wa_interop::enlist::EnlistError;
+use wa_interop::http::{HttpError, HttpLimits, HyperClient};
 use wa_interop::{ClientError, EnlistmentError, enlist};
 
 use crate::checks::Drives::{Own, WhatsApp};
@@ -209,7 +209,7 @@ fn over_tls(environment: &Environment) -> Result<(wa_interop::profile::Profile, 
 
 async fn tls(environment: &Environment) -> Result<(), Failure> {
     let (profile, root) = over_tls(environment)?;
-    let http = HyperClient::new(Limits::default()).with_roots(&[root])?;
+    let http = HyperClient::new(HttpLimits::default()).with_roots(&[root])?;
     let token = environment.issue("enlist-tls").await?;
     let login = enlist(&http, &profile, &keys().public(), INTEGRATOR, "enlist-tls", &token).await?;
     ensure("no interop login", login.as_interop().is_some())
@@ -217,7 +217,7 @@ async fn tls(environment: &Environment) -> Result<(), Failure> {
 
 async fn untrusted(environment: &Environment) -> Result<(), Failure> {
     let (profile, _) = over_tls(environment)?;
-    let http = HyperClient::new(Limits::default());
+    let http = HyperClient::new(HttpLimits::default());
     let token = environment.issue("enlist-untrusted").await?;
     let refused = enlist(&http, &profile, &keys().public(), INTEGRATOR, "enlist-untrusted", &token).await;
     expect("enlistment", refused, Err(EnlistmentError::Exchange(EnlistError::Http(HttpError::Certificate))))
