@@ -12,13 +12,20 @@ mod account;
 mod channel;
 mod content;
 mod enlistment;
+mod forms;
 mod handshake;
 mod identity;
+mod letters;
 mod media;
 mod messaging;
+mod mishaps;
+mod parties;
 mod push;
 mod receipts;
 mod retries;
+mod stanzas;
+mod time;
+mod tls;
 
 /// One check.
 #[derive(Clone, Copy, Debug)]
@@ -73,7 +80,12 @@ pub fn all() -> Vec<Check> {
     [
         identity::CHECKS,
         enlistment::CHECKS,
+        forms::CHECKS,
+        parties::CHECKS,
         channel::CHECKS,
+        stanzas::CHECKS,
+        mishaps::CHECKS,
+        letters::CHECKS,
         handshake::CHECKS,
         messaging::CHECKS,
         content::CHECKS,
@@ -82,6 +94,8 @@ pub fn all() -> Vec<Check> {
         media::CHECKS,
         account::CHECKS,
         push::CHECKS,
+        time::CHECKS,
+        tls::CHECKS,
     ]
     .concat()
 }

@@ -20,10 +20,13 @@ use crate::checks::{Check, Drives};
 use crate::evidence::{Deviation, Stanza, of_logins};
 use crate::exchange::{Http, get, get_json, post_json};
 use crate::failure::Failure;
-use crate::server::{ForeignServer, OwnServer, Server, Start};
+use crate::server::{ForeignServer, Issuer, OwnServer, Server, Start};
 
 /// The integrator's id at the local WhatsApp.
 pub const INTEGRATOR: u16 = 1;
+
+/// The id of a third party of the suite's own.
+pub(crate) const OTHER_INTEGRATOR: u16 = 2;
 
 /// The WhatsApp user that checks write to.
 pub const PHONE: &str = "14155551001";
@@ -223,6 +226,29 @@ impl Environment {
     /// A server does not start.
     pub async fn in_process(rules: impl Into<Rules>) -> Result<Self, Failure> {
         Self::start(&Setting::default(), rules).await
+    }
+
+    /// Another local WhatsApp, whose clock a check may move, with the suite's own server in the third party's place.
+    pub(crate) async fn apart(&self) -> Result<(Self, Issuer), Failure> {
+        let (rules, issuer) = (self.rules.clone(), Issuer::start(&self.rules.profile).await?);
+        let (sandbox, whatsapp) = WhatsApp::in_process(&rules, issuer.base_url(), 0).await?;
+        let server = Arc::new(issuer.clone());
+        let apart = Self { server, own: None, sandbox, rules, mark: Mutex::default(), _whatsapp: whatsapp };
+        Ok((apart, issuer))
+    }
+
+    /// Moves the clock of the local WhatsApp on.
+    pub(crate) async fn advance(&self, issuer: &Issuer, seconds: u64) -> Result<(), Failure> {
+        issuer.advance(seconds);
+        self.control("clock", json!({ "advance": seconds })).await.map(drop)
+    }
+
+    /// A third party beside the one that is judged, onboarded at the local WhatsApp under [`OTHER_INTEGRATOR`].
+    pub(crate) async fn other_party(&self) -> Result<Issuer, Failure> {
+        let issuer = Issuer::start(&self.rules.profile).await?;
+        let party = json!({ "id": OTHER_INTEGRATOR, "base_url": issuer.base_url() });
+        self.control("integrators", party).await?;
+        Ok(issuer)
     }
 
     /// This project's own server.

@@ -10,9 +10,11 @@ use async_trait::async_trait;
 use crate::failure::Failure;
 
 mod foreign;
+mod issuer;
 mod own;
 
 pub use self::foreign::ForeignServer;
+pub(crate) use self::issuer::Issuer;
 pub(crate) use self::own::{OwnServer, Start};
 
 /// Something that a service may be able to do for the suite beside issuing tokens.

@@ -83,6 +83,11 @@ impl Environment {
         let mut keys = AccountKeys::generate(&mut UnwrapErr(SysRng));
         let login = self.enlist(INTEGRATOR, name, &keys, &self.issue(name).await?).await??;
         change(&mut keys);
+        self.user_of(login, keys, name).await
+    }
+
+    /// A user with a login that is there already.
+    pub(crate) async fn user_of(&self, login: Jid, keys: AccountKeys, name: &str) -> Result<User, Failure> {
         let store = Arc::new(MemoryStore::default());
         Client::create(&store, &keys).await?;
         let (client, events) = self.open(Arc::clone(&store)).await?;

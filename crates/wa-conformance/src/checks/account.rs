@@ -21,17 +21,10 @@ pub(super) const CHECKS: &[Check] = &[
     check!("reached", 6, Own, "a user who makes themselves known is told of by name", reached),
     check!("notification", 3, Own, "a notification of an unknown kind is shown and acked", notification),
     check!(
-        "signed-prekey-rotation",
-        3,
-        Own,
-        "the signed prekey is rotated, and the old one still serves",
-        rotation
-    ),
-    check!(
         "unenlisted",
         5,
         Own,
-        "an account that was away for 30 days enlists again, its history intact",
+        "an account that WhatsApp has removed enlists again, its history intact",
         unenlisted
     ),
     check!("stay-connected", 2, Own, "a client reconnects by itself with fresh tokens", stay_connected),
@@ -125,35 +118,6 @@ async fn notification(environment: &Environment) -> Result<(), Failure> {
         Ok(account.get("mailbox") == Some(&json!(0)))
     })
     .await
-}
-
-/// The client's clock is the machine's; an account that is a week older is made by changing its row's date.
-async fn rotation(environment: &Environment) -> Result<(), Failure> {
-    let user = environment.connected("rotation").await?;
-    let id = async || {
-        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
-        Ok::<_, Failure>(account.get("signed_prekey").and_then(Value::as_u64))
-    };
-    expect("signed prekey", id().await?, Some(1))?;
-    // The age of the first is counted from the first connection: prekeys come after that.
-    eventually(async || {
-        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
-        Ok(account.get("prekeys").and_then(Value::as_u64) > Some(0))
-    })
-    .await?;
-    // With a profile that rotates at once, the next connection does.
-    user.client.disconnect().await?;
-    let mut profile = environment.profile();
-    profile.encryption.signed_prekey.rotate_after = std::time::Duration::ZERO;
-    let (client, _events) = environment.open_with(&user.store, profile).await?;
-    client.connect(environment.issue(&user.name).await?).await?;
-    eventually(async || Ok(id().await?.is_some_and(|id| id > 1))).await?;
-    ensure("old signed prekeys are kept", user.store.count(Table::SignedPrekey) > 1)?;
-    client.close().await;
-    let mut user = user.restart(environment).await?;
-    user.connect(environment).await?;
-    environment.phone_writes(&user.login, "with the new one").await?;
-    expect("text", user.read().await?, "with the new one".to_owned())
 }
 
 async fn unenlisted(environment: &Environment) -> Result<(), Failure> {

@@ -1,5 +1,7 @@
 //! Milestone 1: enlistment, accepted and refused (seed §1.2).
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use wa_interop::chat::{AccountKeys, DisconnectReason, Refusal};
@@ -11,9 +13,12 @@ use crate::checks::Drives::Own;
 use crate::checks::{Check, check};
 use crate::environment::{Environment, INTEGRATOR};
 use crate::failure::{Failure, ensure, expect};
+use crate::form::Form;
+use crate::recorder::{Asked, Recorder};
 
 pub(super) const CHECKS: &[Check] = &[
     check!("enlist-ok", 1, Own, "a user enlists and gets an interop login", accepted),
+    check!("enlist-form", 1, Own, "a client posts a form with each argument in its exact form", form),
     check!(
         "enlist-bad-integrator",
         1,
@@ -53,6 +58,43 @@ async fn accepted(environment: &Environment) -> Result<(), Failure> {
     let (integrator, user) = login.as_interop().ok_or_else(|| Failure::new("no interop login"))?;
     expect("integrator", integrator, INTEGRATOR)?;
     ensure("the login has no user", user > 0)
+}
+
+async fn form(environment: &Environment) -> Result<(), Failure> {
+    let recorder = Recorder::start().await?;
+    let mut profile = environment.profile();
+    profile.enlistment.url.clone_from(&recorder.url);
+    let token = environment.issue("enlist-form").await?;
+    environment.enlist_as(&profile, INTEGRATOR, "enlist-form", &keys().public(), &token).await??;
+    judge(environment, &recorder.only()?, "enlist-form", &token)
+}
+
+/// Whether a request has the form of the documents: method, type, names, sizes, alphabet (overview §1.2.2; RO 1.0.3 §1.3).
+fn judge(environment: &Environment, asked: &Asked, user: &str, token: &str) -> Result<(), Failure> {
+    expect("method", asked.method.as_str(), "POST")?;
+    expect("path", asked.path.as_str(), Asked::PATH)?;
+    let kind = asked.content_type.split(';').next().unwrap_or_default().trim();
+    expect("content type", kind, "application/x-www-form-urlencoded")?;
+    let form = Form::decode(&asked.body)?;
+    let spelling = environment.profile().enlistment.spelling;
+    for (name, length) in [
+        ("authkey", 32),
+        ("e_keytype", 1),
+        ("e_regid", 4),
+        ("e_ident", 32),
+        (spelling.prekey_id(), 3),
+        (spelling.prekey_value(), 32),
+        (spelling.prekey_signature(), 64),
+    ] {
+        let text = form.get(name).ok_or_else(|| Failure(format!("{name} is missing")))?;
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|error| Failure(format!("{name}: {error}")))?;
+        expect(&format!("bytes of {name}"), bytes.len(), length)?;
+    }
+    expect("e_keytype", form.get("e_keytype"), Some("BQ"))?;
+    expect("token", form.get("token"), Some(token))?;
+    let own = environment.profile().enlistment.identity_arguments;
+    expect("integrator_id", form.get("integrator_id"), own.then_some(INTEGRATOR.to_string()).as_deref())?;
+    expect("user_identifier", form.get("user_identifier"), own.then_some(user))
 }
 
 async fn bad_integrator(environment: &Environment) -> Result<(), Failure> {

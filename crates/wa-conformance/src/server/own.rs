@@ -91,6 +91,7 @@ impl Start {
                     whatsapp_jwks,
                     webhook: &self.backend.url,
                     profile: rules.profile(),
+                    tls: None,
                 };
                 let Running { address, token } = in_process::start(settings).await?;
                 (address, token, None)
