@@ -250,13 +250,13 @@ async function story(addresses) {
   const theirs = (said) => says(`phones/${phone}`, login, said);
   const question = await her({ text: "Does your phone decrypt this?" });
   await theirs({ reply: { id: question, author: login, text: "It does. Here is a picture:" } });
-  const picture = await theirs({ picture: { width: 192, height: 108, caption: "Made by the sandbox" } });
+  const picture = await theirs({ picture: { width: 144, height: 80, caption: "Made by the sandbox" } });
   await her({ reaction: { id: picture, own: false, emoji: "👍" } });
   await theirs({ voice: { seconds: 3 } });
   const typo = await theirs({ text: "And this is no mrkup: <b>bold</b>" });
   await theirs({ edit: { id: typo, text: "And this is no markup: <b>bold</b>" } });
-  await her({ text: "Every stanza of it is on the right." });
-  const { stanzas } = await control(addresses, "GET", `stanzas?tag=message&by=server&text=${picture}`);
+  const last = await her({ text: "Every stanza of it is on the wire." });
+  const { stanzas } = await control(addresses, "GET", `stanzas?tag=message&by=client&text=${last}`);
   return `${addresses.media}/#/phone/${phone}/user/${login}/stanza/${stanzas[0].number}`;
 }
 

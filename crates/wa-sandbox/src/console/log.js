@@ -27,6 +27,12 @@ export class Log {
       onscroll: () => this.scrolled(), onclick: (event) => this.clicked(event), onkeydown: (event) => this.pressed(event) });
     this.pill = h("button", { type: "button", class: "pill", hidden: true, onclick: () => this.toEnd() });
     this.nothing = h("div", { class: "empty", hidden: true });
+    // A list that was hidden has not scrolled.
+    let height = 0;
+    new ResizeObserver(() => {
+      if (height === 0) this.settle();
+      height = this.list.clientHeight;
+    }).observe(this.list);
     this.element = h("div", { class: "log" }, this.nothing, this.list, this.pill);
   }
 
@@ -44,6 +50,11 @@ export class Log {
     this.isAtEnd = !isOlder;
     this.isComplete = items.length < PAGE;
     this.draw();
+    this.settle();
+  }
+
+  /** Shows the chosen row, or the newest. */
+  settle() {
     this.list.scrollTop = this.list.scrollHeight;
     if (this.chosen) document.getElementById(this.id(this.chosen))?.scrollIntoView({ block: "center" });
   }
