@@ -8,6 +8,7 @@ mod chaos;
 mod ci;
 mod codegen;
 mod conformance;
+mod console;
 mod failure;
 mod fuzz;
 mod peers;
@@ -48,6 +49,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "ci" => ci::ci(rest),
         "codegen" => codegen::codegen(rest),
         "conformance" => conformance::conformance(rest),
+        "console" => console::console(rest),
         "fuzz" => fuzz::fuzz(rest),
         "peers" => peers::peers(rest),
         "sabotage" => sabotage::sabotage(rest),
@@ -87,6 +89,8 @@ To work on the project:
                                `chaos drain` empties full mailboxes on busy processors, `chaos digest` is one SHA-256 over
                                what the client lets out, equal as long as code only moves;
                                `chaos replicas` kills two third party's servers on one database by turns
+  console [--pictures]         walk through the sandbox's console in a headless Chromium, with axe-core; --pictures writes those
+                               in docs/console
   sabotage [NAME…]             break each gate of the store contract in a copy of the tree, and see a test notice
   fuzz TARGET [SECONDS]        run a fuzz target (nightly Rust and cargo-fuzz); without SECONDS until stopped
 
@@ -108,6 +112,7 @@ mod tests {
             "ci",
             "codegen",
             "conformance",
+            "console",
             "fuzz",
             "peers",
             "sandbox",

@@ -17,7 +17,15 @@ pub(crate) fn ensure_load() -> Result<(), Failure> {
 
 /// Programs, each with the Debian package that has it.
 const TESTS: [(&str, &str); 3] = [("initdb", "postgresql"), ("nats-server", "nats-server"), ("curl", "curl")];
+const CONSOLE: [(&str, &str); 3] = [("chromium", "chromium"), ("node", "nodejs"), ("npm", "npm")];
 const LOAD: [(&str, &str); 2] = [("h2load", "nghttp2-client"), ("npm", "npm")];
+
+/// Chromium, and what drives it: where it lies. On Debian as root it is installed, like all the others.
+pub(crate) fn ensure_browser() -> Result<PathBuf, Failure> {
+    ensure_programs(&CONSOLE)?;
+    let there = directories().into_iter().map(|directory| directory.join("chromium")).find(|it| it.is_file());
+    there.ok_or_else(|| Failure::new(advice(&["chromium"], system::has_apt())))
+}
 
 fn ensure_programs(programs: &[(&str, &'static str)]) -> Result<(), Failure> {
     let directories = directories();

@@ -32,6 +32,7 @@ pub(crate) fn tidy(args: &[String]) -> Result<(), Failure> {
     for name in layers::protocol_crates(&tree) {
         violations.extend(layers::edges_below(&name, &dependency_tree(&[name.as_str()])?));
     }
+    violations.extend(layers::heavy(&Program::cargo().with_args(layers::LIGHT_CLIENT).output()?));
     for warning in files::warnings(&tree) {
         report::note(&format!("warning: {warning}"));
     }

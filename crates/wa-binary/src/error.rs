@@ -144,6 +144,7 @@ pub enum UnpackError {
 /// Why XML text is not a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{kind} at byte {offset}")]
+#[non_exhaustive]
 pub struct XmlError {
     /// What is wrong.
     pub kind: XmlErrorKind,

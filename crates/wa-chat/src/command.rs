@@ -8,6 +8,7 @@ use crate::{Content, EventId, MessageId};
 
 /// Names a command, so that its acceptance and its answer can be told. The caller counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(transparent))]
 pub struct Ticket(pub u64);
 
 /// What the application wants done.
@@ -158,6 +159,7 @@ pub enum Ask {
 
 /// What WhatsApp answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Answer {
     /// It is done.
@@ -172,6 +174,7 @@ pub enum Answer {
 
 /// What became of a ping to a WhatsApp user (reachability; the form is assumed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Reach {
     /// WhatsApp has taken it, and tells the user. Whether they ever answer is another matter.
@@ -182,10 +185,13 @@ pub enum Reach {
 
 /// A device of a peer, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct DeviceIdentity {
     /// Its number; 0 is the first.
     pub device: u16,
     /// Its newest identity key.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::public::one"))]
     pub key: PublicKey,
     /// Whether messages may go to it; otherwise they wait for [`Command::AcceptIdentity`], or for a newer key.
     pub is_accepted: bool,

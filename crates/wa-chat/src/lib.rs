@@ -30,6 +30,8 @@ mod content;
 mod disconnect;
 mod encoded;
 mod event;
+#[cfg(feature = "serde")]
+mod json;
 mod key;
 mod memory;
 mod messenger;

@@ -113,14 +113,24 @@ pub(crate) struct ChatArguments {
     #[arg(long, value_name = "IDENTIFIER")]
     pub(crate) user: String,
     /// A shell command that prints a fresh token of your service for that user, run before each connection
-    #[arg(long, value_name = "COMMAND")]
-    pub(crate) token_command: String,
+    #[arg(long, value_name = "COMMAND", required_unless_present = "sandbox")]
+    pub(crate) token_command: Option<String>,
     /// Where the account is kept; made, and enlisted, if it is not there
-    #[arg(long, value_name = "PATH")]
-    pub(crate) store: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "sandbox")]
+    pub(crate) store: Option<PathBuf>,
     /// The key that the account is encrypted with, 32 bytes in hex; made if it is not there
-    #[arg(long, value_name = "PATH")]
-    pub(crate) key_file: PathBuf,
+    #[arg(long, value_name = "PATH", required_unless_present = "sandbox")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// A local WhatsApp that runs (`wa sandbox`): its addresses, its demonstration integrator's tokens, and a store that is
+    /// made for this chat
+    #[arg(
+        long,
+        value_name = "URL",
+        num_args = 0..=1,
+        default_missing_value = "http://127.0.0.1:7400",
+        conflicts_with_all = ["token_command", "chat", "root", "enlist", "media_origin"],
+    )]
+    pub(crate) sandbox: Option<String>,
     /// Your integrator id, 1 to 999
     #[arg(long, default_value_t = 1)]
     pub(crate) integrator: u16,
@@ -206,7 +216,10 @@ Type a line to send it; /help lists what else there is.
 Example:
   wa chat 14155551001 --user alice --store alice.db --key-file alice.key --token-command './token alice'
 
-Against a WhatsApp of your own, in one command, from a checkout: cargo xtask chat";
+Against a local WhatsApp that runs (wa sandbox):
+  wa chat 14155551001 --user carol --sandbox
+
+Against one of your own, in one command, from a checkout: cargo xtask chat";
 
 const PROFILE_EXAMPLES: &str = "\
 Examples:

@@ -1,8 +1,7 @@
 //! `wa chat`: one conversation in the terminal, with ticks, typing, replies and reactions.
 
 use std::io;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use wa_interop::binary::Jid;
@@ -19,10 +18,12 @@ use wa_interop::{
 use crate::arguments::ChatArguments;
 use crate::chat::conversation::Conversation;
 use crate::chat::files::Files;
+use crate::chat::service::{Service, settle};
 
 mod conversation;
 mod files;
 mod line;
+mod service;
 
 /// Why there is no chat, or no more.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +42,8 @@ pub(crate) enum ChatFailure {
     Account(#[from] wa_interop::store::BadAccountId),
     #[error("the token command gives no token")]
     Token,
+    #[error("{0} {1}")]
+    Sandbox(String, String),
     #[error("the credential command gives no credential")]
     Credential,
     #[error(transparent)]
@@ -66,10 +69,11 @@ pub(crate) fn run(arguments: ChatArguments) -> Result<(), ChatFailure> {
 
 async fn chat(arguments: ChatArguments) -> Result<(), ChatFailure> {
     let to = Jid::phone(&arguments.to).map_err(|_| ChatFailure::Number(arguments.to.clone()))?;
+    let (arguments, service, _made) = settle(arguments).await?;
     let profile = profile(&arguments);
     let files = Files::new(&arguments, profile.clone());
-    let (client, mut events) = open(&arguments, profile).await?;
-    let staying = client.stay_connected(tokens(&arguments));
+    let (client, mut events) = open(&arguments, &service, profile).await?;
+    let staying = client.stay_connected(tokens(service));
     let mut conversation = Conversation::new(client, files, to);
     conversation.greet();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
@@ -98,7 +102,11 @@ fn profile(arguments: &ChatArguments) -> Profile {
 }
 
 /// The client over its store; account and login are made where they are not there.
-async fn open(arguments: &ChatArguments, profile: Profile) -> Result<(Client, Events), ChatFailure> {
+async fn open(
+    arguments: &ChatArguments,
+    service: &Service,
+    profile: Profile,
+) -> Result<(Client, Events), ChatFailure> {
     let root = match &arguments.root {
         Some(root) => {
             TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(key(root).ok_or(ChatFailure::Root)?))
@@ -109,14 +117,16 @@ async fn open(arguments: &ChatArguments, profile: Profile) -> Result<(Client, Ev
         Some(address) => TcpConnector::to(address),
         None => TcpConnector::new(&profile),
     };
-    let store_key = store_key(arguments)?;
-    let store = match SqliteStore::open(&arguments.store, &store_key) {
-        Err(OpenError::Missing) => SqliteStore::create(&arguments.store, &store_key)?,
+    // The command line demands both, unless a sandbox is named, and then they are made.
+    let path = arguments.store.clone().unwrap_or_default();
+    let store_key = store_key(&path, arguments.key_file.as_deref().unwrap_or(Path::new("")))?;
+    let store = match SqliteStore::open(&path, &store_key) {
+        Err(OpenError::Missing) => SqliteStore::create(&path, &store_key)?,
         opened => opened?,
     };
     let account = store.account(&AccountId::new(&*arguments.user)?)?;
     let enlisting = async |keys| {
-        let token = tokens(arguments).token().await.map_err(|_| ChatFailure::Token)?;
+        let token = service.token().await.ok_or(ChatFailure::Token)?;
         // Plain HTTP is for a WhatsApp on this machine; the real one is named by https.
         let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
         let (integrator, user) = (arguments.integrator, &arguments.user);
@@ -130,11 +140,10 @@ async fn open(arguments: &ChatArguments, profile: Profile) -> Result<(Client, Ev
 }
 
 /// A fresh token of the user's service for each connection.
-fn tokens(arguments: &ChatArguments) -> impl TokenSource + use<> {
-    let command: Arc<str> = arguments.token_command.as_str().into();
+fn tokens(service: Service) -> impl TokenSource {
     move || {
-        let command = Arc::clone(&command);
-        async move { printed(&command).await.ok_or(NoToken::Later) }
+        let service = service.clone();
+        async move { service.token().await.ok_or(NoToken::Later) }
     }
 }
 
@@ -147,13 +156,12 @@ async fn printed(command: &str) -> Option<String> {
 }
 
 /// The store's key, from its file or new.
-fn store_key(arguments: &ChatArguments) -> Result<StoreKey, ChatFailure> {
-    let path = &arguments.key_file;
-    let file = |error| ChatFailure::File { path: path.clone(), error };
+fn store_key(store: &Path, path: &Path) -> Result<StoreKey, ChatFailure> {
+    let file = |error| ChatFailure::File { path: path.to_owned(), error };
     match std::fs::read_to_string(path) {
-        Ok(text) => key(&text).map(StoreKey::from_bytes).ok_or_else(|| ChatFailure::Key(path.clone())),
+        Ok(text) => key(&text).map(StoreKey::from_bytes).ok_or_else(|| ChatFailure::Key(path.to_owned())),
         // A key that is gone while its store is there must not be replaced: the store would be lost for good.
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !arguments.store.exists() => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !store.exists() => {
             let key = StoreKey::generate();
             write_private(path, &hex::encode(key.as_bytes())).map_err(file)?;
             Ok(key)

@@ -1,12 +1,14 @@
 //! The client as an application holds it: commands in, events out (seed §2, §3).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tracing::{Instrument, debug_span};
 use wa_binary::Jid;
 use wa_chat::{
     AccountKeys, Answer, Ask, Command, CommandError, Content, DeviceIdentity, DisconnectReason, Event,
@@ -46,6 +48,12 @@ pub struct Client {
     ended: watch::Receiver<Option<Ended>>,
     /// Ends every [`stay_connected`](Self::stay_connected).
     disconnects: Arc<Notify>,
+}
+
+/// Tells the clients of this process apart in the log, where no account may be named.
+fn next_number() -> u64 {
+    static CLIENTS: AtomicU64 = AtomicU64::new(1);
+    CLIENTS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// A login that stands.
@@ -148,7 +156,8 @@ impl Client {
         let (controls, orders) = mpsc::channel(MAX_CONTROLS);
         let (outbox, events) = mpsc::channel(1);
         let (end, ended) = watch::channel(None);
-        tokio::spawn(driver.serve(inbox, orders, outbox, end));
+        let serving = driver.serve(inbox, orders, outbox, end);
+        tokio::spawn(serving.instrument(debug_span!("client", number = next_number())));
         let events = Events { events, ended: ended.clone() };
         Ok((Self { profile, requests, controls, ended, disconnects: Arc::default() }, events))
     }

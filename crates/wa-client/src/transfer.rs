@@ -53,6 +53,7 @@ const LIMIT: u64 = 2 << 30;
 
 /// A file that lies on our server, as a message says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SentFile {
     /// Where it lies and how to open it.
     pub file: MediaFile,

@@ -98,7 +98,7 @@ impl Raw {
         let hello = hello.ok_or_else(|| Failure::new("the server closed the connection"))?;
         let now = environment.observe("clock").await?.get("now").and_then(Value::as_u64).unwrap_or_default();
         let finish = expecting.read_server_hello(hello.freeze(), &environment.root()?, now)?;
-        let (Transport { sealer, opener }, finish) = finish.finish(&payload.encode())?;
+        let (Transport { sealer, opener, .. }, finish) = finish.finish(&payload.encode())?;
         stream.write_all(&frame(&finish)?).await?;
         Ok(Self { stream, frames, sealer, opener })
     }

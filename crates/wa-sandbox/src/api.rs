@@ -8,14 +8,17 @@ use serde_json::{Value, json};
 use wa_binary::Jid;
 
 use crate::clock::Clock;
+use crate::news::News;
 use crate::phone::Phone;
 use crate::world::World;
 
 mod accounts;
+mod chats;
 mod phones;
 mod problem;
 mod server;
 
+pub(crate) use self::phones::{TypingState, written};
 pub use self::problem::Problem;
 
 /// What all paths begin with.
@@ -39,7 +42,7 @@ pub(crate) type Route = (&'static str, &'static str, Act);
 
 /// The routes that need nothing but the world.
 pub(crate) fn routes() -> impl Iterator<Item = &'static Route> {
-    server::ROUTES.iter().chain(phones::ROUTES).chain(accounts::ROUTES)
+    server::ROUTES.iter().chain(phones::ROUTES).chain(accounts::ROUTES).chain(chats::ROUTES)
 }
 
 /// Method and path of every route of the control interface, with braces where a name stands.
@@ -66,7 +69,11 @@ impl World {
         for (allowed, pattern, act) in routes() {
             let Some(captures) = captured(pattern, path) else { continue };
             if *allowed == method {
-                return act(&mut Call { world: self, clock, captures, query, body });
+                let done = act(&mut Call { world: self, clock, captures, query, body })?;
+                if method != "GET" {
+                    self.news.tell(|| News::Changed);
+                }
+                return Ok(done);
             }
             methods.push(*allowed);
         }
@@ -103,6 +110,12 @@ impl Call<'_> {
     fn query(&self, name: &str) -> Option<String> {
         let mut pairs = form_urlencoded::parse(self.query.as_bytes());
         pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
+    }
+
+    /// A number that the query names.
+    fn query_number(&self, name: &str) -> Result<Option<u64>, Problem> {
+        let number = self.query(name).map(|text| text.parse());
+        number.transpose().map_err(|_| Problem::bad_request("bad-query", format!("{name} is no number")))
     }
 
     /// The phone that the path names.

@@ -16,6 +16,8 @@ pub(crate) const MAX_EVENTS: usize = 256;
 #[derive(Debug)]
 pub(crate) struct SandboxBody {
     body: Full<Bytes>,
+    /// Everything that it says, where that is known before.
+    whole: Option<Bytes>,
     then: Then,
 }
 
@@ -39,18 +41,23 @@ pub(crate) struct BrokenOff;
 impl SandboxBody {
     /// These bytes, and then the connection breaks.
     pub(crate) fn breaking(bytes: Bytes) -> Self {
-        Self { body: Full::new(bytes), then: Then::Break }
+        Self { body: Full::new(bytes), whole: None, then: Then::Break }
     }
 
     /// These bytes, and then each that comes, until nobody sends any more.
     pub(crate) fn events(first: Bytes, events: mpsc::Receiver<Bytes>) -> Self {
-        Self { body: Full::new(first), then: Then::Events(events) }
+        Self { body: Full::new(first), whole: None, then: Then::Events(events) }
+    }
+
+    /// Everything that it says, unless it breaks off or goes on.
+    pub(crate) fn whole(&self) -> Option<Bytes> {
+        self.whole.clone()
     }
 }
 
-impl From<Full<Bytes>> for SandboxBody {
-    fn from(body: Full<Bytes>) -> Self {
-        Self { body, then: Then::End }
+impl From<Bytes> for SandboxBody {
+    fn from(whole: Bytes) -> Self {
+        Self { body: Full::new(whole.clone()), whole: Some(whole), then: Then::End }
     }
 }
 

@@ -86,12 +86,21 @@ pub(crate) enum Incoming {
     Reply(Bytes),
     /// The handshake is complete; the payload is still to be judged.
     Login(ClientIdentity, Handshake),
-    /// A stanza.
-    Stanza(Node),
+    /// A stanza, and the bytes that it was read from.
+    Stanza(Node, OnWire),
     /// A frame that authenticated but is no node.
     Malformed(Breach),
     /// The stream is broken: close it.
     Broken(Breach),
+}
+
+/// A stanza's bytes.
+#[derive(Clone, Debug)]
+pub(crate) struct OnWire {
+    /// The node, behind the flag byte and inflated.
+    pub(crate) node: Bytes,
+    /// Bytes of the frame's body before it was sealed.
+    pub(crate) size: usize,
 }
 
 /// Which rule the bytes broke, and how.
@@ -202,12 +211,16 @@ impl Connection {
         Ok(Incoming::Reply(wa_noise::frame(&reply).map_err(|error| refused(&error))?))
     }
 
-    /// The bytes that carry a stanza to the client; none once the connection is closed.
-    pub(crate) fn seal(&mut self, node: &Node, options: &EncodeOptions) -> Option<Bytes> {
+    /// The frame that carries a stanza to the client, and the stanza's bytes; none once the connection is closed.
+    pub(crate) fn seal(&mut self, node: &Node, options: &EncodeOptions) -> Option<(Bytes, OnWire)> {
         let Stage::Open(transport) = &mut self.stage else { return None };
-        let mut body = bytes::BytesMut::from(wa_binary::pack(node, options).ok()?.as_slice());
+        let packed = Bytes::from(wa_binary::pack(node, options).ok()?);
+        let mut body = BytesMut::with_capacity(packed.len() + wa_noise::TAG);
+        body.extend_from_slice(&packed);
         transport.sealer.seal(&mut body).ok()?;
-        wa_noise::frame(&body).ok()
+        let size = packed.len();
+        let node = wa_binary::unpack(packed, &Limits::new()).ok()?;
+        Some((wa_noise::frame(&body).ok()?, OnWire { node, size }))
     }
 
     pub(crate) fn close(&mut self) {
@@ -227,6 +240,7 @@ fn opened(transport: &mut Transport, mut frame: BytesMut) -> Result<Incoming, Br
         return Err(Breach::new(&FRAME_LENGTH, format!("a sealed frame of {} bytes", frame.len())));
     }
     transport.opener.open(&mut frame).map_err(|error| Breach::new(&FRAME_SEAL, error))?;
+    let size = frame.len();
     let node = match wa_binary::unpack(frame.freeze(), &Limits::new()) {
         Ok(node) => node,
         Err(error) => {
@@ -239,7 +253,7 @@ fn opened(transport: &mut Transport, mut frame: BytesMut) -> Result<Incoming, Br
         }
     };
     Ok(match wa_binary::decode(&node, &Limits::new()) {
-        Ok(node) => Incoming::Stanza(node),
+        Ok(stanza) => Incoming::Stanza(stanza, OnWire { node, size }),
         Err(error) => Incoming::Malformed(Breach::new(&NODE, error)),
     })
 }

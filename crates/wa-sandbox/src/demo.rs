@@ -24,6 +24,9 @@ use crate::guard;
 use crate::shared::Shared;
 use crate::signing_key::{KeyGeneration, SigningKey};
 
+mod user;
+pub(crate) mod users;
+
 /// The name of its key.
 const KID: &str = "demonstration";
 

@@ -33,6 +33,11 @@ pub(crate) fn admit(
         let detail = format!("Host is {:?}; use 127.0.0.1 or localhost", named.unwrap_or_default());
         return Err(Problem::new(403, "foreign-host", detail));
     }
+    // What a page lets a browser load needs no Origin, but says whence it comes.
+    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
+    if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return Err(Problem::new(403, "foreign-origin", "another site's page may not do this"));
+    }
     let Some(origin) = headers.get(ORIGIN) else { return Ok(()) };
     let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://")?.1.parse().ok());
     if authority != host {
@@ -77,6 +82,9 @@ mod tests {
         }
         let own = [("host", "localhost:7400"), ("origin", "http://localhost:7400")];
         assert_eq!(admitted(&own, None), Ok(()));
+        for site in ["same-origin", "none"] {
+            assert_eq!(admitted(&[("host", "localhost:7400"), ("sec-fetch-site", site)], None), Ok(()));
+        }
     }
 
     #[test]
@@ -88,6 +96,8 @@ mod tests {
             (&[], "foreign-host"),
             (&[("host", "localhost:7400"), ("origin", "http://evil.example")], "foreign-origin"),
             (&[("host", "localhost:7400"), ("origin", "null")], "foreign-origin"),
+            (&[("host", "localhost:7400"), ("sec-fetch-site", "cross-site")], "foreign-origin"),
+            (&[("host", "localhost:7400"), ("sec-fetch-site", "same-site")], "foreign-origin"),
             (&[("host", "localhost:7400"), ("origin", "http://localhost:9999")], "foreign-origin"),
         ] {
             assert_eq!(admitted(headers, None), Err(kind), "{headers:?}");

@@ -25,6 +25,7 @@ use tokio::sync::broadcast;
 use crate::api::BASE;
 use crate::clock::Clock;
 use crate::demo::Demo;
+use crate::demo::users::Users;
 use crate::keeping;
 use crate::phone::Manners;
 use crate::push::Pushes;
@@ -39,8 +40,8 @@ const TICK: Duration = Duration::from_secs(1);
 /// How long a TLS handshake may take.
 const TLS_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Records that may wait for a slow listener.
-const MAX_RECORDS: usize = 1024;
+/// Events that may wait for a slow listener.
+const MAX_EVENTS: usize = 1024;
 
 /// What requests over HTTP are made with.
 pub(crate) type HttpClient<B> = Client<HttpConnector, B>;
@@ -156,7 +157,9 @@ impl Sandbox {
             pushes: Mutex::new(pushes),
             client: client(false),
             push_clients: [client(false), client(true)],
-            records: broadcast::channel(MAX_RECORDS).0,
+            events: broadcast::channel(MAX_EVENTS).0,
+            exchanges: Mutex::default(),
+            users: Users::default(),
             token: binding.token,
             addresses,
         });
@@ -230,7 +233,7 @@ impl Sandbox {
 }
 
 /// The demonstration integrator's id.
-const DEMO: u16 = 1;
+pub(crate) const DEMO: u16 = 1;
 
 /// The bound listeners.
 struct Sockets {
@@ -255,6 +258,13 @@ impl Sockets {
 
 fn client<B: Body<Data: Send> + Send>(http2: bool) -> HttpClient<B> {
     Client::builder(TokioExecutor::new()).http2_only(http2).build_http()
+}
+
+/// A connection to chatd, for the demonstration users.
+pub(crate) async fn dial(address: &str) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
 }
 
 async fn listener(address: SocketAddr) -> io::Result<TcpListener> {

@@ -25,11 +25,12 @@ impl World {
         if from.is_some_and(|from| account.blocked.contains(&from.to_string())) {
             return;
         }
-        let sent_on = account.connection.filter(|_| account.live);
+        let (login, sent_on) = (account.login.clone(), account.connection.filter(|_| account.live));
         account.mailbox.push_back(Mail { since: self.now, node: node.clone(), sent_on });
         if account.connection.is_none() && node.is("message") {
             self.wanted_pushes.wake(account.integrator, &account.identifier);
         }
+        self.note_delivery(&login, &node);
         if let Some(id) = sent_on {
             self.send(id, &node);
         }

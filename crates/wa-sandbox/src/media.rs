@@ -6,7 +6,6 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{HeaderMap, Response, StatusCode, header};
 use rand_core::CryptoRng;
 use serde::{Deserialize, Serialize};
@@ -66,6 +65,13 @@ pub(crate) struct Described {
     pub(crate) sha256: String,
     pub(crate) enc_sha256: String,
     pub(crate) length: u64,
+}
+
+/// A file that is encrypted, before somebody hosts it.
+pub(crate) struct Sealed {
+    pub(crate) blob: Bytes,
+    key: [u8; 32],
+    facts: FileFacts,
 }
 
 /// A file that a phone is to open.
@@ -147,11 +153,14 @@ impl MediaFiles {
         prefix: &str,
         rng: &mut impl CryptoRng,
     ) -> Described {
-        let mut key = [0; 32];
-        rng.fill_bytes(&mut key);
-        let (blob, encrypted) = encrypt(&MediaKeys::derive(&MediaKey::from_bytes(key), class.into()), plain);
-        let file = HostedFile { blob: blob.into(), breaks: Vec::new(), expired: false, asked: Vec::new() };
-        self.host(file, &key, encrypted.facts, prefix, rng)
+        let Sealed { blob, key, facts } = Sealed::new(plain, class, rng);
+        let file = HostedFile { blob, breaks: Vec::new(), expired: false, asked: Vec::new() };
+        self.host(file, &key, facts, prefix, rng)
+    }
+
+    /// The encrypted file of a phone's at a path, unless it has expired.
+    pub(crate) fn blob(&self, path: &str) -> Option<Bytes> {
+        self.files.get(path).filter(|file| !file.expired).map(|file| file.blob.clone())
     }
 
     fn host(
@@ -165,14 +174,9 @@ impl MediaFiles {
         let mut name = [0; 12];
         rng.fill_bytes(&mut name);
         let path = format!("{prefix}62.0000-24/{}.enc", hex::encode(name));
+        let sealed = Sealed { blob: file.blob.clone(), key: *key, facts };
         self.files.insert(path.clone(), file);
-        Described {
-            direct_path: format!("{path}?ccb=11-4&_nc_sid=000000"),
-            key: hex::encode(key),
-            sha256: hex::encode(facts.sha256),
-            enc_sha256: hex::encode(facts.enc_sha256),
-            length: facts.length,
-        }
+        sealed.described(format!("{path}?ccb=11-4&_nc_sid=000000"))
     }
 
     /// Answers `GET` of a phone's file: whole, from a byte on, from one to another, or the last ones.
@@ -204,7 +208,7 @@ impl MediaFiles {
         }
         let body = match breaks {
             Some(after) => SandboxBody::breaking(bytes.slice(..after.min(bytes.len()))),
-            None => SandboxBody::from(Full::new(bytes)),
+            None => SandboxBody::from(bytes),
         };
         response.body(body).unwrap_or_else(|_| status(StatusCode::INTERNAL_SERVER_ERROR))
     }
@@ -215,14 +219,39 @@ impl MediaFiles {
     }
 }
 
+impl Sealed {
+    pub(crate) fn new(plain: &[u8], class: Class, rng: &mut impl CryptoRng) -> Self {
+        let mut key = [0; 32];
+        rng.fill_bytes(&mut key);
+        let (blob, encrypted) = encrypt(&MediaKeys::derive(&MediaKey::from_bytes(key), class.into()), plain);
+        Self { blob: blob.into(), key, facts: encrypted.facts }
+    }
+
+    /// What a message says of it.
+    pub(crate) fn described(self, direct_path: String) -> Described {
+        Described {
+            direct_path,
+            key: hex::encode(self.key),
+            sha256: hex::encode(self.facts.sha256),
+            enc_sha256: hex::encode(self.facts.enc_sha256),
+            length: self.facts.length,
+        }
+    }
+}
+
 impl Opening {
-    /// What the phone makes of the encrypted file.
-    pub(crate) fn open(&self, blob: &[u8]) -> Result<Value, Problem> {
+    /// The decrypted file, or why it cannot be had.
+    pub(crate) fn open(&self, blob: &[u8]) -> Result<Result<Vec<u8>, wa_media::MediaError>, Problem> {
         let key = MediaKey::from_bytes(array("key", &self.key)?);
         let keys = MediaKeys::derive(&key, self.class.into());
         let (sha256, enc_sha256) = (array("sha256", &self.sha256)?, array("enc_sha256", &self.enc_sha256)?);
         let facts = FileFacts { sha256, enc_sha256, length: self.length };
-        Ok(match decrypt(&keys, &facts, blob) {
+        Ok(decrypt(&keys, &facts, blob))
+    }
+
+    /// What the phone makes of the encrypted file.
+    pub(crate) fn opened(&self, blob: &[u8]) -> Result<Value, Problem> {
+        Ok(match self.open(blob)? {
             Ok(plain) => json!({ "opened": hex::encode(Sha256::digest(&plain)), "length": plain.len() }),
             Err(error) => json!({ "refused": error.to_string() }),
         })
@@ -259,7 +288,7 @@ fn array(name: &str, text: &str) -> Result<[u8; 32], Problem> {
 }
 
 fn status(status: StatusCode) -> Response<SandboxBody> {
-    let mut response = Response::new(SandboxBody::from(Full::default()));
+    let mut response = Response::new(SandboxBody::from(Bytes::new()));
     *response.status_mut() = status;
     response
 }

@@ -10,18 +10,24 @@ use wa_proto::signal::PreKeySignalMessage;
 use wa_signal::Bundle;
 
 use crate::account::{Account, KEPT};
-use crate::phone::content::{Wrapping, describe};
-use crate::phone::device::{Opened, read_bundle};
+use crate::phone::chats::Chats;
+use crate::phone::content::describe;
 
+mod chats;
 mod content;
 mod device;
 mod kept;
 mod media;
+mod tree;
 
-pub(crate) use self::content::Written;
-pub(crate) use self::device::{Device, read_prekey, read_signed_prekey, write_bundle};
+pub(crate) use self::chats::{By, Content};
+pub(crate) use self::content::{Wrapping, Written};
+pub(crate) use self::device::{
+    Device, Opened, read_bundle, read_prekey, read_signed_prekey, write_bundle, write_key,
+};
 pub(crate) use self::kept::PhoneState;
 pub(crate) use self::media::MediaWritten;
+pub(crate) use self::tree::tree;
 
 /// Messages and receipts that a phone remembers.
 const MAX_REMEMBERED: usize = 10_000;
@@ -42,6 +48,8 @@ pub(crate) struct Phone {
     pub(crate) spoils_next: bool,
     /// What was received, oldest first.
     pub(crate) received: VecDeque<Received>,
+    /// What was said in its conversations.
+    pub(crate) chats: Chats,
     /// Receipts for what was sent, oldest first.
     pub(crate) receipts: VecDeque<Receipt>,
     /// What was shown of others' typing, oldest first.
@@ -136,6 +144,7 @@ impl Phone {
             bundles: 0,
             spoils_next: false,
             received: VecDeque::new(),
+            chats: Chats::default(),
             receipts: VecDeque::new(),
             typing: VecDeque::new(),
             reached_by: BTreeSet::new(),
@@ -172,6 +181,7 @@ impl Phone {
     /// Shows the overview's example of a message, which has its text in the clear.
     pub(crate) fn show_body(&mut self, login: &Jid, id: &str, body: &Node, now: u64) -> Option<Node> {
         let text = String::from_utf8_lossy(body.bytes().unwrap_or_default()).into_owned();
+        self.chats.open(&login.to_string(), id, Content::Clear(text.clone()));
         let content = serde_json::json!({ "text": text, "encrypted": false });
         let (from, stanza) = (login.to_string(), serde_json::json!({ "type": "text" }));
         let received =
@@ -215,10 +225,11 @@ impl Phone {
             Opened::GivenUp => Vec::new(),
             Opened::Ask { count, registration, keys } => {
                 self.remember(delivery, login, None);
-                vec![ask_again(&id, count, registration, keys.as_deref(), now)]
+                vec![ask_again(&id, count, registration, keys.as_deref(), now).with_attr("t", now)]
             }
             Opened::Plain(plain) => {
                 let content = describe(&plain);
+                self.chats.open(&login, &id, Content::Plain(plain));
                 let text = content.get("text").and_then(Value::as_str).map(str::to_owned);
                 let is_plain = content.as_object().is_some_and(|content| content.len() == 1);
                 self.remember(delivery, login.clone(), Some(content));
@@ -265,9 +276,15 @@ impl Phone {
         let has_keys = node.child("keys").is_some();
         for id in std::iter::once(node).chain(more).filter_map(|it| it.attr_str("id")) {
             let receipt = Receipt { from: from.to_string(), id: id.to_owned(), kind: kind.clone(), has_keys };
+            self.chats.mark(&receipt.from, id, By::Phone, &kind, now);
             remember(&mut self.receipts, receipt);
         }
         node.child("retry").and_then(|retry| self.send_again(account, node, retry, now, rng))
+    }
+
+    /// What device 0 wrote under this id.
+    pub(crate) fn written(&self, login: &str, id: &str) -> Option<&[u8]> {
+        self.written.get(&(login.to_owned(), id.to_owned())).map(|(plain, _)| plain.as_slice())
     }
 
     /// The first time in the same session, since a bit may have been lost; from then on, or with keys, in a new one.
@@ -375,12 +392,12 @@ fn spoilt(kind: &str, bytes: &bytes::Bytes) -> Vec<u8> {
 }
 
 /// A retry receipt.
-fn ask_again(id: &str, count: u32, registration: u32, keys: Option<&Bundle>, now: u64) -> Node {
+pub(crate) fn ask_again(id: &str, count: u32, registration: u32, keys: Option<&Bundle>, now: u64) -> Node {
     let retry = Node::new("retry").with_attr("count", count).with_attr("id", id);
     let retry = retry.with_attr("t", now).with_attr("v", "1").with_attr("error", "0");
     let registration = Node::new("registration").with_bytes(registration.to_be_bytes().to_vec());
     let keys = keys.map(|keys| Node::new("keys").with_children(write_bundle(keys, false)));
-    let receipt = Node::new("receipt").with_attr("id", id).with_attr("type", "retry").with_attr("t", now);
+    let receipt = Node::new("receipt").with_attr("id", id).with_attr("type", "retry");
     receipt.with_children([retry, registration].into_iter().chain(keys))
 }
 

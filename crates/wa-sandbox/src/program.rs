@@ -160,11 +160,11 @@ async fn serve(serve: Serve) -> ExitCode {
 
 /// What a person wants to know first.
 fn welcome(addresses: &Addresses) -> String {
-    let Addresses { enlist, chat, control, noise_root, https, .. } = addresses;
+    let Addresses { enlist, chat, control, noise_root, https, media, .. } = addresses;
     let integrator = addresses.integrator.as_deref().unwrap_or_default();
     format!(
         "
-A local WhatsApp is running.
+A local WhatsApp is running. Open {media}/ in a browser to see it.
 
   enlistment    {enlist}
   chatd         {chat}, root key {noise_root}

@@ -35,7 +35,13 @@ pub struct PushDue {
 /// What came of a push.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Pushed {
+    /// Counts from 1.
+    pub(crate) number: u64,
+    /// In Unix seconds of the sandbox's clock.
+    pub(crate) at: u64,
     pub(crate) to: String,
+    /// The integrator's base URL.
+    pub(crate) url: String,
     /// Which HTTP it was sent with.
     pub(crate) http: u8,
     /// The answer's status; none if there was no answer.
@@ -53,6 +59,7 @@ pub(crate) struct Pushes {
     /// Which HTTP pushes are sent with.
     pub(crate) http: u8,
     answers: VecDeque<Pushed>,
+    count: u64,
 }
 
 /// Users who are to be woken, each once however many messages came.
@@ -70,7 +77,7 @@ struct Wish {
 
 impl Pushes {
     pub(crate) fn new() -> Result<Self, KeyGeneration> {
-        let mut pushes = Self { keys: Vec::new(), made: 0, http: 1, answers: VecDeque::new() };
+        let mut pushes = Self { keys: Vec::new(), made: 0, http: 1, answers: VecDeque::new(), count: 0 };
         pushes.rotate()?;
         Ok(pushes)
     }
@@ -147,12 +154,20 @@ impl Pushes {
         Some(format!("{signed}.{signature}"))
     }
 
-    /// Keeps the newest answers.
-    pub(crate) fn remember(&mut self, pushed: Pushed) {
+    /// Forgets the answers.
+    pub(crate) fn forget(&mut self) {
+        self.answers.clear();
+    }
+
+    /// Keeps the newest answers, and gives each its number.
+    pub(crate) fn remember(&mut self, mut pushed: Pushed) -> Pushed {
+        self.count += 1;
+        pushed.number = self.count;
         if self.answers.len() == MAX_REMEMBERED {
             self.answers.pop_front();
         }
-        self.answers.push_back(pushed);
+        self.answers.push_back(pushed.clone());
+        pushed
     }
 
     /// A request of the control interface about pushes, by its path below `/v1/`.

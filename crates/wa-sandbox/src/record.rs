@@ -1,6 +1,6 @@
 //! What the sandbox has to say of what clients do: one record for each refusal and each note.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use serde::Serialize;
 use wa_binary::Node;
@@ -9,6 +9,9 @@ use crate::rules::{Class, Clause, Finding, Place, marked};
 
 /// Records that are kept.
 const MAX_RECORDS: usize = 1000;
+
+/// Logins of which records are counted; beyond them counting begins anew.
+const MAX_COUNTED: usize = 20_000;
 
 /// Characters of a stanza that are kept with a record.
 const MAX_STANZA: usize = 64 * 1024;
@@ -41,6 +44,8 @@ pub struct Record {
     pub place: Place,
     /// The rule's name.
     pub rule: &'static str,
+    /// Which stanza it was, by its number in the transcript.
+    pub stanza_number: Option<u64>,
     /// Who did it.
     pub who: Who,
     /// What is the matter.
@@ -62,8 +67,12 @@ pub struct Record {
 /// The records, newest last.
 #[derive(Debug, Default)]
 pub(crate) struct Journal {
+    /// The number of the stanza that is being handled.
+    pub(crate) stanza: Option<u64>,
     records: VecDeque<Record>,
     fresh: VecDeque<Record>,
+    /// Of each login, how many deviations and notes there were.
+    counts: HashMap<String, [u64; 2]>,
     next: u64,
 }
 
@@ -141,6 +150,13 @@ impl Journal {
                 return;
             }
         }
+        if let Some(login) = &who.login {
+            if self.counts.len() == MAX_COUNTED {
+                self.counts.clear();
+            }
+            let [deviations, notes] = self.counts.entry(login.clone()).or_default();
+            *(if class == Class::Note { notes } else { deviations }) += 1;
+        }
         self.next += 1;
         let shortened = |text: String| text.chars().take(MAX_STANZA).collect();
         let record = Record {
@@ -150,6 +166,7 @@ impl Journal {
             class,
             place: clause.place,
             rule: clause.id,
+            stanza_number: self.stanza,
             who,
             what,
             stanza: stanza.map(|(node, _)| shortened(node.to_string())),
@@ -164,6 +181,11 @@ impl Journal {
         keep(&mut self.records, record);
     }
 
+    /// How many deviations and notes of a login there were.
+    pub(crate) fn counts(&self, login: &str) -> [u64; 2] {
+        self.counts.get(login).copied().unwrap_or_default()
+    }
+
     pub(crate) fn records(&self) -> impl DoubleEndedIterator<Item = &Record> {
         self.records.iter()
     }
@@ -175,6 +197,7 @@ impl Journal {
 
     pub(crate) fn clear(&mut self) {
         self.records.clear();
+        self.counts.clear();
     }
 }
 

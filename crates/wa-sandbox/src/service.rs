@@ -4,44 +4,39 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Limited};
 use hyper::body::Incoming;
 use hyper::header::{HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, header};
 use serde_json::{Value, json};
 
-use crate::api::{self, BASE, Problem, captured};
+use crate::api::{BASE, Problem};
 use crate::body::SandboxBody;
+use crate::console;
 use crate::enlist::Enlisted;
+use crate::exchanges::Exchange;
 use crate::faults::is_due;
 use crate::guard;
-use crate::media::Opening;
 use crate::shared::Shared;
 
+mod control;
 mod events;
+
+pub(crate) use self::control::ROUTES;
 
 /// Longest body that is read, in bytes.
 const MAX_BODY: usize = 1024 * 1024;
 
+/// Longest file that a phone or a demonstration user is given to send.
+const MAX_FILE: usize = 16 << 20;
+
 pub(crate) const ENLIST: &str = "/3p/interop_reg";
 pub(crate) const JWKS: &str = "/.well-known/jwks";
+/// Files of people's own, for phones and demonstration users to send.
+const FILES: &str = "/v1/media/files";
+const CONSOLE: &str = "/console/";
 const DEVIATIONS: &str = "/deviations";
-
-const OPENAPI: &str = include_str!("../openapi.yaml");
-
-/// The routes of the control interface that need more than the world: method, and path below `/v1/`.
-pub(crate) const ROUTES: &[(&str, &str)] = &[
-    ("GET", ""),
-    ("GET", "openapi.yaml"),
-    ("GET", "deviations/events"),
-    ("GET", "transcript"),
-    ("GET", "pushes"),
-    ("POST", "push-token"),
-    ("POST", "push-key"),
-    ("POST", "push-key/revoke-older"),
-    ("POST", "push-http/{version}"),
-    ("POST", "media/open"),
-];
 
 type Answer = Response<SandboxBody>;
 
@@ -55,35 +50,59 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
     {
         return refusal(&problem);
     }
-    let Ok(body) = Limited::new(body, MAX_BODY).collect().await else {
-        return refusal(&Problem::new(413, "too-long", format!("a body has at most {MAX_BODY} bytes")));
+    let most = if path == FILES { MAX_FILE } else { MAX_BODY };
+    let Ok(body) = Limited::new(body, most).collect().await else {
+        return refusal(&Problem::new(413, "too-long", format!("a body has at most {most} bytes")));
     };
     let body = body.to_bytes();
     if is_control {
         let path = parts.uri.path_and_query().map_or(path, |whole| whole.as_str());
         let below =
             path.strip_prefix(BASE).or_else(|| path.strip_prefix('/').filter(|it| !it.starts_with("v1")));
-        return control(&shared, parts.method.as_str(), below.unwrap_or_default(), &parts.headers, &body)
-            .await;
+        let (method, below) = (parts.method.as_str(), below.unwrap_or_default());
+        return control::answer(&shared, method, below, &parts.headers, &body).await;
     }
+    match (&parts.method, path) {
+        (&Method::GET, "/") if console::wants_page(&parts.headers) => {
+            console::file("/").unwrap_or_else(|| status(StatusCode::NOT_FOUND))
+        }
+        (&Method::GET, "/") => text("text/plain; charset=utf-8", WELCOME.to_owned()),
+        (&Method::GET, path) if path.starts_with(CONSOLE) => {
+            console::file(path).unwrap_or_else(|| status(StatusCode::NOT_FOUND))
+        }
+        _ => of_whatsapp(&shared, &parts, &body).await,
+    }
+}
+
+/// What WhatsApp itself answers to anybody, written down.
+async fn of_whatsapp(shared: &Arc<Shared>, parts: &Parts, body: &Bytes) -> Answer {
+    let path = parts.uri.path();
     let (prefix, hosted) = shared.with_world(|world, _| {
         let media = &world.profile.media;
         // What a third party's files begin with at the media host.
         let hosted = media.interop_direct_path.split('{').next().unwrap_or_default();
         (media.whatsapp_path_prefix.clone(), hosted.to_owned())
     });
-    match (&parts.method, path) {
-        (&Method::POST, ENLIST) => enlist(&shared, &parts.headers, &body).await,
+    let (about, answer) = match (&parts.method, path) {
+        (&Method::POST, ENLIST) => ("enlistment", enlist(shared, &parts.headers, body).await),
         (&Method::GET, JWKS) => {
-            json(&serde_json::from_str(&shared.with_pushes(|it| it.jwks())).unwrap_or_default())
+            let keys = serde_json::from_str(&shared.with_pushes(|it| it.jwks())).unwrap_or_default();
+            ("keys", answered(&keys))
         }
-        (&Method::GET, "/") => text("text/plain; charset=utf-8", WELCOME.to_owned()),
         (&Method::GET, path) if path.starts_with(&prefix) || path.starts_with(&hosted) => {
-            media(&shared, path, &parts.headers, path.starts_with(&hosted)).await
+            ("media", media(shared, path, &parts.headers, path.starts_with(&hosted)).await)
         }
-        (_, ENLIST | JWKS) => status(StatusCode::METHOD_NOT_ALLOWED),
-        _ => status(StatusCode::NOT_FOUND),
-    }
+        (_, ENLIST | JWKS) => return status(StatusCode::METHOD_NOT_ALLOWED),
+        _ => return status(StatusCode::NOT_FOUND),
+    };
+    let method = if about == "enlistment" { "POST" } else { "GET" };
+    let exchange = Exchange::asked(about, method, path);
+    let exchange = if about == "enlistment" { exchange.with_form(body) } else { exchange };
+    shared.write_down(match answer.body().whole() {
+        Some(whole) => exchange.answered(answer.status(), answer.headers(), &whole),
+        None => Exchange { status: Some(answer.status().as_u16()), ..exchange },
+    });
+    answer
 }
 
 const WELCOME: &str = "\
@@ -91,6 +110,7 @@ This is wa-sandbox, a local WhatsApp for third parties.
 
 POST /3p/interop_reg       the enlistment API
 GET  /.well-known/jwks     WhatsApp's keys
+GET  /                     in a browser: chats, stanzas, faults
 GET  /v1/                  where everything is
 GET  /v1/openapi.yaml      the control interface
 GET  /deviations           what clients did wrong, and how to mend it
@@ -112,7 +132,7 @@ async fn media(shared: &Arc<Shared>, path: &str, headers: &HeaderMap, is_hosted:
         Ok(None) => return status(StatusCode::BAD_GATEWAY),
         Err(problem) => return refusal(&problem),
     };
-    let mut answer = Response::new(SandboxBody::from(Full::new(fetched.body)));
+    let mut answer = Response::new(SandboxBody::from(fetched.body));
     *answer.status_mut() = fetched.status;
     let content_type = fetched.content_type.unwrap_or(HeaderValue::from_static("application/octet-stream"));
     answer.headers_mut().insert(header::CONTENT_TYPE, content_type);
@@ -134,7 +154,7 @@ async fn enlist(shared: &Arc<Shared>, headers: &HeaderMap, form: &Bytes) -> Answ
         answer = shared.with_world(|world, clock| world.enlist(form, true, clock.now()));
     }
     let reason = match answer {
-        Enlisted::Login(login) => return json(&json!({ "login": login.to_string(), "status": "ok" })),
+        Enlisted::Login(login) => return answered(&json!({ "login": login.to_string(), "status": "ok" })),
         Enlisted::Refused(reason) => reason,
         Enlisted::FetchKeys(_) => "sandbox_bad_token",
     };
@@ -146,65 +166,10 @@ async fn enlist(shared: &Arc<Shared>, headers: &HeaderMap, form: &Bytes) -> Answ
     if let (Some(record), Some(refused)) = (record, refused.as_object_mut()) {
         refused.insert("deviation".to_owned(), record);
     }
-    json(&refused)
+    answered(&refused)
 }
 
-/// One request of the control interface, by its path and query below `/v1/`.
-async fn control(shared: &Arc<Shared>, method: &str, path: &str, headers: &HeaderMap, body: &[u8]) -> Answer {
-    let (bare, query) = path.split_once('?').unwrap_or((path, ""));
-    let known =
-        ROUTES.iter().find(|(allowed, pattern)| *allowed == method && captured(pattern, bare).is_some());
-    let answer = match known {
-        None => {
-            let wants_events = headers.get(header::ACCEPT).is_some_and(|it| it == "text/event-stream");
-            if wants_events && (method, bare) == ("GET", "deviations") {
-                return events::stream(shared);
-            }
-            shared.with_world(|world, clock| world.control(clock, method, path, body))
-        }
-        Some((_, "openapi.yaml")) => return text("application/yaml", OPENAPI.to_owned()),
-        Some((_, "deviations/events")) => return events::stream(shared),
-        Some((_, "transcript")) => return transcript(shared, query),
-        Some((_, "media/open")) => match api::read::<Opening>(body) {
-            Ok(opening) => shared.open_media(&opening).await,
-            Err(problem) => Err(problem),
-        },
-        Some((_, "")) => Ok(json!({
-            "addresses": shared.addresses,
-            "version": env!("CARGO_PKG_VERSION"),
-            "strict": shared.with_world(|world, _| world.strict),
-        })),
-        Some(_) => shared.with_pushes(|pushes| pushes.control(bare, body)),
-    };
-    match answer {
-        Ok(value) => json(&value),
-        Err(problem) => refusal(&problem),
-    }
-}
-
-/// `?format=xml` or `jsonl`, `?login=…`.
-fn transcript(shared: &Arc<Shared>, query: &str) -> Answer {
-    let value = |name: &str| {
-        let mut pairs = form_urlencoded::parse(query.as_bytes());
-        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-    };
-    let login = value("login");
-    match value("format").as_deref() {
-        None | Some("xml") => {
-            let xml = shared.with_world(|world, _| world.transcript.to_xml(login.as_deref()));
-            text("application/xml", xml)
-        }
-        Some("jsonl") => {
-            let lines = shared.with_world(|world, _| world.transcript.to_json_lines(login.as_deref()));
-            text("application/jsonl", lines)
-        }
-        Some(other) => {
-            refusal(&Problem::bad_request("bad-query", format!("format is {other:?}, not xml or jsonl")))
-        }
-    }
-}
-
-fn json(value: &Value) -> Answer {
+fn answered(value: &Value) -> Answer {
     text("application/json", value.to_string())
 }
 
@@ -218,13 +183,19 @@ fn refusal(problem: &Problem) -> Answer {
 }
 
 fn status(status: StatusCode) -> Answer {
-    let mut answer = Response::new(SandboxBody::from(Full::default()));
+    let mut answer = Response::new(SandboxBody::from(Bytes::new()));
     *answer.status_mut() = status;
     answer
 }
 
 fn text(content_type: &'static str, text: String) -> Answer {
-    let mut answer = Response::new(SandboxBody::from(Full::from(text)));
-    answer.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    bytes(content_type, text.into())
+}
+
+fn bytes(content_type: &'static str, bytes: Bytes) -> Answer {
+    let mut answer = Response::new(SandboxBody::from(bytes));
+    let headers = answer.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     answer
 }

@@ -5,7 +5,7 @@ use wa_noise::ClientIdentity;
 use wa_profile::VersionAtLogin;
 
 use crate::claims::KeySet;
-use crate::connection::Handshake;
+use crate::connection::{Handshake, OnWire};
 use crate::login::{PendingLogin, Refusal};
 use crate::rules::book::{BEFORE_LOGIN, LOGIN_VERSION};
 use crate::world::{ConnectionId, World};
@@ -159,14 +159,15 @@ impl World {
         self.close(id);
     }
 
-    pub(crate) fn handle_node(&mut self, id: ConnectionId, node: Node, now: u64) {
-        self.write_down(id, &node, true);
+    pub(crate) fn handle_node(&mut self, id: ConnectionId, node: &Node, bytes: OnWire, now: u64) {
+        let number = self.write_down(id, bytes, true);
+        self.journal.stanza = Some(number);
         match self.connections.get(&id).map(|peer| &peer.login) {
-            Some(&PeerLogin::Done(number)) => self.handle_stanza(id, number, &node, now),
+            Some(&PeerLogin::Done(number)) => self.handle_stanza(id, number, node, now),
             Some(&PeerLogin::Resumed(number)) => {
                 // A transport message: whoever sent it has the keys, so the first message was no replay.
                 self.take_over(id, number, Handshake::Resumed);
-                self.handle_stanza(id, number, &node, now);
+                self.handle_stanza(id, number, node, now);
             }
             // Nothing may come before the login is decided.
             _ => {
@@ -175,6 +176,7 @@ impl World {
                 self.close(id);
             }
         }
+        self.journal.stanza = None;
     }
 
     /// A ping of the server's.

@@ -7,13 +7,18 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Full, Limited};
 use hyper::{StatusCode, header};
+use rand::rngs::SysRng;
+use rand_core::UnwrapErr;
 use tokio::sync::{broadcast, mpsc};
 
 use crate::api::Problem;
 use crate::clock::Clock;
+use crate::demo::users::{self, Users};
+use crate::exchanges::{Exchange, Exchanges};
 use crate::faults::is_due;
 use crate::listen::{Addresses, HttpClient};
-use crate::media::{Opening, hosted};
+use crate::media::{Class, Described, Opening, Sealed, hosted};
+use crate::news::News;
 use crate::push::{PushDue, Pushed, Pushes};
 use crate::world::{ConnectionId, Output, World};
 
@@ -36,8 +41,11 @@ pub(crate) struct Shared {
     pub(crate) client: HttpClient<Empty<Bytes>>,
     /// HTTP/1.1 and HTTP/2.
     pub(crate) push_clients: [HttpClient<Full<Bytes>>; 2],
-    /// New records, as JSON.
-    pub(crate) records: broadcast::Sender<Arc<str>>,
+    /// What happens: the event's name, and its data as JSON.
+    pub(crate) events: broadcast::Sender<(&'static str, Arc<str>)>,
+    pub(crate) exchanges: Mutex<Exchanges>,
+    /// The demonstration integrator's users.
+    pub(crate) users: Users,
     /// What the control interface demands, off loopback.
     pub(crate) token: Option<String>,
     pub(crate) addresses: Addresses,
@@ -59,6 +67,7 @@ impl Shared {
     /// Does something to the world, then hands out what came of it: in order, before anybody else may act.
     pub(crate) fn with_world<T>(self: &Arc<Self>, act: impl FnOnce(&mut World, &Clock) -> T) -> T {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        world.news.is_watched = self.events.receiver_count() > 0;
         let done = act(&mut world, &self.clock);
         let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((id, output)) = world.poll_output() {
@@ -69,8 +78,11 @@ impl Shared {
             }
         }
         for record in world.journal.take_fresh() {
-            // Nobody may be listening.
-            let _ = self.records.send(serde_json::json!(record).to_string().into());
+            self.tell("deviation", &record);
+        }
+        for news in world.news.take_fresh() {
+            let (name, data) = news.event();
+            self.tell(name, &data);
         }
         while let Some(integrator) = world.poll_fetch() {
             let shared = Arc::clone(self);
@@ -88,6 +100,52 @@ impl Shared {
         done
     }
 
+    /// Tells whoever watches.
+    fn tell(&self, name: &'static str, data: &impl serde::Serialize) {
+        if self.events.receiver_count() > 0 {
+            // The last of them may have gone by now.
+            let _ = self.events.send((name, serde_json::json!(data).to_string().into()));
+        }
+    }
+
+    /// Tells whoever watches that something was changed.
+    pub(crate) fn tell_changed(&self) {
+        let (name, data) = News::Changed.event();
+        self.tell(name, &data);
+    }
+
+    /// Writes down a request that was made, or answered.
+    pub(crate) fn write_down(&self, exchange: Exchange) {
+        let exchange = Exchange { at: self.clock.now(), ..exchange };
+        let exchange = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).push(exchange);
+        self.tell("http", &exchange);
+    }
+
+    /// What was written down.
+    pub(crate) fn exchanges(&self) -> serde_json::Value {
+        let exchanges = self.exchanges.lock().unwrap_or_else(PoisonError::into_inner);
+        serde_json::json!({ "exchanges": exchanges.kept() })
+    }
+
+    /// What goes with a reset of the world.
+    pub(crate) fn forget(&self) {
+        self.users.clear();
+        self.exchanges.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.with_pushes(Pushes::forget);
+    }
+
+    /// Hosts a file of a demonstration user's: what a message says of it.
+    pub(crate) async fn host_at_integrator(&self, plain: &[u8], class: Class) -> Result<Described, Problem> {
+        let none = || Problem::conflict("no-demonstration", "there is no demonstration integrator");
+        let integrator = self.addresses.integrator.as_ref().ok_or_else(none)?;
+        let sealed = Sealed::new(plain, class, &mut UnwrapErr(SysRng));
+        let url = format!("{integrator}/media");
+        let hosted = users::post(self, &url, "application/octet-stream", sealed.blob.clone()).await?;
+        let path = hosted.get("direct_path").and_then(serde_json::Value::as_str);
+        let path = path.ok_or_else(|| Problem::conflict("no-answer", format!("{url}: {hosted}")))?;
+        Ok(sealed.described(path.to_owned()))
+    }
+
     /// Time has passed.
     pub(crate) fn tick(self: &Arc<Self>) {
         self.with_world(|world, clock| world.tick(clock.now()));
@@ -100,10 +158,27 @@ impl Shared {
     ) -> Result<serde_json::Value, Problem> {
         let fetched = self.fetch_hosted(&opening.direct_path).await?;
         match fetched {
-            Some(Fetched { status: StatusCode::OK, body, .. }) => opening.open(&body),
+            Some(Fetched { status: StatusCode::OK, body, .. }) => opening.opened(&body),
             Some(Fetched { status, .. }) => Ok(serde_json::json!({ "status": status.as_u16() })),
             None => Ok(serde_json::json!({ "status": 0 })),
         }
+    }
+
+    /// A file of a message, whoever hosts it, decrypted.
+    pub(crate) async fn view_media(self: &Arc<Self>, opening: &Opening) -> Result<Bytes, Problem> {
+        let path = opening.direct_path.split('?').next().unwrap_or_default();
+        let cannot = |why: String| Problem::conflict("cannot-open", why);
+        let blob = match self.with_world(|world, _| world.media.blob(path)) {
+            Some(blob) => blob,
+            None => match self.fetch_hosted(&opening.direct_path).await? {
+                Some(Fetched { status: StatusCode::OK, body, .. }) => body,
+                Some(Fetched { status, .. }) => {
+                    return Err(cannot(format!("its host answers {}", status.as_u16())));
+                }
+                None => return Err(cannot("its host does not answer".to_owned())),
+            },
+        };
+        opening.open(&blob)?.map(Bytes::from).map_err(|error| cannot(error.to_string()))
     }
 
     /// What lies at a direct path of the profile's form; nothing if its integrator does not answer.
@@ -117,13 +192,21 @@ impl Shared {
             Problem::not_found("bad-direct-path", detail)
         })?;
         let Ok(url) = format!("{base}/{reference}").parse() else { return Ok(None) };
+        let exchange = Exchange::made("media", &format!("{base}/{reference}"));
         let fetch = async {
             let (head, body) = self.client.get(url).await.ok()?.into_parts();
             let body = Limited::new(body, MAX_MEDIA).collect().await.ok()?.to_bytes();
-            let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
-            Some(Fetched { status: head.status, content_type, body })
+            Some((head, body))
         };
-        Ok(tokio::time::timeout(FETCH_TIMEOUT, fetch).await.ok().flatten())
+        let answer = tokio::time::timeout(FETCH_TIMEOUT, fetch).await.ok().flatten();
+        self.write_down(match &answer {
+            Some((head, body)) => exchange.answered(head.status, &head.headers, body),
+            None => exchange,
+        });
+        Ok(answer.map(|(head, body)| {
+            let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
+            Fetched { status: head.status, content_type, body }
+        }))
     }
 
     /// Sends a push and remembers the answer.
@@ -143,7 +226,10 @@ impl Shared {
         };
         let answer = tokio::time::timeout(FETCH_TIMEOUT, send).await.ok().flatten();
         let (status, body) = (answer.map(|(status, _)| status), answer.is_some_and(|(_, body)| body));
-        self.with_pushes(|pushes| pushes.remember(Pushed { to: due.to, http, status, body }));
+        let pushed =
+            Pushed { number: 0, at: self.clock.now(), to: due.to, url: due.base_url, http, status, body };
+        let pushed = self.with_pushes(|pushes| pushes.remember(pushed));
+        self.tell("push", &pushed);
     }
 
     /// Fetches an integrator's JWKS and gives it to the world, or the news that it could not be had.
@@ -152,16 +238,18 @@ impl Shared {
             let base = &world.integrators.get(&integrator)?.base_url;
             Some(format!("{base}{}", world.profile.token.jwks_path))
         });
-        let Some(url) = url.and_then(|url| url.parse().ok()) else { return };
+        let Some(url) = url else { return };
+        let exchange = Exchange::made("keys", &url);
         let fetch = async {
-            let response = self.client.get(url).await.ok()?;
-            if response.status() != StatusCode::OK {
-                return None;
-            }
-            let body = Limited::new(response.into_body(), MAX_JWKS).collect().await.ok()?;
-            Some(body.to_bytes())
+            let (head, body) = self.client.get(url.parse().ok()?).await.ok()?.into_parts();
+            Some((head, Limited::new(body, MAX_JWKS).collect().await.ok()?.to_bytes()))
         };
-        let body = tokio::time::timeout(FETCH_TIMEOUT, fetch).await.ok().flatten();
+        let answer = tokio::time::timeout(FETCH_TIMEOUT, fetch).await.ok().flatten();
+        self.write_down(match &answer {
+            Some((head, body)) => exchange.answered(head.status, &head.headers, body),
+            None => exchange,
+        });
+        let body = answer.filter(|(head, _)| head.status == StatusCode::OK).map(|(_, body)| body);
         self.with_world(|world, clock| world.handle_keys(integrator, body.as_deref(), clock.now()));
     }
 

@@ -3,7 +3,7 @@
 use wa_binary::{Jid, Node};
 
 use crate::iqs::iq_answer;
-use crate::phone::Delivery;
+use crate::phone::{By, Content, Delivery};
 use crate::record::Deviation;
 use crate::rules::book::{
     ACK_TO, ACKS, CHATSTATES, IBS, MESSAGES, PRESENCES, RECEIPTS, RETRIES, STREAM_END, UNKNOWN_REQUEST,
@@ -105,6 +105,7 @@ impl World {
             self.send(id, &ack.with_attr("error", "404"));
             return Ok(());
         }
+        self.say(&to, &login, &stanza, By::User, Content::Sealed);
         let replies = self.give_to_phone(&to, &login, node);
         self.send(id, &ack.with_attr("t", self.now));
         self.answer_with(number, replies);
@@ -159,7 +160,10 @@ impl World {
         if !reply.is("chatstate") {
             return self.deliver(number, reply);
         }
-        if let Some(id) = self.accounts.get(&number).and_then(|account| account.connection) {
+        let Some(account) = self.accounts.get(&number) else { return };
+        let (login, connection) = (account.login.clone(), account.connection);
+        self.tell_typing(&reply, By::Phone, &login);
+        if let Some(id) = connection {
             self.send(id, &reply);
         }
     }
@@ -176,6 +180,9 @@ impl World {
             phone.and_then(|phone| phone.handle_receipt(account, &login, node, self.now, &mut self.rng));
         let ack = Node::new("ack").with_attr("class", "receipt").with_attr("id", stanza);
         self.send(id, &ack.with_attr("from", &to).with_attr_opt("type", node.attr_str("type")));
+        if let Some(phone) = to.user() {
+            self.tell_chat(&phone, &login, "mark");
+        }
         if let Some(again) = again {
             self.deliver(number, again.with_attr("from", to));
             self.announce_low_prekeys(number);
@@ -189,6 +196,7 @@ impl World {
         let phone = to.and_then(|to| self.phones.get_mut(&*to.user()?));
         if let (Some(phone), Some(login)) = (phone, login) {
             phone.handle_chatstate(&login, node);
+            self.tell_typing(node, By::User, &login);
         }
     }
 

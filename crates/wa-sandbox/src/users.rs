@@ -2,8 +2,8 @@
 
 use wa_binary::{Jid, Node};
 
-use crate::media::{Class, generated};
-use crate::phone::{MediaWritten, Written};
+use crate::media::{Class, Described, generated};
+use crate::phone::{By, MediaWritten, Written};
 use crate::world::World;
 
 impl World {
@@ -19,6 +19,12 @@ impl World {
         self.deliver(number, message.with_attr("from", from));
         self.announce_low_prekeys(number);
         Some(id)
+    }
+
+    /// A file of somebody's own at the media host; what a message says of it.
+    pub(crate) fn host(&mut self, plain: &[u8], class: Class) -> Described {
+        let prefix = self.profile.media.whatsapp_path_prefix.clone();
+        self.media.keep(plain, class, &prefix, &mut self.rng)
     }
 
     /// A file that is made for a message, at the media host; nothing for what is no file; `None` if it cannot be made.
@@ -55,14 +61,11 @@ impl World {
     }
 
     /// What a phone's user is doing is shown to those who are connected.
-    pub(crate) fn phone_types(&mut self, phone: &str, to: &Jid, state: &str) -> Option<()> {
+    pub(crate) fn phone_types(&mut self, phone: &str, to: &Jid, state: Node) -> Option<()> {
         let (_, number) = to.as_interop()?;
         let connection = self.accounts.get(&number)?.connection?;
-        let state = match state {
-            "recording" => Node::new("composing").with_attr("media", "audio"),
-            state => Node::new(if state == "paused" { "paused" } else { "composing" }),
-        };
         let chatstate = Node::new("chatstate").with_attr("from", Jid::phone(phone).ok()?).with_child(state);
+        self.tell_typing(&chatstate, By::Phone, to);
         self.send(connection, &chatstate);
         Some(())
     }

@@ -10,9 +10,10 @@ use wa_profile::Profile;
 
 use crate::account::Account;
 use crate::claims::KeySet;
-use crate::connection::{Breach, Connection, Incoming, Server, encode_options};
+use crate::connection::{Breach, Connection, Incoming, OnWire, Server, encode_options};
 use crate::faults::{Faults, Mishap, is_due};
 use crate::media::MediaFiles;
+use crate::news::{News, NewsDesk};
 use crate::phone::{Manners, Phone};
 use crate::push::Wanted;
 use crate::record::{Journal, Record, Who};
@@ -73,6 +74,7 @@ pub struct World {
     pub(crate) faults: Faults,
     pub(crate) journal: Journal,
     pub(crate) transcript: Transcript,
+    pub(crate) news: NewsDesk,
     /// Ids of the server's pings that clients have answered.
     pub(crate) pongs: VecDeque<String>,
     /// Reports, as XML.
@@ -153,6 +155,7 @@ impl World {
             faults: Faults::default(),
             journal: Journal::default(),
             transcript: Transcript::default(),
+            news: NewsDesk::default(),
             pongs: VecDeque::new(),
             reports: VecDeque::new(),
             now: 0,
@@ -193,6 +196,7 @@ impl World {
         let chain = self.server.authority.chain(&key, self.faults.certificate, now, &mut self.rng);
         let peer = Peer { connection: Connection::new(chain), login: PeerLogin::Handshake, since: now };
         self.connections.insert(id, peer);
+        self.news.tell(|| News::Changed);
         if is_due(&mut self.faults.go_away) {
             self.outputs.push_back((id, Output::Bytes(Bytes::from_static(b"GOA"))));
             self.close(id);
@@ -203,6 +207,7 @@ impl World {
     /// A client's connection is gone.
     pub fn disconnect(&mut self, id: ConnectionId) {
         let Some(peer) = self.connections.remove(&id) else { return };
+        self.news.tell(|| News::Changed);
         let PeerLogin::Done(number) = peer.login else { return };
         if let Some(account) = self.accounts.get_mut(&number).filter(|it| it.connection == Some(id)) {
             account.last_seen = account.last_seen.max(self.now);
@@ -235,7 +240,7 @@ impl World {
             match incoming {
                 Incoming::Reply(bytes) => self.outputs.push_back((id, Output::Bytes(bytes))),
                 Incoming::Login(client, handshake) => self.handle_login(id, &client, handshake),
-                Incoming::Stanza(node) => self.handle_node(id, node, now),
+                Incoming::Stanza(node, bytes) => self.handle_node(id, &node, bytes, now),
                 Incoming::Malformed(breach) => {
                     self.breach(id, breach);
                     self.end_stream(id, Node::new("xml-not-well-formed"));
@@ -310,21 +315,23 @@ impl World {
     fn transmit_with(&mut self, id: ConnectionId, node: &Node, is_corrupt: bool) {
         let options = encode_options(&self.profile);
         let connection = self.connections.get_mut(&id).map(|peer| &mut peer.connection);
-        let Some(bytes) = connection.and_then(|connection| connection.seal(node, &options)) else { return };
-        let bytes = if is_corrupt { flipped(&bytes) } else { bytes };
-        self.outputs.push_back((id, Output::Bytes(bytes)));
-        self.write_down(id, node, false);
+        let sealed = connection.and_then(|connection| connection.seal(node, &options));
+        let Some((frame, bytes)) = sealed else { return };
+        let frame = if is_corrupt { flipped(&frame) } else { frame };
+        self.outputs.push_back((id, Output::Bytes(frame)));
+        self.write_down(id, bytes, false);
     }
 
-    pub(crate) fn write_down(&mut self, id: ConnectionId, node: &Node, from_client: bool) {
-        let login = self.who(id).login;
-        self.transcript.push(Entry {
-            at: self.now,
-            connection: id.0,
-            login,
-            from_client,
-            node: node.clone(),
-        });
+    /// Writes a stanza into the transcript, under the number that comes back.
+    pub(crate) fn write_down(&mut self, id: ConnectionId, bytes: OnWire, from_client: bool) -> u64 {
+        let number = self.connections.get(&id).and_then(|peer| peer.login.account());
+        let login = number.and_then(|number| Some(self.accounts.get(&number)?.login.clone()));
+        let OnWire { node, size } = bytes;
+        let entry = Entry { number: 0, at: self.now, connection: id.0, login, from_client, size, node };
+        let entry = self.transcript.push(entry);
+        let number = entry.number;
+        self.news.tell(|| News::Stanza(entry));
+        number
     }
 
     /// Ends a stream with an error.

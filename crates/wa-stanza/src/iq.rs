@@ -10,6 +10,7 @@ use crate::fields::Fields;
 /// What it asks or answers is [`Iq::content`]; an answer does not say of what kind that is, so typed
 /// contents are made from an iq by whoever asked, as in `PrekeyBundles::try_from(&iq)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Iq {
     /// Ties an answer to its request. A server's ping may have none.
     pub id: Option<Str>,

@@ -12,35 +12,47 @@ use super::{Reply, context, of_context};
 
 /// A file that a message carries. Its bytes are not in it.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Media {
     /// What it is.
     pub kind: MediaKind,
     /// Where it lies and how to decrypt it.
     pub file: MediaFile,
     /// The text beneath it.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub caption: Option<String>,
     /// The name of a document.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub file_name: Option<String>,
     /// Pixels.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub width: Option<u32>,
     /// Pixels.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub height: Option<u32>,
     /// How long it plays.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub seconds: Option<u32>,
     /// A small JPEG.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::json::maybe"))]
     pub thumbnail: Option<Bytes>,
     /// What lets a player verify a video or a recording piece by piece.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::json::maybe"))]
     pub sidecar: Option<Bytes>,
     /// The loudness of a voice note, 64 values from 0 to 100.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::json::maybe"))]
     pub waveform: Option<Bytes>,
     /// What it answers.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub reply: Option<Reply>,
     /// Users that the caption names.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub mentions: Vec<Jid>,
 }
 
 /// Kinds of media. They decide the keys' derivation and how it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum MediaKind {
     /// A picture.
@@ -61,14 +73,18 @@ pub enum MediaKind {
 
 /// An encrypted file and what verifies it. Its key is compared in constant time.
 #[derive(Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct MediaFile {
     /// Its path at the media host.
     pub direct_path: String,
     /// What its keys are derived from.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::key"))]
     pub key: MediaKey,
     /// SHA-256 of the plaintext.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::digest"))]
     pub sha256: [u8; 32],
     /// SHA-256 of the encrypted file.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::digest"))]
     pub enc_sha256: [u8; 32],
     /// Bytes of plaintext.
     pub length: u64,

@@ -71,7 +71,12 @@ async fn woken(environment: &Environment, name: &str, http: u8) -> Result<(), Fa
 async fn answered(environment: &Environment, name: &str) -> Result<Option<Value>, Failure> {
     let pushes = environment.observe("pushes").await?;
     let pushes = pushes.get("pushes").and_then(Value::as_array).cloned().unwrap_or_default();
-    Ok(pushes.into_iter().rev().find(|push| push.get("to") == Some(&json!(name))))
+    let newest = pushes.into_iter().rev().find(|push| push.get("to") == Some(&json!(name)));
+    let told = |push: Value| {
+        let member = |name: &str| push.get(name).cloned().unwrap_or_default();
+        json!({ "to": member("to"), "http": member("http"), "status": member("status"), "body": member("body") })
+    };
+    Ok(newest.map(told))
 }
 
 /// Ends the user's client and waits until WhatsApp has noticed.

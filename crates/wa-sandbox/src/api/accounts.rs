@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use wa_binary::Node;
 
+use crate::account::Account;
 use crate::api::{Call, Problem, Route, done};
 use crate::session::from_server;
 
@@ -42,10 +43,27 @@ struct RoutingInfo {
     routing_info: String,
 }
 
+/// `?text=` in the user or the login, `?limit=N`: those with a connection first.
 fn list(call: &mut Call<'_>) -> Result<Value, Problem> {
-    let numbers: Vec<u64> = call.world.accounts.keys().copied().collect();
-    let accounts: Vec<Value> = numbers.into_iter().map(|number| described(call, number)).collect();
-    Ok(json!({ "accounts": accounts }))
+    let text = call.query("text").unwrap_or_default().to_lowercase();
+    let limit = call.query_number("limit")?.and_then(|limit| usize::try_from(limit).ok());
+    let accounts = call.world.accounts.iter();
+    let fits = |account: &Account| {
+        text.is_empty()
+            || account.identifier.to_lowercase().contains(&text)
+            || account.login.to_string().contains(&text)
+    };
+    let mut numbers: Vec<(bool, u64)> = accounts
+        .filter(|(_, account)| fits(account))
+        .map(|(number, account)| (account.connection.is_none(), *number))
+        .collect();
+    let total = numbers.len();
+    if limit.is_some() {
+        numbers.sort_unstable();
+    }
+    let shown = numbers.into_iter().take(limit.unwrap_or(usize::MAX));
+    let accounts: Vec<Value> = shown.map(|(_, number)| described(call, number)).collect();
+    Ok(json!({ "accounts": accounts, "total": total }))
 }
 
 fn show(call: &mut Call<'_>) -> Result<Value, Problem> {
@@ -56,15 +74,23 @@ fn show(call: &mut Call<'_>) -> Result<Value, Problem> {
 fn described(call: &Call<'_>, number: u64) -> Value {
     let Some(account) = call.world.accounts.get(&number) else { return Value::Null };
     let connection = account.connection.and_then(|id| call.world.connections.get(&id));
+    let login = account.login.to_string();
+    let sessions = call.world.phones.iter();
+    let sessions = sessions.filter(|(_, phone)| phone.devices.values().any(|device| device.knows(&login)));
+    let sessions: Vec<&String> = sessions.map(|(number, _)| number).collect();
+    let [deviations, notes] = call.world.journal.counts(&login);
     let routing_info = connection.and_then(|peer| peer.connection.routing_info.as_ref()).map(hex::encode);
     json!({
-        "login": account.login.to_string(),
+        "login": login,
         "integrator": account.integrator,
         "user": account.identifier,
         "prekeys": account.prekeys.len(),
         "signed_prekey": account.signed_prekey.id,
         "mailbox": account.mailbox.len(),
         "messages": account.messages,
+        "sessions": sessions,
+        "deviations": deviations,
+        "notes": notes,
         "blocked": account.blocked,
         "connected": account.connection.is_some(),
         "live": account.live,

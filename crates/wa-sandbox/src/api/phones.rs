@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use wa_binary::{Jid, Node};
 
-use crate::api::{Call, Problem, Route, account, done};
+use crate::api::{Call, Problem, Route, account, done, read};
 use crate::phone::{Device, Manners, Phone, Written};
 
 /// Phones.
@@ -48,9 +48,10 @@ struct Typing {
     state: TypingState,
 }
 
+/// What a user shows of what she does.
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum TypingState {
+pub(crate) enum TypingState {
     Composing,
     Recording,
     Paused,
@@ -138,12 +139,7 @@ fn manners(call: &mut Call<'_>) -> Result<Value, Problem> {
 }
 
 fn send(call: &mut Call<'_>) -> Result<Value, Problem> {
-    // Beside `to` stands what is written.
-    let mut said: serde_json::Map<String, Value> = call.read()?;
-    let to = said.remove("to").and_then(|to| to.as_str().map(str::to_owned));
-    let to = to.ok_or_else(|| Problem::bad_body("to is missing"))?;
-    let written: Written = serde_path_to_error::deserialize(Value::Object(said))
-        .map_err(|error| Problem::bad_body(error.inner().to_string()))?;
+    let (to, written) = written(call.body)?;
     let (number, _) = call.phone()?;
     let to = login(call, &to)?;
     match call.world.phone_writes(&number, &to, &written) {
@@ -153,6 +149,16 @@ fn send(call: &mut Call<'_>) -> Result<Value, Problem> {
             "that cannot be written: hex, a kind or a file is wrong",
         )),
     }
+}
+
+/// To whom, and beside it what is written.
+pub(crate) fn written(body: &[u8]) -> Result<(String, Written), Problem> {
+    let mut said: serde_json::Map<String, Value> = read(body)?;
+    let to = said.remove("to").and_then(|to| to.as_str().map(str::to_owned));
+    let to = to.ok_or_else(|| Problem::bad_body("to is missing"))?;
+    let written = serde_path_to_error::deserialize(Value::Object(said))
+        .map_err(|error| Problem::bad_body(error.inner().to_string()))?;
+    Ok((to, written))
 }
 
 fn mark(call: &mut Call<'_>) -> Result<Value, Problem> {
@@ -167,12 +173,7 @@ fn typing(call: &mut Call<'_>) -> Result<Value, Problem> {
     let Typing { to, state } = call.read()?;
     let (number, _) = call.phone()?;
     let to = login(call, &to)?;
-    let state = match state {
-        TypingState::Composing => "composing",
-        TypingState::Recording => "recording",
-        TypingState::Paused => "paused",
-    };
-    call.world.phone_types(&number, &to, state).ok_or_else(super::accounts::not_connected)?;
+    call.world.phone_types(&number, &to, state.node()).ok_or_else(super::accounts::not_connected)?;
     done()
 }
 

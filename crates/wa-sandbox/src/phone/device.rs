@@ -194,6 +194,11 @@ impl Device {
         Some(decrypted.plaintext)
     }
 
+    /// Whether it has a session with a login.
+    pub(crate) fn knows(&self, login: &str) -> bool {
+        self.sessions.contains_key(login)
+    }
+
     /// Whether nothing can be encrypted for a login without a bundle of it.
     pub(crate) fn needs_bundle(&self, login: &str, now: u64) -> bool {
         self.sessions.get(login).is_none_or(|session| !session.can_encrypt(now))
@@ -242,14 +247,16 @@ fn unpad(padded: &[u8]) -> Option<&[u8]> {
     padded.get(..padded.len().checked_sub(count)?).filter(|_| count > 0)
 }
 
+/// A prekey with its id of three bytes.
+pub(crate) fn write_key(tag: &'static str, id: u32, key: &PublicKey) -> Node {
+    Node::new(tag).with_children([
+        Node::new("id").with_bytes(id.to_be_bytes().into_iter().skip(1).collect::<Vec<_>>()),
+        Node::new("value").with_bytes(key.as_bytes().to_vec()),
+    ])
+}
+
 /// A bundle as the children of a `<user>` or `<keys>`.
 pub(crate) fn write_bundle(bundle: &Bundle, with_registration: bool) -> Vec<Node> {
-    let key = |tag: &str, id: u32, key: &PublicKey| {
-        Node::new(tag).with_children([
-            Node::new("id").with_bytes(id.to_be_bytes().into_iter().skip(1).collect::<Vec<_>>()),
-            Node::new("value").with_bytes(key.as_bytes().to_vec()),
-        ])
-    };
     let signed = &bundle.signed_prekey;
     let signature = Node::new("signature").with_bytes(signed.signature.as_bytes().to_vec());
     let registration = Node::new("registration").with_bytes(bundle.registration_id.to_be_bytes().to_vec());
@@ -258,8 +265,8 @@ pub(crate) fn write_bundle(bundle: &Bundle, with_registration: bool) -> Vec<Node
         Node::new("type").with_bytes(vec![5]),
         Node::new("identity").with_bytes(bundle.identity.as_bytes().to_vec()),
     ]);
-    children.extend(bundle.one_time_prekey.map(|(id, public)| key("key", id, &public)));
-    children.push(key("skey", signed.id, &signed.key).with_child(signature));
+    children.extend(bundle.one_time_prekey.map(|(id, public)| write_key("key", id, &public)));
+    children.push(write_key("skey", signed.id, &signed.key).with_child(signature));
     children
 }
 

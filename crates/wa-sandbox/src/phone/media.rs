@@ -189,12 +189,12 @@ impl MediaWritten {
 pub(crate) fn describe(message: &Message) -> Option<Value> {
     if let Some(image) = &message.image_message {
         return Some(shown!("image", image, {
-            "width": image.width, "height": image.height, "thumbnail": text(image.jpeg_thumbnail.as_ref()),
+            "width": image.width, "height": image.height, "caption": image.caption, "thumbnail": text(image.jpeg_thumbnail.as_ref()),
         }));
     }
     if let Some(video) = &message.video_message {
         return Some(shown!("video", video, {
-            "width": video.width, "height": video.height, "seconds": video.seconds,
+            "width": video.width, "height": video.height, "seconds": video.seconds, "caption": video.caption,
         }));
     }
     if let Some(audio) = &message.audio_message {
@@ -202,7 +202,9 @@ pub(crate) fn describe(message: &Message) -> Option<Value> {
         return Some(shown!(kind, audio, { "seconds": audio.seconds }));
     }
     if let Some(document) = &message.document_message {
-        return Some(shown!("document", document, { "file_name": document.file_name }));
+        return Some(
+            shown!("document", document, { "file_name": document.file_name, "caption": document.caption }),
+        );
     }
     message
         .sticker_message

@@ -8,5 +8,6 @@
 )]
 
 mod client;
+mod conversations;
 mod description;
 mod served;

@@ -129,7 +129,7 @@ async fn records_come_as_events() {
         let mut stream = TcpStream::connect(addresses.media.trim_start_matches("http://")).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let (mut text, mut buffer) = (String::new(), [0; 4096]);
-        while !text.contains("records follow") {
+        while !text.contains("events follow") {
             let length = stream.read(&mut buffer).await.unwrap();
             text.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
         }

@@ -1,0 +1,241 @@
+//! The conversations of a phone: what was said in them, by whom, and how far it came.
+
+use std::collections::{HashMap, VecDeque};
+
+use serde_json::{Value, json};
+
+use crate::phone::content::describe;
+
+/// Messages that a phone remembers, in all its conversations.
+const MAX_SAID: usize = 10_000;
+
+/// Bytes of their contents.
+const MAX_BYTES: usize = 16 << 20;
+
+/// Whose message it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    Phone,
+    User,
+}
+
+/// One message.
+#[derive(Clone, Debug)]
+struct Said {
+    login: String,
+    id: String,
+    at: u64,
+    by: By,
+    /// The decrypted protobuf, once there is one; the text of a message that was never encrypted.
+    content: Content,
+    delivered: Option<u64>,
+    read: Option<u64>,
+    played: Option<u64>,
+    /// How often it was asked for again.
+    retries: u64,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    /// Not read yet, or it cannot be decrypted.
+    Sealed,
+    /// A protobuf.
+    Plain(Vec<u8>),
+    /// Text in the clear, as in the overview's example.
+    Clear(String),
+}
+
+/// All that was said, oldest first.
+#[derive(Debug, Default)]
+pub(crate) struct Chats {
+    said: VecDeque<Said>,
+    /// The number of the first that is kept.
+    first: u64,
+    bytes: usize,
+    numbers: HashMap<(String, String, bool), u64>,
+}
+
+impl Chats {
+    /// A message has come to the server; one that comes again stays where it is.
+    pub(crate) fn say(&mut self, login: &str, id: &str, by: By, at: u64, content: Content) {
+        let key = (login.to_owned(), id.to_owned(), by == By::Phone);
+        if self.numbers.contains_key(&key) {
+            return;
+        }
+        let number = self.first + u64::try_from(self.said.len()).unwrap_or(u64::MAX);
+        self.numbers.insert(key, number);
+        self.bytes += content.len();
+        self.said.push_back(Said {
+            login: login.to_owned(),
+            id: id.to_owned(),
+            at,
+            by,
+            content,
+            delivered: None,
+            read: None,
+            played: None,
+            retries: 0,
+        });
+        while self.said.len() > MAX_SAID || (self.bytes > MAX_BYTES && self.said.len() > 1) {
+            self.forget_first();
+        }
+    }
+
+    fn forget_first(&mut self) {
+        let Some(gone) = self.said.pop_front() else { return };
+        self.bytes -= gone.content.len();
+        self.numbers.remove(&(gone.login, gone.id, gone.by == By::Phone));
+        self.first += 1;
+    }
+
+    /// A message was read by a device.
+    pub(crate) fn open(&mut self, login: &str, id: &str, content: Content) {
+        let (length, Some(said)) = (content.len(), self.find(login, id, By::User)) else { return };
+        if !matches!(said.content, Content::Sealed) {
+            return;
+        }
+        said.content = content;
+        self.bytes += length;
+    }
+
+    /// A receipt says how far a message came.
+    pub(crate) fn mark(&mut self, login: &str, id: &str, by: By, kind: &str, at: u64) {
+        let Some(said) = self.find(login, id, by) else { return };
+        let (delivered, read, played) = (&mut said.delivered, &mut said.read, &mut said.played);
+        let marks = match kind {
+            "retry" => return said.retries += 1,
+            "delivery" => vec![delivered],
+            "read" => vec![delivered, read],
+            "played" => vec![delivered, read, played],
+            _ => return,
+        };
+        marks.into_iter().for_each(|mark| _ = mark.get_or_insert(at));
+    }
+
+    fn find(&mut self, login: &str, id: &str, by: By) -> Option<&mut Said> {
+        let number = self.numbers.get(&(login.to_owned(), id.to_owned(), by == By::Phone))?;
+        self.said.get_mut(usize::try_from(number - self.first).ok()?)
+    }
+
+    /// The decrypted protobuf of a message, whoever wrote it.
+    pub(crate) fn plain(&self, login: &str, id: &str, by: By) -> Option<&[u8]> {
+        let number = self.numbers.get(&(login.to_owned(), id.to_owned(), by == By::Phone))?;
+        match &self.said.get(usize::try_from(number - self.first).ok()?)?.content {
+            Content::Plain(plain) => Some(plain),
+            Content::Sealed | Content::Clear(_) => None,
+        }
+    }
+
+    /// The newest messages of a conversation, oldest first: at most so many, and only those before a number.
+    pub(crate) fn with(&self, login: &str, before: Option<u64>, most: usize) -> Vec<Value> {
+        let numbered = (self.first..).zip(&self.said).filter(|(_, said)| said.login == login);
+        let wanted: Vec<_> = numbered.filter(|(number, _)| before.is_none_or(|it| *number < it)).collect();
+        let newest = wanted.get(wanted.len().saturating_sub(most)..).unwrap_or_default();
+        newest.iter().map(|(number, said)| said.shown(*number)).collect()
+    }
+
+    /// With whom there are conversations: when something was said last, and how much.
+    pub(crate) fn all(&self) -> Vec<Value> {
+        let mut chats: Vec<(&str, u64, u64)> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
+        for said in &self.said {
+            let place = *places.entry(&said.login).or_insert_with(|| {
+                chats.push((&said.login, 0, 0));
+                chats.len() - 1
+            });
+            if let Some((_, last, count)) = chats.get_mut(place) {
+                (*last, *count) = (said.at, *count + 1);
+            }
+        }
+        let shown = |(login, last, count)| json!({ "login": login, "last": last, "messages": count });
+        chats.into_iter().map(shown).collect()
+    }
+}
+
+impl Content {
+    fn len(&self) -> usize {
+        match self {
+            Self::Sealed => 0,
+            Self::Plain(plain) => plain.len(),
+            Self::Clear(text) => text.len(),
+        }
+    }
+}
+
+impl Said {
+    fn shown(&self, number: u64) -> Value {
+        let content = match &self.content {
+            Content::Sealed => Value::Null,
+            Content::Plain(plain) => describe(plain),
+            Content::Clear(text) => json!({ "text": text, "encrypted": false }),
+        };
+        json!({
+            "number": number,
+            "id": self.id,
+            "at": self.at,
+            "by": if self.by == By::Phone { "phone" } else { "user" },
+            "content": content,
+            "delivered": self.delivered,
+            "read": self.read,
+            "played": self.played,
+            "retries": self.retries,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Content {
+        Content::Clear(text.to_owned())
+    }
+
+    #[test]
+    fn a_message_is_said_once_and_marked_as_it_goes() {
+        let mut chats = Chats::default();
+        chats.say("1-2@interop", "A", By::User, 5, Content::Sealed);
+        chats.say("1-2@interop", "A", By::Phone, 6, text("the phone's own A"));
+        chats.say("1-2@interop", "A", By::User, 7, text("again"));
+        chats.open("1-2@interop", "A", text("read"));
+        chats.open("1-2@interop", "A", text("another reading"));
+        chats.mark("1-2@interop", "A", By::User, "read", 8);
+        chats.mark("1-2@interop", "A", By::User, "delivery", 9);
+        chats.mark("1-2@interop", "A", By::User, "nothing", 9);
+        chats.mark("1-2@interop", "A", By::Phone, "retry", 9);
+        let shown = chats.with("1-2@interop", None, 10);
+        assert_eq!(shown.len(), 2);
+        assert_eq!((&shown[0]["content"]["text"], &shown[0]["at"]), (&json!("read"), &json!(5)));
+        assert_eq!((&shown[0]["delivered"], &shown[0]["read"]), (&json!(8), &json!(8)));
+        assert_eq!((&shown[1]["by"], &shown[1]["retries"]), (&json!("phone"), &json!(1)));
+        assert_eq!(shown[1]["delivered"], Value::Null);
+        assert_eq!(chats.with("1-3@interop", None, 10), Vec::<Value>::new());
+    }
+
+    #[test]
+    fn conversations_are_paged_and_listed() {
+        let mut chats = Chats::default();
+        for number in 0..6 {
+            let login = if number % 2 == 0 { "even" } else { "odd" };
+            chats.say(login, &number.to_string(), By::User, number, text("x"));
+        }
+        let ids = |shown: Vec<Value>| shown.iter().map(|it| it["id"].clone()).collect::<Vec<_>>();
+        assert_eq!(ids(chats.with("even", None, 2)), ["2", "4"]);
+        assert_eq!(ids(chats.with("even", Some(4), 9)), ["0", "2"]);
+        assert_eq!(chats.all()[1], json!({ "login": "odd", "last": 5, "messages": 3 }));
+    }
+
+    #[test]
+    fn only_the_newest_are_kept_by_number_and_by_size() {
+        let mut chats = Chats::default();
+        for number in 0..=MAX_SAID {
+            chats.say("a", &number.to_string(), By::User, 0, text("x"));
+        }
+        assert_eq!((chats.said.len(), chats.numbers.len(), chats.bytes), (MAX_SAID, MAX_SAID, MAX_SAID));
+        chats.mark("a", "0", By::User, "read", 1);
+        chats.mark("a", "1", By::User, "read", 1);
+        assert_eq!(chats.with("a", None, MAX_SAID)[0]["read"], 1, "numbers still fit");
+        chats.say("b", "long", By::Phone, 0, Content::Plain(vec![0; MAX_BYTES]));
+        assert_eq!((chats.said.len(), chats.numbers.len(), chats.bytes), (1, 1, MAX_BYTES));
+    }
+}
