@@ -2,9 +2,11 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -28,6 +30,13 @@ pub const INTEGRATOR: u16 = 1;
 
 /// The id of a third party of the suite's own.
 pub(crate) const OTHER_INTEGRATOR: u16 = 2;
+
+/// How often a port is tried that another local WhatsApp has, and how long there is between.
+const TRIES: u32 = 60;
+const TURN: Duration = Duration::from_millis(50);
+
+/// How often somebody else's server is asked before there is none.
+const PATIENT_TRIES: u32 = 100;
 
 /// The WhatsApp user that checks write to.
 pub const PHONE: &str = "14155551001";
@@ -214,7 +223,10 @@ impl Environment {
     pub async fn start(setting: &Setting, rules: impl Into<Rules>) -> Result<Self, Failure> {
         let rules = rules.into();
         let (base, own) = match &setting.server {
-            ServerSetting::Foreign(server) => (server.base_url().to_owned(), None),
+            ServerSetting::Foreign(server) => {
+                answers(server.base_url()).await?;
+                (server.base_url().to_owned(), None)
+            }
             _ => {
                 let start = Start::new().await?;
                 (start.base_url().to_owned(), Some(start))
@@ -420,12 +432,37 @@ impl WhatsApp {
             phones: vec![PHONE.to_owned(), SILENT_PHONE.to_owned()],
             strict: false,
         };
-        let binding = Binding { port, ..Binding::default() };
-        let sandbox = Sandbox::bind_at(config, Clock::default(), binding).await?;
+        let mut turn = tokio::time::interval(TURN);
+        let mut tries = 0;
+        let sandbox = loop {
+            turn.tick().await;
+            let binding = Binding { port, ..Binding::default() };
+            match Sandbox::bind_at(config.clone(), Clock::default(), binding).await {
+                // The one before it is just going.
+                Err(error) if error.kind() == ErrorKind::AddrInUse && tries < TRIES => tries += 1,
+                bound => break bound?,
+            }
+        };
         let addresses = sandbox.addresses().clone();
         let (end, ended) = oneshot::channel::<()>();
         tokio::spawn(sandbox.run(async { drop(ended.await) }));
         Ok((addresses, Self::InProcess { _end: end }))
+    }
+}
+
+/// Waits until somebody else's server answers anything at all: it may have been started just now.
+async fn answers(base: &str) -> Result<(), Failure> {
+    let mut turn = tokio::time::interval(TURN);
+    let mut tries = 0;
+    loop {
+        turn.tick().await;
+        match get(Http::One, base).await {
+            Ok(_) => return Ok(()),
+            Err(failure) if tries == PATIENT_TRIES => {
+                return Err(Failure(format!("there is no server at {base}: {failure}")));
+            }
+            Err(_) => tries += 1,
+        }
     }
 }
 
