@@ -106,14 +106,14 @@ fn fewer_features() -> Result<(), Failure> {
 /// Crates that others depend on, with each of their features and no other. The server's stand in [`fewer_features`].
 fn each_feature() -> Result<(), Failure> {
     const FEATURES: [(&str, &[&str]); 9] = [
-        ("wa-interop", &["", "client", "http", "media", "metadata", "serde", "store"]),
+        ("wa-interop", &["", "client", "enlist", "http", "media", "metadata", "serde", "store"]),
         ("wa-client", &["", "http", "media", "metadata"]),
         ("wa-chat", &["", "serde"]),
         ("wa-binary", &["", "serde"]),
         ("wa-media", &["", "metadata"]),
         ("wa-profile", &["", "file"]),
         ("wa-keys", &["", "ladder-only"]),
-        ("wa-http", &[""]),
+        ("wa-http", &["", "hyper"]),
         ("wa-store", &[""]),
     ];
     for (package, features) in FEATURES {
