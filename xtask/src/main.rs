@@ -87,7 +87,8 @@ To work on the project:
   bindings [LANGUAGE|size]     write the client's bindings for Python, Kotlin and Swift below target/bindings, and hold a
                                conversation through Python's; `bindings size` prints what the library weighs on a device
   peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`);
-                               `peers python` walks a client in Python through the five milestones at a sandbox
+                               `peers python` walks a client in Python through the five milestones at a sandbox and has the suite
+                               judge it, and a third party's server in Python
   chaos [--seeds N]            client and WhatsApp under crashes and a bad line, N times (10,000); `chaos crash` adds a
                                death at every edge and SQLite, `chaos kill` kills a real process, `chaos sync` watches it,
                                `chaos drain` empties full mailboxes on busy processors, `chaos digest` is one SHA-256 over
