@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wa_media::{Decryptor, FileFacts, MediaClass, MediaKey, MediaKeys, Verifier, decrypt, encrypt};
+use wa_media::{Decryptor, FileFacts, MediaClass, MediaKey, MediaKeys, FileVerifier, decrypt, encrypt};
 
 fuzz_target!(|data: &[u8]| {
     let Some((cut, data)) = data.split_first() else { return };
@@ -12,7 +12,7 @@ fuzz_target!(|data: &[u8]| {
 
     let (blob, encrypted) = encrypt(&keys, data);
     let size = usize::from(*cut) + 1;
-    let mut verifier = Verifier::new(&keys, &encrypted.facts);
+    let mut verifier = FileVerifier::new(&keys, &encrypted.facts);
     blob.chunks(size).for_each(|piece| verifier.update(piece).unwrap());
     let mut decryptor = Decryptor::new(&verifier.finish().unwrap());
     let mut plain = Vec::new();

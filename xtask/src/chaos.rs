@@ -13,7 +13,7 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), Failure> {
     };
     system::ensure()?;
     match series {
-        "digest" | "drain" | "edges" | "fixture" | "kill" | "seeds" | "sync" => {
+        "digest" | "drain" | "edges" | "fixture" | "kill" | "seeds" | "sync" | "turns" => {
             run(series, rest.iter().map(String::as_str))
         }
         "crash" => {
@@ -26,7 +26,7 @@ pub(crate) fn chaos(args: &[String]) -> Result<(), Failure> {
         }
         "replicas" => replicas(rest),
         other => Err(Failure::usage(format!(
-            "there is no series `{other}`, only: crash, digest, drain, edges, fixture, kill, replicas, seeds, sync"
+            "there is no series `{other}`, only: crash, digest, drain, edges, fixture, kill, replicas, seeds, sync, turns"
         ))),
     }
 }

@@ -69,6 +69,7 @@ const FULL: &[Step] = &[
         },
     },
     Step { name: "fewer features", run: fewer_features },
+    Step { name: "each feature alone", run: each_feature },
     Step { name: "a client in Python", run: || peers::peers(&["python".to_owned()]) },
     Step { name: "the console in a browser", run: || console::console(&[]) },
     Step { name: "sabotage", run: || sabotage::sabotage(&[]) },
@@ -100,6 +101,28 @@ fn fewer_features() -> Result<(), Failure> {
         "-D",
         "warnings",
     ])
+}
+
+/// Crates that others depend on, with each of their features and no other. The server's stand in [`fewer_features`].
+fn each_feature() -> Result<(), Failure> {
+    const FEATURES: [(&str, &[&str]); 9] = [
+        ("wa-interop", &["", "client", "http", "media", "metadata", "serde", "store"]),
+        ("wa-client", &["", "http", "media", "metadata"]),
+        ("wa-chat", &["", "serde"]),
+        ("wa-binary", &["", "serde"]),
+        ("wa-media", &["", "metadata"]),
+        ("wa-profile", &["", "file"]),
+        ("wa-keys", &["", "ladder-only"]),
+        ("wa-http", &[""]),
+        ("wa-store", &[""]),
+    ];
+    for (package, features) in FEATURES {
+        for feature in features {
+            cargo(&["check", "--package", package, "--no-default-features", "--features", feature])?;
+        }
+    }
+    let test = ["--", "-p", "wa-chat", "--features", "serde", "json"];
+    test::test(&test.map(str::to_owned))
 }
 
 fn docs() -> Result<(), Failure> {

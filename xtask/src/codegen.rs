@@ -1,5 +1,5 @@
-//! `cargo xtask codegen [--check]`: the protobuf types of wa-proto, generated from `/proto`, and the sandbox's rules in
-//! `docs/SANDBOX.md`, written from the rules themselves.
+//! `cargo xtask codegen [--check]`: the protobuf types of wa-proto, generated from `/proto`, the sandbox's rules in
+//! `docs/SANDBOX.md` and the requirements in `docs/CONFORMANCE.md`, written from themselves.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -15,7 +15,7 @@ pub(crate) fn codegen(args: &[String]) -> Result<(), Failure> {
         _ => (false, args),
     };
     no_more("codegen", rest)?;
-    rules(check)?;
+    TABLES.iter().try_for_each(|table| table.write(check))?;
     let committed = root().join(GENERATED);
     if !check {
         return generate(&committed);
@@ -27,33 +27,54 @@ pub(crate) fn codegen(args: &[String]) -> Result<(), Failure> {
     compared
 }
 
-const RULES: &str = "docs/SANDBOX.md";
-const BEGIN: &str = "<!-- rules: written by cargo xtask codegen -->\n";
-const END: &str = "<!-- end of rules -->";
-
-/// Writes the rules into their document, or compares them.
-fn rules(check: bool) -> Result<(), Failure> {
-    let path = root().join(RULES);
-    let table = Program::cargo().with_args(["run", "--quiet", "-p", "wa-sandbox", "--", "rules"]).output()?;
-    let text = std::fs::read_to_string(&path).map_err(|error| io(&path, &error))?;
-    let fresh =
-        between(&text, &table).ok_or_else(|| Failure::new(format!("{RULES} has no place for rules")))?;
-    if fresh == text {
-        return Ok(());
-    }
-    if check {
-        return Err(Failure::new(format!(
-            "the rules in {RULES} are older than the sandbox's; run: cargo xtask codegen"
-        )));
-    }
-    std::fs::write(&path, fresh).map_err(|error| io(&path, &error))
+/// A part of a document that a program of ours prints.
+struct Table {
+    document: &'static str,
+    /// What stands in the marks around it.
+    name: &'static str,
+    package: &'static str,
+    argument: &'static str,
 }
 
-/// The text with the table between its marks.
-fn between(text: &str, table: &str) -> Option<String> {
-    let (before, rest) = text.split_once(BEGIN)?;
-    let (_, after) = rest.split_once(END)?;
-    Some(format!("{before}{BEGIN}\n{}\n\n{END}{after}", table.trim_end()))
+const TABLES: [Table; 2] = [
+    Table { document: "docs/SANDBOX.md", name: "rules", package: "wa-sandbox", argument: "rules" },
+    Table {
+        document: "docs/CONFORMANCE.md",
+        name: "catalogue",
+        package: "wa-conformance",
+        argument: "--catalogue",
+    },
+];
+
+impl Table {
+    /// Writes the table into its document, or compares them.
+    fn write(&self, check: bool) -> Result<(), Failure> {
+        let Self { document, name, package, argument } = self;
+        let path = root().join(document);
+        let run = ["run", "--quiet", "-p", package, "--bin", package, "--", argument];
+        let table = Program::cargo().with_args(run).output()?;
+        let text = std::fs::read_to_string(&path).map_err(|error| io(&path, &error))?;
+        let fresh = self.put(&text, &table);
+        let fresh = fresh.ok_or_else(|| Failure::new(format!("{document} has no place for the {name}")))?;
+        if fresh == text {
+            return Ok(());
+        }
+        if check {
+            let why =
+                format!("the {name} in {document} are older than {package}'s; run: cargo xtask codegen");
+            return Err(Failure::new(why));
+        }
+        std::fs::write(&path, fresh).map_err(|error| io(&path, &error))
+    }
+
+    /// The text with the table between its marks.
+    fn put(&self, text: &str, table: &str) -> Option<String> {
+        let begin = format!("<!-- {}: written by cargo xtask codegen -->\n", self.name);
+        let end = format!("<!-- end of {} -->", self.name);
+        let (before, rest) = text.split_once(&begin)?;
+        let (_, after) = rest.split_once(&end)?;
+        Some(format!("{before}{begin}\n{}\n\n{end}{after}", table.trim_end()))
+    }
 }
 
 const GENERATED: &str = "crates/wa-proto/src/gen";
@@ -101,12 +122,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rules_stand_between_their_marks() {
-        let text = format!("a\n{BEGIN}old\n{END}\nb");
-        let fresh = between(&text, "| new |\n").unwrap();
-        assert_eq!(fresh, format!("a\n{BEGIN}\n| new |\n\n{END}\nb"));
-        assert_eq!(between(&fresh, "| new |").as_deref(), Some(fresh.as_str()));
-        assert_eq!(between("a", "b"), None);
+    fn a_table_stands_between_its_marks() {
+        let [rules, _] = TABLES;
+        let text = "a\n<!-- rules: written by cargo xtask codegen -->\nold\n<!-- end of rules -->\nb";
+        let fresh = rules.put(text, "| new |\n").unwrap();
+        assert_eq!(fresh, text.replace("old\n", "\n| new |\n\n"));
+        assert_eq!(rules.put(&fresh, "| new |").as_deref(), Some(fresh.as_str()));
+        assert_eq!(rules.put("a", "b"), None);
     }
 
     #[test]

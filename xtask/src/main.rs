@@ -68,9 +68,9 @@ const HELP: &str = "\
 cargo xtask COMMAND
 
 To begin:
-  conformance [--json] [ARGS]  build the integrator and the sandbox, start both, and run every check against them
-                               over real sockets; one line a check, exit code 0 only if all pass; --profile FILE puts a
-                               profile in TOML in place of the documents'
+  conformance [ARGS]           build the integrator and the sandbox, start both, and run every check against them
+                               over real sockets; --list shows the requirements, --html FILE writes a page,
+                               --integrator URL judges somebody else's server (docs/CONFORMANCE.md)
   chat [--profile FILE]        chat in the terminal with a phone of a local WhatsApp that this starts
   sandbox [ARGS]               run a local WhatsApp with a demonstration integrator and three phones (docs/SANDBOX.md)
   test [-- ARGS]               run all tests and the examples in the documentation; ARGS go to the test runner
@@ -79,8 +79,8 @@ To begin:
 To work on the project:
   ci [--full]                  everything that must hold before a change is merged; --full adds the slow rest
   tidy                         check the taste that the compiler cannot: sockets, layers, crypto crates, words, files
-  codegen [--check]            generate the protobuf types from proto/ and the rules in docs/SANDBOX.md; --check only
-                               compares
+  codegen [--check]            generate the protobuf types from proto/, the rules in docs/SANDBOX.md and the
+                               requirements in docs/CONFORMANCE.md; --check only compares
   bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
   peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`);
                                `peers python` walks a client in Python through the five milestones at a sandbox

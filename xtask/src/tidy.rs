@@ -9,6 +9,7 @@ mod files;
 mod layers;
 mod manifest;
 mod modules;
+mod names;
 mod sockets;
 mod tree;
 mod violation;
@@ -31,6 +32,7 @@ pub(crate) fn tidy(args: &[String]) -> Result<(), Failure> {
     for name in layers::protocol_crates(&tree) {
         violations.extend(layers::edges_below(&name, &dependency_tree(&[name.as_str()])?));
     }
+    violations.extend(layers::heavy(&Program::cargo().with_args(layers::LIGHT_CLIENT).output()?));
     for warning in files::warnings(&tree) {
         report::note(&format!("warning: {warning}"));
     }
@@ -46,7 +48,7 @@ pub(crate) fn tidy(args: &[String]) -> Result<(), Failure> {
 
 /// The rules that need nothing but the files.
 fn static_rules(tree: &Tree) -> Vec<Violation> {
-    let rules: [fn(&Tree) -> Vec<Violation>; 7] = [
+    let rules: [fn(&Tree) -> Vec<Violation>; 8] = [
         sockets::check,
         layers::check,
         words::check,
@@ -54,6 +56,7 @@ fn static_rules(tree: &Tree) -> Vec<Violation> {
         manifest::check,
         documents::check,
         modules::check,
+        names::check,
     ];
     rules.iter().flat_map(|rule| rule(tree)).collect()
 }

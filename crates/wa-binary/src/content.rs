@@ -12,16 +12,16 @@ use crate::text::Str;
 /// The value of an attribute: text, or an address written as one.
 ///
 /// The two stay apart, also when the text reads like an address, because they are written differently.
-/// [`Value::to_jid`] reads an address from either.
+/// [`AttrValue::to_jid`] reads an address from either.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Value {
+pub enum AttrValue {
     /// Text.
     Text(Str),
     /// An address with a JID tag.
     Jid(Jid),
 }
 
-impl Value {
+impl AttrValue {
     /// The text, if it is text.
     #[must_use]
     pub fn as_str(&self) -> Option<&str> {
@@ -58,27 +58,27 @@ impl Value {
     }
 }
 
-impl From<Jid> for Value {
+impl From<Jid> for AttrValue {
     fn from(jid: Jid) -> Self {
         Self::Jid(jid)
     }
 }
 
-impl From<&Jid> for Value {
+impl From<&Jid> for AttrValue {
     fn from(jid: &Jid) -> Self {
         Self::Jid(jid.clone())
     }
 }
 
-impl From<&Value> for Value {
-    fn from(value: &Value) -> Self {
+impl From<&AttrValue> for AttrValue {
+    fn from(value: &AttrValue) -> Self {
         value.clone()
     }
 }
 
 macro_rules! text_values {
     ($($source:ty),*) => {$(
-        impl From<$source> for Value {
+        impl From<$source> for AttrValue {
             fn from(text: $source) -> Self {
                 Self::Text(text.into())
             }
@@ -91,10 +91,10 @@ text_values!(Str, &Str, &str, String, &String, u64, u32, u16, u8);
 /// What stands inside a node.
 ///
 /// On the wire this is a list of nodes or one string of bytes. Whoever writes the bytes may write them as
-/// such, as a token or packed; [`Content::Bytes`] and [`Content::Text`] keep that apart so that a node is
+/// such, as a token or packed; [`NodeContent::Bytes`] and [`NodeContent::Text`] keep that apart so that a node is
 /// written as it was read, but they are *equal* when their bytes are.
 #[derive(Clone, Debug, Default)]
-pub enum Content {
+pub enum NodeContent {
     /// Nothing: the node is only a tag and attributes.
     #[default]
     Empty,
@@ -108,8 +108,8 @@ pub enum Content {
     Jid(Box<Jid>),
 }
 
-impl Content {
-    /// The bytes of [`Content::Bytes`] or [`Content::Text`].
+impl NodeContent {
+    /// The bytes of [`NodeContent::Bytes`] or [`NodeContent::Text`].
     #[must_use]
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match self {
@@ -128,7 +128,7 @@ impl Content {
         }
     }
 
-    /// The bytes of [`Content::Bytes`] or [`Content::Text`], without a copy where they are long.
+    /// The bytes of [`NodeContent::Bytes`] or [`NodeContent::Text`], without a copy where they are long.
     #[must_use]
     pub fn into_bytes(self) -> Option<Bytes> {
         match self {
@@ -139,7 +139,7 @@ impl Content {
     }
 }
 
-impl PartialEq for Content {
+impl PartialEq for NodeContent {
     fn eq(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Empty, Self::Empty) => true,
@@ -153,42 +153,42 @@ impl PartialEq for Content {
     }
 }
 
-impl Eq for Content {}
+impl Eq for NodeContent {}
 
-impl From<Vec<Node>> for Content {
+impl From<Vec<Node>> for NodeContent {
     fn from(nodes: Vec<Node>) -> Self {
         Self::Nodes(nodes)
     }
 }
 
-impl From<Bytes> for Content {
+impl From<Bytes> for NodeContent {
     fn from(bytes: Bytes) -> Self {
         Self::Bytes(bytes.into())
     }
 }
 
-impl From<Data> for Content {
+impl From<Data> for NodeContent {
     fn from(data: Data) -> Self {
         Self::Bytes(data)
     }
 }
 
-impl From<Str> for Content {
+impl From<Str> for NodeContent {
     fn from(text: Str) -> Self {
         Self::Text(text)
     }
 }
 
-impl From<Value> for Content {
-    fn from(value: Value) -> Self {
+impl From<AttrValue> for NodeContent {
+    fn from(value: AttrValue) -> Self {
         match value {
-            Value::Text(text) => Self::Text(text),
-            Value::Jid(jid) => Self::from(jid),
+            AttrValue::Text(text) => Self::Text(text),
+            AttrValue::Jid(jid) => Self::from(jid),
         }
     }
 }
 
-impl From<Jid> for Content {
+impl From<Jid> for NodeContent {
     fn from(jid: Jid) -> Self {
         Self::Jid(Box::new(jid))
     }
@@ -200,21 +200,21 @@ mod tests {
 
     #[test]
     fn content_is_equal_by_its_bytes() {
-        assert_eq!(Content::from(Bytes::from_static(b"12")), Content::Text("12".into()));
-        assert_ne!(Content::from(Bytes::from_static(b"12")), Content::Text("13".into()));
-        assert_ne!(Content::Nodes(Vec::new()), Content::Empty);
-        assert_ne!(Content::Nodes(Vec::new()), Content::from(Bytes::new()));
-        assert_ne!(Content::from(Jid::whatsapp()), Content::Text("s.whatsapp.net".into()));
+        assert_eq!(NodeContent::from(Bytes::from_static(b"12")), NodeContent::Text("12".into()));
+        assert_ne!(NodeContent::from(Bytes::from_static(b"12")), NodeContent::Text("13".into()));
+        assert_ne!(NodeContent::Nodes(Vec::new()), NodeContent::Empty);
+        assert_ne!(NodeContent::Nodes(Vec::new()), NodeContent::from(Bytes::new()));
+        assert_ne!(NodeContent::from(Jid::whatsapp()), NodeContent::Text("s.whatsapp.net".into()));
     }
 
     #[test]
     fn text_and_address_stay_apart() {
-        let text = Value::from("14155551001@s.whatsapp.net");
-        let jid = Value::from(Jid::phone("14155551001").unwrap());
+        let text = AttrValue::from("14155551001@s.whatsapp.net");
+        let jid = AttrValue::from(Jid::phone("14155551001").unwrap());
         assert_ne!(text, jid);
         assert_eq!(text.to_jid(), jid.to_jid());
         assert_eq!(text.to_text(), jid.to_text());
         assert_eq!((text.as_str(), jid.as_str()), (Some("14155551001@s.whatsapp.net"), None));
-        assert_eq!(Value::from("a@b@c").to_jid(), None);
+        assert_eq!(AttrValue::from("a@b@c").to_jid(), None);
     }
 }

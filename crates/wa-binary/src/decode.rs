@@ -53,7 +53,7 @@ impl DecodeOptions {
 
 /// Reads the one node that `bytes` hold, without the flag byte of a frame (see [`unpack`](crate::unpack)).
 ///
-/// Content of more than 38 bytes is a slice of `bytes`; everything else of the node is held by itself.
+/// NodeContent of more than 38 bytes is a slice of `bytes`; everything else of the node is held by itself.
 ///
 /// # Errors
 /// A [`DecodeError`] with the offset of the malformed item.
@@ -75,7 +75,7 @@ pub fn decode_with(bytes: &Bytes, options: &DecodeOptions) -> Result<Node, Decod
 mod tests {
     use super::jid::INTEROP_RAW;
     use super::*;
-    use crate::content::Content;
+    use crate::content::NodeContent;
     use crate::error::{DecodeErrorKind, JidError};
     use crate::jid::Jid;
 
@@ -204,9 +204,9 @@ mod tests {
             .with_children([Node::new("iq"), Node::new("enc").with_bytes(&b"\xff\xfe"[..])]);
         assert_eq!(node, expected);
         assert!(decoded(&[0xf8, 1, 2]).is_stream_end());
-        assert_eq!(decoded(&[248, 2, 25, 0]).content(), &Content::Nodes(Vec::new()));
+        assert_eq!(decoded(&[248, 2, 25, 0]).content(), &NodeContent::Nodes(Vec::new()));
         assert_eq!(decoded(&[248, 2, 25, 255, 1, 0x12]).bytes(), Some(&b"12"[..]));
-        assert_eq!(decoded(&[248, 2, 25, 250, 0, 3]).content(), &Content::from(Jid::whatsapp()));
+        assert_eq!(decoded(&[248, 2, 25, 250, 0, 3]).content(), &NodeContent::from(Jid::whatsapp()));
     }
 
     #[test]

@@ -91,6 +91,9 @@ pub enum JidError {
     /// Not `{1..999}-{1..999999999999999}[:0]@interop`.
     #[error("invalid interop jid")]
     Interop,
+    /// Not `+` and 7 to 15 digits.
+    #[error("no phone number in international form, such as +1 415 555 1001")]
+    E164,
 }
 
 /// Why a node cannot be written; the caller's fault.
@@ -141,6 +144,7 @@ pub enum UnpackError {
 /// Why XML text is not a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("{kind} at byte {offset}")]
+#[non_exhaustive]
 pub struct XmlError {
     /// What is wrong.
     pub kind: XmlErrorKind,

@@ -79,6 +79,28 @@ impl Jid {
         Ok(Self(Repr::Pair { user: Some(digits.into()), server: Server::Token(WHATSAPP) }))
     }
 
+    /// The address of a WhatsApp user by phone number as people write it: `+`, country code and number (E.164), with
+    /// spaces, dots, hyphens or brackets between the digits.
+    ///
+    /// # Errors
+    /// [`JidError::E164`] without the `+`, with anything else in it, or of other than 7 to 15 digits: what a number without
+    /// its country means, only the caller can know.
+    pub fn e164(number: &str) -> Result<Self, JidError> {
+        let number = number.trim().strip_prefix('+').ok_or(JidError::E164)?;
+        let digits: String = number.chars().filter(|c| !" .-()/\u{a0}".contains(*c)).collect();
+        if !(7..=15).contains(&digits.len()) || digits.starts_with('0') {
+            return Err(JidError::E164);
+        }
+        Self::phone(&digits).map_err(|_| JidError::E164)
+    }
+
+    /// The phone number of a WhatsApp user in E.164: `+` and the digits; none of any other address.
+    #[must_use]
+    pub fn to_e164(&self) -> Option<String> {
+        let digits = self.user().filter(|user| user.bytes().all(|byte| byte.is_ascii_digit()))?;
+        (self.server() == "s.whatsapp.net").then(|| format!("+{digits}"))
+    }
+
     /// The address of a third party's user: `integrator` 1 to 999, `user` 1 to 999,999,999,999,999.
     ///
     /// # Errors
@@ -275,6 +297,32 @@ mod tests {
     #[test]
     fn whatsapp_is_its_server() {
         assert_eq!(Jid::whatsapp(), Jid::server_only("s.whatsapp.net").unwrap());
+    }
+
+    #[test]
+    fn phone_numbers_as_people_write_them() {
+        let jid = Jid::phone("14155551001").unwrap();
+        for number in ["+14155551001", " +1 415 555-1001", "+1 (415) 555.1001", "+1/415\u{a0}5551001"] {
+            assert_eq!(Jid::e164(number), Ok(jid.clone()), "{number}");
+        }
+        let bad = [
+            "",
+            "+",
+            "14155551001",
+            "0014155551001",
+            "+014155551001",
+            "+1415",
+            "+1415555100112345",
+            "+1415555100x",
+        ];
+        for number in bad.into_iter().chain(["+٤١٥٥٥٥١٠٠١", "+1+4155551001"]) {
+            assert_eq!(Jid::e164(number), Err(JidError::E164), "{number}");
+        }
+        assert_eq!(jid.to_e164().as_deref(), Some("+14155551001"));
+        assert_eq!(jid.with_device(3).unwrap().to_e164().as_deref(), Some("+14155551001"));
+        for other in [Jid::whatsapp(), Jid::interop(1, 2).unwrap(), Jid::new("14155551001", "lid").unwrap()] {
+            assert_eq!(other.to_e164(), None, "{other}");
+        }
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Seed §2.1.2: nodes and addresses as JSON, or any other serde format. Feature `serde`.
 //!
 //! A node is `{"tag": …, "attrs": [[name, value], …], "content": …}`. A value is a string, or `{"jid": …}`
-//! for an address. Content is null, `{"text": …}`, `{"jid": …}`, `{"bytes": hexadecimal}`, or an array of
+//! for an address. NodeContent is null, `{"text": …}`, `{"jid": …}`, `{"bytes": hexadecimal}`, or an array of
 //! nodes. An address by itself is its text.
 
 use std::fmt;
@@ -11,7 +11,7 @@ use serde::de::{
 };
 use serde::ser::{Serialize, SerializeMap, SerializeStruct, Serializer};
 
-use crate::content::{Content, Value};
+use crate::content::{AttrValue, NodeContent};
 use crate::jid::Jid;
 use crate::limits::Limits;
 use crate::node::Node;
@@ -51,7 +51,7 @@ impl Serialize for Str {
     }
 }
 
-impl Serialize for Value {
+impl Serialize for AttrValue {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Text(text) => text.serialize(serializer),
@@ -60,7 +60,7 @@ impl Serialize for Value {
     }
 }
 
-impl Serialize for Content {
+impl Serialize for NodeContent {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Empty => serializer.serialize_none(),
@@ -127,7 +127,7 @@ impl<'de> Visitor<'de> for NodeSeed {
         while let Some(key) = map.next_key::<String>()? {
             let repeated = match key.as_str() {
                 "tag" => tag.replace(Str::from(map.next_value::<String>()?)).is_some(),
-                "attrs" => attrs.replace(map.next_value::<Vec<(Text, Value)>>()?).is_some(),
+                "attrs" => attrs.replace(map.next_value::<Vec<(Text, AttrValue)>>()?).is_some(),
                 "content" => content.replace(map.next_value_seed(ContentSeed(self))?).is_some(),
                 _ => return Err(A::Error::unknown_field(&key, FIELDS)),
             };
@@ -150,7 +150,7 @@ impl<'de> Deserialize<'de> for Text {
     }
 }
 
-impl<'de> Deserialize<'de> for Value {
+impl<'de> Deserialize<'de> for AttrValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(ValueVisitor)
     }
@@ -159,19 +159,19 @@ impl<'de> Deserialize<'de> for Value {
 struct ValueVisitor;
 
 impl<'de> Visitor<'de> for ValueVisitor {
-    type Value = Value;
+    type Value = AttrValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a string, or a jid as {\"jid\": string}")
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        Ok(Value::from(text))
+    fn visit_str<E: Error>(self, text: &str) -> Result<AttrValue, E> {
+        Ok(AttrValue::from(text))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AttrValue, A::Error> {
         match marked(&mut map)? {
-            Content::Jid(jid) => Ok(Value::Jid(*jid)),
+            NodeContent::Jid(jid) => Ok(AttrValue::Jid(*jid)),
             _ => Err(A::Error::invalid_type(Unexpected::Map, &self)),
         }
     }
@@ -180,52 +180,52 @@ impl<'de> Visitor<'de> for ValueVisitor {
 struct ContentSeed(NodeSeed);
 
 impl<'de> DeserializeSeed<'de> for ContentSeed {
-    type Value = Content;
+    type Value = NodeContent;
 
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Content, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<NodeContent, D::Error> {
         deserializer.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for ContentSeed {
-    type Value = Content;
+    type Value = NodeContent;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("null, nodes, or content as {\"text\", \"bytes\" or \"jid\": string}")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Content, E> {
-        Ok(Content::Empty)
+    fn visit_unit<E: Error>(self) -> Result<NodeContent, E> {
+        Ok(NodeContent::Empty)
     }
 
-    fn visit_none<E: Error>(self) -> Result<Content, E> {
-        Ok(Content::Empty)
+    fn visit_none<E: Error>(self) -> Result<NodeContent, E> {
+        Ok(NodeContent::Empty)
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Content, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<NodeContent, A::Error> {
         let seed = NodeSeed { depth: self.0.depth + 1 };
         let mut nodes = Vec::new();
         while let Some(node) = seq.next_element_seed(seed)? {
             nodes.push(node);
         }
-        Ok(Content::Nodes(nodes))
+        Ok(NodeContent::Nodes(nodes))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<NodeContent, A::Error> {
         marked(&mut map)
     }
 }
 
 /// Reads a map of one entry that says what its string is.
-fn marked<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Content, A::Error> {
+fn marked<'de, A: MapAccess<'de>>(map: &mut A) -> Result<NodeContent, A::Error> {
     const KINDS: &[&str] = &["text", "bytes", "jid"];
     let Some((key, text)) = map.next_entry::<String, String>()? else {
         return Err(A::Error::custom("an empty object is no content"));
     };
     let content = match key.as_str() {
-        "text" => Content::Text(text.into()),
-        "bytes" => Content::Bytes(hex::decode(text).map_err(A::Error::custom)?.into()),
-        "jid" => Content::from(text.parse::<Jid>().map_err(A::Error::custom)?),
+        "text" => NodeContent::Text(text.into()),
+        "bytes" => NodeContent::Bytes(hex::decode(text).map_err(A::Error::custom)?.into()),
+        "jid" => NodeContent::from(text.parse::<Jid>().map_err(A::Error::custom)?),
         _ => return Err(A::Error::unknown_field(&key, KINDS)),
     };
     match map.next_key::<String>()? {

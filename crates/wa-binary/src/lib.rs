@@ -40,7 +40,7 @@
 //! | marker | meaning |
 //! |---|---|
 //! | `wa:bytes="00ff"` | the content is these bytes; plain text inside an element is content in UTF-8 |
-//! | `wa:type="text"` | the content is [`Content::Text`]; the text inside has backslash escapes |
+//! | `wa:type="text"` | the content is [`NodeContent::Text`]; the text inside has backslash escapes |
 //! | `wa:type="jid"` | the content is an address, likewise |
 //! | `wa:type="list"` | the content is an empty list of nodes |
 //! | `wa:text="a b"` | attributes `a` and `b` are text, though they read as addresses |
@@ -68,7 +68,9 @@ mod tags;
 mod text;
 mod xml;
 
-pub use content::{Content, Value};
+/// In public signatures, in the version that they mean.
+pub use bytes;
+pub use content::{AttrValue, NodeContent};
 pub use data::Data;
 pub use decode::{DecodeOptions, SuffixRule, decode, decode_with};
 pub use dictionary::Token;

@@ -1,6 +1,6 @@
 //! Seed §2.1.1 and §2.1.2: the node, one element of the chat protocol's XML.
 
-use crate::content::{Content, Value};
+use crate::content::{AttrValue, NodeContent};
 use crate::data::Data;
 use crate::jid::Jid;
 use crate::text::Str;
@@ -24,15 +24,15 @@ use crate::text::Str;
 #[derive(Clone, PartialEq, Eq)]
 pub struct Node {
     pub(crate) tag: Str,
-    pub(crate) attrs: Vec<(Str, Value)>,
-    pub(crate) content: Content,
+    pub(crate) attrs: Vec<(Str, AttrValue)>,
+    pub(crate) content: NodeContent,
 }
 
 impl Node {
     /// A node without attributes and content. An empty tag cannot be written.
     #[must_use]
     pub fn new(tag: impl Into<Str>) -> Self {
-        Self { tag: tag.into(), attrs: Vec::new(), content: Content::Empty }
+        Self { tag: tag.into(), attrs: Vec::new(), content: NodeContent::Empty }
     }
 
     /// The node that ends a stream, `F8 01 02` on the wire.
@@ -43,14 +43,14 @@ impl Node {
 
     /// With one more attribute.
     #[must_use]
-    pub fn with_attr(mut self, name: impl Into<Str>, value: impl Into<Value>) -> Self {
+    pub fn with_attr(mut self, name: impl Into<Str>, value: impl Into<AttrValue>) -> Self {
         self.attrs.push((name.into(), value.into()));
         self
     }
 
     /// With one more attribute, if there is a value.
     #[must_use]
-    pub fn with_attr_opt(self, name: impl Into<Str>, value: Option<impl Into<Value>>) -> Self {
+    pub fn with_attr_opt(self, name: impl Into<Str>, value: Option<impl Into<AttrValue>>) -> Self {
         match value {
             Some(value) => self.with_attr(name, value),
             None => self,
@@ -61,8 +61,8 @@ impl Node {
     #[must_use]
     pub fn with_children(mut self, children: impl IntoIterator<Item = Self>) -> Self {
         match &mut self.content {
-            Content::Nodes(nodes) => nodes.extend(children),
-            content => *content = Content::Nodes(children.into_iter().collect()),
+            NodeContent::Nodes(nodes) => nodes.extend(children),
+            content => *content = NodeContent::Nodes(children.into_iter().collect()),
         }
         self
     }
@@ -76,35 +76,35 @@ impl Node {
     /// With bytes as content.
     #[must_use]
     pub fn with_bytes(self, bytes: impl Into<Data>) -> Self {
-        self.with_content(Content::Bytes(bytes.into()))
+        self.with_content(NodeContent::Bytes(bytes.into()))
     }
 
     /// With text as content, written as a token or packed where possible.
     #[must_use]
     pub fn with_text(self, text: impl Into<Str>) -> Self {
-        self.with_content(Content::Text(text.into()))
+        self.with_content(NodeContent::Text(text.into()))
     }
 
     /// With other content.
     #[must_use]
-    pub fn with_content(mut self, content: Content) -> Self {
+    pub fn with_content(mut self, content: NodeContent) -> Self {
         self.content = content;
         self
     }
 
     /// Bytes that the node has allocated beside its own size: nodes, attributes and strings that are not held in place.
-    /// Content that is a slice of shared bytes, such as the frame it was read from, is not counted.
+    /// NodeContent that is a slice of shared bytes, such as the frame it was read from, is not counted.
     #[must_use]
     pub fn allocated(&self) -> usize {
-        let strings = |(name, value): &(Str, Value)| name.allocated() + value.allocated();
-        let attrs = self.attrs.capacity() * size_of::<(Str, Value)>();
+        let strings = |(name, value): &(Str, AttrValue)| name.allocated() + value.allocated();
+        let attrs = self.attrs.capacity() * size_of::<(Str, AttrValue)>();
         let content = match &self.content {
-            Content::Nodes(nodes) => {
+            NodeContent::Nodes(nodes) => {
                 nodes.capacity() * size_of::<Self>() + nodes.iter().map(Self::allocated).sum::<usize>()
             }
-            Content::Text(text) => text.allocated(),
-            Content::Jid(jid) => size_of::<Jid>() + jid.allocated(),
-            Content::Empty | Content::Bytes(_) => 0,
+            NodeContent::Text(text) => text.allocated(),
+            NodeContent::Jid(jid) => size_of::<Jid>() + jid.allocated(),
+            NodeContent::Empty | NodeContent::Bytes(_) => 0,
         };
         self.tag.allocated() + attrs + self.attrs.iter().map(strings).sum::<usize>() + content
     }
@@ -124,18 +124,18 @@ impl Node {
     /// Whether this is the end of a stream.
     #[must_use]
     pub fn is_stream_end(&self) -> bool {
-        self.is(STREAM_END) && self.attrs.is_empty() && self.content == Content::Empty
+        self.is(STREAM_END) && self.attrs.is_empty() && self.content == NodeContent::Empty
     }
 
     /// The attributes in order.
     #[must_use]
-    pub fn attrs(&self) -> &[(Str, Value)] {
+    pub fn attrs(&self) -> &[(Str, AttrValue)] {
         &self.attrs
     }
 
     /// The first attribute of that name.
     #[must_use]
-    pub fn attr(&self, name: &str) -> Option<&Value> {
+    pub fn attr(&self, name: &str) -> Option<&AttrValue> {
         self.attrs.iter().find(|(key, _)| *key == *name).map(|(_, value)| value)
     }
 
@@ -147,13 +147,13 @@ impl Node {
 
     /// The content.
     #[must_use]
-    pub fn content(&self) -> &Content {
+    pub fn content(&self) -> &NodeContent {
         &self.content
     }
 
     /// The content, taken out.
     #[must_use]
-    pub fn into_content(self) -> Content {
+    pub fn into_content(self) -> NodeContent {
         self.content
     }
 
@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn sizes() {
         assert_eq!(size_of::<Node>(), 88);
-        assert_eq!(size_of::<(Str, Value)>(), 64);
+        assert_eq!(size_of::<(Str, AttrValue)>(), 64);
     }
 
     #[test]

@@ -6,8 +6,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use wa_binary::{
-    Content, DecodeOptions, EncodeOptions, InteropSuffix, Jid, Limits, Node, Packing, Str, SuffixRule, Token,
-    Value, decode, decode_with, encode, pack, unpack,
+    AttrValue, DecodeOptions, EncodeOptions, InteropSuffix, Jid, Limits, Node, NodeContent, Packing, Str,
+    SuffixRule, Token, decode, decode_with, encode, pack, unpack,
 };
 
 fn text() -> impl Strategy<Value = String> {
@@ -49,22 +49,22 @@ fn name() -> impl Strategy<Value = Str> {
     text().prop_filter_map("empty", |text| (!text.is_empty()).then(|| text.into()))
 }
 
-fn attrs() -> impl Strategy<Value = Vec<(Str, Value)>> {
-    let value = prop_oneof![text().prop_map(Value::from), jid().prop_map(Value::from)];
+fn attrs() -> impl Strategy<Value = Vec<(Str, AttrValue)>> {
+    let value = prop_oneof![text().prop_map(AttrValue::from), jid().prop_map(AttrValue::from)];
     vec((name(), value), 0..5)
 }
 
-fn leaf_content() -> impl Strategy<Value = Content> {
+fn leaf_content() -> impl Strategy<Value = NodeContent> {
     prop_oneof![
-        Just(Content::Empty),
-        vec(any::<u8>(), 0..300).prop_map(|bytes| Content::Bytes(bytes.into())),
-        text().prop_map(|text| Content::Bytes(text.into())),
-        text().prop_map(|text| Content::Text(text.into())),
-        jid().prop_map(Content::from),
+        Just(NodeContent::Empty),
+        vec(any::<u8>(), 0..300).prop_map(|bytes| NodeContent::Bytes(bytes.into())),
+        text().prop_map(|text| NodeContent::Bytes(text.into())),
+        text().prop_map(|text| NodeContent::Text(text.into())),
+        jid().prop_map(NodeContent::from),
     ]
 }
 
-fn with(tag: Str, attrs: Vec<(Str, Value)>, content: Content) -> Node {
+fn with(tag: Str, attrs: Vec<(Str, AttrValue)>, content: NodeContent) -> Node {
     let node = Node::new(tag).with_content(content);
     attrs.into_iter().fold(node, |node, (name, value)| node.with_attr(name, value))
 }
@@ -86,11 +86,11 @@ fn options() -> impl Strategy<Value = EncodeOptions> {
 /// The kinds of content in order, which equality does not look at.
 fn kinds(node: &Node) -> Vec<u8> {
     let own = match node.content() {
-        Content::Empty => 0,
-        Content::Nodes(_) => 1,
-        Content::Bytes(_) => 2,
-        Content::Text(_) => 3,
-        Content::Jid(_) => 4,
+        NodeContent::Empty => 0,
+        NodeContent::Nodes(_) => 1,
+        NodeContent::Bytes(_) => 2,
+        NodeContent::Text(_) => 3,
+        NodeContent::Jid(_) => 4,
     };
     node.children().iter().fold(vec![own], |mut all, child| {
         all.extend(kinds(child));

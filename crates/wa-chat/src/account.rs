@@ -9,6 +9,7 @@ use crate::prekey_ids::FIRST_PREKEY;
 
 /// Everything secret that an enlistment's public values come from.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct AccountKeys {
     /// The static key of the Noise handshake (`authkey` is its public half).
     pub noise: PrivateKey,
@@ -22,6 +23,7 @@ pub struct AccountKeys {
 
 /// What an enlistment says of an account: the public halves of its keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct PublicKeys {
     /// `authkey`.
     pub noise: PublicKey,
@@ -69,6 +71,7 @@ impl AccountKeys {
 
 /// The account as its row has it.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Account {
     /// The static key of the Noise handshake.
     pub noise: PrivateKey,

@@ -102,7 +102,7 @@ pub enum ChannelEvent {
     /// An authentic frame that is no stanza, or one with a part missing.
     Malformed {
         /// What is wrong with it.
-        what: Malformed,
+        what: BadStanza,
         /// The negative ack after which it does not come again, where it says enough to be acked: the channel's user's to
         /// send.
         refusal: Option<Box<Ack>>,
@@ -114,7 +114,7 @@ pub enum ChannelEvent {
 /// What was wrong with an authentic frame. The server's fault.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Malformed {
+pub enum BadStanza {
     /// It is no node.
     #[error(transparent)]
     Node(#[from] DecodeError),
@@ -359,7 +359,7 @@ impl Channel {
     fn handle_node(&mut self, now: Now, node: Node, length: usize) -> Result<(), DisconnectReason> {
         let bytes = length + node.allocated() + size_of::<Stanza>();
         if length > MAX_PLAIN && !matches!(node.tag(), "message" | "iq") {
-            return self.malformed(now, Malformed::TooLong(length), self.refusal(&node));
+            return self.malformed(now, BadStanza::TooLong(length), self.refusal(&node));
         }
         match Stanza::try_from(node) {
             Ok(stanza) => self.handle_stanza(now, stanza, bytes),
@@ -437,7 +437,7 @@ impl Channel {
     fn malformed(
         &mut self,
         now: Now,
-        what: Malformed,
+        what: BadStanza,
         refusal: Option<Box<Ack>>,
     ) -> Result<(), DisconnectReason> {
         self.malformed.retain(|&when| now.unix.saturating_sub(when) < MALFORMED_WINDOW);

@@ -8,6 +8,7 @@ use crate::{Content, EventId, MessageId};
 
 /// Names a command, so that its acceptance and its answer can be told. The caller counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(transparent))]
 pub struct Ticket(pub u64);
 
 /// What the application wants done.
@@ -158,22 +159,39 @@ pub enum Ask {
 
 /// What WhatsApp answered.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Answer {
     /// It is done.
     Done,
     /// Whom the user has blocked.
     Blocklist(Vec<Jid>),
+    /// What became of a ping.
+    Reach(Reach),
     /// The devices that messages go to, in their order; none of a user that there was no contact with.
     Identities(Vec<DeviceIdentity>),
 }
 
+/// What became of a ping to a WhatsApp user (reachability; the form is assumed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Reach {
+    /// WhatsApp has taken it, and tells the user. Whether they ever answer is another matter.
+    Told,
+    /// Nobody at WhatsApp has this number ([`Reachability::nobody`](wa_profile::Reachability::nobody)).
+    Nobody,
+}
+
 /// A device of a peer, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
 pub struct DeviceIdentity {
     /// Its number; 0 is the first.
     pub device: u16,
     /// Its newest identity key.
+    #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::public::one"))]
     pub key: PublicKey,
     /// Whether messages may go to it; otherwise they wait for [`Command::AcceptIdentity`], or for a newer key.
     pub is_accepted: bool,

@@ -13,11 +13,12 @@ mod padding;
 #[cfg(test)]
 mod tests;
 
-pub use self::media::{Media, MediaFile, MediaKey, MediaKind};
+pub use self::media::{Media, MediaFile, MediaKind};
 pub(crate) use self::padding::{pad, unpad};
 
 /// The decrypted body of a message.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Content {
     /// Text, perhaps in reply to something.
@@ -44,33 +45,39 @@ pub enum Content {
     /// A picture, a recording or another file, which lies elsewhere.
     Media(Box<Media>),
     /// Something that this version does not read, as its protobuf bytes: nothing is lost.
-    Unknown(Bytes),
+    Unknown(#[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))] Bytes),
 }
 
 /// Text and what it refers to. `Text::from("hello")` is the plain one.
 #[derive(Clone, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Text {
     /// What is written.
     pub body: String,
     /// What it answers.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub reply: Option<Reply>,
     /// Users that are named in it, as `@` and their number.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub mentions: Vec<Jid>,
 }
 
 /// The message that is answered.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Reply {
     /// Its name.
     pub id: MessageId,
     /// Who wrote it.
     pub author: Jid,
     /// What it said, in protobuf, for readers that do not have it; may be empty. [`Content::decode`] reads it.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::hex"))]
     pub quoted: Bytes,
 }
 
 /// A message of the same conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Target {
     /// Its name.
     pub id: MessageId,

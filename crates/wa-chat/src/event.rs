@@ -1,30 +1,86 @@
 //! What the application hears from the client.
 
+use std::fmt;
+
 use wa_binary::{Jid, Node};
 use wa_keys::PublicKey;
 use wa_signal::EstablishError;
 use wa_stanza::Typing;
 
-use crate::channel::Malformed;
+use crate::channel::BadStanza;
 use crate::key::Table;
 use crate::{Answer, Content, DisconnectReason, NoAnswer, StoreError, Ticket, Undecryptable};
 
 /// Names an inbox event: it rises, is never used again, and one message has one for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(transparent))]
 pub struct EventId(pub u64);
 
 /// Names a message within one conversation; chosen by its sender.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(transparent))]
 pub struct MessageId(pub String);
+
+impl MessageId {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl AsRef<str> for MessageId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl From<String> for MessageId {
+    fn from(id: String) -> Self {
+        Self(id)
+    }
+}
+
+impl From<&str> for MessageId {
+    fn from(id: &str) -> Self {
+        Self(id.to_owned())
+    }
+}
+
+impl fmt::Display for MessageId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<u64> for EventId {
+    fn from(id: u64) -> Self {
+        Self(id)
+    }
+}
+
+impl From<EventId> for u64 {
+    fn from(id: EventId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// What the application should know. Those with an id are delivered again after a restart until confirmed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Event {
     /// The login stands; messages flow.
     Connected,
     /// The connection ended. [`DisconnectReason::is_terminal`] says whether to try again.
-    Disconnected(DisconnectReason),
+    Disconnected(
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::words"))] DisconnectReason,
+    ),
     /// A message has come.
     #[non_exhaustive]
     Message {
@@ -86,6 +142,7 @@ pub enum Event {
         /// Which of their devices; 0 is the first.
         device: u16,
         /// The new key; none while the server has only said that there is one.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::public::serialize"))]
         identity: Option<PublicKey>,
     },
     /// Messages to a peer go to other devices from now on. Told in a commit before anything is encrypted for a device that
@@ -97,6 +154,7 @@ pub enum Event {
         /// Whose devices.
         peer: Jid,
         /// The devices that were added, and their identity keys. All but the first device, 0, are the server's word.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::public::by_device"))]
         added: Vec<(u16, PublicKey)>,
         /// The devices that get nothing any more.
         removed: Vec<u16>,
@@ -140,6 +198,7 @@ pub enum Event {
         /// Who.
         from: Jid,
         /// What.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::typing"))]
         typing: Typing,
     },
     /// The answer to an [`Ask`](crate::Ask).
@@ -148,6 +207,7 @@ pub enum Event {
         /// To which.
         ticket: Ticket,
         /// What WhatsApp says, or why nothing.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::answer"))]
         answer: Result<Answer, NoAnswer>,
     },
     /// A message could not be decrypted; the session with its sender is as it was.
@@ -162,6 +222,7 @@ pub enum Event {
         /// Its name.
         id: MessageId,
         /// Why.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::words"))]
         why: Undecryptable,
         /// How often its sender has been asked to send it again; none if that makes no sense, or not any more.
         asked: Option<u32>,
@@ -174,6 +235,7 @@ pub enum Event {
         /// Which peer.
         peer: Jid,
         /// Why.
+        #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::words"))]
         why: NoSession,
     },
     /// The server refused a message of ours for good.
@@ -223,7 +285,7 @@ pub enum Event {
         why: String,
     },
     /// An authentic frame was no stanza, or one that says too little to be refused; it was passed over.
-    Malformed(Malformed),
+    Malformed(#[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::words"))] BadStanza),
     /// So many events that are told once were not kept, because the application did not take those before them. Those with
     /// an id are never dropped.
     #[non_exhaustive]
@@ -233,7 +295,7 @@ pub enum Event {
     },
     /// The store cannot run a transaction now; it gets it again until it can. Nothing becomes durable, and nothing that
     /// depends on it leaves or is shown. Told once for each time, by whoever runs the transactions.
-    StoreStalled(StoreError),
+    StoreStalled(#[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::words"))] StoreError),
 }
 
 impl Event {
@@ -259,6 +321,7 @@ impl Event {
 
 /// What became of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Status {
     /// The server has it.

@@ -12,6 +12,7 @@ pub struct Key(Arc<[u8]>);
 
 /// The tables of one account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Table {
     /// The account itself: one row.

@@ -15,7 +15,7 @@ use wa_stanza::{Ack, Stanza};
 
 pub(crate) use self::conversation::{KEEP_KEYS, REMEMBER};
 use crate::account::Account;
-use crate::channel::Malformed;
+use crate::channel::BadStanza;
 use crate::key::Key;
 use crate::messenger::input::{Input, Lane};
 use crate::messenger::link::Link;
@@ -382,7 +382,7 @@ impl Messenger {
     pub(crate) fn handle_malformed(
         &mut self,
         now: Now,
-        what: Malformed,
+        what: BadStanza,
         refusal: Option<Box<Ack>>,
         rng: &mut impl CryptoRng,
     ) {

@@ -240,7 +240,7 @@ fn messages_and_answers_alone_may_be_long() {
         line.say_node(&long(tag, length));
         match line.channel.poll_event() {
             Some(ChannelEvent::Stanza { bytes, .. }) => assert!(is_taken && bytes >= length, "{tag}"),
-            Some(ChannelEvent::Malformed { what: wa_chat::Malformed::TooLong(found), refusal }) => {
+            Some(ChannelEvent::Malformed { what: wa_chat::BadStanza::TooLong(found), refusal }) => {
                 assert!(!is_taken && found > length, "{tag}");
                 // What can be refused is to be acked, so that it does not come again.
                 assert_eq!(refusal.map(|ack| ack.error), (tag != "x").then_some(Some(488)), "{tag}");

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncBufReadExt, BufReader};
 use wa_interop::binary::Jid;
-use wa_interop::enlistment_api::EnlistError;
-use wa_interop::http::{HyperClient, Limits, PlainHttp};
+use wa_interop::enlist::EnlistError;
+use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
 use wa_interop::noise::{TrustRoot, WHATSAPP_ROOT};
 use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, OpenError, SqliteStore, StoreKey};
@@ -128,7 +128,7 @@ async fn open(
     let enlisting = async |keys| {
         let token = service.token().await.ok_or(ChatFailure::Token)?;
         // Plain HTTP is for a WhatsApp on this machine; the real one is named by https.
-        let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+        let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
         let (integrator, user) = (arguments.integrator, &arguments.user);
         Ok(enlist(&http, &profile, &keys, integrator, user, &token).await?)
     };

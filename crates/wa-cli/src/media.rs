@@ -9,13 +9,11 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use thiserror::Error;
-use tokio::sync::watch;
 use wa_interop::{
     MediaTransfer, MediaTransferError,
-    chat::{MediaFile, MediaKey as ContentKey, MediaKind},
-    class,
-    http::{HyperClient, Limits, PlainHttp},
-    media_files::{Encryptor, FileError, FileFacts, MediaKey, MediaKeys, encrypt_stream, open_file},
+    chat::{FileFacts, MediaFile, MediaKey, MediaKind},
+    http::{HttpLimits, HyperClient, PlainHttp},
+    media::{Encryptor, FileError, MediaKeys, encrypt_stream, open_file},
     profile::Profile,
 };
 
@@ -114,7 +112,7 @@ pub(crate) fn run(command: &MediaCommand) -> Result<Option<String>, MediaFailure
         MediaCommand::Decrypt { facts, file, output } => decrypt(facts, file, output).map(|()| None),
         MediaCommand::Fetch { facts, origin, profile, direct_path, output } => {
             let mut profile = Profile::clone(profile);
-            let mut http = HyperClient::new(Limits::default());
+            let mut http = HyperClient::new(HttpLimits::default());
             if let Some(origin) = origin {
                 profile.media.whatsapp_origin.clone_from(origin);
             }
@@ -129,7 +127,7 @@ pub(crate) fn run(command: &MediaCommand) -> Result<Option<String>, MediaFailure
 
 fn encrypt(kind: Kind, file: &Path, output: &Path) -> Result<String, MediaFailure> {
     let key = MediaKey::generate(&mut rand_core::UnwrapErr(rand::rngs::SysRng));
-    let keys = MediaKeys::derive(&key, class(kind.into()));
+    let keys = MediaKeys::derive(&key, MediaKind::from(kind).class());
     let source = File::open(file).map_err(|error| io(file, &error))?;
     let bar = bar(source.metadata().map_or(0, |metadata| metadata.len()));
     let target = File::create(output).map_err(|error| io(output, &error))?;
@@ -148,8 +146,7 @@ fn encrypt(kind: Kind, file: &Path, output: &Path) -> Result<String, MediaFailur
 
 fn decrypt(facts: &Facts, file: &Path, output: &Path) -> Result<(), MediaFailure> {
     let (kind, said) = facts.read()?;
-    let keys = MediaKeys::derive(&MediaKey::from_bytes(*said.key.as_bytes()), class(kind));
-    let facts = FileFacts { sha256: said.sha256, enc_sha256: said.enc_sha256, length: said.length };
+    let (keys, facts) = (MediaKeys::derive(&said.key, kind.class()), said.facts());
     // Opening takes the encrypted file away, and this one is the user's.
     let mut copy = output.as_os_str().to_owned();
     copy.push(".encrypted");
@@ -173,16 +170,8 @@ fn fetch(
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|_| MediaFailure::System)?;
     runtime.block_on(async {
-        let (progress, mut counts) = watch::channel(0);
         let bar = bar(said.length);
-        let shown = bar.clone();
-        let showing = tokio::spawn(async move {
-            while counts.changed().await.is_ok() {
-                shown.set_position(*counts.borrow());
-            }
-        });
-        let fetched = transfer.fetch(kind, &said, output, &progress).await;
-        showing.abort();
+        let fetched = transfer.fetch(kind, &said, output, |bytes| bar.set_position(bytes)).await;
         bar.finish();
         Ok(fetched?)
     })
@@ -195,15 +184,9 @@ impl Facts {
         let bytes = |name: &str| hex::decode(said.get(name)?.as_str()?).ok()?.try_into().ok();
         let read = || {
             let kind = Kind::from_str(said.get("kind")?.as_str()?, true).ok()?;
-            let file = MediaFile {
-                direct_path: String::new(),
-                key: ContentKey::from_bytes(bytes("key")?),
-                sha256: bytes("sha256")?,
-                enc_sha256: bytes("enc_sha256")?,
-                length: said.get("length")?.as_u64()?,
-                mime: String::new(),
-            };
-            Some((kind.into(), file))
+            let length = said.get("length")?.as_u64()?;
+            let facts = FileFacts { sha256: bytes("sha256")?, enc_sha256: bytes("enc_sha256")?, length };
+            Some((kind.into(), MediaFile::new("", MediaKey::from_bytes(bytes("key")?), facts, "")))
         };
         read().ok_or_else(|| MediaFailure::Facts { path: self.facts.display().to_string() })
     }

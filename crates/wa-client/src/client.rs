@@ -1,17 +1,19 @@
 //! The client as an application holds it: commands in, events out (seed §2, §3).
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tracing::{Instrument, debug_span};
 use wa_binary::Jid;
 use wa_chat::{
     AccountKeys, Answer, Ask, Command, CommandError, Content, DeviceIdentity, DisconnectReason, Event,
-    EventId, Fingerprint, IdentityPolicy, Mark, MessageId, NoAnswer, PublicKeys, Report, StateError, Store,
-    Typing,
+    EventId, Fingerprint, IdentityPolicy, Mark, MessageId, NoAnswer, PublicKeys, Reach, Report, StateError,
+    Store, Typing,
 };
 use wa_keys::PublicKey;
 use wa_noise::TrustRoot;
@@ -46,6 +48,12 @@ pub struct Client {
     ended: watch::Receiver<Option<Ended>>,
     /// Ends every [`stay_connected`](Self::stay_connected).
     disconnects: Arc<Notify>,
+}
+
+/// Tells the clients of this process apart in the log, where no account may be named.
+fn next_number() -> u64 {
+    static CLIENTS: AtomicU64 = AtomicU64::new(1);
+    CLIENTS.fetch_add(1, Ordering::Relaxed)
 }
 
 /// A login that stands.
@@ -148,7 +156,8 @@ impl Client {
         let (controls, orders) = mpsc::channel(MAX_CONTROLS);
         let (outbox, events) = mpsc::channel(1);
         let (end, ended) = watch::channel(None);
-        tokio::spawn(driver.serve(inbox, orders, outbox, end));
+        let serving = driver.serve(inbox, orders, outbox, end);
+        tokio::spawn(serving.instrument(debug_span!("client", number = next_number())));
         let events = Events { events, ended: ended.clone() };
         Ok((Self { profile, requests, controls, ended, disconnects: Arc::default() }, events))
     }
@@ -338,12 +347,15 @@ impl Client {
         self.ask(Ask::Report(report)).await.map(drop)
     }
 
-    /// Pings a WhatsApp user who does not know this one yet.
+    /// Pings a WhatsApp user who does not know this one yet, and tells whether there is one.
     ///
     /// # Errors
     /// See [`blocklist`](Self::blocklist); [`NoAnswer::Unsupported`] where the profile has no reachability.
-    pub async fn reach(&self, jid: Jid) -> Result<(), ClientError> {
-        self.ask(Ask::Reach(jid)).await.map(drop)
+    pub async fn reach(&self, jid: Jid) -> Result<Reach, ClientError> {
+        match self.ask(Ask::Reach(jid)).await? {
+            Answer::Reach(reach) => Ok(reach),
+            _ => Err(NoAnswer::Unreadable.into()),
+        }
     }
 
     /// Deletes the account on WhatsApp, and then every row of it here; returns when both are done. The client is of

@@ -8,6 +8,7 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tracing::{debug, info, warn};
 use wa_chat::{
     Answer, Command, CommandError, ConnectError, DisconnectReason, Event, NoAnswer, Now, Rows, StateError,
     Store, StoreError, Ticket, Transaction,
@@ -106,6 +107,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         end: watch::Sender<Option<Ended>>,
     ) {
         let ended = self.run(&mut requests, &mut controls, &events).await;
+        info!(reason = %ended, "the client has ended");
         end.send_replace(Some(ended));
     }
 
@@ -237,8 +239,14 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
     /// Completes the pending login, its end or the pending question; gives what the application should see.
     fn notice(&mut self, event: Event) -> Option<Event> {
         match event {
-            Event::Connected => self.line.logged_in(),
-            Event::Disconnected(ref reason) => self.line.hang_up(reason),
+            Event::Connected => {
+                info!("the login stands");
+                self.line.logged_in();
+            }
+            Event::Disconnected(ref reason) => {
+                info!(%reason, is_final = reason.is_terminal(), "the connection has ended");
+                self.line.hang_up(reason);
+            }
             Event::Answered { ticket, ref answer, .. } => {
                 let Some(done) = self.asks.remove(&ticket) else { return Some(event) };
                 // Nobody may be waiting any more.
@@ -267,6 +275,9 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         match rows {
             Err(error) if error.is_retryable() => {
                 let is_news = !std::mem::replace(&mut self.stalled, true);
+                if is_news {
+                    warn!(%error, "the store cannot run a transaction");
+                }
                 // Where nobody listens one that waits says it all.
                 if is_news && !self.ready.iter().any(|event| matches!(event, Event::StoreStalled(_))) {
                     self.ready.push_back(Event::StoreStalled(error));
@@ -311,6 +322,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         match begun {
             Ok(wire) => self.line = Line::LoggingIn { wire, login },
             Err(error) => {
+                info!(%error, "no connection");
                 let _ = login.send(Err(error));
             }
         }
@@ -347,6 +359,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
             let _ = login.send(Err(ConnectError::Connected.into()));
             return;
         }
+        debug!("dialling");
         let connector = Arc::clone(&self.connector);
         let stream = Pending::new(async move { dial(&*connector).await });
         self.line = Line::Dialing { stream, token, login };

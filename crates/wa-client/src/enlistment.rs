@@ -4,7 +4,7 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use wa_binary::Jid;
 use wa_chat::{Backoff, PublicKeys};
-use wa_enlist::{EnlistAnswer, EnlistError, EnlistRequest, Reason, SignedPrekey};
+use wa_enlist::{EnlistAnswer, EnlistError, EnlistRequest, EnlistedPrekey, Reason};
 use wa_http::HttpClient;
 use wa_profile::Profile;
 
@@ -39,7 +39,7 @@ pub async fn enlist(
     user: &str,
     token: &str,
 ) -> Result<Jid, EnlistmentError> {
-    let prekey = SignedPrekey::new(keys.signed.id, keys.signed.key, keys.signed.signature)?;
+    let prekey = EnlistedPrekey::new(keys.signed.id, keys.signed.key, keys.signed.signature)?;
     let request = EnlistRequest::new(keys.noise, keys.registration_id, keys.identity, prekey, token)?;
     let request = request.with_identity(integrator, user)?;
     let (mut backoff, mut attempt) = (Backoff::default(), 0);

@@ -32,7 +32,7 @@ pub enum Ended {
     #[error("the client was closed")]
     Closed,
     /// The account was opened somewhere else, which has it now. Nothing of this client became durable since.
-    #[error("the account was opened by another process")]
+    #[error("another process owns this account")]
     Fenced,
     /// The account was deleted, here and at WhatsApp.
     #[error("the account was deleted")]

@@ -3,6 +3,9 @@
 //! A [`Client`] is a handle to one task, which drives a [`wa_chat::Client`] over a byte stream and a store. It is the one
 //! place of the client side that opens sockets and asks for the time. `stay_connected` asks a [`TokenSource`] for fresh
 //! tokens; with the feature `http` an account is enlisted, with `media` files are sent and fetched.
+//!
+//! What a client does is told to `tracing`, in a span `client` with a number of this process. Neither addresses nor ids nor
+//! anything that was written or stored is ever told.
 
 mod client;
 mod connector;
@@ -18,6 +21,8 @@ mod pending;
 mod reconnect;
 #[cfg(feature = "media")]
 mod transfer;
+#[cfg(feature = "media")]
+mod upload;
 
 pub use crate::client::Client;
 pub use crate::connector::{Connector, TcpConnector};
@@ -29,4 +34,6 @@ pub use crate::events::{Drained, Ended, Events};
 pub use crate::metadata::{describe, kind_of};
 pub use crate::reconnect::{NoToken, TokenSource};
 #[cfg(feature = "media")]
-pub use crate::transfer::{MediaServer, MediaTransfer, MediaTransferError, SentFile, class};
+pub use crate::transfer::{MediaTransfer, MediaTransferError, Outgoing, SentFile};
+#[cfg(feature = "media")]
+pub use crate::upload::{CredentialSource, MediaServer};

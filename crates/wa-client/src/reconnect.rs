@@ -7,6 +7,7 @@ use rand_core::UnwrapErr;
 use tokio::sync::futures::OwnedNotified;
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
+use tracing::{debug, info};
 use wa_chat::{Backoff, DisconnectReason, Refusal};
 
 use crate::client::{Connection, Control, connect};
@@ -100,8 +101,10 @@ async fn connect_again(mut task: Task, mut tokens: impl TokenSource) -> ClientEr
             Outcome::Before(_) | Outcome::NoToken(_) => {}
         }
         if !at_once {
+            let pause = backoff.next_pause(&mut rng);
+            debug!(?pause, "connecting again later");
             tokio::select! {
-                () = tokio::time::sleep(backoff.next_pause(&mut rng)) => {}
+                () = tokio::time::sleep(pause) => {}
                 _ = task.ended.changed() => return ended(&task.ended).into(),
             }
         }
@@ -146,7 +149,10 @@ enum Outcome {
 async fn attempt(task: &Task, tokens: &mut impl TokenSource) -> Outcome {
     let token = match tokens.token().await {
         Ok(token) => token,
-        Err(why) => return Outcome::NoToken(why),
+        Err(why) => {
+            info!(%why, "no token");
+            return Outcome::NoToken(why);
+        }
     };
     let connected = match task.controls.upgrade() {
         Some(controls) => connect(&controls, token).await,

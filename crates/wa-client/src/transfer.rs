@@ -2,6 +2,7 @@
 //! 1.0.3).
 
 use std::fs::File;
+use std::io::{Cursor, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,42 +11,49 @@ use rand::rngs::SysRng;
 use rand_core::{Rng as _, UnwrapErr};
 use thiserror::Error;
 use tokio::io::{AsyncSeekExt, AsyncWriteExt};
-use tokio::sync::watch;
-use wa_chat::{MediaFile, MediaKey as ContentKey, MediaKind};
+use wa_chat::{MediaFile, MediaKind};
 use wa_http::{BodyStream, HttpError, StreamingClient};
 use wa_media::{
     DirectPath, DirectPathError, Download, Encryptor, FileError, FileFacts, MediaClass, MediaKey, MediaKeys,
-    TransferError, Upload,
+    TransferError,
 };
 use wa_profile::Profile;
 
+use crate::reconnect::NoToken;
+use crate::upload::{CredentialSource, MediaServer};
+
 /// Sends and fetches files over an HTTP client.
 ///
-/// Progress is a count of bytes in a [`watch`] channel: of the encrypted file while it travels.
+/// Progress is told as bytes of the encrypted file while it travels; `|_| {}` for whoever does not care.
 #[derive(Debug)]
 pub struct MediaTransfer<C> {
-    http: C,
-    media: wa_profile::Media,
-    attempts: u32,
+    pub(crate) http: C,
+    media: wa_profile::MediaRules,
+    pub(crate) attempts: u32,
     limit: u64,
+    directory: PathBuf,
+}
+
+/// A file to send.
+#[derive(Debug)]
+pub struct Outgoing {
+    kind: MediaKind,
+    mime: String,
+    source: Source,
+}
+
+/// What the bytes of a file come from.
+enum Source {
+    Path(PathBuf),
+    Reader(Box<dyn Read + Send>),
 }
 
 /// The longest file that is fetched unless told otherwise: what WhatsApp allows a document.
 const LIMIT: u64 = 2 << 30;
 
-/// Where a user's files are uploaded.
-#[derive(Clone)]
-pub struct MediaServer {
-    /// The integrator's base URL.
-    pub base_url: String,
-    /// What the integrator's server recognises its user by.
-    pub credential: String,
-    /// The integrator's identifier at WhatsApp.
-    pub integrator: String,
-}
-
 /// A file that lies on our server, as a message says it.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SentFile {
     /// Where it lies and how to open it.
     pub file: MediaFile,
@@ -77,13 +85,34 @@ pub enum MediaTransferError {
     /// The file itself: a check that failed, or the disk.
     #[error(transparent)]
     File(#[from] FileError),
+    /// There is nothing by which our server would recognise the user.
+    #[error("no credential for the upload: {0}")]
+    Credential(NoToken),
+}
+
+impl Outgoing {
+    /// The file at a path.
+    pub fn path(kind: MediaKind, mime: impl Into<String>, path: impl Into<PathBuf>) -> Self {
+        Self { kind, mime: mime.into(), source: Source::Path(path.into()) }
+    }
+
+    /// A file that is in memory.
+    pub fn bytes(kind: MediaKind, mime: impl Into<String>, bytes: impl Into<Bytes>) -> Self {
+        Self::reader(kind, mime, Cursor::new(bytes.into()))
+    }
+
+    /// All that a reader gives, read once and off the async threads.
+    pub fn reader(kind: MediaKind, mime: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
+        Self { kind, mime: mime.into(), source: Source::Reader(Box::new(reader)) }
+    }
 }
 
 impl<C: StreamingClient> MediaTransfer<C> {
     /// Transfers with this client, as the profile says; a transfer that breaks off is taken up again four times.
     #[must_use]
     pub fn new(http: C, profile: &Profile) -> Self {
-        Self { http, media: profile.media.clone(), attempts: 5, limit: LIMIT }
+        let directory = std::env::temp_dir();
+        Self { http, media: profile.media.clone(), attempts: 5, limit: LIMIT, directory }
     }
 
     /// This, with another number of attempts for each byte.
@@ -100,8 +129,17 @@ impl<C: StreamingClient> MediaTransfer<C> {
         self
     }
 
+    /// This, with encrypted files on their way in a directory of the caller's instead of the system's for such.
+    #[must_use]
+    pub fn with_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.directory = directory.into();
+        self
+    }
+
     /// Fetches a WhatsApp user's file to `target`. What has come is kept beside it until the file is whole, also
     /// over a restart; nothing that fails a check is kept.
+    ///
+    /// Cancel safety: what has come stays, and the next call goes on there.
     ///
     /// # Errors
     /// [`MediaTransferError`]; `target` is then as it was before.
@@ -110,76 +148,105 @@ impl<C: StreamingClient> MediaTransfer<C> {
         kind: MediaKind,
         file: &MediaFile,
         target: &Path,
-        progress: &watch::Sender<u64>,
+        progress: impl FnMut(u64),
     ) -> Result<(), MediaTransferError> {
-        let facts = FileFacts { sha256: file.sha256, enc_sha256: file.enc_sha256, length: file.length };
+        let (facts, keys) = (file.facts(), MediaKeys::derive(&file.key, kind.class()));
+        let blob = beside(target, &facts);
+        self.fetch_blob(file, &blob, progress).await?;
+        let target = target.to_owned();
+        blocking(move || wa_media::open_file(&keys, &facts, &blob, &target, |_| {})).await
+    }
+
+    /// Fetches a WhatsApp user's file into memory: for pictures and the like; see [`with_limit`](Self::with_limit). In
+    /// clear it is nowhere else.
+    ///
+    /// Cancel safety: what has come is lost.
+    ///
+    /// # Errors
+    /// [`MediaTransferError`].
+    pub async fn fetch_bytes(
+        &self,
+        kind: MediaKind,
+        file: &MediaFile,
+        progress: impl FnMut(u64),
+    ) -> Result<Vec<u8>, MediaTransferError> {
+        let (facts, keys) = (file.facts(), MediaKeys::derive(&file.key, kind.class()));
+        let cleared = Cleared(self.fresh("fetching"));
+        self.fetch_blob(file, &cleared.0, progress).await?;
+        blocking(move || Ok(wa_media::decrypt(&keys, &facts, &std::fs::read(&cleared.0)?)?)).await
+    }
+
+    /// Fetches the encrypted file, or the rest of it.
+    async fn fetch_blob(
+        &self,
+        file: &MediaFile,
+        blob: &Path,
+        mut progress: impl FnMut(u64),
+    ) -> Result<(), MediaTransferError> {
         if file.length > self.limit {
             return Err(MediaTransferError::TooLong { length: file.length, limit: self.limit });
         }
         let path = DirectPath::from_whatsapp(&file.direct_path, &self.media)?;
         let uri = path.at(&self.media.whatsapp_origin)?;
-        let blob = beside(target, &facts);
-        let there = std::fs::metadata(&blob).map_or(0, |metadata| metadata.len());
-        let mut download = Download::new(uri, facts.blob_length()).with_bytes(there);
-        if let Err(error) = self.download(&mut download, &blob, progress).await {
-            if !matches!(error, MediaTransferError::Http(_)) {
-                let _ = std::fs::remove_file(&blob);
-            }
-            return Err(error);
+        let there = std::fs::metadata(blob).map_or(0, |metadata| metadata.len());
+        let mut download = Download::new(uri, file.facts().blob_length()).with_bytes(there);
+        let done = self.download(&mut download, blob, &mut progress).await;
+        if done.as_ref().is_err_and(|error| !matches!(error, MediaTransferError::Http(_))) {
+            let _ = std::fs::remove_file(blob);
         }
-        let keys = MediaKeys::derive(&MediaKey::from_bytes(*file.key.as_bytes()), class(kind));
-        let target = target.to_owned();
-        blocking(move || wa_media::open_file(&keys, &facts, &blob, &target, |_| {})).await
+        done
     }
 
-    /// Encrypts the file at `source` beside it, uploads it, and says what a message must say of it. Of the encrypted
-    /// file nothing stays here.
+    /// Encrypts a file, uploads it, and says what a message must say of it. Of the encrypted file nothing stays here.
+    ///
+    /// Cancel safety: nothing stays here; on the server a file of which nobody knows may.
     ///
     /// # Errors
     /// [`MediaTransferError`].
     pub async fn send(
         &self,
-        kind: MediaKind,
-        source: &Path,
-        mime: &str,
-        server: &MediaServer,
-        progress: &watch::Sender<u64>,
+        file: Outgoing,
+        server: &MediaServer<impl CredentialSource>,
+        progress: impl FnMut(u64),
     ) -> Result<SentFile, MediaTransferError> {
         let key = MediaKey::generate(&mut UnwrapErr(SysRng));
-        let keys = MediaKeys::derive(&key, class(kind));
+        let keys = MediaKeys::derive(&key, file.kind.class());
         let mut encryptor = Encryptor::new(&keys);
-        if matches!(class(kind), MediaClass::Video | MediaClass::Audio) {
+        if matches!(file.kind.class(), MediaClass::Video | MediaClass::Audio) {
             encryptor = encryptor.with_sidecar(&keys, self.media.sidecar_coverage);
         }
-        // A name of its own: the same file may be on its way twice, and a file of the user's may have any name.
-        let suffix = format!(".{:016x}.sending", UnwrapErr(SysRng).next_u64());
-        let (plain, blob) = (source.to_owned(), suffixed(source, &suffix));
-        let (cleared, made) = (Cleared(blob.clone()), blob.clone());
+        let cleared = Cleared(self.fresh("sending"));
+        let (made, source) = (cleared.0.clone(), file.source);
         let encrypted = blocking(move || {
-            wa_media::encrypt_stream(encryptor, File::open(plain)?, File::create_new(made)?, |_| {})
+            let source: Box<dyn Read> = match source {
+                Source::Path(path) => Box::new(File::open(path)?),
+                Source::Reader(reader) => reader,
+            };
+            wa_media::encrypt_stream(encryptor, source, File::create_new(made)?, |_| {})
         })
         .await?;
-        let reference = self.upload(&blob, &encrypted.facts, server, progress).await?;
+        let reference = self.upload(&cleared.0, &encrypted.facts, server, progress).await?;
         drop(cleared);
         let path = DirectPath::hosted(&server.integrator, &reference, &self.media)?;
-        let FileFacts { sha256, enc_sha256, length } = encrypted.facts;
-        let file = MediaFile {
-            direct_path: path.as_str().to_owned(),
-            key: ContentKey::from_bytes(*key.as_bytes()),
-            sha256,
-            enc_sha256,
-            length,
-            mime: mime.to_owned(),
-        };
+        let file = MediaFile::new(path.as_str(), key, encrypted.facts, file.mime);
         let sidecar = encrypted.sidecar.map(|sidecar| Bytes::copy_from_slice(sidecar.as_bytes()));
         Ok(SentFile { file, sidecar })
+    }
+
+    /// A name that no other file has: the same one may be on its way twice.
+    fn fresh(&self, what: &str) -> PathBuf {
+        self.directory.join(format!(
+            "{:016x}{:016x}.{what}",
+            UnwrapErr(SysRng).next_u64(),
+            UnwrapErr(SysRng).next_u64()
+        ))
     }
 
     async fn download(
         &self,
         download: &mut Download,
         blob: &Path,
-        progress: &watch::Sender<u64>,
+        progress: &mut impl FnMut(u64),
     ) -> Result<(), MediaTransferError> {
         let mut failures = 0;
         while !download.is_complete() {
@@ -204,7 +271,7 @@ impl<C: StreamingClient> MediaTransfer<C> {
         &self,
         download: &mut Download,
         blob: &Path,
-        progress: &watch::Sender<u64>,
+        progress: &mut impl FnMut(u64),
     ) -> Result<(), MediaTransferError> {
         let request = download.request().map(|()| BodyStream::empty());
         let (head, mut body) = self.http.stream(request).await?.into_parts();
@@ -219,7 +286,7 @@ impl<C: StreamingClient> MediaTransfer<C> {
                 Ok(bytes) => {
                     file.write_all(&bytes).await.map_err(io)?;
                     download.handle_bytes(bytes.len())?;
-                    progress.send_replace(download.bytes());
+                    progress(download.bytes());
                 }
                 Err(error) => {
                     ended = Err(error.into());
@@ -233,68 +300,10 @@ impl<C: StreamingClient> MediaTransfer<C> {
         }
         ended
     }
-
-    async fn upload(
-        &self,
-        blob: &Path,
-        facts: &FileFacts,
-        server: &MediaServer,
-        progress: &watch::Sender<u64>,
-    ) -> Result<String, MediaTransferError> {
-        let upload = Upload::new(&server.base_url, &server.credential, facts)?;
-        let mut failures = 0;
-        loop {
-            let counted =
-                Counted { file: File::open(blob).map_err(io)?, count: 0, progress: progress.clone() };
-            let body = BodyStream::reader(counted, facts.blob_length());
-            let sent = self.http.stream(upload.request().map(|()| body)).await;
-            let answered = sent
-                .map_err(MediaTransferError::from)
-                .and_then(|answer| Ok(Upload::storage_reference(&answer.into_parts().0)?));
-            match answered {
-                Err(error) if is_temporary(&error) && failures + 1 < self.attempts => failures += 1,
-                answered => return answered,
-            }
-            tokio::time::sleep(PAUSE * failures).await;
-        }
-    }
-}
-
-impl std::fmt::Debug for MediaServer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("MediaServer").field("base_url", &self.base_url).finish_non_exhaustive()
-    }
 }
 
 /// The pause before a second attempt; longer before further ones.
-const PAUSE: Duration = Duration::from_millis(200);
-
-/// What a kind's keys are derived for.
-#[must_use]
-pub const fn class(kind: MediaKind) -> MediaClass {
-    match kind {
-        MediaKind::Image | MediaKind::Sticker => MediaClass::Image,
-        MediaKind::Video | MediaKind::Gif => MediaClass::Video,
-        MediaKind::Audio | MediaKind::Voice => MediaClass::Audio,
-        _ => MediaClass::Document,
-    }
-}
-
-/// A file that counts what is read of it.
-struct Counted {
-    file: File,
-    count: u64,
-    progress: watch::Sender<u64>,
-}
-
-impl std::io::Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
-        let read = self.file.read(buffer)?;
-        self.count = self.count.saturating_add(read as u64);
-        self.progress.send_replace(self.count);
-        Ok(read)
-    }
-}
+pub(crate) const PAUSE: Duration = Duration::from_millis(200);
 
 /// A file that is gone when this is.
 struct Cleared(PathBuf);
@@ -317,16 +326,26 @@ fn suffixed(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn io(error: std::io::Error) -> MediaTransferError {
+pub(crate) fn io(error: std::io::Error) -> MediaTransferError {
     FileError::from(error).into()
 }
 
-fn is_temporary(error: &MediaTransferError) -> bool {
+pub(crate) fn is_temporary(error: &MediaTransferError) -> bool {
     match error {
         MediaTransferError::Transfer(error) => error.is_temporary(),
         MediaTransferError::Http(error) => error.fault() == wa_http::Fault::World,
+        MediaTransferError::Credential(error) => *error == NoToken::Later,
         MediaTransferError::Path(_) | MediaTransferError::File(_) | MediaTransferError::TooLong { .. } => {
             false
+        }
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => f.debug_tuple("Path").field(path).finish(),
+            Self::Reader(_) => f.write_str("Reader(..)"),
         }
     }
 }

@@ -1,36 +1,66 @@
-//! The list of checks, in the order of the milestones (seed §1).
+//! The list of checks, in the order of the milestones (overview §1).
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::environment::Environment;
 use crate::failure::Failure;
+use crate::server::Facility;
 
 mod account;
 mod channel;
 mod content;
 mod enlistment;
+mod forms;
 mod handshake;
 mod identity;
+mod letters;
 mod media;
 mod messaging;
+mod mishaps;
+mod parties;
 mod push;
 mod receipts;
 mod retries;
+mod stanzas;
+mod time;
+mod tls;
 
 /// One check.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Check {
     /// Its name, stable between versions.
     pub id: &'static str,
-    /// The seed's milestone.
+    /// The milestone of the documents.
     pub milestone: u8,
-    /// The seed's section.
-    pub section: &'static str,
+    /// What it needs of what it judges.
+    pub drives: Drives,
     /// What is checked.
     pub title: &'static str,
     /// Runs it.
     pub run: fn(Arc<Environment>) -> Outcome,
+}
+
+/// What a check drives, and so whose it can judge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drives {
+    /// Any third party's server, which must be able to do this beside what the documents say.
+    Server(&'static [Facility]),
+    /// The local WhatsApp, with requests that the suite makes itself.
+    WhatsApp,
+    /// This project's own programs, some of them from inside.
+    Own,
+}
+
+impl fmt::Display for Drives {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Server(_) => "drives any third party's server",
+            Self::WhatsApp => "drives the local WhatsApp alone",
+            Self::Own => "drives this project's own programs",
+        })
+    }
 }
 
 /// A check under way.
@@ -50,27 +80,33 @@ pub fn all() -> Vec<Check> {
     [
         identity::CHECKS,
         enlistment::CHECKS,
+        forms::CHECKS,
+        parties::CHECKS,
         channel::CHECKS,
+        stanzas::CHECKS,
+        mishaps::CHECKS,
+        letters::CHECKS,
         handshake::CHECKS,
+        messaging::CHECKS,
         content::CHECKS,
         receipts::CHECKS,
         retries::CHECKS,
         media::CHECKS,
         account::CHECKS,
         push::CHECKS,
-        // Last, because it also asks whether any check before has broken a rule.
-        messaging::CHECKS,
+        time::CHECKS,
+        tls::CHECKS,
     ]
     .concat()
 }
 
 /// A check from its words and an async function.
 macro_rules! check {
-    ($id:literal, $milestone:literal, $section:literal, $title:literal, $run:expr) => {
+    ($id:literal, $milestone:literal, $drives:expr, $title:literal, $run:expr) => {
         crate::checks::Check {
             id: $id,
             milestone: $milestone,
-            section: $section,
+            drives: $drives,
             title: $title,
             run: |environment| crate::checks::Outcome(Box::pin(async move { $run(&environment).await })),
         }

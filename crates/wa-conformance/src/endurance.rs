@@ -14,25 +14,25 @@ use tokio::process::{Child, ChildStdout, Command};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{AccountKeys, Content, Event, EventId, MessageId};
 use wa_interop::noise::TrustRoot;
-use wa_interop::store::{AccountId, SqliteStore, StoreKey};
-use wa_interop::{Client, TcpConnector};
+use wa_interop::store::{AccountId, AccountStore, SqliteStore, StoreKey};
+use wa_interop::{Client, Events, TcpConnector};
 
 use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
 use crate::failure::{Failure, ensure, expect};
 
-const USER: &str = "endurance";
+pub(crate) const USER: &str = "endurance";
 
 /// What a client in its own process is told; one JSON object as its argument.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Orders {
+pub(crate) struct Orders {
     store: PathBuf,
     key: [u8; 32],
     chat: String,
     root: [u8; 32],
-    token: String,
+    pub(crate) token: String,
     /// The first text to send, and how many.
-    from: u64,
-    count: u64,
+    pub(crate) from: u64,
+    pub(crate) count: u64,
     /// Characters of each text, at least.
     length: usize,
 }
@@ -40,7 +40,7 @@ struct Orders {
 /// What such a client says; one JSON object a line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Said {
+pub(crate) enum Said {
     /// It is about to hand over text `n`.
     Sending(u64),
     /// Text `n` is durable.
@@ -49,64 +49,94 @@ enum Said {
     Shown(u64, String),
     /// That event is confirmed, durably.
     Confirmed(u64),
+    /// It holds the account.
+    Took,
+    /// It has given the account back.
+    Left,
+    /// Its client has ended, for this reason.
+    Ended(String),
+}
+
+/// Says it on the standard output.
+///
+/// # Errors
+/// Nobody reads it.
+#[expect(clippy::print_stdout, reason = "what it says is its output")]
+pub(crate) fn say(said: Said) -> Result<(), Failure> {
+    println!("{}", serde_json::to_string(&said)?);
+    Ok(())
+}
+
+impl Orders {
+    pub(crate) fn store(&self) -> Result<SqliteStore, Failure> {
+        Ok(SqliteStore::open(&self.store, &StoreKey::from_bytes(self.key))?)
+    }
+
+    pub(crate) async fn client(&self, account: AccountStore) -> Result<(Client, Events), Failure> {
+        let root = TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(self.root));
+        let chatd = TcpConnector::to(&self.chat);
+        Ok(Client::open(account, chatd, Document::ReferenceOffer.profile(), root).await?)
+    }
+
+    /// Hands over one text.
+    pub(crate) async fn send(&self, client: &Client, number: u64) -> Result<(), Failure> {
+        say(Said::Sending(number))?;
+        let id = MessageId(format!("endurance-{number}"));
+        let text = format!("{:width$}", format!("text {number}"), width = self.length);
+        client.send(Jid::phone(PHONE)?, id, Content::text(text)).await?;
+        say(Said::Accepted(number))
+    }
 }
 
 /// Runs one client as it is told, until it is killed.
 ///
 /// # Errors
 /// The store or the login fails.
-#[expect(clippy::print_stdout, reason = "what it says is its output")]
 pub async fn serve(orders: &str) -> Result<(), Failure> {
-    let say = |said: Said| -> Result<(), Failure> {
-        println!("{}", serde_json::to_string(&said)?);
-        Ok(())
-    };
     let orders: Orders = serde_json::from_str(orders)?;
-    let store = SqliteStore::open(&orders.store, &StoreKey::from_bytes(orders.key))?;
-    let root = TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(orders.root));
-    let chatd = TcpConnector::to(&orders.chat);
-    let account = store.account(&AccountId::new(USER)?)?;
-    let (client, mut events) = Client::open(account, chatd, Document::ReferenceOffer.profile(), root).await?;
-    client.connect(orders.token).await?;
+    let store = orders.store()?;
+    let (client, mut events) = orders.client(store.account(&AccountId::new(USER)?)?).await?;
+    client.connect(orders.token.clone()).await?;
     let mut next = orders.from;
     loop {
         if next < orders.from + orders.count {
-            say(Said::Sending(next))?;
-            let id = MessageId(format!("endurance-{next}"));
-            let text = format!("{:width$}", format!("text {next}"), width = orders.length);
-            client.send(Jid::phone(PHONE)?, id, Content::text(text)).await?;
-            say(Said::Accepted(next))?;
+            orders.send(&client, next).await?;
             next += 1;
         }
         let Ok(event) = events.next().await else { return Ok(()) };
-        let Some(EventId(id)) = event.id() else { continue };
-        if let Event::Message { content, .. } = &event {
-            say(Said::Shown(id, content.as_text().unwrap_or_default().to_owned()))?;
-        }
-        client.confirm(EventId(id)).await?;
-        say(Said::Confirmed(id))?;
+        show(&client, &event).await?;
     }
 }
 
+/// Says what a durable event tells, and confirms it.
+pub(crate) async fn show(client: &Client, event: &Event) -> Result<(), Failure> {
+    let Some(EventId(id)) = event.id() else { return Ok(()) };
+    if let Event::Message { content, .. } = event {
+        say(Said::Shown(id, content.as_text().unwrap_or_default().to_owned()))?;
+    }
+    client.confirm(EventId(id)).await?;
+    say(Said::Confirmed(id))
+}
+
 /// One user, whose client is killed and started again.
-struct Survivor {
-    environment: Environment,
+pub(crate) struct Survivor {
+    pub(crate) environment: Environment,
     directory: tempfile::TempDir,
     key: StoreKey,
     token: String,
     login: Jid,
-    program: PathBuf,
+    pub(crate) program: PathBuf,
     /// Texts that the client said are durable, and the next one.
-    next: u64,
+    pub(crate) next: u64,
     written: Vec<String>,
     shown: BTreeMap<u64, String>,
     confirmed: BTreeSet<u64>,
     /// What was said in this life.
-    said: Vec<String>,
+    pub(crate) said: Vec<String>,
 }
 
 impl Survivor {
-    async fn new(program: &Path) -> Result<Self, Failure> {
+    pub(crate) async fn new(program: &Path) -> Result<Self, Failure> {
         let environment = Environment::in_process(Document::ReferenceOffer).await?;
         let (directory, key) = (tempfile::tempdir()?, StoreKey::generate());
         let store = SqliteStore::create(&directory.path().join(FILE), &key)?;
@@ -143,16 +173,6 @@ impl Survivor {
         length: usize,
         under: &[&str],
     ) -> Result<(Child, Lines<BufReader<ChildStdout>>), Failure> {
-        let orders = Orders {
-            store: self.directory.path().join(FILE),
-            key: *self.key.as_bytes(),
-            chat: self.environment.sandbox.chat.clone(),
-            root: <[u8; 32]>::try_from(hex::decode(&self.environment.sandbox.noise_root)?.as_slice())?,
-            token: self.token.clone(),
-            from: self.next,
-            count,
-            length,
-        };
         let mut command = match under.split_first() {
             Some((first, rest)) => {
                 let mut command = Command::new(first);
@@ -161,19 +181,36 @@ impl Survivor {
             }
             None => Command::new(&self.program),
         };
-        command.arg("client").arg(serde_json::to_string(&orders)?);
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
-        let mut child =
-            command.spawn().map_err(|error| Failure(format!("the client does not start: {error}")))?;
-        let stdout = child.stdout.take().ok_or_else(|| Failure::new("no output"))?;
-        Ok((child, BufReader::new(stdout).lines()))
+        command.arg("client").arg(serde_json::to_string(&self.orders(count, length)?)?);
+        spawn(command.stdin(Stdio::null()))
     }
 
-    fn hear(&mut self, line: &str) -> Result<(), Failure> {
+    pub(crate) fn orders(&self, count: u64, length: usize) -> Result<Orders, Failure> {
+        Ok(Orders {
+            store: self.directory.path().join(FILE),
+            key: *self.key.as_bytes(),
+            chat: self.environment.sandbox.chat.clone(),
+            root: <[u8; 32]>::try_from(hex::decode(&self.environment.sandbox.noise_root)?.as_slice())?,
+            token: self.token.clone(),
+            from: self.next,
+            count,
+            length,
+        })
+    }
+
+    /// The phone writes one more text.
+    pub(crate) async fn write(&mut self) -> Result<(), Failure> {
+        let text = format!("phone {}", self.written.len());
+        self.environment.phone_writes(&self.login, &text).await?;
+        self.written.push(text);
+        Ok(())
+    }
+
+    pub(crate) fn hear(&mut self, line: &str) -> Result<(), Failure> {
         self.said.push(line.to_owned());
         match serde_json::from_str(line)? {
-            Said::Sending(_) => {}
-            Said::Accepted(text) => self.next = text + 1,
+            Said::Sending(_) | Said::Took | Said::Left | Said::Ended(_) => {}
+            Said::Accepted(text) => self.next = self.next.max(text + 1),
             Said::Shown(event, text) => {
                 ensure("shown again after it was confirmed", !self.confirmed.contains(&event))?;
                 if let Some(before) = self.shown.insert(event, text.clone()) {
@@ -189,9 +226,7 @@ impl Survivor {
     async fn live(&mut self, lines: u32) -> Result<(), Failure> {
         self.said.clear();
         let (mut child, mut output) = self.start(5, 0, &[]).await?;
-        let text = format!("phone {}", self.written.len());
-        self.environment.phone_writes(&self.login, &text).await?;
-        self.written.push(text);
+        self.write().await?;
         for _ in 0..lines {
             let line = output.next_line().await?;
             self.hear(&line.ok_or_else(|| Failure::new("the client ended by itself"))?)?;
@@ -208,7 +243,7 @@ impl Survivor {
     }
 
     /// The last life ends when everything has come to rest.
-    async fn rest(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn rest(&mut self) -> Result<(), Failure> {
         let (mut child, mut output) = self.start(1, 0, &[]).await?;
         let from_phone = |it: &Self| {
             it.shown.values().filter(|text| !text.starts_with("echo: ")).cloned().collect::<Vec<_>>()
@@ -225,6 +260,15 @@ impl Survivor {
         let expected: Vec<String> = (0..self.next).map(|number| format!("text {number}")).collect();
         expect("texts at the phone", received, expected)
     }
+}
+
+/// A process of this program, and what it says.
+pub(crate) fn spawn(command: &mut Command) -> Result<(Child, Lines<BufReader<ChildStdout>>), Failure> {
+    let command = command.stdout(Stdio::piped()).kill_on_drop(true);
+    let mut child =
+        command.spawn().map_err(|error| Failure(format!("the client does not start: {error}")))?;
+    let stdout = child.stdout.take().ok_or_else(|| Failure::new("no output"))?;
+    Ok((child, BufReader::new(stdout).lines()))
 }
 
 /// Kills a running client so many times (SIGKILL where there are signals) and checks that nothing was lost, doubled or
@@ -301,7 +345,7 @@ const FILE: &str = "store.db";
 const LONG: usize = 20_000;
 
 /// How long one life may stand still.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
+pub(crate) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(30);
 
 #[cfg(test)]
 mod tests {

@@ -1,28 +1,32 @@
 //! What the checks run against: an integrator and a local WhatsApp, on loopback ports.
 
-use std::io::Write;
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use serde::Deserialize;
 use serde_json::{Value, json};
-use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use wa_interop::integrator::{KeyKeeper, SigningKey};
+use tokio::sync::oneshot;
+use wa_interop::binary::Jid;
 use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
 use wa_profile::ProfileFileError;
-use wa_sandbox::{Addresses, Sandbox, WorldConfig};
+use wa_sandbox::{Addresses, Binding, Clock, Sandbox, WorldConfig};
 
-use crate::backend::Backend;
-use crate::exchange::{get_json, post_json};
+use crate::checks::{Check, Drives};
+use crate::evidence::{Deviation, Stanza, of_logins};
+use crate::exchange::{Http, get, get_json, post_json};
 use crate::failure::Failure;
-use crate::in_process::{self, Settings};
-use crate::proxy::Proxy;
+use crate::server::{ForeignServer, Issuer, OwnServer, Server, Start};
 
 /// The integrator's id at the local WhatsApp.
 pub const INTEGRATOR: u16 = 1;
+
+/// The id of a third party of the suite's own.
+pub(crate) const OTHER_INTEGRATOR: u16 = 2;
 
 /// The WhatsApp user that checks write to.
 pub const PHONE: &str = "14155551001";
@@ -96,143 +100,231 @@ impl From<Document> for Rules {
     }
 }
 
-/// Both servers, running, and the service's backend behind the integrator's webhook.
-#[derive(Debug)]
-pub struct Environment {
-    /// The integrator's base URL: a proxy in front of it.
-    pub(crate) base: String,
-    /// The integrator's JWKS.
-    pub(crate) jwks: String,
-    /// Where the integrator issues tokens.
-    pub(crate) token: String,
-    /// Where the integrator takes pushes.
-    pub(crate) push: String,
-    pub(crate) sandbox: Addresses,
-    pub(crate) backend: Backend,
-    /// The integrator's store and secrets.
-    pub(crate) data: TempDir,
-    rules: Rules,
-    /// The key that the integrator began with, in PEM: a check may sign what the integrator never would.
-    pub(crate) first_key: Vec<u8>,
-    _processes: Vec<Child>,
+/// What is judged, and how it is started.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Setting {
+    /// The third party's server.
+    pub server: ServerSetting,
+    /// The program wa-sandbox; without it the local WhatsApp runs in this process.
+    pub sandbox: Option<PathBuf>,
+    /// The port of the local WhatsApp's HTTP; chatd has the next one. 0: any. Only for one that runs in this process.
+    pub port: u16,
 }
 
-/// What `wa-integrator` prints when it is ready.
-#[derive(Deserialize)]
-struct Ready {
-    address: String,
-    jwks: String,
-    token: String,
-    push: String,
+/// Which server is judged, or helps to judge.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ServerSetting {
+    /// This project's own, in this process.
+    #[default]
+    InProcess,
+    /// This project's own, as the program wa-integrator.
+    Program(PathBuf),
+    /// Somebody else's, which runs.
+    Foreign(Box<ForeignServer>),
+}
+
+/// Both servers, running.
+#[derive(Debug)]
+pub struct Environment {
+    pub(crate) server: Arc<dyn Server>,
+    /// The same server, if it is this project's own.
+    own: Option<Arc<OwnServer>>,
+    pub(crate) sandbox: Addresses,
+    rules: Rules,
+    mark: Mutex<Mark>,
+    _whatsapp: WhatsApp,
+}
+
+/// What has been since the check began.
+#[derive(Debug, Default)]
+struct Mark {
+    /// The number of the last deviation before it.
+    deviation: u64,
+    /// Logins of users that it enlisted.
+    logins: Vec<String>,
+    /// Rules that it breaks on purpose.
+    provoked: BTreeSet<String>,
+}
+
+/// The local WhatsApp; it ends with this value.
+#[derive(Debug)]
+enum WhatsApp {
+    Program { _process: Child },
+    InProcess { _end: oneshot::Sender<()> },
+}
+
+impl Setting {
+    /// Whether a check is about anything of what is judged here.
+    #[must_use]
+    pub fn concerns(&self, check: &Check) -> bool {
+        match &self.server {
+            ServerSetting::Foreign(_) => matches!(check.drives, Drives::Server(_)),
+            _ => true,
+        }
+    }
+
+    /// Why a check cannot run here; nothing if it can.
+    pub(crate) fn lacks(&self, check: &Check) -> Option<String> {
+        match (&self.server, check.drives) {
+            (ServerSetting::Foreign(server), Drives::Server(facilities)) => facilities
+                .iter()
+                .find(|facility| server.lacks(**facility))
+                .map(|facility| format!("the server's file has no [{facility}]")),
+            (ServerSetting::Foreign(_), drives) => Some(format!("it {drives}")),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.server {
+            ServerSetting::InProcess => f.write_str("this project's own stack, in one process"),
+            ServerSetting::Program(_) => f.write_str("this project's own stack"),
+            ServerSetting::Foreign(server) => write!(f, "the server at {}", server.base_url()),
+        }
+    }
 }
 
 impl Environment {
-    /// Starts both programs as processes of their own; they end with this value.
+    /// Starts everything; it ends with this value.
     ///
     /// # Errors
-    /// A program does not start, or does not say where it listens.
-    pub async fn processes(
-        integrator: &Path,
-        sandbox: &Path,
-        rules: impl Into<Rules>,
-    ) -> Result<Self, Failure> {
+    /// A server does not start, or does not say where it listens.
+    pub async fn start(setting: &Setting, rules: impl Into<Rules>) -> Result<Self, Failure> {
         let rules = rules.into();
-        let (data, first_key) = data_directory()?;
-        let (front, backend) = (Proxy::waiting().await?, Backend::start().await?);
-        let base = format!("http://{}", front.address);
-        let mut sandbox = Command::new(sandbox);
-        sandbox.args([
-            "--integrator",
-            &format!("{INTEGRATOR}={base}"),
-            "--phone",
-            PHONE,
-            "--phone",
-            SILENT_PHONE,
-        ]);
-        sandbox.args(["--profile", rules.name(), "--port", "0", "--strict"]);
-        if std::env::var_os("RUST_LOG").is_none() {
-            // Checks break rules on purpose.
-            sandbox.env("RUST_LOG", "off");
-        }
-        let (sandbox, addresses) = start(sandbox).await?;
-        let addresses: Addresses = serde_json::from_str(&addresses)?;
-        let mut integrator = Command::new(integrator);
-        integrator
-            .env("WA_INTEGRATOR_LOG", "warn,wa_integrator::push=error")
-            // A check may ask for its user's tokens as fast as it can.
-            .env("WA_INTEGRATOR_TOKENS_A_MINUTE", "100000")
-            .args(["--profile", rules.name()])
-            .args(["--listen", "127.0.0.1:0", "--base-url", &base, "--webhook", &backend.url])
-            .env("WA_INTEGRATOR_WHATSAPP_JWKS_URL", &addresses.jwks)
-            .env("WA_INTEGRATOR_ALLOW_PRIVATE", "true")
-            .env("WA_INTEGRATOR_KEY_REFRESH", "1")
-            .env("WA_INTEGRATOR_KEY_COOLDOWN", "1")
-            .arg("--data-dir")
-            .arg(data.path());
-        let (integrator, ready) = start(integrator).await?;
-        let ready: Ready = serde_json::from_str(&ready)?;
-        front.forward_to(ready.address.trim_start_matches("http://"));
-        Ok(Self {
-            base,
-            jwks: ready.jwks,
-            token: ready.token,
-            push: ready.push,
-            sandbox: addresses,
-            backend,
-            data,
-            rules,
-            first_key,
-            _processes: vec![integrator, sandbox],
-        })
+        let (base, own) = match &setting.server {
+            ServerSetting::Foreign(server) => (server.base_url().to_owned(), None),
+            _ => {
+                let start = Start::new().await?;
+                (start.base_url().to_owned(), Some(start))
+            }
+        };
+        let (sandbox, whatsapp) = match &setting.sandbox {
+            Some(program) => WhatsApp::program(program, &rules, &base).await?,
+            None => WhatsApp::in_process(&rules, &base, setting.port).await?,
+        };
+        let program = match &setting.server {
+            ServerSetting::Program(program) => Some(program),
+            _ => None,
+        };
+        let own = match own {
+            Some(start) => Some(Arc::new(start.run(program, &rules, &sandbox.jwks).await?)),
+            None => None,
+        };
+        let server: Arc<dyn Server> = match (&own, &setting.server) {
+            (Some(own), _) => Arc::clone(own) as Arc<dyn Server>,
+            (None, ServerSetting::Foreign(server)) => Arc::new((**server).clone()),
+            (None, _) => return Err(Failure::new("no server was started")),
+        };
+        Ok(Self { server, own, sandbox, rules, mark: Mutex::default(), _whatsapp: whatsapp })
     }
 
-    /// Starts both in this process.
+    /// Starts everything in this process.
     ///
     /// # Errors
     /// A server does not start.
     pub async fn in_process(rules: impl Into<Rules>) -> Result<Self, Failure> {
-        let rules = rules.into();
-        let (data, first_key) = data_directory()?;
-        let (front, backend) = (Proxy::waiting().await?, Backend::start().await?);
-        let base = format!("http://{}", front.address);
-        let integrators = vec![wa_sandbox::Integrator { id: INTEGRATOR, base_url: base.clone() }];
-        let config = WorldConfig {
-            profile: rules.profile.clone(),
-            integrators,
-            phones: vec![PHONE.to_owned(), SILENT_PHONE.to_owned()],
-            strict: true,
-        };
-        let sandbox = Sandbox::bind(config, wa_sandbox::Clock::default()).await?;
-        let addresses = sandbox.addresses().clone();
-        tokio::spawn(sandbox.run(std::future::pending()));
-        let (data_path, whatsapp_jwks) = (data.path(), addresses.jwks.as_str());
-        let (base_url, webhook, profile) = (&*base, &*backend.url, &rules.profile);
-        let settings = Settings { data: data_path, base_url, whatsapp_jwks, webhook, profile };
-        let running = in_process::start(settings).await?;
-        front.forward_to(&running.address);
-        Ok(Self {
-            base,
-            jwks: running.jwks,
-            token: running.token,
-            push: running.push,
-            sandbox: addresses,
-            backend,
-            data,
-            rules,
-            first_key,
-            _processes: Vec::new(),
-        })
+        Self::start(&Setting::default(), rules).await
     }
 
-    /// The integrator's keys, changed behind its back as the command line does it.
-    pub(crate) fn keeper(&self) -> Result<KeyKeeper, Failure> {
-        in_process::keeper(self.data.path(), &self.rules.profile)
+    /// Another local WhatsApp, whose clock a check may move, with the suite's own server in the third party's place.
+    pub(crate) async fn apart(&self) -> Result<(Self, Issuer), Failure> {
+        let (rules, issuer) = (self.rules.clone(), Issuer::start(&self.rules.profile).await?);
+        let (sandbox, whatsapp) = WhatsApp::in_process(&rules, issuer.base_url(), 0).await?;
+        let server = Arc::new(issuer.clone());
+        let apart = Self { server, own: None, sandbox, rules, mark: Mutex::default(), _whatsapp: whatsapp };
+        Ok((apart, issuer))
     }
 
-    /// The secret that the integrator shares with the backend.
-    pub(crate) fn secret(&self) -> Result<Vec<u8>, Failure> {
-        let secret = std::fs::read_to_string(self.data.path().join("shared-secret"))?;
-        Ok(hex::decode(secret.trim())?)
+    /// Moves the clock of the local WhatsApp on.
+    pub(crate) async fn advance(&self, issuer: &Issuer, seconds: u64) -> Result<(), Failure> {
+        issuer.advance(seconds);
+        self.control("clock", json!({ "advance": seconds })).await.map(drop)
+    }
+
+    /// A third party beside the one that is judged, onboarded at the local WhatsApp under [`OTHER_INTEGRATOR`].
+    pub(crate) async fn other_party(&self) -> Result<Issuer, Failure> {
+        let issuer = Issuer::start(&self.rules.profile).await?;
+        let party = json!({ "id": OTHER_INTEGRATOR, "base_url": issuer.base_url() });
+        self.control("integrators", party).await?;
+        Ok(issuer)
+    }
+
+    /// This project's own server.
+    pub(crate) fn own(&self) -> Result<&OwnServer, Failure> {
+        self.own.as_deref().ok_or_else(|| Failure::new("the server is not this project's own"))
+    }
+
+    /// The third party's base URL.
+    pub(crate) fn base(&self) -> String {
+        self.server.base_url().to_owned()
+    }
+
+    /// The URL of the third party's public keys (overview §1.3).
+    pub(crate) fn jwks_url(&self) -> String {
+        format!("{}{}", self.base(), self.rules.profile.token.jwks_path)
+    }
+
+    /// The URL of its wake-ups (overview §3.2.2).
+    pub(crate) fn push_url(&self) -> String {
+        format!("{}{}", self.base(), self.rules.profile.push.path)
+    }
+
+    /// A check begins.
+    pub(crate) async fn begin(&self) -> Result<(), Failure> {
+        let all = self.deviations(0).await?;
+        let deviation = all.last().map_or(0, |it| it.number);
+        *self.mark() = Mark { deviation, ..Mark::default() };
+        Ok(())
+    }
+
+    /// The check breaks these rules of the local WhatsApp on purpose.
+    pub(crate) fn provokes(&self, rules: &[&str]) {
+        self.mark().provoked.extend(rules.iter().map(|rule| (*rule).to_owned()));
+    }
+
+    /// The check has enlisted this user.
+    pub(crate) fn enlisted(&self, login: &Jid) {
+        self.mark().logins.push(login.to_string());
+    }
+
+    /// What the local WhatsApp has recorded since the check began.
+    pub(crate) async fn recorded(&self) -> Result<Vec<Deviation>, Failure> {
+        let after = self.mark().deviation;
+        self.deviations(after).await
+    }
+
+    async fn deviations(&self, after: u64) -> Result<Vec<Deviation>, Failure> {
+        let mut seen = self.observe(&format!("deviations?after={after}")).await?;
+        let records = seen.get_mut("deviations").map(Value::take).unwrap_or_default();
+        Ok(serde_json::from_value(records)?)
+    }
+
+    /// Fails unless exactly the rules were broken that the check said it would break.
+    pub(crate) fn judge(&self, recorded: &[Deviation]) -> Result<(), Failure> {
+        let provoked = self.mark().provoked.clone();
+        if let Some(it) = recorded.iter().find(|it| !provoked.contains(&it.rule)) {
+            return Err(Failure(format!(
+                "the local WhatsApp recorded a {} of {}: {}",
+                it.class, it.rule, it.what
+            )));
+        }
+        match provoked.iter().find(|rule| !recorded.iter().any(|it| it.rule == **rule)) {
+            Some(rule) => Err(Failure(format!("the local WhatsApp recorded no breach of {rule}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The stanzas of the users that the check enlisted.
+    pub(crate) async fn stanzas(&self) -> Result<Vec<Stanza>, Failure> {
+        let url = format!("{}transcript?format=jsonl", self.sandbox.control);
+        let lines = get(Http::One, &url).await?.into_body();
+        Ok(of_logins(&String::from_utf8_lossy(&lines), &self.mark().logins))
+    }
+
+    fn mark(&self) -> MutexGuard<'_, Mark> {
+        self.mark.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The rules under which everything runs.
@@ -277,20 +369,37 @@ impl Environment {
     }
 }
 
-/// A data directory with a signing key from elsewhere, and that key in PEM.
-fn data_directory() -> Result<(TempDir, Vec<u8>), Failure> {
-    let data = tempfile::tempdir()?;
-    let pem = SigningKey::generate()?.to_pem().to_vec();
-    let mut options = std::fs::OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(data.path().join("signing-key.pem"))?.write_all(&pem)?;
-    Ok((data, pem))
+impl WhatsApp {
+    async fn program(program: &Path, rules: &Rules, base: &str) -> Result<(Addresses, Self), Failure> {
+        let mut command = Command::new(program);
+        command.args(["--integrator", &format!("{INTEGRATOR}={base}"), "--profile", rules.name()]);
+        command.args(["--phone", PHONE, "--phone", SILENT_PHONE, "--port", "0"]);
+        if std::env::var_os("RUST_LOG").is_none() {
+            // Checks break rules on purpose.
+            command.env("RUST_LOG", "off");
+        }
+        let (process, addresses) = start(command).await?;
+        Ok((serde_json::from_str(&addresses)?, Self::Program { _process: process }))
+    }
+
+    async fn in_process(rules: &Rules, base: &str, port: u16) -> Result<(Addresses, Self), Failure> {
+        let config = WorldConfig {
+            profile: rules.profile.clone(),
+            integrators: vec![wa_sandbox::Integrator { id: INTEGRATOR, base_url: base.to_owned() }],
+            phones: vec![PHONE.to_owned(), SILENT_PHONE.to_owned()],
+            strict: false,
+        };
+        let binding = Binding { port, ..Binding::default() };
+        let sandbox = Sandbox::bind_at(config, Clock::default(), binding).await?;
+        let addresses = sandbox.addresses().clone();
+        let (end, ended) = oneshot::channel::<()>();
+        tokio::spawn(sandbox.run(async { drop(ended.await) }));
+        Ok((addresses, Self::InProcess { _end: end }))
+    }
 }
 
 /// Starts a program and reads the line that it prints when it is ready.
-async fn start(mut command: Command) -> Result<(Child, String), Failure> {
+pub(crate) async fn start(mut command: Command) -> Result<(Child, String), Failure> {
     let name = command.as_std().get_program().to_string_lossy().into_owned();
     let mut child = command
         .stdin(Stdio::null())

@@ -13,6 +13,13 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// The same failure, and of what it is one.
+    pub(crate) fn of(self, what: &str) -> Self {
+        Self(format!("{what}: {self}"))
+    }
+}
+
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)

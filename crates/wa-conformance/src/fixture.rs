@@ -13,13 +13,13 @@ use wa_interop::store::StoreKey;
 
 use crate::failure::{Failure, ensure};
 use crate::fixture::desk::Desk;
-use crate::fixture::peer::Peer;
 
 mod desk;
 mod opening;
 mod peer;
 
 pub use self::opening::open;
+pub(crate) use self::peer::Peer;
 
 const STORE: &str = "store.db";
 const FACTS: &str = "facts.json";
@@ -93,7 +93,7 @@ pub fn write(directory: &Path) -> Result<(), Failure> {
     desk.link_up()?;
     let (mut a, b, mut c) = (Peer::new("14155551001")?, Peer::new("14155551002")?, Peer::new("14155551003")?);
 
-    a.establish(&keys.public(), desk.take_prekey()?)?;
+    a.establish(&keys.public(), Some(desk.take_prekey()?))?;
     let seen = desk.receive(&mut a, "the first")?;
     desk.send("kept", &a, "kept")?;
     ensure("the peer reads", desk.deliver(&mut a)?.is_some())?;
@@ -106,7 +106,7 @@ pub fn write(directory: &Path) -> Result<(), Failure> {
     }
     desk.receive(&mut a, "after the skipped")?;
     let archived = Sealed::new(&a.encrypt("in the old session")?, "in the old session")?;
-    a.establish(&keys.public(), desk.take_prekey()?)?;
+    a.establish(&keys.public(), Some(desk.take_prekey()?))?;
     desk.receive(&mut a, "in a new session")?;
     let unconfirmed = desk.texts.clone();
     ensure("nothing was confirmed but the first", unconfirmed.len() == 3)?;
@@ -120,7 +120,7 @@ pub fn write(directory: &Path) -> Result<(), Failure> {
 
     desk.withhold_bundles(true);
     desk.send("waiting", &b, "it waits")?;
-    c.establish(&keys.public(), desk.take_prekey()?)?;
+    c.establish(&keys.public(), Some(desk.take_prekey()?))?;
     let first = Sealed::new(&c.encrypt("from a stranger")?, "from a stranger")?;
 
     let facts = Facts {

@@ -1,6 +1,6 @@
 //! The program's own server in this process, put together from settings by the program's own code.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use wa_interop::integrator::{KeyKeeper, KeyRules, SqliteStore};
@@ -11,9 +11,7 @@ use crate::failure::Failure;
 /// Where it is and what it announces.
 pub(crate) struct Running {
     pub(crate) address: String,
-    pub(crate) jwks: String,
     pub(crate) token: String,
-    pub(crate) push: String,
 }
 
 /// What it is told.
@@ -24,15 +22,17 @@ pub(crate) struct Settings<'a> {
     pub(crate) whatsapp_jwks: &'a str,
     pub(crate) webhook: &'a str,
     pub(crate) profile: &'a Profile,
+    /// A certificate and its key, in files with PEM.
+    pub(crate) tls: Option<(PathBuf, PathBuf)>,
 }
 
 /// Starts it; it ends with the runtime.
 #[cfg(feature = "own-stack")]
 pub(crate) async fn start(settings: Settings<'_>) -> Result<Running, Failure> {
-    use wa_http_server::{ConnectionLimits, Server};
+    use wa_http_server::{ConnectionLimits, Server, Tls, TlsFiles};
     use wa_integrator_server::run::Assembly;
 
-    let Settings { data, base_url, whatsapp_jwks, webhook, profile } = settings;
+    let Settings { data, base_url, whatsapp_jwks, webhook, profile, tls } = settings;
     // A check may ask for its user's tokens as fast as it can.
     let file = format!(
         "[store]\ndata_dir = {}\n[keys]\nrefresh = 1\n[tokens]\na_minute = {}\n\
@@ -44,15 +44,13 @@ pub(crate) async fn start(settings: Settings<'_>) -> Result<Running, Failure> {
     );
     let settings = wa_integrator_server::Settings::from_toml(&file, "conformance.toml".as_ref())?;
     let settings = settings.with_profile(profile.clone());
-    let server = Server::bind(([127, 0, 0, 1], 0).into(), ConnectionLimits::default()).await?;
+    let mut server = Server::bind(([127, 0, 0, 1], 0).into(), ConnectionLimits::default()).await?;
+    if let Some((certificate, key)) = tls {
+        server = server.with_tls(Tls::open(TlsFiles { certificate, key })?);
+    }
     let assembly = Assembly::open(&settings, base_url.parse()?).await?;
     let integrator = assembly.integrator();
-    let running = Running {
-        address: server.address().to_string(),
-        jwks: integrator.jwks_url(),
-        token: integrator.token_url(),
-        push: integrator.push_url().unwrap_or_default(),
-    };
+    let running = Running { address: server.address().to_string(), token: integrator.token_url() };
     tokio::spawn(assembly.serve(server));
     Ok(running)
 }

@@ -5,30 +5,45 @@
 //! its own process. A check is a function that gives `Ok` or says what went wrong.
 
 mod backend;
+mod catalogue;
 mod checks;
 mod drain;
 #[cfg(test)]
 mod driven;
 mod endurance;
 mod environment;
+mod evidence;
 mod exchange;
+mod excuses;
 mod failure;
 mod fixture;
+mod form;
 mod in_process;
 mod pair;
 mod playground;
 mod proxy;
+mod raw;
+mod recorder;
 mod report;
+mod server;
+mod suite;
 mod tokens;
+mod turns;
 mod user;
 mod wire;
 
-pub use crate::checks::{Check, all};
+pub use crate::catalogue::{Catalogue, Label, Party, Proof, Requirement};
+pub use crate::checks::{Check, Drives, all};
 pub use crate::drain::drain;
 pub use crate::endurance::{serve, survive, watch};
-pub use crate::environment::{Document, Environment, INTEGRATOR, PHONE, Rules};
+pub use crate::environment::{Document, Environment, INTEGRATOR, PHONE, Rules, ServerSetting, Setting};
+pub use crate::evidence::{Deviation, Evidence, Exchange, Stanza};
+pub use crate::excuses::Excuses;
 pub use crate::failure::Failure;
 pub use crate::fixture::{open as open_fixture, write as write_fixture};
 pub use crate::pair::{Chain, Faults, Pair, Schedule, StorageKind, Tally};
 pub use crate::playground::{Playground, World};
-pub use crate::report::{Form, Report};
+pub use crate::report::{About, Judged, Report, Totals, Verdict};
+pub use crate::server::{Facility, ForeignServer};
+pub use crate::suite::Suite;
+pub use crate::turns::{take_turns, turn};

@@ -1,23 +1,51 @@
-//! `wa-conformance`: starts integrator and local WhatsApp as processes and runs the checks against them.
+//! `wa-conformance`: judges a third party's server and client against the documents, with a local WhatsApp.
 
-use std::path::PathBuf;
+use std::io::Write;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::Parser;
-use wa_conformance::{Document, Environment, Failure, Form, Report, Rules, all};
+use wa_conformance::{
+    Catalogue, Check, Document, Excuses, Failure, ForeignServer, Judged, Report, Rules, ServerSetting,
+    Setting, Suite, all,
+};
 
-/// Checks the whole path, from enlistment to the hundredth message, over loopback sockets.
+/// Judges a third party's server and client, from enlistment to deletion, over loopback sockets.
 #[derive(Parser)]
-#[command(version)]
+#[command(version, after_help = EXIT_CODES)]
 struct Arguments {
-    /// The program wa-integrator
-    #[arg(long, value_name = "PATH")]
-    integrator: PathBuf,
+    /// Print every requirement with its checks, and how many are uncovered
+    #[arg(long, exclusive = true)]
+    list: bool,
 
-    /// The program wa-sandbox
-    #[arg(long, value_name = "PATH")]
-    sandbox: PathBuf,
+    /// Print everything about a check or a requirement
+    #[arg(long, value_name = "ID", exclusive = true)]
+    explain: Option<String>,
+
+    /// Print the requirements as tables in Markdown
+    #[arg(long, exclusive = true, hide = true)]
+    catalogue: bool,
+
+    /// Judge the third party's server at this base URL; --integrator-file says how tokens are had
+    #[arg(long, value_name = "URL", requires = "integrator_file")]
+    integrator: Option<String>,
+
+    /// How a token, an upload and a wake-up are had of the server at --integrator, in TOML
+    #[arg(long, value_name = "FILE", requires = "integrator")]
+    integrator_file: Option<PathBuf>,
+
+    /// The port of the local WhatsApp, so that the server at --integrator can be told where its keys are; chatd has the
+    /// next one; 0: any
+    #[arg(long, value_name = "N", default_value_t = 7400, requires = "integrator")]
+    port: u16,
+
+    /// Judge this program wa-integrator instead of the same server in this process
+    #[arg(long, value_name = "PATH", conflicts_with = "integrator")]
+    integrator_program: Option<PathBuf>,
+
+    /// Use this program wa-sandbox instead of the same local WhatsApp in this process
+    #[arg(long, value_name = "PATH", conflicts_with = "integrator")]
+    sandbox_program: Option<PathBuf>,
 
     /// Only under this version of the document
     #[arg(long, value_name = "VERSION", value_parser = Document::ALL.map(Document::name))]
@@ -27,46 +55,189 @@ struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with = "document", value_parser = Rules::open)]
     profile: Option<Rules>,
 
+    /// Only checks of this milestone
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=6))]
+    milestone: Vec<u8>,
+
+    /// Only checks whose name contains this, or that a requirement of this name is about
+    #[arg(long, value_name = "TEXT")]
+    filter: Vec<String>,
+
+    /// Run the checks in the order that comes of this number
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// So many checks at the same time, each with servers of its own; the number of processors
+    #[arg(long, value_name = "N")]
+    jobs: Option<usize>,
+
+    /// Failures that are accepted, each with its reason, in TOML
+    #[arg(long, value_name = "FILE")]
+    accepted: Option<PathBuf>,
+
     /// One JSON object a line instead of text
     #[arg(long)]
     json: bool,
 
-    /// Only checks whose id contains one of these
+    /// Write the results as JUnit's XML
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+
+    /// Write the results as one page of HTML
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+
+    /// Only checks whose name contains one of these
     #[arg(value_name = "ID")]
     only: Vec<String>,
 }
 
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  every check passed, was skipped with a reason, or failed as --accepted says
+  1  a check failed
+  2  the command line or a file named there is wrong
+  3  no check ran
+  4  a check passed that --accepted says would fail
+  5  what is judged could not be started, or a report not be written";
+
+/// What a run came to.
+#[derive(Clone, Copy)]
+enum Code {
+    Fine = 0,
+    Failed = 1,
+    Usage = 2,
+    NothingRan = 3,
+    NeedlessExcuse = 4,
+    Broken = 5,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Arguments::parse()).await {
-        Ok(report) if report.failed == 0 && report.passed > 0 => ExitCode::SUCCESS,
-        Ok(_) => ExitCode::FAILURE,
-        Err(failure) => fail(&failure),
+    let arguments = Arguments::parse();
+    let outcome = match arguments.printed() {
+        Some(text) => text.and_then(|text| print(&text)).map(|()| Code::Fine).map_err(|it| (Code::Usage, it)),
+        None => run(arguments).await,
+    };
+    let code = outcome.unwrap_or_else(|(code, failure)| {
+        complain(&failure.to_string());
+        code
+    });
+    ExitCode::from(code as u8)
+}
+
+async fn run(arguments: Arguments) -> Result<Code, (Code, Failure)> {
+    let suite = arguments.suite().map_err(|failure| (Code::Usage, failure))?;
+    let broken = |failure: Failure| (Code::Broken, failure);
+    let json = arguments.json;
+    let mut show = |judged: &Judged| {
+        let line = if json { judged.to_json().to_string() } else { judged.to_text() };
+        // Nobody reads any more: the exit code still tells.
+        let _ = print(&line);
+    };
+    let report = suite.run(&mut show).await.map_err(broken)?;
+    let last = if json { report.to_json().to_string() } else { format!("\n{}", report.summary()) };
+    print(&last).map_err(broken)?;
+    for (path, text) in
+        [(&arguments.junit, Report::to_junit as fn(&_) -> _), (&arguments.html, Report::to_html)]
+    {
+        if let Some(path) = path {
+            write(path, &text(&report)).map_err(broken)?;
+        }
+    }
+    let needless = suite.excuses.needless(&report);
+    for id in &needless {
+        complain(&format!("{id} passes: take it out of the accepted failures"));
+    }
+    let totals = report.totals();
+    Ok(match () {
+        () if totals.failed > 0 => Code::Failed,
+        () if totals.passed + totals.accepted == 0 => Code::NothingRan,
+        () if !needless.is_empty() => Code::NeedlessExcuse,
+        () => Code::Fine,
+    })
+}
+
+impl Arguments {
+    /// What is to be printed instead of a run.
+    fn printed(&self) -> Option<Result<String, Failure>> {
+        let with =
+            |text: &dyn Fn(&Catalogue) -> Result<String, Failure>| Catalogue::open().and_then(|it| text(&it));
+        if self.list {
+            return Some(with(&|it| Ok(format!("{}{} checks", it.to_text(), all().len()))));
+        }
+        if self.catalogue {
+            return Some(with(&|it| Ok(it.to_markdown())));
+        }
+        self.explain.as_ref().map(|name| with(&|it| it.explain(name, &all())))
+    }
+
+    fn suite(&self) -> Result<Suite, Failure> {
+        let server = match (&self.integrator, &self.integrator_file, &self.integrator_program) {
+            (Some(url), Some(file), _) => ServerSetting::Foreign(Box::new(foreign(url, file)?)),
+            (_, _, Some(program)) => ServerSetting::Program(program.clone()),
+            _ => ServerSetting::InProcess,
+        };
+        let is_foreign = matches!(server, ServerSetting::Foreign(_));
+        let port = if is_foreign { self.port } else { 0 };
+        let setting = Setting { server, sandbox: self.sandbox_program.clone(), port };
+        let excuses = match &self.accepted {
+            Some(path) => Excuses::open(path, &all())?,
+            None => Excuses::default(),
+        };
+        // One port serves one local WhatsApp at a time.
+        let most = if port == 0 { usize::MAX } else { 1 };
+        let jobs = self.jobs.unwrap_or_else(processors).clamp(1, most);
+        let checks = self.checks(&setting)?;
+        Ok(Suite { setting, rules: self.rules(), checks, jobs, seed: self.seed, excuses })
+    }
+
+    fn rules(&self) -> Vec<Rules> {
+        let is_wanted =
+            |document: &Document| self.document.as_ref().is_none_or(|name| name == document.name());
+        match &self.profile {
+            Some(profile) => vec![profile.clone()],
+            None => Document::ALL.into_iter().filter(is_wanted).map(Rules::from).collect(),
+        }
+    }
+
+    fn checks(&self, setting: &Setting) -> Result<Vec<Check>, Failure> {
+        let catalogue = Catalogue::open()?;
+        let texts: Vec<&String> = self.filter.iter().chain(&self.only).collect();
+        let is_about = |check: &Check, text: &str| {
+            check.id.contains(text) || catalogue.of_check(check.id).any(|it| it.id.eq_ignore_ascii_case(text))
+        };
+        let mut checks = all();
+        checks.retain(|check| {
+            setting.concerns(check)
+                && (self.milestone.is_empty() || self.milestone.contains(&check.milestone))
+                && (texts.is_empty() || texts.iter().any(|text| is_about(check, text)))
+        });
+        Ok(checks)
     }
 }
 
-async fn run(arguments: Arguments) -> Result<Report, Failure> {
-    let is_wanted =
-        |document: &Document| arguments.document.as_ref().is_none_or(|name| name == document.name());
-    let rules: Vec<Rules> = match arguments.profile {
-        Some(profile) => vec![profile],
-        None => Document::ALL.into_iter().filter(is_wanted).map(Rules::from).collect(),
-    };
-    let mut environments = Vec::new();
-    for rules in rules {
-        let (integrator, sandbox) = (&arguments.integrator, &arguments.sandbox);
-        environments.push(Arc::new(Environment::processes(integrator, sandbox, rules).await?));
-    }
-    let mut checks = all();
-    if !arguments.only.is_empty() {
-        checks.retain(|check| arguments.only.iter().any(|only| check.id.contains(only.as_str())));
-    }
-    let form = if arguments.json { Form::Json } else { Form::Text };
-    Ok(Report::run(&environments, &checks, form, &mut std::io::stdout()).await?)
+fn foreign(url: &str, file: &Path) -> Result<ForeignServer, Failure> {
+    let named = |why: String| Failure(format!("{}: {why}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(|error| named(error.to_string()))?;
+    ForeignServer::parse(url, &text).map_err(|Failure(why)| named(why))
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    std::fs::write(path, text).map_err(|error| Failure(format!("{}: {error}", path.display())))
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}")?;
+    Ok(out.flush()?)
 }
 
 #[expect(clippy::print_stderr, reason = "a command-line program speaks on stderr")]
-fn fail(failure: &Failure) -> ExitCode {
-    eprintln!("wa-conformance: {failure}");
-    ExitCode::FAILURE
+fn complain(text: &str) {
+    eprintln!("wa-conformance: {text}");
 }

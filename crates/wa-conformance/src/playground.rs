@@ -85,7 +85,8 @@ impl Playground {
     #[must_use]
     pub fn chat(&self, wa: &Path, token_command: &str, credential_command: &str) -> Command {
         let environment = &self.environment;
-        let (data, sandbox) = (environment.data.path(), &environment.sandbox);
+        let sandbox = &environment.sandbox;
+        let data = environment.own().map(|own| own.data.path().to_owned()).unwrap_or_default();
         let service = self.service().unwrap_or_default();
         let mut command = Command::new(wa);
         command
@@ -97,7 +98,7 @@ impl Playground {
             .arg("--key-file")
             .arg(data.join("chat.key"))
             .args(["--token-command", token_command])
-            .args(["--credential-command", credential_command, "--media-url", &environment.base])
+            .args(["--credential-command", credential_command, "--media-url", &environment.base()])
             .args(["--media-origin", &sandbox.media])
             .env("WA_PLAYGROUND", service)
             .kill_on_drop(true);
@@ -119,8 +120,9 @@ impl Playground {
     }
 
     fn service(&self) -> Result<String, Failure> {
-        let secret = hex::encode(self.environment.secret()?);
-        Ok(serde_json::to_string(&Service { token: self.environment.token.clone(), secret })?)
+        let own = self.environment.own()?;
+        let (token, secret) = (own.token.clone(), hex::encode(own.secret()?));
+        Ok(serde_json::to_string(&Service { token, secret })?)
     }
 
     /// A fresh token for a user of the service.

@@ -1,105 +1,145 @@
-//! Running the list and showing how it went: a line for each check, then totals.
+//! How a run went: one result for each check under each set of rules, and what can be mailed of it.
 
-use std::io::{self, Write};
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use serde_json::json;
+use serde::Serialize;
 
-use crate::checks::Check;
-use crate::environment::Environment;
-use crate::failure::Failure;
+use crate::catalogue::Requirement;
+use crate::evidence::Evidence;
 
-/// How results are shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Form {
-    /// `id · document · milestone · seed section · what · pass/fail`.
-    Text,
-    /// One JSON object a line.
-    Json,
-}
+mod hex;
+mod html;
+mod json;
+mod junit;
+mod terminal;
 
-/// How many checks passed and failed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// A whole run.
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// Checks that passed.
-    pub passed: u32,
-    /// Checks that failed.
-    pub failed: u32,
+    /// What ran.
+    pub about: About,
+    /// The results, in the order of the list of checks.
+    pub results: Vec<Judged>,
 }
 
-/// How long one check may take.
-const TIME_LIMIT: Duration = Duration::from_secs(60);
+/// What ran, and how.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct About {
+    /// What was judged.
+    pub target: String,
+    /// The version of the suite.
+    pub version: &'static str,
+    /// The documents or profiles whose rules applied.
+    pub rules: Vec<String>,
+    /// The number that the order of the checks came from.
+    pub seed: Option<u64>,
+    /// How many checks ran at the same time.
+    pub jobs: usize,
+    /// When it began, in Unix seconds.
+    pub began: u64,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+}
+
+/// How one check went under one set of rules.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judged {
+    /// The check.
+    pub id: &'static str,
+    /// The document or profile whose rules applied.
+    pub document: String,
+    /// The milestone of the documents.
+    pub milestone: u8,
+    /// What is checked.
+    pub title: &'static str,
+    /// The requirements that it is about.
+    #[serde(skip)]
+    pub requirements: Vec<Requirement>,
+    /// How it went.
+    #[serde(flatten)]
+    pub verdict: Verdict,
+    /// How long it took, in milliseconds.
+    pub ms: u64,
+    /// What was said meanwhile; only of a check that failed.
+    #[serde(skip_serializing_if = "Evidence::is_empty")]
+    pub evidence: Evidence,
+}
+
+/// How a check went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "result", rename_all = "lowercase")]
+pub enum Verdict {
+    /// What it checks holds.
+    Pass,
+    /// It does not.
+    Fail {
+        /// What was seen.
+        failure: String,
+    },
+    /// It does not, and somebody has said why that is accepted.
+    Accepted {
+        /// What was seen.
+        failure: String,
+        /// Why it is accepted.
+        reason: String,
+    },
+    /// It did not run.
+    Skip {
+        /// What is missing for it.
+        reason: String,
+    },
+}
+
+/// How many checks went how.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Totals {
+    /// Checks that passed.
+    pub passed: usize,
+    /// Checks that failed.
+    pub failed: usize,
+    /// Checks that failed as it was said that they would.
+    pub accepted: usize,
+    /// Checks that did not run.
+    pub skipped: usize,
+}
 
 impl Report {
-    /// Runs checks one after the other against each environment, each under a time limit, and writes a line for each
-    /// and the totals.
-    ///
-    /// # Errors
-    /// The output cannot be written.
-    pub async fn run(
-        environments: &[Arc<Environment>],
-        checks: &[Check],
-        form: Form,
-        out: &mut impl Write,
-    ) -> io::Result<Self> {
-        let mut report = Self::default();
-        let each = environments.iter().flat_map(|environment| checks.iter().map(move |it| (environment, it)));
-        for (environment, check) in each {
-            #[expect(clippy::disallowed_methods, reason = "measures how long a check took")]
-            let start = Instant::now();
-            let outcome = tokio::time::timeout(TIME_LIMIT, (check.run)(Arc::clone(environment))).await;
-            let outcome = outcome.unwrap_or_else(|_| Err(Failure::new("took too long")));
-            match &outcome {
-                Ok(()) => report.passed += 1,
-                Err(_) => report.failed += 1,
-            }
-            show(environment.rules().name(), check, &outcome, start.elapsed(), form, out)?;
-        }
-        report.total(form, out)?;
-        Ok(report)
+    /// How many went how.
+    #[must_use]
+    pub fn totals(&self) -> Totals {
+        Totals::of(&self.results)
     }
+}
 
-    fn total(self, form: Form, out: &mut impl Write) -> io::Result<()> {
-        match form {
-            Form::Text => writeln!(out, "\n{} passed, {} failed", self.passed, self.failed),
-            Form::Json => writeln!(out, "{}", json!({ "passed": self.passed, "failed": self.failed })),
+impl Totals {
+    fn of<'a>(results: impl IntoIterator<Item = &'a Judged>) -> Self {
+        let mut totals = Self::default();
+        for judged in results {
+            *match judged.verdict {
+                Verdict::Pass => &mut totals.passed,
+                Verdict::Fail { .. } => &mut totals.failed,
+                Verdict::Accepted { .. } => &mut totals.accepted,
+                Verdict::Skip { .. } => &mut totals.skipped,
+            } += 1;
+        }
+        totals
+    }
+}
+
+impl Verdict {
+    /// The word for it.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail { .. } => "fail",
+            Self::Accepted { .. } => "accepted",
+            Self::Skip { .. } => "skip",
         }
     }
 }
 
-fn show(
-    rules: &str,
-    check: &Check,
-    outcome: &Result<(), Failure>,
-    took: Duration,
-    form: Form,
-    out: &mut impl Write,
-) -> io::Result<()> {
-    let result = if outcome.is_ok() { "pass" } else { "fail" };
-    match form {
-        Form::Text => {
-            let Check { id, milestone, section, title, .. } = check;
-            writeln!(out, "{id} · {rules} · M{milestone} · seed {section} · {title} · {result}")?;
-            if let Err(failure) = outcome {
-                writeln!(out, "    {failure}")?;
-            }
-        }
-        Form::Json => {
-            let mut line = json!({
-                "id": check.id,
-                "document": rules,
-                "milestone": check.milestone,
-                "section": check.section,
-                "title": check.title,
-                "result": result,
-                "ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            });
-            if let (Err(failure), Some(line)) = (outcome, line.as_object_mut()) {
-                line.insert("failure".to_owned(), failure.0.clone().into());
-            }
-            writeln!(out, "{line}")?;
-        }
-    }
-    out.flush()
+/// A time as reports count it.
+pub(crate) fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

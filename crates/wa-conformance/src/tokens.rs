@@ -19,22 +19,22 @@ use crate::failure::Failure;
 impl Environment {
     /// A token for a user, asked for as the service's own backend would.
     pub(crate) async fn issue(&self, user: &str) -> Result<String, Failure> {
-        ask_for_token(&self.token, &self.secret()?, user).await
+        self.server.token(user).await
     }
 
     /// What the token endpoint answers to a credential.
     pub(crate) async fn ask_token(&self, credential: Option<&str>) -> Result<(StatusCode, Value), Failure> {
-        ask(&self.token, credential).await
+        ask(&self.own()?.token, credential).await
     }
 
     /// The credential that the backend makes for its logged-in user, as wa-integrator documents it.
     pub(crate) fn credential(&self, user: &str) -> Result<String, Failure> {
-        credential(&self.secret()?, user)
+        self.own()?.credential(user)
     }
 
     /// A token with other dates, signed with the integrator's own first key.
     pub(crate) fn dated(&self, user: &str, issued: i64, lifetime: i64) -> Result<String, Failure> {
-        self.sign(&EncodingKey::from_rsa_pem(&self.first_key)?, user, issued, lifetime)
+        self.sign(&EncodingKey::from_rsa_pem(&self.own()?.first_key)?, user, issued, lifetime)
     }
 
     /// A token in the integrator's name, signed with a stranger's key under the integrator's `kid`.
@@ -45,11 +45,17 @@ impl Environment {
 
     /// A token signed with the integrator's key, in the name of somebody whom WhatsApp does not know.
     pub(crate) fn of_stranger(&self, user: &str) -> Result<String, Failure> {
-        self.sign_for("https://stranger.example", &EncodingKey::from_rsa_pem(&self.first_key)?, user, 0, 600)
+        self.sign_for(
+            "https://stranger.example",
+            &EncodingKey::from_rsa_pem(&self.own()?.first_key)?,
+            user,
+            0,
+            600,
+        )
     }
 
     fn sign(&self, key: &EncodingKey, user: &str, issued: i64, lifetime: i64) -> Result<String, Failure> {
-        self.sign_for(&self.base, key, user, issued, lifetime)
+        self.sign_for(&self.base(), key, user, issued, lifetime)
     }
 
     fn sign_for(
@@ -75,7 +81,10 @@ impl Environment {
 
     /// The name of the integrator's first key: its RFC 7638 thumbprint, taken from the private key.
     fn kid(&self) -> Result<String, Failure> {
-        Ok(wa_interop::integrator::SigningKey::from_pem(&self.first_key)?.public_key().kid().to_owned())
+        Ok(wa_interop::integrator::SigningKey::from_pem(&self.own()?.first_key)?
+            .public_key()
+            .kid()
+            .to_owned())
     }
 }
 
@@ -89,7 +98,7 @@ pub(crate) async fn ask_for_token(url: &str, secret: &[u8], user: &str) -> Resul
     token.map(str::to_owned).ok_or_else(|| Failure::new("no token in the answer"))
 }
 
-async fn ask(url: &str, credential: Option<&str>) -> Result<(StatusCode, Value), Failure> {
+pub(crate) async fn ask(url: &str, credential: Option<&str>) -> Result<(StatusCode, Value), Failure> {
     let mut request = Request::post(url);
     if let Some(credential) = credential {
         request = request.header(header::AUTHORIZATION, format!("Bearer {credential}"));

@@ -8,7 +8,7 @@ use rand_core::UnwrapErr;
 use serde_json::{Value, json};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{AccountKeys, Content, Event, MemoryStore, MessageId, PublicKeys, Status};
-use wa_interop::http::{HyperClient, Limits, PlainHttp};
+use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
 use wa_interop::profile::Profile;
 use wa_interop::{Client, EnlistmentError, Events, TcpConnector, enlist};
 
@@ -61,8 +61,12 @@ impl Environment {
         keys: &PublicKeys,
         token: &str,
     ) -> Result<Result<Jid, EnlistmentError>, Failure> {
-        let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
-        Ok(enlist(&http, profile, keys, integrator, name, token).await)
+        let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
+        let enlisted = enlist(&http, profile, keys, integrator, name, token).await;
+        if let Ok(login) = &enlisted {
+            self.enlisted(login);
+        }
+        Ok(enlisted)
     }
 
     /// A new user, enlisted and not connected.
@@ -79,6 +83,11 @@ impl Environment {
         let mut keys = AccountKeys::generate(&mut UnwrapErr(SysRng));
         let login = self.enlist(INTEGRATOR, name, &keys, &self.issue(name).await?).await??;
         change(&mut keys);
+        self.user_of(login, keys, name).await
+    }
+
+    /// A user with a login that is there already.
+    pub(crate) async fn user_of(&self, login: Jid, keys: AccountKeys, name: &str) -> Result<User, Failure> {
         let store = Arc::new(MemoryStore::default());
         Client::create(&store, &keys).await?;
         let (client, events) = self.open(Arc::clone(&store)).await?;

@@ -6,13 +6,14 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use tokio::net::TcpListener;
 use tokio::time::Instant;
 use wa_conformance::{Document, INTEGRATOR, PHONE, Playground};
 use wa_interop::binary::Jid;
 use wa_interop::chat::Event;
-use wa_interop::http::{HyperClient, Limits, PlainHttp};
-use wa_interop::store::{AccountId, SqliteStore, StoreKey};
-use wa_interop::{Client, Drained, Events, NoToken};
+use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
+use wa_interop::store::{AccountId, AccountStore, Lease, SqliteStore, StoreKey};
+use wa_interop::{Client, Drained, Events, NoToken, TcpConnector};
 
 #[path = "../../wa-interop/examples/bridge.rs"]
 #[allow(dead_code, unreachable_pub, missing_docs, reason = "its command line is not used here")]
@@ -51,7 +52,7 @@ impl Stage {
     }
 
     async fn enlist(&self, user: &str) -> Jid {
-        let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+        let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
         let token = self.playground.issue(user).await.unwrap();
         let service = enlist::Service { integrator: INTEGRATOR, user: user.to_owned(), token };
         let profile = self.playground.profile();
@@ -60,7 +61,15 @@ impl Stage {
 
     async fn open(&self, user: &str) -> (Client, Events) {
         let store = SqliteStore::open(&self.path(user), &self.key).unwrap();
-        let account = store.account(&AccountId::new(user).unwrap()).unwrap();
+        self.client(store.account(&AccountId::new(user).unwrap()).unwrap()).await
+    }
+
+    fn lease(&self, user: &str) -> Lease {
+        let store = SqliteStore::open(&self.path(user), &self.key).unwrap();
+        store.try_lease(&AccountId::new(user).unwrap(), "extension", Duration::from_secs(10)).unwrap()
+    }
+
+    async fn client(&self, account: AccountStore) -> (Client, Events) {
         let (chatd, root) = (self.playground.chatd(), self.playground.root().unwrap());
         Client::open(account, chatd, self.playground.profile(), root).await.unwrap()
     }
@@ -126,12 +135,13 @@ async fn enlist_and_wake() {
             stage.playground.phone_writes(&login, &format!("text {}", shown + number)).await.unwrap();
         }
         // Each push wakes a process of its own.
-        let (client, mut events) = stage.open("wake").await;
+        let lease = stage.lease("wake");
+        let (client, mut events) = stage.client(lease.account()).await;
         let token = stage.playground.issue("wake").await.unwrap();
         let mut told = Vec::new();
         let until = Instant::now() + Duration::from_secs(120);
         let keep = |event: &Event| told.push(event.clone());
-        let drained = wake::wake(&client, &mut events, token, until, keep).await.unwrap();
+        let drained = wake::wake(&client, &mut events, &lease, token, until, keep).await.unwrap();
         client.close().await;
         assert_eq!(drained, Drained::Empty, "{waiting} waiting");
         let texts: Vec<String> = told.iter().filter_map(text).collect();
@@ -144,6 +154,27 @@ async fn enlist_and_wake() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_extension_leaves_when_the_application_wants_the_account() {
+    let stage = Stage::new().await;
+    stage.enlist("pair").await;
+    let lease = stage.lease("pair");
+    // Nobody answers at the other end: the extension would use up its budget.
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let chatd = TcpConnector::to(silent.local_addr().unwrap().to_string());
+    let (profile, root) = (stage.playground.profile(), stage.playground.root().unwrap());
+    let (client, mut events) = Client::open(lease.account(), chatd, profile, root).await.unwrap();
+    let store = SqliteStore::open(&stage.path("pair"), &stage.key).unwrap();
+    let (account, term) = (AccountId::new("pair").unwrap(), Duration::from_secs(10));
+    let application = tokio::spawn(async move { store.lease(&account, "app", term).await });
+    let until = Instant::now() + Duration::from_secs(3600);
+    let drained = wake::wake(&client, &mut events, &lease, "token".to_owned(), until, |_| {}).await.unwrap();
+    assert_eq!(drained, Drained::TimeUp);
+    client.close().await;
+    lease.release().await;
+    application.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn who_has_no_time_leaves_and_loses_nothing() {
     let stage = Stage::new().await;
     let login = stage.enlist("late").await;
@@ -152,11 +183,12 @@ async fn who_has_no_time_leaves_and_loses_nothing() {
     }
     let mut texts = BTreeSet::new();
     for milliseconds in [0, 50, 100, 200, 60_000] {
-        let (client, mut events) = stage.open("late").await;
+        let lease = stage.lease("late");
+        let (client, mut events) = stage.client(lease.account()).await;
         let token = stage.playground.issue("late").await.unwrap();
         let until = Instant::now() + Duration::from_millis(milliseconds);
-        let drained = wake::wake(&client, &mut events, token, until, |event| texts.extend(text(event)));
-        let drained = drained.await.unwrap();
+        let keep = |event: &Event| texts.extend(text(event));
+        let drained = wake::wake(&client, &mut events, &lease, token, until, keep).await.unwrap();
         client.close().await;
         if drained == Drained::Empty {
             assert_eq!(texts.len(), 50);

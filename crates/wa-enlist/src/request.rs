@@ -8,7 +8,7 @@ use wa_keys::PublicKey;
 use wa_profile::{Profile, TokenRules};
 use zeroize::Zeroizing;
 
-use crate::{EnlistError, SignedPrekey, form::Form};
+use crate::{EnlistError, EnlistedPrekey, form::Form};
 
 /// What a client says when it enlists: its public keys, its registration id and its identity token.
 ///
@@ -18,7 +18,7 @@ pub struct EnlistRequest {
     auth_key: PublicKey,
     registration_id: u32,
     identity_key: PublicKey,
-    signed_prekey: SignedPrekey,
+    signed_prekey: EnlistedPrekey,
     token: Zeroizing<String>,
     identity: Option<Identity>,
 }
@@ -41,7 +41,7 @@ impl EnlistRequest {
         auth_key: PublicKey,
         registration_id: u32,
         identity_key: PublicKey,
-        signed_prekey: SignedPrekey,
+        signed_prekey: EnlistedPrekey,
         token: &str,
     ) -> Result<Self, EnlistError> {
         let in_jwt = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');

@@ -9,13 +9,13 @@ use crate::EnlistError;
 /// The signature is over `0x05` and the key's 32 bytes (observed; the documents only say "over the signed
 /// prekey").
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedPrekey {
+pub struct EnlistedPrekey {
     id: [u8; 3],
     key: PublicKey,
     signature: Signature,
 }
 
-impl SignedPrekey {
+impl EnlistedPrekey {
     /// The signed prekey with this identifier, below 2^24.
     ///
     /// # Errors

@@ -15,8 +15,8 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use wa_binary::Jid;
-use wa_enlist::{EnlistAnswer, EnlistError, EnlistRequest, Reason, SignedPrekey, enlist};
-use wa_http::{HttpClient, HttpError, HyperClient, Limits, PlainHttp};
+use wa_enlist::{EnlistAnswer, EnlistError, EnlistRequest, EnlistedPrekey, Reason, enlist};
+use wa_http::{HttpClient, HttpError, HttpLimits, HyperClient, PlainHttp};
 use wa_keys::{PublicKey, Signature};
 use wa_profile::Profile;
 
@@ -24,7 +24,7 @@ use wa_profile::Profile;
 async fn a_user_is_enlisted_over_the_loopback() {
     let mut profile = Profile::overview();
     profile.enlistment.url = serve().await;
-    let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let client = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     let enlisted = enlist(&client, &request().with_identity(7, "alice").unwrap(), &profile).await;
     assert_eq!(enlisted, Ok(EnlistAnswer::Login(Jid::interop(7, 42).unwrap())));
     let refused = enlist(&client, &request().with_identity(8, "alice").unwrap(), &profile).await;
@@ -96,6 +96,6 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 
 fn request() -> EnlistRequest {
     let key = |byte| PublicKey::from_bytes([byte; 32]);
-    let prekey = SignedPrekey::new(3, key(3), Signature::from_bytes([4; 64])).unwrap();
+    let prekey = EnlistedPrekey::new(3, key(3), Signature::from_bytes([4; 64])).unwrap();
     EnlistRequest::new(key(1), 5, key(2), prekey, "e30.e30.c2ln").unwrap()
 }

@@ -4,7 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use http::{Method, header};
-use wa_enlist::{EnlistError, EnlistRequest, SignedPrekey};
+use wa_enlist::{EnlistError, EnlistRequest, EnlistedPrekey};
 use wa_keys::{PublicKey, Signature};
 use wa_profile::{EnlistmentSpelling, Profile, ProtocolVersion};
 
@@ -73,7 +73,7 @@ fn the_version_and_the_url_are_the_profiles() {
 
 #[test]
 fn numbers_keep_their_leading_zeros() {
-    let prekey = SignedPrekey::new(1, key(PREKEY), Signature::from_bytes([0; 64])).unwrap();
+    let prekey = EnlistedPrekey::new(1, key(PREKEY), Signature::from_bytes([0; 64])).unwrap();
     let request = EnlistRequest::new(key(AUTH_KEY), 1, key(IDENTITY_KEY), prekey, TOKEN).unwrap();
     let request = request.to_http(&Profile::default()).unwrap();
     let form: Vec<(String, String)> = form_urlencoded::parse(request.body()).into_owned().collect();
@@ -93,10 +93,10 @@ fn a_user_identifier_may_be_anything_of_forty_characters() {
 #[test]
 fn what_is_no_request_is_refused_with_the_exact_reason() {
     for id in [1 << 24, u32::MAX] {
-        let refused = SignedPrekey::new(id, key(PREKEY), Signature::from_bytes([0; 64]));
+        let refused = EnlistedPrekey::new(id, key(PREKEY), Signature::from_bytes([0; 64]));
         assert_eq!(refused.unwrap_err(), EnlistError::PrekeyId { id });
     }
-    assert!(SignedPrekey::new((1 << 24) - 1, key(PREKEY), Signature::from_bytes([0; 64])).is_ok());
+    assert!(EnlistedPrekey::new((1 << 24) - 1, key(PREKEY), Signature::from_bytes([0; 64])).is_ok());
     for id in [0, 1000] {
         assert_eq!(request().with_identity(id, "alice").unwrap_err(), EnlistError::IntegratorId { id });
     }
@@ -140,7 +140,7 @@ fn request() -> EnlistRequest {
 
 fn with_token(token: &str) -> Result<EnlistRequest, EnlistError> {
     let signature = Signature::from_slice(&bytes(SIGNATURE)).unwrap();
-    let prekey = SignedPrekey::new(PREKEY_ID, key(PREKEY), signature)?;
+    let prekey = EnlistedPrekey::new(PREKEY_ID, key(PREKEY), signature)?;
     EnlistRequest::new(key(AUTH_KEY), REGISTRATION_ID, key(IDENTITY_KEY), prekey, token)
 }
 

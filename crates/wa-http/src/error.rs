@@ -37,10 +37,10 @@ pub enum HttpError {
         /// What the operating system said.
         kind: io::ErrorKind,
     },
-    /// Connecting took longer than [`Limits::connect`](crate::Limits::connect).
+    /// Connecting took longer than [`HttpLimits::connect`](crate::HttpLimits::connect).
     #[error("connecting took too long")]
     ConnectTimeout,
-    /// The exchange took longer than [`Limits::total`](crate::Limits::total).
+    /// The exchange took longer than [`HttpLimits::total`](crate::HttpLimits::total).
     #[error("the exchange took too long")]
     Timeout,
     /// The connection ended, or an HTTP/2 stream was reset, before the response was whole.
@@ -61,7 +61,7 @@ pub enum HttpError {
     /// The response's body is longer than allowed.
     #[error("the response's body is longer than {limit} bytes")]
     BodyTooLarge {
-        /// The [`Limits::body_bytes`](crate::Limits::body_bytes) that it passed.
+        /// The [`HttpLimits::body_bytes`](crate::HttpLimits::body_bytes) that it passed.
         limit: usize,
     },
 }

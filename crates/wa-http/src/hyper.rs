@@ -19,7 +19,7 @@ use hyper_util::{
 use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 
 use crate::{
-    Addresses, BodyStream, HttpClient, HttpError, Limits, StreamingClient, addresses::Resolver, body,
+    Addresses, BodyStream, HttpClient, HttpError, HttpLimits, StreamingClient, addresses::Resolver, body,
     connecting::Connecting,
 };
 
@@ -30,7 +30,7 @@ use crate::{
 /// Must be used inside a tokio runtime with time and I/O enabled.
 #[derive(Clone)]
 pub struct HyperClient {
-    limits: Limits,
+    limits: HttpLimits,
     roots: Arc<RootCertStore>,
     plain_http: PlainHttp,
     addresses: Addresses,
@@ -54,7 +54,7 @@ pub enum PlainHttp {
 impl HyperClient {
     /// A client that speaks `https` only, within these limits.
     #[must_use]
-    pub fn new(limits: Limits) -> Self {
+    pub fn new(limits: HttpLimits) -> Self {
         let roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         Self::assemble(limits, Arc::new(roots), PlainHttp::Refused, Addresses::Any)
     }
@@ -91,7 +91,7 @@ impl HyperClient {
     }
 
     fn assemble(
-        limits: Limits,
+        limits: HttpLimits,
         roots: Arc<RootCertStore>,
         plain_http: PlainHttp,
         addresses: Addresses,

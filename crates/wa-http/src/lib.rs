@@ -8,14 +8,14 @@
 //!
 //! ```no_run
 //! use bytes::Bytes;
-//! use wa_http::{HttpClient, HttpError, HyperClient, Limits};
+//! use wa_http::{HttpClient, HttpError, HyperClient, HttpLimits};
 //!
 //! # async fn example() -> Result<(), HttpError> {
-//! let client = HyperClient::new(Limits::default());
+//! let client = HyperClient::new(HttpLimits::default());
 //! let mut request = http::Request::new(Bytes::new());
 //! *request.uri_mut() = http::Uri::from_static("https://whatsapp.com/.well-known/jwks");
 //! let response = client.send(request).await?;
-//! assert!(response.body().len() <= Limits::default().body_bytes);
+//! assert!(response.body().len() <= HttpLimits::default().body_bytes);
 //! # Ok(())
 //! # }
 //! ```
@@ -32,6 +32,8 @@ mod stream;
 pub use addresses::Addresses;
 pub use client::HttpClient;
 pub use error::{Fault, HttpError, Unresolved};
+/// In public signatures, in the version that they mean.
+pub use http;
 pub use hyper::{HyperClient, PlainHttp};
-pub use limits::Limits;
+pub use limits::HttpLimits;
 pub use stream::{BodyStream, StreamingClient};

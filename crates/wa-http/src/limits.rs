@@ -5,7 +5,7 @@ use std::time::Duration;
 /// How long an exchange may take and how large its answer may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct HttpLimits {
     /// How long name lookup, TCP and TLS may take together.
     pub connect: Duration,
     /// How long the whole exchange may take, connecting and the response's body included.
@@ -16,7 +16,7 @@ pub struct Limits {
     pub body_bytes: usize,
 }
 
-impl Limits {
+impl HttpLimits {
     /// These limits with another time for connecting.
     #[must_use]
     pub const fn with_connect(mut self, connect: Duration) -> Self {
@@ -46,7 +46,7 @@ impl Limits {
     }
 }
 
-impl Default for Limits {
+impl Default for HttpLimits {
     /// 3 s to connect, 10 s in total, 64 KiB of body: enough for key sets and enlistment. Streamed, pauses of 15 s.
     fn default() -> Self {
         let [connect, total, pause] = [3, 10, 15].map(Duration::from_secs);

@@ -11,7 +11,7 @@ use std::{io, time::Duration};
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Version, header};
 use loopback::peer;
-use wa_http::{Fault, HttpClient, HttpError, HyperClient, Limits, PlainHttp};
+use wa_http::{Fault, HttpClient, HttpError, HttpLimits, HyperClient, PlainHttp};
 
 #[tokio::test]
 async fn a_request_arrives_whole_over_http1() {
@@ -32,12 +32,12 @@ async fn a_request_arrives_whole_over_http2_with_prior_knowledge() {
 #[tokio::test]
 async fn https_verifies_against_the_given_roots_and_negotiates_http2() {
     let (url, root) = peer::tls_echo(&[b"h2", b"http/1.1"]).await;
-    let trusting = HyperClient::new(Limits::default()).with_roots(&[root]).unwrap();
+    let trusting = HyperClient::new(HttpLimits::default()).with_roots(&[root]).unwrap();
     let response = trusting.send(post(&url, "a=b")).await.unwrap();
     assert_eq!(response.body(), "HTTP/2.0 POST /path?q=1 x-test=yes accept-encoding=identity a=b");
 
     let (url, root) = peer::tls_echo(&[b"http/1.1"]).await;
-    let trusting = HyperClient::new(Limits::default()).with_roots(&[root]).unwrap();
+    let trusting = HyperClient::new(HttpLimits::default()).with_roots(&[root]).unwrap();
     let response = trusting.send(post(&url, "")).await.unwrap();
     assert_eq!(response.version(), Version::HTTP_11);
 }
@@ -45,7 +45,7 @@ async fn https_verifies_against_the_given_roots_and_negotiates_http2() {
 #[tokio::test]
 async fn an_unknown_certificate_is_refused() {
     let (url, _) = peer::tls_echo(&[b"h2"]).await;
-    let error = HyperClient::new(Limits::default()).send(post(&url, "")).await.unwrap_err();
+    let error = HyperClient::new(HttpLimits::default()).send(post(&url, "")).await.unwrap_err();
     assert_eq!(error, HttpError::Certificate);
     assert_eq!(error.fault(), Fault::Peer);
 }
@@ -54,20 +54,21 @@ async fn an_unknown_certificate_is_refused() {
 async fn a_certificate_of_another_name_is_refused() {
     let (url, root) = peer::tls_echo(&[b"h2"]).await;
     let url = url.replace("localhost", "127.0.0.1");
-    let trusting = HyperClient::new(Limits::default()).with_roots(&[root]).unwrap();
+    let trusting = HyperClient::new(HttpLimits::default()).with_roots(&[root]).unwrap();
     assert_eq!(trusting.send(post(&url, "")).await.unwrap_err(), HttpError::Certificate);
 }
 
 #[tokio::test]
 async fn a_peer_that_speaks_no_tls_fails_the_handshake() {
     let url = peer::raw(b"HTTP/1.1 200 OK\r\n\r\n").await.replace("http:", "https:");
-    let error = HyperClient::new(Limits::default()).send(post(&url, "")).await.unwrap_err();
+    let error = HyperClient::new(HttpLimits::default()).send(post(&url, "")).await.unwrap_err();
     assert_eq!(error, HttpError::Tls);
 }
 
 #[test]
 fn a_root_that_is_no_certificate_is_named() {
-    let refused = HyperClient::new(Limits::default()).with_roots(&[Bytes::from_static(b"no certificate")]);
+    let refused =
+        HyperClient::new(HttpLimits::default()).with_roots(&[Bytes::from_static(b"no certificate")]);
     assert_eq!(refused.unwrap_err(), HttpError::Root { index: 0 });
 }
 
@@ -83,7 +84,7 @@ async fn redirects_are_answers() {
 #[tokio::test]
 async fn plain_http_is_refused_unless_allowed() {
     let url = peer::echo().await;
-    let error = HyperClient::new(Limits::default()).send(post(&url, "")).await.unwrap_err();
+    let error = HyperClient::new(HttpLimits::default()).send(post(&url, "")).await.unwrap_err();
     assert_eq!((error, error.fault()), (HttpError::PlainHttp, Fault::Caller));
 }
 
@@ -114,7 +115,8 @@ async fn a_body_at_the_limit_is_whole_and_one_byte_more_is_refused() {
         (b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n123456789", Err(too_large)),
     ] {
         let url = peer::raw(answer).await;
-        let client = HyperClient::new(Limits::default().with_body_bytes(8)).with_plain_http(PlainHttp::Http1);
+        let client =
+            HyperClient::new(HttpLimits::default().with_body_bytes(8)).with_plain_http(PlainHttp::Http1);
         let body = client.send(post(&url, "")).await.map(Response::into_body);
         assert_eq!(body, expected.map(Bytes::from), "{}", String::from_utf8_lossy(answer));
     }
@@ -123,9 +125,9 @@ async fn a_body_at_the_limit_is_whole_and_one_byte_more_is_refused() {
 #[tokio::test]
 async fn an_endless_body_ends_at_the_limit() {
     let url = peer::endless().await;
-    let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let client = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     let error = client.send(post(&url, "")).await.unwrap_err();
-    assert_eq!(error, HttpError::BodyTooLarge { limit: Limits::default().body_bytes });
+    assert_eq!(error, HttpError::BodyTooLarge { limit: HttpLimits::default().body_bytes });
     assert_eq!(error.fault(), Fault::Peer);
 }
 
@@ -179,7 +181,7 @@ async fn a_name_that_nobody_has_is_said_to_be_one() {
 #[tokio::test]
 async fn a_silent_tls_peer_is_a_connect_timeout() {
     let url = peer::silent().await.replace("http:", "https:");
-    let limits = Limits::default().with_connect(Duration::from_millis(50));
+    let limits = HttpLimits::default().with_connect(Duration::from_millis(50));
     let error = HyperClient::new(limits).send(post(&url, "")).await.unwrap_err();
     assert_eq!((error, error.is_connect()), (HttpError::ConnectTimeout, true));
 }
@@ -187,7 +189,7 @@ async fn a_silent_tls_peer_is_a_connect_timeout() {
 #[tokio::test]
 async fn a_silent_peer_is_a_timeout() {
     let url = peer::silent().await;
-    let limits = Limits::default().with_total(Duration::from_millis(50));
+    let limits = HttpLimits::default().with_total(Duration::from_millis(50));
     let client = HyperClient::new(limits).with_plain_http(PlainHttp::Http1);
     let error = client.send(post(&url, "")).await.unwrap_err();
     assert_eq!((error, error.fault(), error.is_connect()), (HttpError::Timeout, Fault::World, false));
@@ -196,13 +198,13 @@ async fn a_silent_peer_is_a_timeout() {
 #[tokio::test]
 async fn a_body_that_stops_is_a_timeout() {
     let url = peer::stalling(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n123").await;
-    let limits = Limits::default().with_total(Duration::from_millis(50));
+    let limits = HttpLimits::default().with_total(Duration::from_millis(50));
     let client = HyperClient::new(limits).with_plain_http(PlainHttp::Http1);
     assert_eq!(client.send(post(&url, "")).await.unwrap_err(), HttpError::Timeout);
 }
 
 fn client(plain_http: PlainHttp) -> HyperClient {
-    HyperClient::new(Limits::default()).with_plain_http(plain_http)
+    HyperClient::new(HttpLimits::default()).with_plain_http(plain_http)
 }
 
 fn post(url: &str, body: &'static str) -> Request<Bytes> {
@@ -216,7 +218,7 @@ fn post(url: &str, body: &'static str) -> Request<Bytes> {
 
 #[tokio::test]
 async fn only_public_addresses_when_that_is_asked_for() {
-    let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let client = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     let client = client.with_addresses(wa_http::Addresses::Public);
     for url in [
         "http://127.0.0.1:9/",

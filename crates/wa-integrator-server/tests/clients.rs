@@ -23,7 +23,7 @@ use bytes::Bytes;
 use fixture::program::{Program, command};
 use http::Request;
 use tokio::time::Instant;
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, UserIdentifier};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -153,7 +153,7 @@ fn ask_for_ever(target: &str, each: bool, stop: &AtomicBool, answered: &AtomicUs
 /// Four requests at a time on one connection, and on another one when the server says that it is the last.
 fn ask_by_http2(target: &str, stop: &AtomicBool, answered: &AtomicUsize) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let client = HyperClient::new(Limits::default().with_total(PATIENCE))
+    let client = HyperClient::new(HttpLimits::default().with_total(PATIENCE))
         .with_plain_http(PlainHttp::Http2PriorKnowledge);
     let url = format!("http://{target}{JWKS}");
     let asking = async || {

@@ -26,7 +26,7 @@ use fixture::callers::{publish, push, pushes, token, url};
 use fixture::program::{Program, command};
 use http::StatusCode;
 use tokio::task::JoinSet;
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{OutboxStore as _, SqliteStore};
 
 /// How many pushes are sent in all, to one process after the other; each is killed on the way.
@@ -60,7 +60,7 @@ async fn until_killed(mut program: Program, numbers: std::ops::Range<usize>) -> 
     let token = Arc::new(token(&audience));
     let enough = numbers.len() * 4 / 5;
     let count = Arc::new(AtomicUsize::new(0));
-    let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let client = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     let mut senders = JoinSet::new();
     for part in 0..SENDERS {
         let mine: Vec<usize> = numbers.clone().filter(|number| number % SENDERS == part).collect();
@@ -105,7 +105,7 @@ async fn the_disk_is_synced_between_the_push_and_its_answer() {
     let (whatsapp, trace) = (publish().await, directory.path().join("trace"));
     let program = traced(&strace, &trace, &directory.path().join("data"), &pushes(&whatsapp));
     let token = token(&url(&program, "address"));
-    let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let client = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     for number in 0..3 {
         let user = format!("traced-{number}");
         let response = client.send(push(&url(&program, "push"), &token, &user)).await.unwrap();

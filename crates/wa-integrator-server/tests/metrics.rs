@@ -35,7 +35,7 @@ use http::{Request, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, UserIdentifier};
 
 /// Only there where something else is: TLS, a database, keys that were fetched, answers that were given.
@@ -48,7 +48,7 @@ const NOT_ALWAYS: [&str; 5] = [
 ];
 
 fn client() -> HyperClient {
-    HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1)
+    HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1)
 }
 
 async fn metrics(program: &Program) -> String {

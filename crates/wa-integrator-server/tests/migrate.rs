@@ -24,7 +24,7 @@ use fixture::postgres::Postgres;
 use fixture::program::{Program, command};
 use http::{Request, Response, StatusCode, header};
 use sha2::{Digest as _, Sha256};
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{
     KeyStore as _, NewWakeUp, OutboxStore, Outcome, PostgresAddress, PostgresStore, SharedSecret,
     SqliteStore, UserIdentifier, WakeUp,
@@ -139,5 +139,5 @@ async fn ask(url: &str, body: &'static [u8]) -> Response<Bytes> {
 }
 
 fn client() -> HyperClient {
-    HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1)
+    HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1)
 }

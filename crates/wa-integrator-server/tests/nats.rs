@@ -26,7 +26,7 @@ use fixture::callers::{publish, push, token};
 use fixture::nats::Nats;
 use fixture::program::{Program, command};
 use http::StatusCode;
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{ClientTrust, NatsSink, PushSink as _, SinkError, UserIdentifier, WakeUp};
 
 fn wake_up(user: &str, count: u64) -> WakeUp {
@@ -86,7 +86,7 @@ async fn what_was_pushed_while_the_stream_was_away_comes_to_it() {
     let program = Program::of(&mut quiet);
     let (url, base) = (program.ready["push"].as_str().unwrap(), program.ready["address"].as_str().unwrap());
     let (client, token) =
-        (HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1), token(base));
+        (HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1), token(base));
     let send = async |user: &str| client.send(push(url, &token, user)).await.unwrap().status();
     assert_eq!(send("before").await, StatusCode::OK);
     let mut stream = wait_for(&server, 1).await;

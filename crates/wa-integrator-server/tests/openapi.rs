@@ -34,7 +34,7 @@ use fixture::postgres::Postgres;
 use fixture::program::{Program, command};
 use http::{Method, Request, Response};
 use sha2::{Digest as _, Sha256};
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, UserIdentifier};
 
 const SECRET: [u8; 32] = [0x5a; 32];
@@ -69,7 +69,7 @@ async fn every_answer_of_the_document_is_given() {
     let mut world = World {
         document: Document::read(),
         seen: BTreeSet::new(),
-        client: HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1),
+        client: HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1),
     };
     let reference = world.while_all_is_well(&address).await;
     database.stop();

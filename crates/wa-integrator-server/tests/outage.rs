@@ -48,7 +48,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, UserIdentifier};
 
 const SECRET: [u8; 32] = [0x5a; 32];
@@ -157,7 +157,7 @@ struct Caller {
 
 impl Caller {
     fn of(program: Program) -> Self {
-        let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+        let client = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
         let whatsapps = token(&url(&program, "address"));
         Self { program, client, whatsapps, pushed: AtomicUsize::new(0) }
     }

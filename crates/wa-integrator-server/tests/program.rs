@@ -17,7 +17,7 @@ use bytes::Bytes;
 use fixture::program::{Program, keys, refused};
 use fixture::verdict::verified;
 use http::{Request, Response, header};
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, SigningKey, UserIdentifier};
 
 #[tokio::test]
@@ -223,7 +223,7 @@ async fn fetch(url: &serde_json::Value, credential: Option<&str>) -> Response<By
     if let Some(credential) = credential {
         request = request.method("POST").header(header::AUTHORIZATION, format!("Bearer {credential}"));
     }
-    let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let client = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     client.send(request.body(Bytes::new()).unwrap()).await.unwrap()
 }
 

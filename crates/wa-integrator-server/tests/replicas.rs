@@ -40,7 +40,7 @@ use fixture::program::{Program, command};
 use fixture::verdict::verified;
 use http::{Request, StatusCode, header};
 use tokio::task::JoinSet;
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{OutboxStore as _, PostgresAddress, PostgresStore, SharedSecret, UserIdentifier};
 
 const BASE: &str = "https://integrator.example";
@@ -112,7 +112,7 @@ impl World {
             directory,
             whatsapp: publish().await,
             addresses: Default::default(),
-            client: HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1),
+            client: HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1),
             number,
             sent: AtomicUsize::new(0),
             ended: AtomicBool::new(false),

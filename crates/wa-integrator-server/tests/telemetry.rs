@@ -31,7 +31,7 @@ use fixture::program::{Program, command};
 use http::{Request, StatusCode};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 
 const USER: &str = "zaphod.beeblebrox";
 
@@ -47,7 +47,7 @@ async fn a_collector_is_sent_spans_without_secrets() {
     settings.args(["--listen", "127.0.0.1:0", "--webhook", &webhook]);
     settings.env("WA_INTEGRATOR_WHATSAPP_JWKS_URL", &whatsapp).env("WA_INTEGRATOR_ALLOW_PRIVATE", "true");
     let program = Program::of(&mut settings);
-    let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let client = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     let whatsapps = token(&url(&program, "address"));
     let pushed = client.send(push(&url(&program, "push"), &whatsapps, USER)).await.unwrap();
     assert_eq!(pushed.status(), StatusCode::OK);
@@ -88,7 +88,7 @@ async fn a_collector_is_sent_spans_without_secrets() {
 async fn a_collector_that_is_away_hinders_nobody() {
     let directory = tempfile::tempdir().unwrap();
     let program = Program::start(directory.path(), &["--set", "telemetry.otlp_endpoint=http://127.0.0.1:9"]);
-    let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let client = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     let request = Request::get(url(&program, "jwks")).body(Bytes::new()).unwrap();
     assert_eq!(client.send(request).await.unwrap().status(), StatusCode::OK);
     let logged = tokio::task::spawn_blocking(|| program.stop()).await.unwrap();

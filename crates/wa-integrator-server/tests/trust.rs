@@ -49,7 +49,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, UserIdentifier};
 
 /// A certificate for `localhost` that nobody in public vouches for.
@@ -163,7 +163,7 @@ async fn one_file_of_authorities_is_for_every_connection() {
 }
 
 fn client() -> HyperClient {
-    HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1)
+    HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1)
 }
 
 async fn metrics(program: &Program) -> String {

@@ -7,7 +7,7 @@ mod nested_in_axum;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, header};
 use tokio::net::TcpListener;
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{Clock, SharedSecret, UserIdentifier};
 
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn both_the_applications_routes_and_ours_are_served() {
     let address = listener.local_addr().unwrap();
     let application = nested_in_axum::application(address).unwrap();
     let serving = tokio::spawn(async move { axum::serve(listener, application).await });
-    let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let client = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     let user = UserIdentifier::new("alice", 40).unwrap();
     let credential = SharedSecret::new([7; 32], 40).credential(&user, Clock::system().now() + 60);
     for (method, path, status, part) in [

@@ -9,7 +9,7 @@
 use std::error::Error;
 use std::path::Path;
 
-use wa_interop::http::{HyperClient, Limits};
+use wa_interop::http::{HttpLimits, HyperClient};
 use wa_interop::noise::WHATSAPP_ROOT;
 use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
@@ -19,7 +19,7 @@ use wa_interop::{Client, TcpConnector, binary::Jid, enlist, http::HttpClient};
 async fn main() -> Result<(), Box<dyn Error>> {
     let [store, key, integrator, user, token] = arguments()?;
     let key = StoreKey::from_bytes(hex(&key).ok_or("KEY_HEX has 64 hexadecimal digits")?);
-    let http = HyperClient::new(Limits::default());
+    let http = HyperClient::new(HttpLimits::default());
     let service = Service { integrator: integrator.parse()?, user, token };
     let login = enlist_user(&http, Profile::default(), Path::new(&store), &key, &service).await?;
     println!("{login}");

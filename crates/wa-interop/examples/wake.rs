@@ -1,4 +1,5 @@
-//! What an application does when a push has woken it: connect, take what waits, leave, within a budget of time.
+//! What an application does when a push has woken it: take the account, connect, take what waits, leave, within a budget of
+//! time. Where the application itself is awake it has the account, and the messages.
 //!
 //! ```text
 //! wake STORE KEY_HEX USER TOKEN
@@ -14,11 +15,14 @@ use tokio::time::Instant;
 use wa_interop::chat::Event;
 use wa_interop::noise::WHATSAPP_ROOT;
 use wa_interop::profile::Profile;
-use wa_interop::store::{AccountId, SqliteStore, StoreKey};
+use wa_interop::store::{AccountId, Lease, LeaseError, SqliteStore, StoreKey};
 use wa_interop::{Client, ClientError, Drained, Events, TcpConnector};
 
 /// How long it may take.
 const BUDGET: Duration = Duration::from_secs(25);
+
+/// After how long another process may take the account from one that was stopped.
+const TERM: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "what it shows is what it is for")]
@@ -27,23 +31,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [store, key, user, token] = given.try_into().map_err(|_| "usage: wake STORE KEY_HEX USER TOKEN")?;
     let key = StoreKey::from_bytes(hex(&key).ok_or("KEY_HEX has 64 hexadecimal digits")?);
     let store = SqliteStore::open(Path::new(&store), &key)?;
-    let account = store.account(&AccountId::new(user)?)?;
+    let lease = match store.try_lease(&AccountId::new(user)?, "extension", TERM) {
+        // The application is awake.
+        Err(LeaseError::Held { .. }) => return Ok(()),
+        lease => lease?,
+    };
     let profile = Profile::default();
     let chatd = TcpConnector::new(&profile);
-    let (client, mut events) = Client::open(account, chatd, profile, WHATSAPP_ROOT).await?;
+    let (client, mut events) = Client::open(lease.account(), chatd, profile, WHATSAPP_ROOT).await?;
     let show = |event: &Event| println!("{event:?}");
-    let drained = wake(&client, &mut events, token, Instant::now() + BUDGET, show).await;
-    // Before the process is suspended: no lock is held then.
+    let drained = wake(&client, &mut events, &lease, token, Instant::now() + BUDGET, show).await;
+    // Before the process is suspended: neither a lock nor the lease is held then.
     client.close().await;
+    lease.release().await;
     store.close().await;
     println!("{:?}", drained?);
     Ok(())
 }
 
-/// Takes what waits, and tells whether that was all. What there was no time for waits for the next push.
+/// Takes what waits, and tells whether that was all. What there was no time for, because it is over or because the
+/// application wants the account, waits for who comes next.
 pub async fn wake(
     client: &Client,
     events: &mut Events,
+    lease: &Lease,
     token: String,
     until: Instant,
     mut keep: impl FnMut(&Event),
@@ -65,6 +76,7 @@ pub async fn wake(
     let drained = tokio::select! {
         ended = taking => ended,
         drained = emptying => drained,
+        () = lease.wanted() => Ok(Drained::TimeUp),
     };
     client.disconnect().await?;
     drained

@@ -34,10 +34,10 @@ pub use wa_client::{
     Client, ClientError, Connector, Drained, Ended, Events, NoToken, OpenOrEnlistError, TcpConnector,
     TokenSource,
 };
+#[cfg(feature = "media")]
+pub use wa_client::{CredentialSource, MediaServer, MediaTransfer, MediaTransferError, Outgoing, SentFile};
 #[cfg(feature = "http")]
 pub use wa_client::{EnlistmentError, enlist};
-#[cfg(feature = "media")]
-pub use wa_client::{MediaServer, MediaTransfer, MediaTransferError, SentFile, class};
 #[cfg(feature = "metadata")]
 pub use wa_client::{describe, kind_of};
 
@@ -51,7 +51,7 @@ pub use wa_chat as chat;
 pub use wa_client as client;
 /// The enlistment request and its answer.
 #[cfg(feature = "http")]
-pub use wa_enlist as enlistment_api;
+pub use wa_enlist as enlist;
 /// The HTTP client.
 #[cfg(feature = "http")]
 pub use wa_http as http;
@@ -62,7 +62,7 @@ pub use wa_integrator as integrator;
 pub use wa_keys as keys;
 /// The encryption of files, and their transfers as values.
 #[cfg(feature = "media")]
-pub use wa_media as media_files;
+pub use wa_media as media;
 /// Handshake and transport.
 #[cfg(feature = "client")]
 pub use wa_noise as noise;

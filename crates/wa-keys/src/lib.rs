@@ -30,3 +30,5 @@ pub use crate::private_key::{PrivateKey, SharedSecret};
 pub use crate::public_key::{KEY_TYPE, PublicKey};
 pub use crate::signature::Signature;
 pub use crate::verifier::Verifier;
+/// In public signatures, in the version that they mean.
+pub use rand_core;

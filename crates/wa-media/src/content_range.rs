@@ -2,6 +2,7 @@
 
 /// Which bytes of a file an answer brings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct ContentRange {
     /// The first byte's place.
     pub first: u64,

@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    FileFacts, MediaError, MediaKeys, Verified, Verifier,
+    FileFacts, FileVerifier, MediaError, MediaKeys, Verified,
     encryptor::PIECE,
     facts::{BLOCK, MAC_LENGTH},
 };
@@ -127,7 +127,7 @@ impl fmt::Debug for Decryptor {
 /// # Errors
 /// [`MediaError`] says which check failed.
 pub fn decrypt(keys: &MediaKeys, facts: &FileFacts, blob: &[u8]) -> Result<Vec<u8>, MediaError> {
-    let mut verifier = Verifier::new(keys, facts);
+    let mut verifier = FileVerifier::new(keys, facts);
     verifier.update(blob)?;
     let mut decryptor = Decryptor::new(&verifier.finish()?);
     let mut plain = Vec::with_capacity(blob.len());

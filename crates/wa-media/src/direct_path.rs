@@ -21,7 +21,7 @@ impl DirectPath {
     ///
     /// # Errors
     /// [`DirectPathError`].
-    pub fn from_whatsapp(text: &str, media: &wa_profile::Media) -> Result<Self, DirectPathError> {
+    pub fn from_whatsapp(text: &str, media: &wa_profile::MediaRules) -> Result<Self, DirectPathError> {
         if text.len() > BYTES_MAX {
             return Err(DirectPathError::TooLong);
         }
@@ -47,7 +47,7 @@ impl DirectPath {
     pub fn hosted(
         integrator: &str,
         storage_reference: &str,
-        media: &wa_profile::Media,
+        media: &wa_profile::MediaRules,
     ) -> Result<Self, DirectPathError> {
         for part in [integrator, storage_reference] {
             check_segment(part)?;

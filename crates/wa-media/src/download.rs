@@ -18,6 +18,7 @@ pub struct Download {
 
 /// Where an answer's bytes belong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Arrival {
     /// Their place in the file; what was there from here on is not part of it.
     pub offset: u64,

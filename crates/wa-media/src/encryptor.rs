@@ -27,6 +27,7 @@ pub struct Encryptor {
 
 /// What encrypting a file gave besides its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Encrypted {
     /// What the message says of the file.
     pub facts: FileFacts,

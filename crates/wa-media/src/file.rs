@@ -6,7 +6,7 @@ use std::{
     path::Path,
 };
 
-use crate::{Decryptor, Encrypted, Encryptor, FileError, FileFacts, MediaKeys, Verified, Verifier};
+use crate::{Decryptor, Encrypted, Encryptor, FileError, FileFacts, FileVerifier, MediaKeys, Verified};
 
 /// Encrypts what `source` gives into `target`, and tells `progress` how many bytes have been read each time.
 ///
@@ -42,7 +42,7 @@ pub fn verify_stream(
     facts: &FileFacts,
     mut source: impl Read,
 ) -> Result<Verified, FileError> {
-    let mut verifier = Verifier::new(keys, facts);
+    let mut verifier = FileVerifier::new(keys, facts);
     each_chunk(&mut source, |chunk, _| Ok(verifier.update(chunk)?))?;
     Ok(verifier.finish()?)
 }

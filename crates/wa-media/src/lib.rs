@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! send:    file → Encryptor → encrypted file + FileFacts → Upload → DirectPath in the message
-//! receive: DirectPath → Download → encrypted file → Verifier → Verified → Decryptor → file
+//! receive: DirectPath → Download → encrypted file → FileVerifier → Verified → Decryptor → file
 //! ```
 //!
 //! Only a [`Verified`] file can be decrypted, and only a decryption that [`finish`](Decryptor::finish)es has given
@@ -50,9 +50,11 @@ pub use encryptor::{Encrypted, Encryptor, encrypt};
 pub use error::{DirectPathError, FileError, MediaError, TransferError};
 pub use facts::FileFacts;
 pub use file::{encrypt_stream, open_file, verify_stream};
+/// In public signatures, in the version that they mean.
+pub use http;
 pub use key::{MediaKey, MediaKeys};
 #[cfg(feature = "metadata")]
 pub use metadata::{Metadata, THUMBNAIL_EDGE};
 pub use sidecar::Sidecar;
 pub use upload::Upload;
-pub use verifier::{Verified, Verifier};
+pub use verifier::{FileVerifier, Verified};

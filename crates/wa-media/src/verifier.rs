@@ -9,7 +9,7 @@ use subtle::ConstantTimeEq as _;
 use crate::{FileFacts, MediaError, MediaKeys, encryptor::PIECE, facts::MAC_LENGTH};
 
 /// Verifies an encrypted file as it comes.
-pub struct Verifier {
+pub struct FileVerifier {
     keys: MediaKeys,
     facts: FileFacts,
     mac: Hmac<Sha256>,
@@ -24,7 +24,7 @@ pub struct Verified {
     pub(crate) facts: FileFacts,
 }
 
-impl Verifier {
+impl FileVerifier {
     /// Expects the file that a message says these facts of, encrypted with these keys.
     #[must_use]
     pub fn new(keys: &MediaKeys, facts: &FileFacts) -> Self {
@@ -79,9 +79,9 @@ impl Verifier {
     }
 }
 
-impl fmt::Debug for Verifier {
+impl fmt::Debug for FileVerifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Verifier").field("position", &self.position).finish_non_exhaustive()
+        f.debug_struct("FileVerifier").field("position", &self.position).finish_non_exhaustive()
     }
 }
 

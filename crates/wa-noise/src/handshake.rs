@@ -68,14 +68,15 @@ impl Noise {
             XX_FALLBACK.clone_into(&mut params.name);
         }
         let resolver = Box::new(Resolver::new(dialect, ephemeral));
-        let mut builder = Builder::with_resolver(params, resolver).prologue(&setup.prologue)?;
-        builder = builder.local_private_key(setup.static_key.as_bytes())?;
+        let mut builder =
+            Builder::with_resolver(params, resolver).prologue(&setup.prologue).map_err(failed)?;
+        builder = builder.local_private_key(setup.static_key.as_bytes()).map_err(failed)?;
         if let Some(remote) = remote {
-            builder = builder.remote_public_key(remote.as_bytes())?;
+            builder = builder.remote_public_key(remote.as_bytes()).map_err(failed)?;
         }
         let state = match role {
-            Role::Client => builder.build_initiator()?,
-            Role::Server => builder.build_responder()?,
+            Role::Client => builder.build_initiator().map_err(failed)?,
+            Role::Server => builder.build_responder().map_err(failed)?,
         };
         Ok(Self { state, role })
     }
@@ -90,7 +91,7 @@ impl Noise {
             return Err(HandshakeError::PayloadTooLong(payload.len()));
         }
         let mut message = vec![0; lengths.iter().sum::<usize>() + payload.len() + TAG];
-        let length = self.state.write_message(payload, &mut message)?;
+        let length = self.state.write_message(payload, &mut message).map_err(failed)?;
         message.truncate(length);
         let mut rest = Bytes::from(message);
         if rest.len() < lengths.iter().sum() {
@@ -103,7 +104,7 @@ impl Noise {
     pub(crate) fn read(&mut self, parts: &[&[u8]]) -> Result<Zeroizing<Vec<u8>>, HandshakeError> {
         let message = parts.concat();
         let mut payload = Zeroizing::new(vec![0; message.len()]);
-        let length = self.state.read_message(&message, &mut payload)?;
+        let length = self.state.read_message(&message, &mut payload).map_err(failed)?;
         payload.truncate(length);
         Ok(payload)
     }
@@ -145,13 +146,12 @@ const XX: &str = "Noise_XX_25519_AESGCM_SHA256";
 const IK: &str = "Noise_IK_25519_AESGCM_SHA256";
 const XX_FALLBACK: &str = "Noise_XXfallback_25519_AESGCM_SHA256";
 
-impl From<snow::Error> for HandshakeError {
-    fn from(error: snow::Error) -> Self {
-        match error {
-            snow::Error::Decrypt => Self::Decrypt,
-            snow::Error::Dh => Self::ZeroSecret(wa_keys::ZeroSecret),
-            _ => Self::OutOfStep,
-        }
+/// What snow says, in words of ours: a function, so that its error type is no part of this crate's interface.
+fn failed(error: snow::Error) -> HandshakeError {
+    match error {
+        snow::Error::Decrypt => HandshakeError::Decrypt,
+        snow::Error::Dh => HandshakeError::ZeroSecret(wa_keys::ZeroSecret),
+        _ => HandshakeError::OutOfStep,
     }
 }
 

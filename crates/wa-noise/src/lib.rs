@@ -34,3 +34,5 @@ pub use crate::frame::{FrameDecoder, Intro, MAX_FRAME, MAX_ROUTING_INFO, frame};
 pub use crate::handshake::{MAX_PAYLOAD, Setup};
 pub use crate::server::{ClientIdentity, ExpectClientFinish, Hello, Resume, SendServerHello, is_resumption};
 pub use crate::transport::{MAX_MESSAGES, Opener, Sealer, TAG, Transport};
+/// In public signatures, in the version that they mean.
+pub use rand_core;

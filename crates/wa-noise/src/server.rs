@@ -97,6 +97,7 @@ impl ExpectClientFinish {
 
 /// A client as the handshake proved it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct ClientIdentity {
     /// Its static key, to be compared with the enlisted `authkey` (seed §1.2.2).
     pub key: PublicKey,
@@ -106,6 +107,7 @@ pub struct ClientIdentity {
 
 /// A client that resumes. Its message may be a replay: until its first transport message, change nothing for it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Resume {
     noise: Noise,
     setup: Setup,

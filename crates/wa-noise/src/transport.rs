@@ -19,6 +19,7 @@ pub const MAX_MESSAGES: u64 = 1 << 30;
 
 /// Both directions of a finished handshake.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Transport {
     /// What we send.
     pub sealer: Sealer,

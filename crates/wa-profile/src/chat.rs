@@ -22,7 +22,7 @@ pub struct Chat {
     /// Which Noise is spoken (seed part 2: "slightly modified"; the modification is observed).
     pub dialect: NoiseDialect,
     /// What the login says.
-    pub login: Login,
+    pub login: LoginRules,
     /// The reasons with which a login fails.
     pub failures: Failures,
     /// Keepalive in both directions.
@@ -60,7 +60,7 @@ pub enum NoiseDialect {
     serde(default, deny_unknown_fields)
 )]
 #[non_exhaustive]
-pub struct Login {
+pub struct LoginRules {
     /// The `product` number: 2, interop (observed field and value; its use here assumed).
     pub product: u32,
     /// Whether `username` carries the login's digits beside `interopData.accountID`. Assumed: no.
@@ -164,6 +164,8 @@ pub struct Reachability {
     pub xmlns: String,
     /// The tag of its child.
     pub child: String,
+    /// The code of the error that says that nobody at WhatsApp has this number. Assumed: 404.
+    pub nobody: u16,
 }
 
 impl Default for Chat {
@@ -173,7 +175,7 @@ impl Default for Chat {
             port: 443,
             prologue: [0x57, 0x41, 6, 3],
             dialect: NoiseDialect::WhatsApp,
-            login: Login::default(),
+            login: LoginRules::default(),
             failures: Failures::default(),
             ping: Ping::default(),
             offline_batch: 200,
@@ -185,7 +187,7 @@ impl Default for Chat {
     }
 }
 
-impl Default for Login {
+impl Default for LoginRules {
     fn default() -> Self {
         Self {
             product: 2,
@@ -222,7 +224,7 @@ impl Default for Deletion {
 impl Default for Reachability {
     /// The form assumed for RO 1.0.3: xmlns `w:interop`, child `<reachability>`.
     fn default() -> Self {
-        Self { xmlns: "w:interop".to_owned(), child: "reachability".to_owned() }
+        Self { xmlns: "w:interop".to_owned(), child: "reachability".to_owned(), nobody: 404 }
     }
 }
 

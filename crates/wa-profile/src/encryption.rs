@@ -18,7 +18,7 @@ pub struct Encryption {
     /// How many one-time prekeys lie at the server.
     pub one_time_prekeys: OneTimePrekeys,
     /// How the signed prekey is rotated.
-    pub signed_prekey: SignedPrekey,
+    pub signed_prekey: SignedPrekeyRules,
     /// How many bytes of padding a sender adds, each of that value.
     ///
     /// Observed: one client pads 1 to 15, another 1 to 16. A receiver accepts 1 to 255.
@@ -64,7 +64,7 @@ pub struct OneTimePrekeys {
     serde(default, deny_unknown_fields)
 )]
 #[non_exhaustive]
-pub struct SignedPrekey {
+pub struct SignedPrekeyRules {
     /// How old the current one may become.
     #[cfg_attr(feature = "file", serde(with = "crate::file::duration"))]
     pub rotate_after: Duration,
@@ -110,7 +110,7 @@ impl Default for Encryption {
     fn default() -> Self {
         Self {
             one_time_prekeys: OneTimePrekeys::default(),
-            signed_prekey: SignedPrekey::default(),
+            signed_prekey: SignedPrekeyRules::default(),
             padding: 1..=15,
             forward_jump: 20_000,
             user_address: UserAddress::PhoneNumber,
@@ -126,7 +126,7 @@ impl Default for OneTimePrekeys {
     }
 }
 
-impl Default for SignedPrekey {
+impl Default for SignedPrekeyRules {
     fn default() -> Self {
         Self { rotate_after: Duration::from_secs(7 * DAY), keep: Duration::from_secs(30 * DAY) }
     }

@@ -203,7 +203,7 @@ padding = [3, 3]
             ),
             (
                 "[chat]\nreachability = { xmlns = \"a\", children = 1 }",
-                "line 2, chat.reachability.children: unknown field `children`, expected `xmlns` or `child`",
+                "line 2, chat.reachability.children: unknown field `children`, expected one of `xmlns`, `child`, `nobody`",
             ),
             (
                 "[token]\nlifetime_max = \"1 h\"",

@@ -33,17 +33,17 @@ mod token;
 mod version;
 
 pub use crate::chat::{
-    Chat, Deletion, Failures, Login, NoiseDialect, Ping, Reachability, Receipts, VersionAtLogin,
+    Chat, Deletion, Failures, LoginRules, NoiseDialect, Ping, Reachability, Receipts, VersionAtLogin,
 };
 pub use crate::encryption::{
-    Encryption, OneTimePrekeys, RecipientDevices, SafetyNumber, SignedPrekey, UserAddress,
+    Encryption, OneTimePrekeys, RecipientDevices, SafetyNumber, SignedPrekeyRules, UserAddress,
 };
 pub use crate::enlistment::{Enlistment, EnlistmentSpelling, IntegratorOfLogin};
 pub use crate::error::VersionError;
 #[cfg(feature = "file")]
 pub use crate::file::{ProfileFileError, ProfileTextError};
-pub use crate::media::{Media, MediaFetchAuth, SidecarCoverage};
-pub use crate::profile::{InteropSuffix, Profile};
+pub use crate::media::{MediaFetchAuth, MediaRules, SidecarCoverage};
+pub use crate::profile::{InteropSuffixRules, Profile};
 pub use crate::push::Push;
 pub use crate::token::TokenRules;
 pub use crate::version::ProtocolVersion;

@@ -1,4 +1,4 @@
-//! Media: hosts, paths and who may fetch (seed §4.1; RO 1.0.3).
+//! MediaRules: hosts, paths and who may fetch (seed §4.1; RO 1.0.3).
 
 /// Where media lies in each direction and how it is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -8,7 +8,7 @@
     serde(default, deny_unknown_fields)
 )]
 #[non_exhaustive]
-pub struct Media {
+pub struct MediaRules {
     /// The origin that serves WhatsApp users' media to the third party.
     ///
     /// The host is from seed §4.1.1; that section prints `http`, real clients only use `https` (observed).
@@ -48,7 +48,7 @@ pub enum SidecarCoverage {
     WithIv,
 }
 
-impl Default for Media {
+impl Default for MediaRules {
     fn default() -> Self {
         Self {
             whatsapp_origin: "https://mmg.whatsapp.net".to_owned(),

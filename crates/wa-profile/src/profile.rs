@@ -1,7 +1,7 @@
 //! The one profile value and its named constructors, one per document version.
 
 use crate::{
-    Chat, Encryption, Enlistment, EnlistmentSpelling, IntegratorOfLogin, Media, ProtocolVersion, Push,
+    Chat, Encryption, Enlistment, EnlistmentSpelling, IntegratorOfLogin, MediaRules, ProtocolVersion, Push,
     Reachability, Receipts, RecipientDevices, TokenRules,
 };
 
@@ -27,15 +27,15 @@ pub struct Profile {
     pub chat: Chat,
     /// End-to-end encryption: prekeys, padding, whom to encrypt to (seed part 3).
     pub encryption: Encryption,
-    /// Media in both directions (seed §4.1; RO 1.0.3).
-    pub media: Media,
+    /// MediaRules in both directions (seed §4.1; RO 1.0.3).
+    pub media: MediaRules,
     /// Push notifications and WhatsApp's own keys (seed §3.2.1; RO 1.0.3).
     pub push: Push,
     /// Who writes the server part after an interop JID in the binary codec, tag 245.
     ///
     /// Observed: WhatsApp's own server writes it and its client omits it; other clients differ. A decoder
     /// accepts both.
-    pub interop_suffix: InteropSuffix,
+    pub interop_suffix: InteropSuffixRules,
 }
 
 /// Which side writes the trailing server string of a binary interop JID.
@@ -46,7 +46,7 @@ pub struct Profile {
     serde(default, deny_unknown_fields)
 )]
 #[non_exhaustive]
-pub struct InteropSuffix {
+pub struct InteropSuffixRules {
     /// Whether a client writes it.
     pub client_writes: bool,
     /// Whether the server writes it.
@@ -81,9 +81,9 @@ impl Profile {
             token: TokenRules::default(),
             chat: Chat::default(),
             encryption: Encryption::default(),
-            media: Media::default(),
+            media: MediaRules::default(),
             push: Push::default(),
-            interop_suffix: InteropSuffix::default(),
+            interop_suffix: InteropSuffixRules::default(),
         }
     }
 
@@ -112,7 +112,7 @@ impl Profile {
     }
 }
 
-impl Default for InteropSuffix {
+impl Default for InteropSuffixRules {
     fn default() -> Self {
         Self { client_writes: false, server_writes: true }
     }

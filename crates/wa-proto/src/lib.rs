@@ -32,4 +32,6 @@ pub mod signal {
     include!("gen/wa.signal.rs");
 }
 
+/// In public signatures, in the version that they mean.
+pub use bytes;
 pub use prost::{DecodeError, Message};

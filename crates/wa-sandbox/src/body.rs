@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::{Body, Frame};
+use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
 /// Events that may wait for a slow reader.
@@ -84,6 +84,14 @@ impl Body for SandboxBody {
             Then::Events(events) => {
                 events.poll_recv(context).map(|event| event.map(|event| Ok(Frame::data(event))))
             }
+        }
+    }
+
+    /// A whole body has a length, which the answer then says (overview §4.1.1).
+    fn size_hint(&self) -> SizeHint {
+        match self.then {
+            Then::End => self.body.size_hint(),
+            _ => SizeHint::default(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What is written down of conversations as stanzas pass: who said what to whom, and how far it came.
 
 use serde_json::json;
-use wa_binary::{Jid, Node, Value};
+use wa_binary::{AttrValue, Jid, Node};
 
 use crate::news::News;
 use crate::phone::{By, Content};
@@ -18,7 +18,7 @@ impl World {
 
     /// A phone's message, or its receipt, is put into an account's mailbox.
     pub(crate) fn note_delivery(&mut self, login: &Jid, node: &Node) {
-        let Some(from) = node.attr("from").and_then(Value::to_jid) else { return };
+        let Some(from) = node.attr("from").and_then(AttrValue::to_jid) else { return };
         let (Some(number), Some(id)) = (from.user(), node.attr_str("id")) else { return };
         let Some(phone) = self.phones.get_mut(&*number) else { return };
         let address = login.to_string();
@@ -43,7 +43,7 @@ impl World {
     /// Somebody types, records, or has stopped.
     pub(crate) fn tell_typing(&mut self, chatstate: &Node, by: By, login: &Jid) {
         let address = chatstate.attr(if by == By::User { "to" } else { "from" });
-        let phone = address.and_then(Value::to_jid).and_then(|jid| Some(jid.user()?.into_owned()));
+        let phone = address.and_then(AttrValue::to_jid).and_then(|jid| Some(jid.user()?.into_owned()));
         let (Some(phone), [state]) = (phone, chatstate.children()) else { return };
         let state = if state.attr_str("media").is_some() { "recording" } else { state.tag() };
         let by = if by == By::User { "user" } else { "phone" };

@@ -100,9 +100,9 @@ impl World {
             }
             _ if self.reachability(xmlns).is_some() => {
                 self.judge(sent, &REACHES)?;
-                let child = self.reachability(xmlns).map(|form| form.child.as_str());
-                named(node, child.unwrap_or_default(), &REACHES)?;
-                Ok(self.reach(number, node))
+                let form = self.reachability(xmlns).cloned().unwrap_or_default();
+                named(node, &form.child, &REACHES)?;
+                Ok(self.reach(number, node, form.nobody))
             }
             _ if FOREIGN_NAMESPACES.contains(&xmlns) => {
                 self.judge(sent, &FOREIGN_REQUESTS)?;
@@ -124,7 +124,7 @@ impl World {
 
     /// Whether a node, or one in it, names a phone about which nothing is answered.
     fn is_withheld(&self, node: &Node) -> bool {
-        let jid = node.attr("jid").and_then(wa_binary::Value::to_jid);
+        let jid = node.attr("jid").and_then(wa_binary::AttrValue::to_jid);
         let phone = jid.and_then(|jid| self.phones.get(&*jid.user()?));
         phone.is_some_and(|phone| phone.manners.withheld)
             || node.children().iter().any(|child| self.is_withheld(child))
@@ -213,7 +213,7 @@ impl World {
         self.judge(sent, if is_get { &BLOCKLISTS } else { &BLOCKS })?;
         let Some(account) = self.accounts.get_mut(&number) else { return Ok(Answer::Result(Vec::new())) };
         if let Some(item) = node.child("item") {
-            let jid = item.attr("jid").and_then(wa_binary::Value::to_jid).map(|jid| jid.to_string());
+            let jid = item.attr("jid").and_then(wa_binary::AttrValue::to_jid).map(|jid| jid.to_string());
             match item.attr_str("action") {
                 Some("block") => account.blocked.extend(jid),
                 _ => account.blocked.retain(|blocked| jid.as_ref() != Some(blocked)),
@@ -229,11 +229,11 @@ impl World {
     }
 
     /// A user pings a WhatsApp user, who is told in the form that WhatsApp's own users get (observed).
-    fn reach(&mut self, number: u64, node: &Node) -> Answer {
+    fn reach(&mut self, number: u64, node: &Node, nobody: u16) -> Answer {
         let user = node.children().first().and_then(|it| it.child("user")?.attr("jid")?.to_jid());
         let phone = user.and_then(|jid| self.phones.get_mut(&*jid.user()?));
         let (Some(phone), Some(account)) = (phone, self.accounts.get(&number)) else {
-            return Answer::Error(NOT_FOUND);
+            return Answer::Error((nobody, "item-not-found"));
         };
         let by = Node::new("integrator").with_attr("id", u32::from(account.integrator));
         let ping = Node::new("ping").with_attr("display_name", &*account.identifier).with_child(by);

@@ -80,6 +80,8 @@ pub(crate) struct Manners {
     pub(crate) silent: bool,
     /// Whether the server answers no request that names it.
     pub(crate) withheld: bool,
+    /// Whether the signature over its signed prekey is another's.
+    pub(crate) missigned: bool,
     /// Until when it is switched off, in Unix seconds of the sandbox's clock; messages wait for it.
     pub(crate) away_until: Option<u64>,
 }
@@ -92,6 +94,7 @@ impl Default for Manners {
             lively: false,
             silent: false,
             withheld: false,
+            missigned: false,
             away_until: None,
         }
     }
@@ -189,7 +192,10 @@ impl Phone {
 
     /// The keys of a device for one new session.
     pub(crate) fn bundle(&mut self, device: u16, rng: &mut impl CryptoRng) -> Option<Bundle> {
-        let bundle = self.devices.get_mut(&device)?.bundle(rng);
+        let mut bundle = self.devices.get_mut(&device)?.bundle(rng);
+        if self.manners.missigned {
+            bundle.signed_prekey.signature = Device::new(rng).bundle(rng).signed_prekey.signature;
+        }
         self.bundles += 1;
         Some(bundle)
     }

@@ -6,7 +6,7 @@
 //!
 //! The rules are values: the table in `docs/SANDBOX.md` is written from them.
 
-use wa_binary::{Content, Jid, Node, Value};
+use wa_binary::{AttrValue, Jid, Node, NodeContent};
 
 use crate::rules::judge::Judge;
 
@@ -123,18 +123,18 @@ impl Rule {
 }
 
 impl Kind {
-    pub(crate) fn allows(self, value: &Value) -> bool {
+    pub(crate) fn allows(self, value: &AttrValue) -> bool {
         match (self, value) {
-            (Self::Id, Value::Text(text)) => (1..=64).contains(&text.chars().count()),
-            (Self::OneOf(words), Value::Text(text)) => words.iter().any(|word| *text == **word),
-            (Self::Number, Value::Text(text)) => text.parse::<u64>().is_ok(),
-            (Self::Server, Value::Jid(jid)) => is_server(jid),
-            (Self::User, Value::Jid(jid)) => is_user(jid) && jid.device() == 0,
-            (Self::Device, Value::Jid(jid)) => is_user(jid),
-            (Self::Address, Value::Jid(_)) | (Self::Text, Value::Text(_)) => true,
-            (Self::Sender, Value::Jid(jid)) => is_server(jid) || is_user(jid),
+            (Self::Id, AttrValue::Text(text)) => (1..=64).contains(&text.chars().count()),
+            (Self::OneOf(words), AttrValue::Text(text)) => words.iter().any(|word| *text == **word),
+            (Self::Number, AttrValue::Text(text)) => text.parse::<u64>().is_ok(),
+            (Self::Server, AttrValue::Jid(jid)) => is_server(jid),
+            (Self::User, AttrValue::Jid(jid)) => is_user(jid) && jid.device() == 0,
+            (Self::Device, AttrValue::Jid(jid)) => is_user(jid),
+            (Self::Address, AttrValue::Jid(_)) | (Self::Text, AttrValue::Text(_)) => true,
+            (Self::Sender, AttrValue::Jid(jid)) => is_server(jid) || is_user(jid),
             // The server's name is a token, and some writers write it as text.
-            (Self::Server | Self::Sender, Value::Text(text)) => *text == *"s.whatsapp.net",
+            (Self::Server | Self::Sender, AttrValue::Text(text)) => *text == *"s.whatsapp.net",
             _ => false,
         }
     }
@@ -153,8 +153,8 @@ fn is_user(jid: &Jid) -> bool {
 /// Nothing, or a list of no nodes, which some writers send for it.
 fn is_empty(node: &Node) -> bool {
     match node.content() {
-        Content::Empty => true,
-        Content::Nodes(nodes) => nodes.is_empty(),
+        NodeContent::Empty => true,
+        NodeContent::Nodes(nodes) => nodes.is_empty(),
         _ => false,
     }
 }

@@ -37,8 +37,6 @@ pub(crate) const JWKS: &str = "/.well-known/jwks";
 const FILES: &str = "/v1/media/files";
 const CONSOLE: &str = "/console/";
 const DEVIATIONS: &str = "/deviations";
-/// What a third party's files begin with at the media host.
-const HOSTED: &str = "/interop/";
 
 type Answer = Response<SandboxBody>;
 
@@ -79,15 +77,20 @@ pub(crate) async fn handle(shared: Arc<Shared>, request: Request<Incoming>) -> A
 /// What WhatsApp itself answers to anybody, written down.
 async fn of_whatsapp(shared: &Arc<Shared>, parts: &Parts, body: &Bytes) -> Answer {
     let path = parts.uri.path();
-    let prefix = shared.with_world(|world, _| world.profile.media.whatsapp_path_prefix.clone());
+    let (prefix, hosted) = shared.with_world(|world, _| {
+        let media = &world.profile.media;
+        // What a third party's files begin with at the media host.
+        let hosted = media.interop_direct_path.split('{').next().unwrap_or_default();
+        (media.whatsapp_path_prefix.clone(), hosted.to_owned())
+    });
     let (about, answer) = match (&parts.method, path) {
         (&Method::POST, ENLIST) => ("enlistment", enlist(shared, &parts.headers, body).await),
         (&Method::GET, JWKS) => {
             let keys = serde_json::from_str(&shared.with_pushes(|it| it.jwks())).unwrap_or_default();
             ("keys", answered(&keys))
         }
-        (&Method::GET, path) if path.starts_with(&prefix) || path.starts_with(HOSTED) => {
-            ("media", media(shared, path, &parts.headers, path.starts_with(HOSTED)).await)
+        (&Method::GET, path) if path.starts_with(&prefix) || path.starts_with(&hosted) => {
+            ("media", media(shared, path, &parts.headers, path.starts_with(&hosted)).await)
         }
         (_, ENLIST | JWKS) => return status(StatusCode::METHOD_NOT_ALLOWED),
         _ => return status(StatusCode::NOT_FOUND),

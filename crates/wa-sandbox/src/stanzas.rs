@@ -143,7 +143,7 @@ impl World {
     /// What a phone sends in return: at once, or what its user takes time for, later.
     pub(crate) fn answer_with(&mut self, number: u64, replies: Vec<Node>) {
         for reply in replies {
-            let user = reply.attr("from").and_then(wa_binary::Value::to_jid);
+            let user = reply.attr("from").and_then(wa_binary::AttrValue::to_jid);
             let phone = user.and_then(|from| self.phones.get(&*from.user()?));
             let delay = phone.map_or(0, |phone| phone.manners.answers_after);
             let is_machine = reply.is("receipt") && reply.attr_str("type") != Some("read");
@@ -191,7 +191,7 @@ impl World {
     }
 
     fn handle_chatstate(&mut self, number: u64, node: &Node) {
-        let to = node.attr("to").and_then(wa_binary::Value::to_jid);
+        let to = node.attr("to").and_then(wa_binary::AttrValue::to_jid);
         let login = self.accounts.get(&number).map(|account| account.login.clone());
         let phone = to.and_then(|to| self.phones.get_mut(&*to.user()?));
         if let (Some(phone), Some(login)) = (phone, login) {
@@ -210,7 +210,7 @@ impl World {
         account.last_fetch = now;
         let Some(position) = account.position(class, id) else { return Ok(()) };
         let from = account.mailbox.get(position).and_then(|mail| mail.node.attr("from"));
-        let address = |value: Option<&wa_binary::Value>| value.map(|it| it.to_text().into_owned());
+        let address = |value: Option<&wa_binary::AttrValue>| value.map(|it| it.to_text().into_owned());
         let (from, to) = (address(from), address(node.attr("to")));
         if from != to {
             let what = format!("has another to than the stanza's from, {}", from.unwrap_or_default());
@@ -236,11 +236,11 @@ impl World {
 }
 
 /// A code and its text, as the server's errors have them.
-pub(crate) type IqError = (&'static str, &'static str);
+pub(crate) type IqError = (u16, &'static str);
 
-pub(crate) const BAD_REQUEST: IqError = ("400", "bad-request");
-pub(crate) const NOT_FOUND: IqError = ("404", "item-not-found");
-pub(crate) const NOT_IMPLEMENTED: IqError = ("501", "feature-not-implemented");
+pub(crate) const BAD_REQUEST: IqError = (400, "bad-request");
+pub(crate) const NOT_FOUND: IqError = (404, "item-not-found");
+pub(crate) const NOT_IMPLEMENTED: IqError = (501, "feature-not-implemented");
 
 /// `<error code text/>`.
 pub(crate) fn error((code, text): IqError) -> Node {
@@ -255,7 +255,7 @@ pub(crate) fn iq_error(stanza: &str, with: IqError) -> Node {
 /// Id and recipient of a stanza that its rule has passed.
 fn addressed(node: &Node, clause: &'static Clause) -> Result<(String, Jid), Box<Deviation>> {
     let found =
-        node.attr_str("id").map(str::to_owned).zip(node.attr("to").and_then(wa_binary::Value::to_jid));
+        node.attr_str("id").map(str::to_owned).zip(node.attr("to").and_then(wa_binary::AttrValue::to_jid));
     found.ok_or_else(|| Box::new(Deviation::at(clause, node, &[], "lacks id or to")))
 }
 

@@ -98,7 +98,7 @@ impl World {
         let waiting: Vec<(Jid, Node)> = back.flat_map(|(_, phone)| phone.take_waiting(now)).collect();
         for (login, node) in waiting {
             let Some((_, number)) = login.as_interop() else { continue };
-            let Some(to) = node.attr("to").and_then(wa_binary::Value::to_jid) else { continue };
+            let Some(to) = node.attr("to").and_then(wa_binary::AttrValue::to_jid) else { continue };
             let replies = self.give_to_phone(&to, &login, &node);
             self.answer_with(number, replies);
         }

@@ -77,3 +77,5 @@ pub use crate::sender_key::{
 };
 pub use crate::session::MAX_RECEIVER_CHAINS;
 pub use crate::skip_limits::{MAX_FORWARD_JUMP, MAX_SKIPPED_IN_RECORD, MAX_STEPS, SkipLimits};
+/// In public signatures, in the version that they mean.
+pub use rand_core;

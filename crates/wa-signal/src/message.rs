@@ -127,6 +127,7 @@ const CIPHERTEXT: u8 = 0x22;
 
 /// The first message of a session as its initiator sends it, parsed and not yet authenticated.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct PreKeyMessage {
     /// The sender's registration id.
     pub registration_id: u32,

@@ -49,6 +49,7 @@ pub struct SessionRecord {
 
 /// A decrypted message and what it means for the rows beside the record: store all of it in one transaction.
 #[derive(Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Decrypted {
     /// The padded plaintext.
     pub plaintext: Vec<u8>,

@@ -43,7 +43,7 @@ impl Ack {
         if !matches!(node.tag(), "message" | "receipt" | "notification" | "call") {
             return None;
         }
-        let jid = |attr| node.attr(attr).and_then(wa_binary::Value::to_jid);
+        let jid = |attr| node.attr(attr).and_then(wa_binary::AttrValue::to_jid);
         let text = |attr| node.attr(attr).map(|value| Str::from(&*value.to_text()));
         Some(Self {
             to: Some(jid("from")?),

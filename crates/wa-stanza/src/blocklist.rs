@@ -8,6 +8,7 @@ use crate::iq::Iq;
 
 /// Whom a user has blocked.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Blocklist {
     /// A digest of the list, opaque here.
     pub dhash: Option<Str>,

@@ -15,6 +15,7 @@ pub struct DeviceQuery {
 
 /// The answer to a [`DeviceQuery`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct DeviceLists {
     /// What each user has, as far as the server tells.
     pub users: Vec<UserDevices>,
@@ -22,6 +23,7 @@ pub struct DeviceLists {
 
 /// One user's devices.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UserDevices {
     /// Whose.
     pub jid: Jid,

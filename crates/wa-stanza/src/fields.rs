@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use bytes::Bytes;
-use wa_binary::{Content, Jid, Node, Str, Value};
+use wa_binary::{AttrValue, Jid, Node, NodeContent, Str};
 
 use crate::error::StanzaError;
 
@@ -15,8 +15,8 @@ pub const MAX_ID: usize = 128;
 /// The attributes and the content of an element, whose tag is known.
 #[derive(Clone, Copy)]
 pub(crate) struct Fields<'a> {
-    attrs: &'a [(Str, Value)],
-    content: &'a Content,
+    attrs: &'a [(Str, AttrValue)],
+    content: &'a NodeContent,
     element: &'static str,
 }
 
@@ -30,8 +30,8 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Content without its element's attributes.
-    pub(crate) fn of_content(content: &'a Content, element: &'static str) -> Self {
+    /// NodeContent without its element's attributes.
+    pub(crate) fn of_content(content: &'a NodeContent, element: &'static str) -> Self {
         Self { attrs: &[], content, element }
     }
 
@@ -69,8 +69,8 @@ impl<'a> Fields<'a> {
     /// An attribute as text, if it is there.
     pub(crate) fn text_opt(self, attr: &'static str) -> Option<Str> {
         Some(match self.attr(attr)? {
-            Value::Text(text) => text.clone(),
-            Value::Jid(jid) => jid.to_string().into(),
+            AttrValue::Text(text) => text.clone(),
+            AttrValue::Jid(jid) => jid.to_string().into(),
         })
     }
 
@@ -112,7 +112,7 @@ impl<'a> Fields<'a> {
     /// The content as bytes.
     pub(crate) fn bytes(self) -> Result<Bytes, StanzaError> {
         match self.content {
-            Content::Bytes(bytes) => Ok(bytes.to_bytes()),
+            NodeContent::Bytes(bytes) => Ok(bytes.to_bytes()),
             content => match content.as_bytes() {
                 Some(bytes) => Ok(Bytes::copy_from_slice(bytes)),
                 None => Err(StanzaError::NotBytes { element: self.element }),
@@ -134,7 +134,7 @@ impl<'a> Fields<'a> {
         StanzaError::InvalidAttr { element: self.element, attr }
     }
 
-    fn attr(self, attr: &str) -> Option<&'a Value> {
+    fn attr(self, attr: &str) -> Option<&'a AttrValue> {
         self.attrs.iter().find(|(name, _)| *name == *attr).map(|(_, value)| value)
     }
 

@@ -1,6 +1,6 @@
 //! Seed §2.1.1: `<iq>`, a request and its answer.
 
-use wa_binary::{Content, Jid, Node, Str};
+use wa_binary::{Jid, Node, NodeContent, Str};
 
 use crate::error::StanzaError;
 use crate::fields::Fields;
@@ -10,6 +10,7 @@ use crate::fields::Fields;
 /// What it asks or answers is [`Iq::content`]; an answer does not say of what kind that is, so typed
 /// contents are made from an iq by whoever asked, as in `PrekeyBundles::try_from(&iq)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Iq {
     /// Ties an answer to its request. A server's ping may have none.
     pub id: Option<Str>,
@@ -22,7 +23,7 @@ pub struct Iq {
     /// What it is.
     pub kind: IqKind,
     /// What is asked or answered. Of an error, what is beside `<error>`.
-    pub content: Content,
+    pub content: NodeContent,
 }
 
 /// The types of [`Iq`].
@@ -75,7 +76,7 @@ impl Iq {
     /// With these nodes as content.
     #[must_use]
     pub fn with_children(mut self, children: impl IntoIterator<Item = Node>) -> Self {
-        self.content = Content::Nodes(children.into_iter().collect());
+        self.content = NodeContent::Nodes(children.into_iter().collect());
         self
     }
 
@@ -119,7 +120,7 @@ impl Iq {
             to: Some(Jid::whatsapp()),
             xmlns: Some(xmlns),
             kind,
-            content: Content::Empty,
+            content: NodeContent::Empty,
         }
     }
 
@@ -130,7 +131,7 @@ impl Iq {
             to: self.from.clone(),
             xmlns: None,
             kind,
-            content: Content::Empty,
+            content: NodeContent::Empty,
         }
     }
 }
@@ -167,8 +168,8 @@ impl TryFrom<&Node> for Iq {
         };
         let content = match kind {
             IqKind::Error(_) => match fields.others(&["error"]) {
-                others if others.is_empty() => Content::Empty,
-                others => Content::Nodes(others),
+                others if others.is_empty() => NodeContent::Empty,
+                others => NodeContent::Nodes(others),
             },
             _ => node.content().clone(),
         };
@@ -198,7 +199,7 @@ impl From<Iq> for Node {
             .with_attr("type", kind)
             .with_attr_opt("xmlns", iq.xmlns);
         match (iq.kind, iq.content) {
-            (IqKind::Error(error), Content::Nodes(others)) => {
+            (IqKind::Error(error), NodeContent::Nodes(others)) => {
                 node.with_child(error.into()).with_children(others)
             }
             (IqKind::Error(error), _) => node.with_child(error.into()),

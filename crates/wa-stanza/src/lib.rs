@@ -54,8 +54,8 @@ pub use message::{Edit, Enc, EncKind, Message, MessageKind};
 pub use notification::{Notification, NotificationContent, ReachabilityPing};
 pub use ping::ping;
 pub use prekeys::{
-    Bundle, FetchedUser, OneTimePrekey, PrekeyBundles, PrekeyCount, PrekeyFetch, PrekeyId, PrekeyUpload,
-    SignedPrekey, SignedPrekeyRotation, WantedUser,
+    FetchedBundle, FetchedUser, OneTimePrekey, PrekeyBundles, PrekeyCount, PrekeyFetch, PrekeyId,
+    PrekeyUpload, SignedPrekeyNode, SignedPrekeyRotation, WantedUser,
 };
 pub use receipt::{Receipt, ReceiptKind};
 pub use report::{Report, ReportedMessage};

@@ -1,6 +1,6 @@
 //! `<notification>`: something changed (overview §2.1; public clients).
 
-use wa_binary::{Content, Jid, Node, Str};
+use wa_binary::{Jid, Node, NodeContent, Str};
 
 use crate::error::StanzaError;
 use crate::fields::Fields;
@@ -44,7 +44,7 @@ pub enum NotificationContent {
     /// Type `w:interop`: a user says that they can be reached through an integrator.
     Reachability(ReachabilityPing),
     /// Everything else.
-    Other(Content),
+    Other(NodeContent),
 }
 
 /// A user of an integrator makes themselves known (observed at WhatsApp's own clients; that a third party's client gets the
@@ -60,7 +60,7 @@ pub struct ReachabilityPing {
 }
 
 impl NotificationContent {
-    fn of(fields: Fields<'_>, kind: &str, content: &Content) -> Result<Self, StanzaError> {
+    fn of(fields: Fields<'_>, kind: &str, content: &NodeContent) -> Result<Self, StanzaError> {
         if kind == ENCRYPT {
             if let Some(count) = fields.child_opt("count") {
                 return Ok(Self::PrekeysLeft { value: count.number("value")? });

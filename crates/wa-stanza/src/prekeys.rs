@@ -5,7 +5,7 @@
 mod bundle;
 mod upload;
 
-pub use bundle::{Bundle, FetchedUser, PrekeyBundles, PrekeyFetch, WantedUser};
+pub use bundle::{FetchedBundle, FetchedUser, PrekeyBundles, PrekeyFetch, WantedUser};
 pub use upload::{PrekeyCount, PrekeyUpload, SignedPrekeyRotation};
 
 use wa_binary::Node;
@@ -19,7 +19,7 @@ pub struct PrekeyId(u32);
 
 /// A signed prekey's public part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SignedPrekey {
+pub struct SignedPrekeyNode {
     /// Its identifier.
     pub id: PrekeyId,
     /// The key.
@@ -61,7 +61,7 @@ impl PrekeyId {
     }
 }
 
-impl SignedPrekey {
+impl SignedPrekeyNode {
     /// Reads a `<skey>`.
     pub(crate) fn of(skey: Fields<'_>) -> Result<Self, StanzaError> {
         Ok(Self {
@@ -72,8 +72,8 @@ impl SignedPrekey {
     }
 }
 
-impl From<SignedPrekey> for Node {
-    fn from(prekey: SignedPrekey) -> Self {
+impl From<SignedPrekeyNode> for Node {
+    fn from(prekey: SignedPrekeyNode) -> Self {
         Self::new("skey").with_children([
             prekey.id.into_node(),
             Self::new("value").with_bytes(prekey.value.to_vec()),
@@ -152,7 +152,7 @@ mod tests {
                 "02".repeat(signature)
             );
             let node: Node = xml.parse().unwrap();
-            Fields::of(&node, "skey").and_then(SignedPrekey::of)
+            Fields::of(&node, "skey").and_then(SignedPrekeyNode::of)
         };
         let length = |element, expected, found| Err(StanzaError::Length { element, expected, found });
         assert_eq!(skey("0001", 32, 64), length("id", 3, 2));
@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(skey("000001", 31, 64), length("value", 32, 31));
         assert_eq!(skey("000001", 32, 65), length("signature", 64, 65));
         assert_eq!(skey("000001", 32, 0), length("signature", 64, 0));
-        let expected = SignedPrekey { id: PrekeyId(1), value: [1; 32], signature: [2; 64] };
+        let expected = SignedPrekeyNode { id: PrekeyId(1), value: [1; 32], signature: [2; 64] };
         assert_eq!(skey("000001", 32, 64), Ok(expected));
     }
 }

@@ -6,7 +6,7 @@ use wa_binary::{Node, Str};
 use crate::error::StanzaError;
 use crate::fields::Fields;
 use crate::prekeys::{
-    OneTimePrekey, SignedPrekey, identity, identity_node, key_type, key_type_node, registration,
+    OneTimePrekey, SignedPrekeyNode, identity, identity_node, key_type, key_type_node, registration,
     registration_node,
 };
 
@@ -37,7 +37,7 @@ pub struct RetryKeys {
     /// A one-time prekey.
     pub one_time: Option<OneTimePrekey>,
     /// The signed prekey.
-    pub signed: SignedPrekey,
+    pub signed: SignedPrekeyNode,
     /// The companion's proof of its account, opaque here; an interop account has none.
     pub device_identity: Option<Bytes>,
 }
@@ -76,7 +76,7 @@ impl RetryKeys {
         Ok(Self {
             identity: identity(keys)?,
             one_time: keys.child_opt("key").map(OneTimePrekey::of).transpose()?,
-            signed: SignedPrekey::of(keys.child("skey")?)?,
+            signed: SignedPrekeyNode::of(keys.child("skey")?)?,
             device_identity: keys.child_opt("device-identity").map(Fields::bytes).transpose()?,
         })
     }

@@ -4,7 +4,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use wa_binary::{Content, Jid, Node};
+use wa_binary::{Jid, Node, NodeContent};
 use wa_stanza::{Ack, Iq, PrekeyBundles, PrekeyCount, PrekeyFetch, PrekeyUpload, Stanza};
 
 const STANZAS: &[&str] = &[
@@ -99,8 +99,9 @@ fn with_attrs(tag: &str, attrs: Vec<(&'static str, &'static str)>) -> Node {
 }
 
 fn node() -> impl Strategy<Value = Node> {
-    let bytes = select(&[0usize, 1, 3, 4, 32, 64][..]).prop_map(|len| Content::Bytes(vec![5; len].into()));
-    let content = prop_oneof![Just(Content::Empty), bytes];
+    let bytes =
+        select(&[0usize, 1, 3, 4, 32, 64][..]).prop_map(|len| NodeContent::Bytes(vec![5; len].into()));
+    let content = prop_oneof![Just(NodeContent::Empty), bytes];
     let leaf = (select(INNER), attrs(), content)
         .prop_map(|(tag, attrs, content)| with_attrs(tag, attrs).with_content(content));
     leaf.prop_recursive(4, 32, 6, |inner| {

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use wa_binary::{Content, EncodeOptions, Jid, Limits, Node, decode, encode};
+use wa_binary::{EncodeOptions, Jid, Limits, Node, NodeContent, decode, encode};
 use wa_stanza::{
     Ack, Chatstate, Conflict, Edit, Enc, EncKind, Failure, FailureReason, Ib, IbItem, Iq, IqError, Malformed,
     Message, MessageKind, Notification, NotificationContent, ReachabilityPing, Receipt, ReceiptKind, Stanza,
@@ -155,7 +155,7 @@ fn iqs() {
         "<iq id='5' from='s.whatsapp.net' type='error'><error code='503' text='service-unavailable'/></iq>",
         refused.clone(),
     );
-    refused.content = Content::Nodes(vec![Node::new("active")]);
+    refused.content = NodeContent::Nodes(vec![Node::new("active")]);
     golden(
         "<iq id='5' from='s.whatsapp.net' type='error'><error code='503' text='service-unavailable'/><active/></iq>",
         refused,
@@ -349,7 +349,7 @@ fn notifications() {
         "<notification from='s.whatsapp.net' id='9' type='w:interop' t='1700000000'><user jid='5@lid'/></notification>",
         notification(
             "w:interop",
-            NotificationContent::Other(Content::Nodes(vec![node("<user jid='5@lid'/>")])),
+            NotificationContent::Other(NodeContent::Nodes(vec![node("<user jid='5@lid'/>")])),
         ),
     );
 }

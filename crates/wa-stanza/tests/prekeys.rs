@@ -4,8 +4,8 @@
 
 use wa_binary::{Jid, Node};
 use wa_stanza::{
-    Bundle, FetchedUser, Iq, IqError, IqKind, OneTimePrekey, PrekeyBundles, PrekeyCount, PrekeyFetch,
-    PrekeyId, PrekeyUpload, Receipt, ReceiptKind, Retry, RetryKeys, SignedPrekey, SignedPrekeyRotation,
+    FetchedBundle, FetchedUser, Iq, IqError, IqKind, OneTimePrekey, PrekeyBundles, PrekeyCount, PrekeyFetch,
+    PrekeyId, PrekeyUpload, Receipt, ReceiptKind, Retry, RetryKeys, SignedPrekeyNode, SignedPrekeyRotation,
     StanzaError, WantedUser,
 };
 
@@ -44,8 +44,8 @@ fn key2() -> OneTimePrekey {
     OneTimePrekey { id: PrekeyId::new(0xff_fffe).unwrap(), value: [0x22; 32] }
 }
 
-fn skey() -> SignedPrekey {
-    SignedPrekey { id: PrekeyId::new(0xfe_d749).unwrap(), value: [0x31; 32], signature: [0x41; 64] }
+fn skey() -> SignedPrekeyNode {
+    SignedPrekeyNode { id: PrekeyId::new(0xfe_d749).unwrap(), value: [0x31; 32], signature: [0x41; 64] }
 }
 
 const COUNT: &str = "<iq id='1' to='s.whatsapp.net' type='get' xmlns='encrypt'><count/></iq>";
@@ -100,7 +100,7 @@ fn fetch() {
 #[test]
 fn fetched() {
     let phone = Jid::phone("14155551001").unwrap();
-    let bundle = Bundle {
+    let bundle = FetchedBundle {
         registration: 300,
         identity: [0x11; 32],
         one_time: Some(key1()),
@@ -112,7 +112,7 @@ fn fetched() {
             FetchedUser { jid: phone.clone(), bundle: Ok(bundle) },
             FetchedUser {
                 jid: phone.with_device(2).unwrap(),
-                bundle: Ok(Bundle { one_time: None, ..bundle }),
+                bundle: Ok(FetchedBundle { one_time: None, ..bundle }),
             },
             FetchedUser {
                 jid: Jid::interop(1, 5).unwrap(),
@@ -238,7 +238,7 @@ fn retries() {
 
 #[test]
 fn rotation() {
-    let signed = SignedPrekey { id: PrekeyId::new(2).unwrap(), value: [3; 32], signature: [4; 64] };
+    let signed = SignedPrekeyNode { id: PrekeyId::new(2).unwrap(), value: [3; 32], signature: [4; 64] };
     let xml = format!(
         "<iq id='9' to='s.whatsapp.net' type='set' xmlns='encrypt'><rotate><skey><id wa:bytes='000002'/>\
          <value wa:bytes='{}'/><signature wa:bytes='{}'/></skey></rotate></iq>",

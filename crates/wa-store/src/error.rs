@@ -1,6 +1,7 @@
 //! Why a store cannot be opened. What goes wrong later is a [`StoreError`].
 
 use std::io;
+use std::time::Duration;
 
 use rusqlite::ErrorCode;
 use wa_chat::StoreError;
@@ -38,24 +39,69 @@ pub enum OpenError {
 #[error("an account's name has 1 to 128 bytes")]
 pub struct BadAccountId;
 
-impl From<rusqlite::Error> for OpenError {
-    fn from(error: rusqlite::Error) -> Self {
-        match store_error(&error) {
-            StoreError::Corrupt => Self::Corrupt,
-            StoreError::Full => Self::Io(io::ErrorKind::StorageFull),
-            StoreError::Busy => Self::Io(io::ErrorKind::ResourceBusy),
-            _ => Self::Io(io::ErrorKind::Other),
-        }
+/// Why a lease was not given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum LeaseError {
+    /// Another process holds the account: wait for it, or leave the work to it.
+    #[error("held by \"{holder}\", for {} ms unless it is renewed", left.as_millis())]
+    Held {
+        /// What the other one calls itself.
+        holder: String,
+        /// How long its lease would last without being renewed.
+        left: Duration,
+    },
+    /// The file cannot be written.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+impl OpenError {
+    pub(crate) fn from_io(error: io::Error) -> Self {
+        Failed::from(error).into()
     }
 }
 
-impl From<io::Error> for OpenError {
+/// What went wrong inside, on its way out: the crates that say so are not part of what this one promises.
+#[derive(Debug)]
+pub(crate) struct Failed(OpenError);
+
+impl From<rusqlite::Error> for Failed {
+    fn from(error: rusqlite::Error) -> Self {
+        Self(match store_error(&error) {
+            StoreError::Corrupt => OpenError::Corrupt,
+            StoreError::Full => OpenError::Io(io::ErrorKind::StorageFull),
+            StoreError::Busy => OpenError::Io(io::ErrorKind::ResourceBusy),
+            _ => OpenError::Io(io::ErrorKind::Other),
+        })
+    }
+}
+
+impl From<io::Error> for Failed {
     fn from(error: io::Error) -> Self {
-        match error.kind() {
-            io::ErrorKind::NotFound => Self::Missing,
-            io::ErrorKind::AlreadyExists => Self::Exists,
-            kind => Self::Io(kind),
-        }
+        Self(match error.kind() {
+            io::ErrorKind::NotFound => OpenError::Missing,
+            io::ErrorKind::AlreadyExists => OpenError::Exists,
+            kind => OpenError::Io(kind),
+        })
+    }
+}
+
+impl From<OpenError> for Failed {
+    fn from(error: OpenError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Failed> for OpenError {
+    fn from(failed: Failed) -> Self {
+        failed.0
+    }
+}
+
+impl From<Failed> for LeaseError {
+    fn from(failed: Failed) -> Self {
+        Self::Open(failed.0)
     }
 }
 

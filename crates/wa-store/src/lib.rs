@@ -26,6 +26,12 @@
 //! A missing, empty, cut or foreign file is an error in [`SqliteStore::open`], never a store without accounts: a new
 //! one is made by [`SqliteStore::create`] alone, and never over anything.
 //!
+//! # Two processes
+//! An application and its notification extension share an account by taking turns: [`SqliteStore::try_lease`] and
+//! [`SqliteStore::lease`] say who has it. A process that holds it and is stopped is overtaken after its term, and finds
+//! [`StoreError::Fenced`](wa_chat::StoreError::Fenced) when it goes on. What another process may have changed has to be
+//! read again: there is no pause, but `close` of the client, [`Lease::release`], [`SqliteStore::close`], and opening.
+//!
 //! # Copies
 //! Copy a store that is open with SQLite's `VACUUM INTO` (it makes one whole file; copying the file by itself leaves out
 //! what still stands in the write-ahead log). Every commit moves a number in the database and in the small file beside
@@ -35,12 +41,14 @@
 //! [`SqliteStore::open_from`]. What to do with an older copy says [`SqliteStore::open_restored`].
 
 mod error;
+mod lease;
 mod number;
 mod schema;
 mod seal;
 mod sqlite;
 mod writer;
 
-pub use crate::error::{BadAccountId, OpenError};
+pub use crate::error::{BadAccountId, LeaseError, OpenError};
+pub use crate::lease::Lease;
 pub use crate::seal::StoreKey;
 pub use crate::sqlite::{AccountId, AccountStore, SqliteStore};

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
-use crate::error::OpenError;
+use crate::error::{Failed, OpenError};
 
 /// The number of an open store. Commits move it; whoever asks reads it.
 #[derive(Debug)]
@@ -27,14 +27,14 @@ impl Number {
         path: &Path,
         kept: u64,
         restored: bool,
-    ) -> Result<Self, OpenError> {
+    ) -> Result<Self, Failed> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let counted = of_database(&transaction)?;
         let elsewhere = of_small_file(path)?.max(kept);
         if restored {
             transaction.execute("INSERT OR IGNORE INTO meta VALUES ('restoring', 1)", [])?;
         } else if elsewhere > counted || is_restoring(&transaction)? {
-            return Err(OpenError::Restored);
+            return Err(OpenError::Restored.into());
         }
         let reached = counted.max(elsewhere) + 1;
         put(&transaction, reached)?;
@@ -89,16 +89,16 @@ fn put(connection: &Connection, number: u64) -> rusqlite::Result<()> {
 }
 
 /// The number in the small file; 0 if it is not there.
-fn of_small_file(path: &Path) -> Result<u64, OpenError> {
+fn of_small_file(path: &Path) -> Result<u64, Failed> {
     match fs::read_to_string(beside(path)) {
-        Ok(number) => number.trim().parse().map_err(|_| OpenError::Corrupt),
+        Ok(number) => number.trim().parse().map_err(|_| OpenError::Corrupt.into()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Once for each opening the file is made anew and synced, so that what is written over later has its length.
-fn replace_small_file(path: &Path, number: u64) -> Result<(), OpenError> {
+fn replace_small_file(path: &Path, number: u64) -> Result<(), Failed> {
     let (target, half) = (beside(path), beside(path).with_extension("opened-half"));
     let mut file = File::create(&half)?;
     file.write_all(&text(number))?;

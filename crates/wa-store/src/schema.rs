@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension};
 
-use crate::error::OpenError;
+use crate::error::{Failed, OpenError};
 use crate::seal::{Sealer, StoreKey};
 
 /// SQLite's field for whose file it is: `WAST`.
 const APPLICATION: i64 = 0x5741_5354;
 
 /// Each step makes the schema of the next version. Steps are added, never changed.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
     CREATE TABLE accounts (id BLOB PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID;
@@ -31,6 +31,13 @@ const MIGRATIONS: [&str; 3] = [
     DROP INDEX rows_expires;
     CREATE INDEX rows_expire ON rows (account, expires) WHERE expires IS NOT NULL;
 ",
+    // Who holds an account among several processes; dates in milliseconds since 1970.
+    "
+    CREATE TABLE leases (
+        account BLOB PRIMARY KEY, epoch INTEGER NOT NULL, holder TEXT NOT NULL,
+        renewed INTEGER NOT NULL, term INTEGER NOT NULL, asked INTEGER
+    ) WITHOUT ROWID;
+",
 ];
 
 /// How long a connection waits for another one's lock.
@@ -40,7 +47,7 @@ const BUSY: Duration = Duration::from_secs(5);
 const CHECK: &[u8] = b"wa-store";
 
 /// A new file, its owner's alone.
-pub(crate) fn create(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
+pub(crate) fn create(path: &Path, key: &StoreKey) -> Result<Connection, Failed> {
     drop(private(path)?);
     let made = initialise(path, key);
     if made.is_err() {
@@ -50,7 +57,7 @@ pub(crate) fn create(path: &Path, key: &StoreKey) -> Result<Connection, OpenErro
     made
 }
 
-fn initialise(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
+fn initialise(path: &Path, key: &StoreKey) -> Result<Connection, Failed> {
     let mut connection = connect(path)?;
     let transaction = connection.transaction()?;
     migrate(&transaction, 0)?;
@@ -66,17 +73,17 @@ fn initialise(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
 }
 
 /// A file that is there, its schema brought up to date.
-pub(crate) fn open(path: &Path, key: &StoreKey) -> Result<Connection, OpenError> {
+pub(crate) fn open(path: &Path, key: &StoreKey) -> Result<Connection, Failed> {
     if fs::metadata(path)?.len() == 0 {
-        return Err(OpenError::Corrupt);
+        return Err(OpenError::Corrupt.into());
     }
     let mut connection = connect(path)?;
     let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
     let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let newest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     match version {
-        _ if application != APPLICATION => return Err(OpenError::Corrupt),
-        version if version > newest => return Err(OpenError::Newer(version)),
+        _ if application != APPLICATION => return Err(OpenError::Corrupt.into()),
+        version if version > newest => return Err(OpenError::Newer(version).into()),
         version => {
             let transaction = connection.transaction()?;
             migrate(&transaction, usize::try_from(version).map_err(|_| OpenError::Corrupt)?)?;
@@ -88,7 +95,7 @@ pub(crate) fn open(path: &Path, key: &StoreKey) -> Result<Connection, OpenError>
 }
 
 /// A connection that only reads.
-pub(crate) fn reader(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn reader(path: &Path) -> Result<Connection, Failed> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -97,7 +104,7 @@ pub(crate) fn reader(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-pub(crate) fn connect(path: &Path) -> Result<Connection, OpenError> {
+pub(crate) fn connect(path: &Path) -> Result<Connection, Failed> {
     let connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX,
@@ -105,7 +112,7 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, OpenError> {
     connection.busy_timeout(BUSY)?;
     let mode: String = connection.query_row("PRAGMA journal_mode=WAL", [], |row| row.get(0))?;
     if mode != "wal" {
-        return Err(OpenError::Io(io::ErrorKind::Unsupported));
+        return Err(OpenError::Io(io::ErrorKind::Unsupported).into());
     }
     connection.pragma_update(None, "synchronous", "FULL")?;
     // Deleted secrets are written over, not only unlinked.
@@ -114,7 +121,7 @@ pub(crate) fn connect(path: &Path) -> Result<Connection, OpenError> {
     Ok(connection)
 }
 
-fn migrate(connection: &Connection, from: usize) -> Result<(), OpenError> {
+fn migrate(connection: &Connection, from: usize) -> Result<(), Failed> {
     for (version, step) in (1_i64..).zip(MIGRATIONS).skip(from) {
         connection.execute_batch(step)?;
         connection.pragma_update(None, "user_version", version)?;
@@ -122,13 +129,13 @@ fn migrate(connection: &Connection, from: usize) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn check_key(connection: &Connection, key: &StoreKey) -> Result<(), OpenError> {
+fn check_key(connection: &Connection, key: &StoreKey) -> Result<(), Failed> {
     let select = "SELECT value FROM meta WHERE name = 'check'";
     let sealed: Option<Vec<u8>> = connection.query_row(select, [], |row| row.get(0)).optional()?;
     let opened = Sealer::new(key, b"").open(b"check", &sealed.ok_or(OpenError::Corrupt)?);
     match opened {
         Ok(value) if value.as_bytes() == CHECK => Ok(()),
-        _ => Err(OpenError::WrongKey),
+        _ => Err(OpenError::WrongKey.into()),
     }
 }
 

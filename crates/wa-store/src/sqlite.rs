@@ -1,15 +1,16 @@
 //! The store and one account of it.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-use rusqlite::{OptionalExtension, TransactionBehavior, params};
 use tokio::sync::{mpsc, oneshot};
 use wa_chat::{Key, Read, Rows, Store, StoreError, Transaction, Write};
 
-use crate::error::{BadAccountId, OpenError};
+use crate::error::{BadAccountId, Failed, OpenError};
+use crate::lease;
 use crate::number::{self, Number};
 use crate::schema;
 use crate::seal::{Sealer, StoreKey};
@@ -48,6 +49,26 @@ impl AccountId {
     }
 }
 
+impl AsRef<str> for AccountId {
+    fn as_ref(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<&str> for AccountId {
+    type Error = BadAccountId;
+
+    fn try_from(name: &str) -> Result<Self, BadAccountId> {
+        Self::new(name)
+    }
+}
+
 impl SqliteStore {
     /// Makes a new store at a path where nothing is.
     ///
@@ -72,7 +93,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`open`](Self::open); [`OpenError::Restored`] if the store has not come so far.
     pub fn open_from(path: &Path, key: &StoreKey, number: u64) -> Result<Self, OpenError> {
-        Self::start(path, key, number, false)
+        Ok(Self::start(path, key, number, false)?)
     }
 
     /// Opens a backup that was put back. Its sessions would use message keys a second time: give each account to
@@ -82,7 +103,7 @@ impl SqliteStore {
     /// # Errors
     /// As [`open`](Self::open), except that an older copy is what is expected.
     pub fn open_restored(path: &Path, key: &StoreKey) -> Result<Self, OpenError> {
-        Self::start(path, key, 0, true)
+        Ok(Self::start(path, key, 0, true)?)
     }
 
     /// Every account of a copy that was put back has been restored: from now on it opens as any other. A number that was
@@ -91,7 +112,7 @@ impl SqliteStore {
     /// # Errors
     /// The file cannot be written.
     pub fn finish_restoration(&self) -> Result<(), OpenError> {
-        Ok(number::finish_restoration(&schema::connect(&self.0.path)?)?)
+        Ok(number::finish_restoration(&self.connect()?).map_err(Failed::from)?)
     }
 
     /// How far the store has come: it rises with every commit, and never by itself. Keep it where a backup of the file
@@ -100,7 +121,7 @@ impl SqliteStore {
         self.0.number.load(Ordering::Relaxed)
     }
 
-    fn start(path: &Path, key: &StoreKey, kept: u64, restored: bool) -> Result<Self, OpenError> {
+    fn start(path: &Path, key: &StoreKey, kept: u64, restored: bool) -> Result<Self, Failed> {
         let mut connection = schema::open(path, key)?;
         let number = Number::open(&mut connection, path, kept, restored)?;
         let reached = number.reached();
@@ -122,18 +143,26 @@ impl SqliteStore {
     /// # Errors
     /// The file cannot be written.
     pub fn account(&self, id: &AccountId) -> Result<AccountStore, OpenError> {
-        let mut connection = schema::connect(&self.0.path)?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let select = "SELECT epoch FROM accounts WHERE id = ?1";
+        let take = || -> Result<i64, Failed> {
+            let mut connection = schema::connect(&self.0.path)?;
+            let transaction = lease::begin(&mut connection)?;
+            let epoch = lease::next_epoch(&transaction, id.0.as_bytes())?;
+            transaction.commit()?;
+            Ok(epoch)
+        };
+        Ok(self.held(id, take()?))
+    }
+
+    /// A handle of an epoch that was taken.
+    pub(crate) fn held(&self, id: &AccountId, epoch: i64) -> AccountStore {
         let account = id.0.as_bytes();
-        let last: Option<i64> = transaction.query_row(select, [account], |row| row.get(0)).optional()?;
-        let epoch = last.unwrap_or(0) + 1;
-        let upsert =
-            "INSERT INTO accounts VALUES (?1, ?2) ON CONFLICT (id) DO UPDATE SET epoch = excluded.epoch";
-        transaction.execute(upsert, params![account, epoch])?;
-        transaction.commit()?;
         let sealer = Sealer::new(&self.0.key, account);
-        Ok(AccountStore { store: self.clone(), account: account.to_vec(), epoch, sealer })
+        AccountStore { store: self.clone(), account: account.to_vec(), epoch, sealer }
+    }
+
+    /// Another connection to the file.
+    pub(crate) fn connect(&self) -> Result<rusqlite::Connection, Failed> {
+        schema::connect(&self.0.path)
     }
 
     /// Lets the file grow to so many bytes and no further: beyond them transactions fail with [`StoreError::Full`] and
@@ -165,10 +194,14 @@ impl SqliteStore {
     /// # Errors
     /// The file cannot be read.
     pub fn accounts(&self) -> Result<Vec<AccountId>, OpenError> {
+        Ok(self.read_accounts()?)
+    }
+
+    fn read_accounts(&self) -> Result<Vec<AccountId>, Failed> {
         let connection = schema::reader(&self.0.path)?;
         let mut select = connection.prepare("SELECT id FROM accounts ORDER BY id")?;
         let ids = select.query_map([], |row| row.get::<_, Vec<u8>>(0))?.collect::<Result<Vec<_>, _>>()?;
-        let id = |bytes| String::from_utf8(bytes).map(AccountId).map_err(|_| OpenError::Corrupt);
+        let id = |bytes| String::from_utf8(bytes).map(AccountId).map_err(|_| OpenError::Corrupt.into());
         ids.into_iter().map(id).collect()
     }
 }

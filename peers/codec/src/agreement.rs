@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wa_binary::{Content, EncodeOptions, InteropSuffix, Jid, Limits, Node, Value, decode, encode};
+use wa_binary::{NodeContent, EncodeOptions, InteropSuffix, Jid, Limits, Node, AttrValue, decode, encode};
 use wacore_binary::marshal::{marshal, unmarshal_ref};
 use wacore_binary::node::ValueRef;
 use wacore_binary::{JidRef, NodeContentRef, NodeRef};
@@ -74,15 +74,15 @@ impl Comparison<'_> {
         for ((our_name, our_value), (name, value)) in ours.attrs().iter().zip(theirs.attrs_iter()) {
             same("name", our_name.as_str(), &**name)?;
             match (our_value, value) {
-                (Value::Text(text), ValueRef::String(other)) => same("text", text.as_str(), &**other)?,
-                (Value::Jid(jid), ValueRef::Jid(other)) => same_address(jid, other)?,
+                (AttrValue::Text(text), ValueRef::String(other)) => same("text", text.as_str(), &**other)?,
+                (AttrValue::Jid(jid), ValueRef::Jid(other)) => same_address(jid, other)?,
                 (ours, theirs) => return Err(format!("value {ours:?} is {theirs:?}")),
             }
         }
         match (ours.content(), &theirs.content) {
-            (Content::Empty, None) => Ok(()),
-            (Content::Nodes(ours), None) if ours.is_empty() => self.accept(Accepted::EmptyList),
-            (Content::Nodes(ours), Some(NodeContentRef::Nodes(theirs))) => {
+            (NodeContent::Empty, None) => Ok(()),
+            (NodeContent::Nodes(ours), None) if ours.is_empty() => self.accept(Accepted::EmptyList),
+            (NodeContent::Nodes(ours), Some(NodeContentRef::Nodes(theirs))) => {
                 same("number of nodes", ours.len(), theirs.len())?;
                 ours.iter().zip(theirs).try_for_each(|(ours, theirs)| self.read_by_reference(ours, theirs))
             }
@@ -103,16 +103,16 @@ impl Comparison<'_> {
             same("name", name, read_name)?;
             match (value, read_value) {
                 (value, read) if value == read => {}
-                (Value::Text(text), Value::Jid(jid)) if text.parse().as_ref() == Ok(jid) => {
+                (AttrValue::Text(text), AttrValue::Jid(jid)) if text.parse().as_ref() == Ok(jid) => {
                     self.accept(Accepted::TextAsAddress)?;
                 }
-                (Value::Text(text), Value::Jid(jid))
+                (AttrValue::Text(text), AttrValue::Jid(jid))
                     if without_messenger_device(text.parse().ok()).as_ref() == Some(jid) =>
                 {
                     self.accept(Accepted::TextAsAddress)?;
                     self.accept(Accepted::MessengerDevice)?;
                 }
-                (Value::Jid(jid), Value::Jid(read))
+                (AttrValue::Jid(jid), AttrValue::Jid(read))
                     if without_messenger_device(Some(jid.clone())).as_ref() == Some(read) =>
                 {
                     self.accept(Accepted::MessengerDevice)?;
@@ -121,8 +121,8 @@ impl Comparison<'_> {
             }
         }
         match (node.content(), read.content()) {
-            (Content::Nodes(nodes), Content::Empty) if nodes.is_empty() => self.accept(Accepted::EmptyList),
-            (Content::Nodes(nodes), Content::Nodes(read)) => {
+            (NodeContent::Nodes(nodes), NodeContent::Empty) if nodes.is_empty() => self.accept(Accepted::EmptyList),
+            (NodeContent::Nodes(nodes), NodeContent::Nodes(read)) => {
                 same("number of nodes", nodes.len(), read.len())?;
                 nodes.iter().zip(read).try_for_each(|(node, read)| self.written_by_reference(node, read))
             }

@@ -1,6 +1,6 @@
 //! Nodes made at random, from a seed: every form of string, address and content.
 
-use wa_binary::{Content, Jid, Node, Str, Token, Value};
+use wa_binary::{NodeContent, Jid, Node, Str, Token, AttrValue};
 
 /// A source of nodes; the same seed gives the same nodes.
 pub struct Generator {
@@ -22,17 +22,17 @@ impl Generator {
         let mut node = Node::new(self.name());
         for _ in 0..self.below(5) {
             let value =
-                if self.below(3) == 0 { Value::Jid(self.jid()) } else { Value::Text(self.text().into()) };
+                if self.below(3) == 0 { AttrValue::Jid(self.jid()) } else { AttrValue::Text(self.text().into()) };
             node = node.with_attr(self.name(), value);
         }
         let content = match self.below(8) {
-            0 | 1 => Content::Empty,
+            0 | 1 => NodeContent::Empty,
             2 | 3 if depth < 5 => {
                 let count = self.below(5);
-                Content::Nodes((0..count).map(|_| self.node_at(depth + 1)).collect())
+                NodeContent::Nodes((0..count).map(|_| self.node_at(depth + 1)).collect())
             }
-            4 => Content::Text(self.text().into()),
-            _ => Content::Bytes(self.bytes().into()),
+            4 => NodeContent::Text(self.text().into()),
+            _ => NodeContent::Bytes(self.bytes().into()),
         };
         node.with_content(content)
     }

@@ -2,7 +2,7 @@
 
 use std::num::Wrapping;
 
-use wa_binary::{Content, Jid, Node, Value};
+use wa_binary::{NodeContent, Jid, Node, AttrValue};
 use wacore_binary::node::ValueRef;
 use wacore_binary::{JidRef, NodeContentRef, NodeRef};
 
@@ -11,16 +11,16 @@ pub fn sum_ours(node: &Node) -> Wrapping<u64> {
     let attrs = node.attrs().iter().map(|(name, value)| {
         sum(name.as_bytes())
             + match value {
-                Value::Text(text) => sum(text.as_bytes()),
-                Value::Jid(jid) => sum_our_jid(jid),
+                AttrValue::Text(text) => sum(text.as_bytes()),
+                AttrValue::Jid(jid) => sum_our_jid(jid),
             }
     });
     let content = match node.content() {
-        Content::Empty => Wrapping(0),
-        Content::Nodes(nodes) => nodes.iter().map(sum_ours).sum(),
-        Content::Bytes(bytes) => sum(bytes),
-        Content::Text(text) => sum(text.as_bytes()),
-        Content::Jid(jid) => sum_our_jid(jid),
+        NodeContent::Empty => Wrapping(0),
+        NodeContent::Nodes(nodes) => nodes.iter().map(sum_ours).sum(),
+        NodeContent::Bytes(bytes) => sum(bytes),
+        NodeContent::Text(text) => sum(text.as_bytes()),
+        NodeContent::Jid(jid) => sum_our_jid(jid),
     };
     sum(node.tag().as_bytes()) + attrs.sum::<Wrapping<u64>>() + content
 }

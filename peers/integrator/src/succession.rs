@@ -10,7 +10,7 @@ use http::{Request, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use wa_http::{HttpClient as _, HttpError, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpError, HyperClient, HttpLimits, PlainHttp};
 
 /// Load of three kinds: HTTP/1.1 connections that stay until the server says that an answer is the last, HTTP/1.1
 /// connections for one request each, and HTTP/2 with four requests at a time.
@@ -57,7 +57,7 @@ impl Succession {
         for _ in 0..CONNECTIONS {
             asking.spawn(http1(target, path, true, Arc::clone(&counting)));
             asking.spawn(http1(target, path, false, Arc::clone(&counting)));
-            let client = HyperClient::new(Limits::default().with_total(PATIENCE))
+            let client = HyperClient::new(HttpLimits::default().with_total(PATIENCE))
                 .with_plain_http(PlainHttp::Http2PriorKnowledge);
             let url = format!("http://{target}{path}");
             for _ in 0..STREAMS {

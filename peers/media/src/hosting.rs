@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
-use wa_http::{BodyStream, HyperClient, Limits, PlainHttp, StreamingClient as _};
+use wa_http::{BodyStream, HyperClient, HttpLimits, PlainHttp, StreamingClient as _};
 use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
     Blobs, Clock, Integrator, Keys, MediaHost, MediaQuota, MediaRules, SharedSecret, SigningKey, SqliteMedia,
@@ -47,7 +47,7 @@ impl Both {
         let digest = format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(&bytes)));
         let ours = integrator(directory.path(), SECRET).await;
         let plain = copier(directory.path().to_owned()).await;
-        let client = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+        let client = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
         let length = length as u64;
         Self { client, ours, plain, blob, length, digest, _directory: directory }
     }

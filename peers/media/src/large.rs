@@ -6,10 +6,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use measure::{Row, Unit};
-use tokio::sync::watch;
-use wa_http::{HyperClient, Limits, PlainHttp};
-use wa_interop::chat::{MediaFile, MediaKey as ContentKey, MediaKind};
-use wa_interop::{MediaServer, MediaTransfer, class};
+use wa_http::{HttpLimits, HyperClient, PlainHttp};
+use wa_interop::chat::{FileFacts, MediaFile, MediaKind};
+use wa_interop::{MediaServer, MediaTransfer, Outgoing};
 use wa_media::{Encryptor, MediaKey, MediaKeys, encrypt_stream};
 use wa_profile::Profile;
 
@@ -40,7 +39,7 @@ pub async fn measured() -> Vec<Row> {
     let directory = tempfile::tempdir().expect("a directory");
     let [source, blob, target] = ["source", "blob", "target"].map(|name| directory.path().join(name));
     File::create(&source).and_then(|file| file.set_len(LENGTH)).expect("a file");
-    let keys = MediaKeys::derive(&MediaKey::from_bytes(KEY), class(KIND));
+    let keys = MediaKeys::derive(&MediaKey::from_bytes(KEY), KIND.class());
     let (plain, sealed) = (File::open(&source).expect("it"), File::create(&blob).expect("a file"));
     let facts = encrypt_stream(Encryptor::new(&keys), plain, sealed, |_| {}).expect("encryption").facts;
     let origin = copier(directory.path().to_owned()).await;
@@ -78,10 +77,10 @@ async fn host(directory: &Path) {
 }
 
 async fn send(base: &str, source: &Path) {
-    let server =
-        MediaServer { base_url: base.to_owned(), credential: credential(), integrator: "1".to_owned() };
+    let server = MediaServer::new(base, "1", || async { Ok(credential()) });
     let transfer = MediaTransfer::new(client(), &Profile::default());
-    transfer.send(KIND, source, "video/mp4", &server, &watch::channel(0).0).await.expect("the file sent");
+    let file = Outgoing::path(KIND, "video/mp4", source);
+    transfer.send(file, &server, |_| {}).await.expect("the file sent");
     println!("{}", peak_of("self"));
 }
 
@@ -89,21 +88,15 @@ async fn fetch(origin: &str, facts: &str, target: &Path) {
     let mut profile = Profile::default();
     profile.media.whatsapp_origin = origin.to_owned();
     let (sha256, enc_sha256) = facts.split_at(64);
-    let file = MediaFile {
-        direct_path: "/v/t62.7161-24/1_2_n.enc".to_owned(),
-        key: ContentKey::from_bytes(KEY),
-        sha256: bytes(sha256),
-        enc_sha256: bytes(enc_sha256),
-        length: LENGTH,
-        mime: "video/mp4".to_owned(),
-    };
+    let facts = FileFacts { sha256: bytes(sha256), enc_sha256: bytes(enc_sha256), length: LENGTH };
+    let file = MediaFile::new("/v/t62.7161-24/1_2_n.enc", MediaKey::from_bytes(KEY), facts, "video/mp4");
     let transfer = MediaTransfer::new(client(), &profile);
-    transfer.fetch(KIND, &file, target, &watch::channel(0).0).await.expect("the file");
+    transfer.fetch(KIND, &file, target, |_| {}).await.expect("the file");
     println!("{}", peak_of("self"));
 }
 
 fn client() -> HyperClient {
-    HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1)
+    HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1)
 }
 
 fn start(arguments: &[&str]) -> Child {

@@ -34,6 +34,14 @@ pub(crate) fn edges_below(name: &str, dependency_tree: &str) -> Vec<Violation> {
         .collect()
 }
 
+/// What a client that brings its own HTTP must not link, among what [`LIGHT_CLIENT`] lists.
+pub(crate) fn heavy(dependency_tree: &str) -> Vec<Violation> {
+    let found = dependency_tree.lines().filter_map(|line| line.split(' ').next());
+    let heavy = found.filter(|name| HEAVY.iter().any(|heavy| name.starts_with(heavy)));
+    let message = |name| format!("`client,store` must not reach `{name}`: it builds without HTTP and TLS");
+    heavy.map(|name| Violation::new("crates/wa-interop", message(name))).collect()
+}
+
 fn check_manifest(name: &str, manifest: &File) -> Vec<Violation> {
     let Some(own) = rank(name) else {
         let message = "is in no layer: add it to xtask/src/tidy/layers.rs and to docs/ARCHITECTURE.md";
@@ -95,6 +103,22 @@ const RANKS: [(&str, u8); 21] = [
     ("wa-conformance", 41),
     ("wa-cli", 42),
 ];
+
+/// Lists what a client with a store and nothing else depends on.
+pub(crate) const LIGHT_CLIENT: [&str; 10] = [
+    "tree",
+    "--package",
+    "wa-interop",
+    "--no-default-features",
+    "--features",
+    "client,store",
+    "--edges",
+    "normal",
+    "--prefix",
+    "none",
+];
+
+const HEAVY: [&str; 6] = ["hyper", "rustls", "aws-lc", "openssl", "native-tls", "josekit"];
 
 const EDGES: u8 = 30;
 const HTTP: &str = "wa-http";
@@ -182,6 +206,14 @@ mod tests {
                 "crates/wa-new/Cargo.toml: is in no layer: add it to xtask/src/tidy/layers.rs and to docs/ARCHITECTURE.md"
             ]
         );
+    }
+
+    #[test]
+    fn a_client_without_http_links_no_tls() {
+        let found = heavy("wa-interop v0.1.0\nhyper-util v0.1.20\nsha2 v0.11.0 (*)\n");
+        let expected =
+            "crates/wa-interop: `client,store` must not reach `hyper-util`: it builds without HTTP and TLS";
+        assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::mem;
 
 use super::SuffixRule;
 use super::reader::{Failed, Reader};
-use crate::content::Value;
+use crate::content::AttrValue;
 use crate::dictionary::Token;
 use crate::error::{DecodeErrorKind, JidError};
 use crate::jid::{Domain, INTEROP, Jid, Repr, Server, WHATSAPP};
@@ -20,20 +20,22 @@ impl<'a> Reader<'a> {
         tag: u8,
         rest: &'a [u8],
         at: &'a [u8],
-        out: &mut Value,
+        out: &mut AttrValue,
     ) -> Result<&'a [u8], Failed> {
         let (jid, rest) = match (tag, rest) {
             (tags::JID_PAIR, [tags::LIST_EMPTY, rest @ ..]) => {
                 let (server, rest) = self.server(rest)?;
                 if matches!(server, Server::Token(_)) {
-                    put(out, Value::Jid(Jid(Repr::Pair { user: None, server })));
+                    put(out, AttrValue::Jid(Jid(Repr::Pair { user: None, server })));
                     return Ok(rest);
                 }
                 (Jid::of_server(server), rest)
             }
             (tags::JID_PAIR, rest) => {
                 put(out, BLANK_PAIR);
-                let Value::Jid(Jid(Repr::Pair { user: Some(user), server })) = out else { return Ok(rest) };
+                let AttrValue::Jid(Jid(Repr::Pair { user: Some(user), server })) = out else {
+                    return Ok(rest);
+                };
                 let rest = self.atom(rest, user)?;
                 let (known, rest) = self.server(rest)?;
                 if Jid::is_plain_pair(user, &known) {
@@ -44,7 +46,7 @@ impl<'a> Reader<'a> {
             }
             (tags::JID_AD, [domain, device, rest @ ..]) => {
                 put(out, BLANK_DEVICE);
-                let Value::Jid(Jid(Repr::Device { user, domain: known, device: number })) = out else {
+                let AttrValue::Jid(Jid(Repr::Device { user, domain: known, device: number })) = out else {
                     return Ok(rest);
                 };
                 let rest = self.atom(rest, user)?;
@@ -59,7 +61,7 @@ impl<'a> Reader<'a> {
             (tags::JID_AD, _) => return Err(self.end()),
             _ => self.rarer_jid(tag, rest, at)?,
         };
-        *out = Value::Jid(jid.map_err(|error| self.error(error.into(), at))?);
+        *out = AttrValue::Jid(jid.map_err(|error| self.error(error.into(), at))?);
         Ok(rest)
     }
 
@@ -120,10 +122,10 @@ pub(super) fn is_jid(tag: u8) -> bool {
 }
 
 /// What a JID of a user and server is before it is read into place.
-const BLANK_PAIR: Value =
-    Value::Jid(Jid(Repr::Pair { user: Some(Str::BLANK), server: Server::Token(WHATSAPP) }));
+const BLANK_PAIR: AttrValue =
+    AttrValue::Jid(Jid(Repr::Pair { user: Some(Str::BLANK), server: Server::Token(WHATSAPP) }));
 /// Likewise for a JID of a device.
-const BLANK_DEVICE: Value =
-    Value::Jid(Jid(Repr::Device { user: Str::BLANK, domain: Domain::WhatsApp, device: 0 }));
+const BLANK_DEVICE: AttrValue =
+    AttrValue::Jid(Jid(Repr::Device { user: Str::BLANK, domain: Domain::WhatsApp, device: 0 }));
 /// `interop` as a raw string.
 pub(super) const INTEROP_RAW: &[u8] = b"\xfc\x07interop";

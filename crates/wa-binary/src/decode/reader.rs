@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::jid::is_jid;
 use super::{DecodeOptions, SuffixRule};
-use crate::content::{Content, Value};
+use crate::content::{AttrValue, NodeContent};
 use crate::data::Data;
 use crate::dictionary::{DOUBLE_0, Token};
 use crate::error::{DecodeError, DecodeErrorKind};
@@ -94,7 +94,7 @@ impl<'a> Reader<'a> {
         count: usize,
         mut rest: &'a [u8],
         at: &'a [u8],
-        out: &mut Vec<(Str, Value)>,
+        out: &mut Vec<(Str, AttrValue)>,
     ) -> Result<&'a [u8], Failed> {
         let Some(attrs) = self.attrs.checked_sub(count).filter(|_| count <= Limits::MAX_ATTRS) else {
             return Err(self.error(DecodeErrorKind::TooManyAttrs, at));
@@ -110,21 +110,21 @@ impl<'a> Reader<'a> {
     }
 
     #[inline]
-    fn value(&mut self, at: &'a [u8], out: &mut Value) -> Result<&'a [u8], Failed> {
+    fn value(&mut self, at: &'a [u8], out: &mut AttrValue) -> Result<&'a [u8], Failed> {
         match (at, out) {
             ([tag, rest @ ..], out) if is_jid(*tag) => self.jid(*tag, rest, at, out),
-            (_, Value::Text(text)) => self.atom(at, text),
-            (_, Value::Jid(_)) => Err(self.end()),
+            (_, AttrValue::Text(text)) => self.atom(at, text),
+            (_, AttrValue::Jid(_)) => Err(self.end()),
         }
     }
 
     #[inline]
-    fn content(&mut self, at: &'a [u8], out: &mut Content) -> Result<&'a [u8], Failed> {
+    fn content(&mut self, at: &'a [u8], out: &mut NodeContent) -> Result<&'a [u8], Failed> {
         match *at {
             [tags::BINARY_8..=tags::BINARY_32, ..] => {
                 let Binary { data, from, rest } = self.binary(at)?;
-                put(out, Content::Bytes(Data::EMPTY));
-                if let Content::Bytes(out) = out {
+                put(out, NodeContent::Bytes(Data::EMPTY));
+                if let NodeContent::Bytes(out) = out {
                     out.set(self.frame, data, from);
                 }
                 Ok(rest)
@@ -134,11 +134,11 @@ impl<'a> Reader<'a> {
                 None => Err(self.end()),
             },
             [tags::LIST_EMPTY, ref rest @ ..] => {
-                *out = Content::Nodes(Vec::new());
+                *out = NodeContent::Nodes(Vec::new());
                 Ok(rest)
             }
             _ => {
-                let mut value = Value::Text(Str::BLANK);
+                let mut value = AttrValue::Text(Str::BLANK);
                 let rest = self.value(at, &mut value)?;
                 *out = value.into();
                 Ok(rest)
@@ -153,7 +153,7 @@ impl<'a> Reader<'a> {
         count: usize,
         mut rest: &'a [u8],
         at: &'a [u8],
-        out: &mut Content,
+        out: &mut NodeContent,
     ) -> Result<&'a [u8], Failed> {
         if count * SMALLEST_NODE + self.promised > rest.len() {
             return Err(self.error(DecodeErrorKind::ListTooLong(count), at));
@@ -163,8 +163,8 @@ impl<'a> Reader<'a> {
         };
         self.nodes = nodes;
         self.promised += count * SMALLEST_NODE;
-        put(out, Content::Nodes(Vec::with_capacity(count)));
-        if let Content::Nodes(children) = out {
+        put(out, NodeContent::Nodes(Vec::with_capacity(count)));
+        if let NodeContent::Nodes(children) = out {
             children.resize_with(count, || BLANK_NODE);
             for node in children {
                 self.promised -= SMALLEST_NODE;
@@ -302,9 +302,9 @@ fn list(at: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 /// What a node is before it is read into place.
-pub(super) const BLANK_NODE: Node = Node { tag: Str::BLANK, attrs: Vec::new(), content: Content::Empty };
+pub(super) const BLANK_NODE: Node = Node { tag: Str::BLANK, attrs: Vec::new(), content: NodeContent::Empty };
 /// Likewise for an attribute.
-const BLANK_ATTR: (Str, Value) = (Str::BLANK, Value::Text(Str::BLANK));
+const BLANK_ATTR: (Str, AttrValue) = (Str::BLANK, AttrValue::Text(Str::BLANK));
 /// Bytes of the smallest node: a list tag, its length, a tag.
 const SMALLEST_NODE: usize = 3;
 /// The first byte after those of two-byte tokens.

@@ -1,6 +1,6 @@
 //! Whether a node can be written, and how much room it takes (overview §2.1.2).
 
-use crate::content::{Content, Value};
+use crate::content::{AttrValue, NodeContent};
 use crate::error::EncodeError;
 use crate::jid::{Jid, Repr};
 use crate::limits::Limits;
@@ -50,7 +50,7 @@ fn count(node: &Node, left: &mut Left) -> Result<(), EncodeError> {
     if attrs > Limits::MAX_ATTRS {
         return Err(EncodeError::TooManyAttrs);
     }
-    let Content::Nodes(nodes) = &node.content else { return Ok(()) };
+    let NodeContent::Nodes(nodes) = &node.content else { return Ok(()) };
     left.nodes = left.nodes.checked_sub(nodes.len()).ok_or(EncodeError::TooManyNodes)?;
     nodes.iter().try_for_each(|node| count(node, left))
 }
@@ -63,11 +63,11 @@ fn node_bound(node: &Node, depth: usize) -> Result<usize, EncodeError> {
     let name = LIST + name_bound(&node.tag)?;
     let attrs = if node.attrs.is_empty() { 0 } else { attrs_bound(&node.attrs)? };
     let content = match &node.content {
-        Content::Bytes(data) => checked(BINARY + data.len())?,
-        Content::Nodes(nodes) => nodes_bound(nodes, depth + 1)?,
-        Content::Empty => 0,
-        Content::Text(text) => checked(text.bound())?,
-        Content::Jid(jid) => jid_bound(jid)?,
+        NodeContent::Bytes(data) => checked(BINARY + data.len())?,
+        NodeContent::Nodes(nodes) => nodes_bound(nodes, depth + 1)?,
+        NodeContent::Empty => 0,
+        NodeContent::Text(text) => checked(text.bound())?,
+        NodeContent::Jid(jid) => jid_bound(jid)?,
     };
     Ok(name + attrs + content)
 }
@@ -87,7 +87,7 @@ fn nodes_bound(nodes: &[Node], depth: usize) -> Result<usize, EncodeError> {
 #[inline]
 fn leaf_bound(node: &Node) -> Option<usize> {
     match (node.tag.held_token(), &node.content) {
-        (Some(_), Content::Bytes(data)) if node.attrs.is_empty() && data.in_place().is_some() => {
+        (Some(_), NodeContent::Bytes(data)) if node.attrs.is_empty() && data.in_place().is_some() => {
             Some(LIST + TOKEN + BINARY + data.len())
         }
         _ => None,
@@ -95,13 +95,13 @@ fn leaf_bound(node: &Node) -> Option<usize> {
 }
 
 #[inline(never)]
-fn attrs_bound(attrs: &[(Str, Value)]) -> Result<usize, EncodeError> {
+fn attrs_bound(attrs: &[(Str, AttrValue)]) -> Result<usize, EncodeError> {
     let mut bound = 0;
     for (name, value) in attrs {
         bound += name_bound(name)?;
         bound += match value {
-            Value::Text(text) => checked(text.bound())?,
-            Value::Jid(jid) => jid_bound(jid)?,
+            AttrValue::Text(text) => checked(text.bound())?,
+            AttrValue::Jid(jid) => jid_bound(jid)?,
         };
     }
     Ok(bound)

@@ -4,7 +4,7 @@
 //! registers. There is room for all, see [`frame_bound`](super::bound::frame_bound).
 
 use super::{EncodeOptions, InteropSuffix, Packing};
-use crate::content::{Content, Value};
+use crate::content::{AttrValue, NodeContent};
 use crate::data::{self, Data};
 use crate::dictionary::Token;
 use crate::jid::{INTEROP, Jid, MSGR, Repr, Server};
@@ -30,18 +30,18 @@ impl Writer {
     }
 
     pub(super) fn node<'a>(self, node: &Node, room: &'a mut [u8]) -> &'a mut [u8] {
-        let content = usize::from(!matches!(node.content, Content::Empty));
+        let content = usize::from(!matches!(node.content, NodeContent::Empty));
         let room = list(1 + 2 * node.attrs.len() + content, room);
         let room = self.string(&node.tag, room);
         let room = if node.attrs.is_empty() { room } else { self.attributes(node, room) };
         match &node.content {
-            Content::Empty => room,
-            Content::Nodes(nodes) => {
+            NodeContent::Empty => room,
+            NodeContent::Nodes(nodes) => {
                 nodes.iter().fold(list(nodes.len(), room), |room, node| self.node(node, room))
             }
-            Content::Bytes(data) => data_as_is(data, room),
-            Content::Text(text) => self.string(text, room),
-            Content::Jid(jid) => self.jid(jid, false, room),
+            NodeContent::Bytes(data) => data_as_is(data, room),
+            NodeContent::Text(text) => self.string(text, room),
+            NodeContent::Jid(jid) => self.jid(jid, false, room),
         }
     }
 
@@ -51,8 +51,8 @@ impl Writer {
         while let Some((name, value)) = attrs.next() {
             room = self.string(name, room);
             room = match value {
-                Value::Text(text) => self.string(text, room),
-                Value::Jid(jid) => {
+                AttrValue::Text(text) => self.string(text, room),
+                AttrValue::Jid(jid) => {
                     let next = match attrs.peek() {
                         Some((name, _)) => Some(name.as_bytes()),
                         None => node.content.as_bytes(),

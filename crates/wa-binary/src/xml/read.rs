@@ -10,7 +10,7 @@ use quick_xml::reader::Reader;
 use super::escape::unescape;
 use super::write::is_blank;
 use super::{BYTES, JID, NAME, NAMESPACE, NODE, PREFIX, TAG, TEXT, TYPE, VALUE, address};
-use crate::content::{Content, Value};
+use crate::content::{AttrValue, NodeContent};
 use crate::data::Data;
 use crate::error::{XmlError, XmlErrorKind};
 use crate::jid::Jid;
@@ -100,7 +100,7 @@ fn resolve(reference: &BytesRef<'_>) -> Result<char, XmlErrorKind> {
 /// An element whose end has not come yet.
 struct Element {
     tag: Str,
-    attrs: Vec<(Str, Value)>,
+    attrs: Vec<(Str, AttrValue)>,
     bytes: Option<Data>,
     kind: Option<Kind>,
     text: String,
@@ -156,7 +156,7 @@ impl Element {
             TEXT => markers.texts = value.split_ascii_whitespace().map(str::to_owned).collect(),
             JID => markers.jids = value.split_ascii_whitespace().map(str::to_owned).collect(),
             _ if name.starts_with(PREFIX) => self.odd_attribute(name, value, markers)?,
-            _ => self.attrs.push((Str::from(name), Value::from(value))),
+            _ => self.attrs.push((Str::from(name), AttrValue::from(value))),
         }
         Ok(())
     }
@@ -172,8 +172,8 @@ impl Element {
         }
         let (number, odd_name) = markers.name.take().ok_or(XmlErrorKind::Marker)?;
         let value = match (name.strip_prefix(VALUE), name.strip_prefix(JID)) {
-            (Some(n), _) if n == number => Value::from(text),
-            (_, Some(n)) if n == number => Value::Jid(text.parse::<Jid>()?),
+            (Some(n), _) if n == number => AttrValue::from(text),
+            (_, Some(n)) if n == number => AttrValue::Jid(text.parse::<Jid>()?),
             _ => return Err(XmlErrorKind::Marker),
         };
         markers.odd.insert(self.attrs.len());
@@ -186,14 +186,14 @@ impl Element {
         let content = match (self.bytes, self.kind) {
             (Some(_), Some(_)) => return Err(XmlErrorKind::Marker),
             _ if marked && !self.children.is_empty() => return Err(XmlErrorKind::Mixed),
-            (None, Some(Kind::Text)) => Content::Text(unescape(&self.text)?.into()),
-            (None, Some(Kind::Jid)) => Content::from(unescape(&self.text)?.parse::<Jid>()?),
+            (None, Some(Kind::Text)) => NodeContent::Text(unescape(&self.text)?.into()),
+            (None, Some(Kind::Jid)) => NodeContent::from(unescape(&self.text)?.parse::<Jid>()?),
             _ if marked && !is_blank(&self.text) => return Err(XmlErrorKind::Mixed),
-            (Some(bytes), None) => Content::Bytes(bytes),
-            (None, Some(Kind::List)) => Content::Nodes(Vec::new()),
-            (None, None) if self.children.is_empty() && is_blank(&self.text) => Content::Empty,
-            (None, None) if self.children.is_empty() => Content::Bytes(self.text.into()),
-            (None, None) if is_blank(&self.text) => Content::Nodes(self.children),
+            (Some(bytes), None) => NodeContent::Bytes(bytes),
+            (None, Some(Kind::List)) => NodeContent::Nodes(Vec::new()),
+            (None, None) if self.children.is_empty() && is_blank(&self.text) => NodeContent::Empty,
+            (None, None) if self.children.is_empty() => NodeContent::Bytes(self.text.into()),
+            (None, None) if is_blank(&self.text) => NodeContent::Nodes(self.children),
             (None, None) => return Err(XmlErrorKind::Mixed),
         };
         Ok(Node { tag: self.tag, attrs: self.attrs, content })
@@ -226,17 +226,17 @@ struct Markers {
 
 impl Markers {
     /// Turns the values that are addresses into addresses.
-    fn apply(mut self, attrs: &mut [(Str, Value)]) -> Result<(), XmlErrorKind> {
+    fn apply(mut self, attrs: &mut [(Str, AttrValue)]) -> Result<(), XmlErrorKind> {
         for (index, (name, value)) in attrs.iter_mut().enumerate() {
-            let Value::Text(text) = value else { continue };
+            let AttrValue::Text(text) = value else { continue };
             if self.odd.contains(&index) {
                 continue;
             }
             let is_text = self.texts.remove(name.as_str());
             if self.jids.remove(name.as_str()) {
-                *value = Value::Jid(text.parse::<Jid>()?);
+                *value = AttrValue::Jid(text.parse::<Jid>()?);
             } else if let (false, Some(jid)) = (is_text, address(text)) {
-                *value = Value::Jid(jid);
+                *value = AttrValue::Jid(jid);
             }
         }
         // A marker that names no attribute says something the text does not hold.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::escape::{write_escaped, write_plain};
 use super::{BYTES, JID, NAME, NODE, TAG, TEXT, TYPE, VALUE, address, is_plain_name, is_plain_text};
-use crate::content::{Content, Value};
+use crate::content::{AttrValue, NodeContent};
 use crate::node::Node;
 use crate::text::Str;
 
@@ -30,9 +30,9 @@ fn write_node(f: &mut fmt::Formatter<'_>, node: &Node, indent: Option<usize>) ->
     }
     write_attrs(f, &node.attrs)?;
     match &node.content {
-        Content::Empty => f.write_str("/>"),
-        Content::Nodes(nodes) if nodes.is_empty() => write!(f, " {TYPE}=\"list\"/>"),
-        Content::Nodes(nodes) => {
+        NodeContent::Empty => f.write_str("/>"),
+        NodeContent::Nodes(nodes) if nodes.is_empty() => write!(f, " {TYPE}=\"list\"/>"),
+        NodeContent::Nodes(nodes) => {
             f.write_str(">")?;
             for node in nodes {
                 write_break(f, indent.map(|indent| indent + INDENT))?;
@@ -41,7 +41,7 @@ fn write_node(f: &mut fmt::Formatter<'_>, node: &Node, indent: Option<usize>) ->
             write_break(f, indent)?;
             write!(f, "</{tag}>")
         }
-        Content::Bytes(bytes) => match std::str::from_utf8(bytes) {
+        NodeContent::Bytes(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) if is_plain_text(text) && !is_blank(text) => {
                 f.write_str(">")?;
                 write_plain(f, text)?;
@@ -49,8 +49,8 @@ fn write_node(f: &mut fmt::Formatter<'_>, node: &Node, indent: Option<usize>) ->
             }
             _ => write!(f, " {BYTES}=\"{}\"/>", hex::encode(bytes)),
         },
-        Content::Text(text) => write_marked(f, tag, "text", text),
-        Content::Jid(jid) => write_marked(f, tag, "jid", &jid.to_string()),
+        NodeContent::Text(text) => write_marked(f, tag, "text", text),
+        NodeContent::Jid(jid) => write_marked(f, tag, "jid", &jid.to_string()),
     }
 }
 
@@ -69,7 +69,7 @@ pub(super) fn is_blank(text: &str) -> bool {
     text.bytes().all(|byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'))
 }
 
-fn write_attrs(f: &mut fmt::Formatter<'_>, attrs: &[(Str, Value)]) -> fmt::Result {
+fn write_attrs(f: &mut fmt::Formatter<'_>, attrs: &[(Str, AttrValue)]) -> fmt::Result {
     let mut seen = HashSet::with_capacity(attrs.len());
     let (mut texts, mut jids, mut odd) = (Vec::new(), Vec::new(), 0);
     for (name, value) in attrs {
@@ -77,14 +77,14 @@ fn write_attrs(f: &mut fmt::Formatter<'_>, attrs: &[(Str, Value)]) -> fmt::Resul
         if !is_plain_name(name) || !is_plain_text(&text) || !seen.insert(name.as_bytes()) {
             odd += 1;
             write_attr(f, &format!("{NAME}{odd}"), name, true)?;
-            let value_name = if matches!(value, Value::Jid(_)) { JID } else { VALUE };
+            let value_name = if matches!(value, AttrValue::Jid(_)) { JID } else { VALUE };
             write_attr(f, &format!("{value_name}{odd}"), &text, true)?;
             continue;
         }
         write_attr(f, name, &text, false)?;
         match (value, address(&text)) {
-            (Value::Text(_), Some(_)) => texts.push(name.as_str()),
-            (Value::Jid(_), None) => jids.push(name.as_str()),
+            (AttrValue::Text(_), Some(_)) => texts.push(name.as_str()),
+            (AttrValue::Jid(_), None) => jids.push(name.as_str()),
             _ => {}
         }
     }

@@ -3,44 +3,56 @@
 use std::fmt;
 
 use bytes::Bytes;
-use subtle::{Choice, ConstantTimeEq};
+use subtle::ConstantTimeEq;
 use wa_binary::Jid;
+use wa_media::{FileFacts, MediaClass, MediaKey};
 use wa_proto::content;
-use zeroize::Zeroizing;
 
 use super::{Reply, context, of_context};
 
 /// A file that a message carries. Its bytes are not in it.
 #[derive(Clone, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Media {
     /// What it is.
     pub kind: MediaKind,
     /// Where it lies and how to decrypt it.
     pub file: MediaFile,
     /// The text beneath it.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub caption: Option<String>,
     /// The name of a document.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub file_name: Option<String>,
     /// Pixels.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub width: Option<u32>,
     /// Pixels.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub height: Option<u32>,
     /// How long it plays.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub seconds: Option<u32>,
     /// A small JPEG.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::json::maybe"))]
     pub thumbnail: Option<Bytes>,
     /// What lets a player verify a video or a recording piece by piece.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::json::maybe"))]
     pub sidecar: Option<Bytes>,
     /// The loudness of a voice note, 64 values from 0 to 100.
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::json::maybe"))]
     pub waveform: Option<Bytes>,
     /// What it answers.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub reply: Option<Reply>,
     /// Users that the caption names.
+    #[cfg_attr(feature = "serde", serde(default))]
     pub mentions: Vec<Jid>,
 }
 
 /// Kinds of media. They decide the keys' derivation and how it is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum MediaKind {
     /// A picture.
@@ -61,41 +73,23 @@ pub enum MediaKind {
 
 /// An encrypted file and what verifies it. Its key is compared in constant time.
 #[derive(Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct MediaFile {
     /// Its path at the media host.
     pub direct_path: String,
     /// What its keys are derived from.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::key"))]
     pub key: MediaKey,
     /// SHA-256 of the plaintext.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::digest"))]
     pub sha256: [u8; 32],
     /// SHA-256 of the encrypted file.
+    #[cfg_attr(feature = "serde", serde(with = "crate::json::digest"))]
     pub enc_sha256: [u8; 32],
     /// Bytes of plaintext.
     pub length: u64,
     /// Its MIME type.
     pub mime: String,
-}
-
-/// The secret of one file: whoever has it and the path can read the file.
-#[derive(Clone)]
-pub struct MediaKey(Zeroizing<[u8; 32]>);
-
-impl MediaKey {
-    /// A key from its bytes.
-    pub fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(Zeroizing::new(bytes))
-    }
-
-    /// The bytes.
-    pub fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-}
-
-impl ConstantTimeEq for MediaKey {
-    fn ct_eq(&self, other: &Self) -> Choice {
-        self.0.ct_eq(other.0.as_slice())
-    }
 }
 
 impl PartialEq for MediaFile {
@@ -109,7 +103,35 @@ impl PartialEq for MediaFile {
 
 impl Eq for MediaFile {}
 
+impl MediaFile {
+    /// A file that lies at a path, as it was encrypted.
+    pub fn new(
+        direct_path: impl Into<String>,
+        key: MediaKey,
+        facts: FileFacts,
+        mime: impl Into<String>,
+    ) -> Self {
+        let FileFacts { sha256, enc_sha256, length } = facts;
+        Self { direct_path: direct_path.into(), key, sha256, enc_sha256, length, mime: mime.into() }
+    }
+
+    /// What whoever opens it verifies.
+    pub fn facts(&self) -> FileFacts {
+        FileFacts { sha256: self.sha256, enc_sha256: self.enc_sha256, length: self.length }
+    }
+}
+
 impl MediaKind {
+    /// What its keys are derived for.
+    pub const fn class(self) -> MediaClass {
+        match self {
+            Self::Image | Self::Sticker => MediaClass::Image,
+            Self::Video | Self::Gif => MediaClass::Video,
+            Self::Audio | Self::Voice => MediaClass::Audio,
+            Self::Document => MediaClass::Document,
+        }
+    }
+
     /// The word in a stanza's `mediatype`.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -306,11 +328,5 @@ impl fmt::Debug for Media {
 impl fmt::Debug for MediaFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("MediaFile(..)")
-    }
-}
-
-impl fmt::Debug for MediaKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("MediaKey(..)")
     }
 }

@@ -1,5 +1,7 @@
 //! Contents as they stand on the wire, put together by field numbers alone.
 
+use wa_media::MediaKey;
+
 use super::*;
 
 /// One field of a protobuf message whose value is bytes.

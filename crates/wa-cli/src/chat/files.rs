@@ -4,11 +4,10 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use indicatif::{ProgressBar, ProgressDrawTarget};
-use tokio::sync::watch;
 use wa_interop::chat::{Content, Media, MediaKind};
-use wa_interop::http::{HyperClient, Limits, PlainHttp};
+use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
 use wa_interop::profile::Profile;
-use wa_interop::{MediaServer, MediaTransfer, MediaTransferError, describe, kind_of};
+use wa_interop::{MediaServer, MediaTransfer, MediaTransferError, NoToken, Outgoing, describe, kind_of};
 
 use super::{ChatFailure, printed};
 use crate::arguments::ChatArguments;
@@ -27,7 +26,7 @@ impl Files {
             profile.media.whatsapp_origin.clone_from(origin);
         }
         // Plain HTTP is for servers on this machine.
-        let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+        let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
         Self {
             transfer: MediaTransfer::new(http, &profile),
             service: arguments.media_url.clone().zip(arguments.credential_command.clone()),
@@ -40,13 +39,16 @@ impl Files {
         let Some((base_url, command)) = &self.service else { return Ok(None) };
         let metadata = describe(path).await?;
         let kind = kind_of(&metadata);
-        let credential = printed(command).await.ok_or(ChatFailure::Credential)?;
-        let server =
-            MediaServer { base_url: base_url.clone(), credential, integrator: self.integrator.clone() };
+        let credentials = || async { printed(command).await.ok_or(NoToken::Never) };
+        let server = MediaServer::new(base_url, &self.integrator, credentials);
         let length = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
-        let (progress, counts) = watch::channel(0);
-        let sending = self.transfer.send(kind, path, metadata.mime, &server, &progress);
-        let sent = shown(length, counts, sending).await?;
+        let (file, bar) = (Outgoing::path(kind, metadata.mime, path), bar(length));
+        let sent = self.transfer.send(file, &server, |bytes| bar.set_position(bytes)).await;
+        bar.finish_and_clear();
+        let sent = match sent {
+            Err(MediaTransferError::Credential(_)) => return Err(ChatFailure::Credential),
+            sent => sent?,
+        };
         let mut media = sent.into_media(kind, &metadata);
         if kind == MediaKind::Document {
             media.file_name = path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -56,9 +58,11 @@ impl Files {
 
     /// Fetches, verifies and decrypts a file of the peer's to a path that is free.
     pub(super) async fn save(&self, media: &Media, path: &Path) -> Result<(), ChatFailure> {
-        let (progress, counts) = watch::channel(0);
-        let fetching = self.transfer.fetch(media.kind, &media.file, path, &progress);
-        Ok(shown(media.file.length, counts, fetching).await?)
+        let bar = bar(media.file.length);
+        let fetched =
+            self.transfer.fetch(media.kind, &media.file, path, |bytes| bar.set_position(bytes)).await;
+        bar.finish_and_clear();
+        Ok(fetched?)
     }
 }
 
@@ -78,42 +82,22 @@ pub(super) fn free_path(media: &Media) -> PathBuf {
     numbered.take(10_000).find(|path| !path.exists()).unwrap_or(path)
 }
 
-/// Runs a transfer, with a bar where standard error is a terminal.
-async fn shown<T>(
-    length: u64,
-    mut counts: watch::Receiver<u64>,
-    transfer: impl Future<Output = Result<T, MediaTransferError>>,
-) -> Result<T, MediaTransferError> {
+/// How far a transfer is, where standard error is a terminal.
+fn bar(length: u64) -> ProgressBar {
     let is_terminal = std::io::stderr().is_terminal();
     let target = if is_terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-    let bar = ProgressBar::with_draw_target(Some(length), target);
-    tokio::pin!(transfer);
-    loop {
-        tokio::select! {
-            done = &mut transfer => {
-                bar.finish_and_clear();
-                return done;
-            }
-            Ok(()) = counts.changed() => bar.set_position(*counts.borrow()),
-        }
-    }
+    ProgressBar::with_draw_target(Some(length), target)
 }
 
 #[cfg(test)]
 mod tests {
-    use wa_interop::chat::{MediaFile, MediaKey};
+    use wa_interop::chat::{FileFacts, MediaFile, MediaKey};
 
     use super::*;
 
     fn media(name: Option<&str>, mime: &str) -> Media {
-        let file = MediaFile {
-            direct_path: String::new(),
-            key: MediaKey::from_bytes([0; 32]),
-            sha256: [0; 32],
-            enc_sha256: [0; 32],
-            length: 0,
-            mime: mime.to_owned(),
-        };
+        let facts = FileFacts { sha256: [0; 32], enc_sha256: [0; 32], length: 0 };
+        let file = MediaFile::new("", MediaKey::from_bytes([0; 32]), facts, mime);
         let mut media = Media::new(MediaKind::Document, file);
         media.file_name = name.map(ToOwned::to_owned);
         media

@@ -71,6 +71,18 @@ enum What {
         #[arg(long, default_value_t = 20)]
         texts: u64,
     },
+    /// Two processes take turns at one account, are killed, stopped and overtaken
+    Turns {
+        /// How often
+        #[arg(long, default_value_t = 50)]
+        times: u32,
+    },
+    /// One of those two
+    #[command(hide = true)]
+    Turn {
+        /// What it is told, in JSON
+        orders: String,
+    },
     /// The client that the others start
     #[command(hide = true)]
     Client {
@@ -105,6 +117,12 @@ fn main() -> ExitCode {
         What::Sync { texts } => return live(async |program| wa_conformance::watch(program, texts).await),
         What::Client { orders } => {
             return live(async |_| wa_conformance::serve(&orders).await.map(|()| String::new()));
+        }
+        What::Turns { times } => {
+            return live(async |program| wa_conformance::take_turns(program, times).await);
+        }
+        What::Turn { orders } => {
+            return live(async |_| wa_conformance::turn(&orders).await.map(|()| String::new()));
         }
         What::Seeds { seeds, from, faults, store } => {
             let faults = match faults {

@@ -12,6 +12,7 @@ use wa_interop::keys::{PrivateKey, PublicKey, Signature};
 use wa_interop::noise::{CertificateError, HandshakeError, Link};
 use wa_stanza::{Iq, IqKind, PrekeyBundles, PrekeyCount, PrekeyFetch, WantedUser};
 
+use crate::checks::Drives::Own;
 use crate::checks::{Check, check};
 use crate::environment::{Environment, PHONE};
 use crate::failure::{Failure, ensure, expect};
@@ -19,19 +20,19 @@ use crate::user::User;
 use crate::wire::Wire;
 
 pub(super) const CHECKS: &[Check] = &[
-    check!("handshake", 2, "2", "the handshake completes and the login stands", handshake),
-    check!("certificates", 2, "2", "every tampered certificate chain is refused by the client", certificates),
-    check!("login-expired-token", 2, "1.1", "a login with an expired token is refused", expired_token),
-    check!("login-other-user", 2, "1.1", "a login with another user's token is refused", other_user),
-    check!("login-other-key", 2, "1.2.2", "a static key that was not enlisted is refused", other_key),
-    check!("ping", 2, "1", "a ping is answered by the server", ping),
-    check!("server-ping", 2, "1", "a ping of the server is answered by the client", server_ping),
-    check!("prekeys-uploaded", 2, "3", "the client uploads one-time prekeys", prekeys_uploaded),
-    check!("keys-fetched", 2, "1", "a user's keys are fetched and their signature holds", keys_fetched),
+    check!("handshake", 2, Own, "the handshake completes and the login stands", handshake),
+    check!("certificates", 2, Own, "every tampered certificate chain is refused by the client", certificates),
+    check!("login-expired-token", 2, Own, "a login with an expired token is refused", expired_token),
+    check!("login-other-user", 2, Own, "a login with another user's token is refused", other_user),
+    check!("login-other-key", 2, Own, "a static key that was not enlisted is refused", other_key),
+    check!("ping", 2, Own, "a ping is answered by the server", ping),
+    check!("server-ping", 2, Own, "a ping of the server is answered by the client", server_ping),
+    check!("prekeys-uploaded", 2, Own, "the client uploads one-time prekeys", prekeys_uploaded),
+    check!("keys-fetched", 2, Own, "a user's keys are fetched and their signature holds", keys_fetched),
     check!(
         "keys-stored",
         2,
-        "1",
+        Own,
         "fetched keys are stored: a restarted client writes on without fetching",
         keys_stored
     ),
@@ -65,19 +66,22 @@ async fn certificates(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn expired_token(environment: &Environment) -> Result<(), Failure> {
+    environment.provokes(&["token-expired"]);
     let user = environment.user("login-expired").await?;
-    let token = environment.dated(&user.name, -7200, 3600)?;
+    let token = environment.dated(&user.name, -7200, 600)?;
     login_refused(&user, token).await?;
     user.client.connect(environment.dated(&user.name, 0, 600)?).await?;
     Ok(())
 }
 
 async fn other_user(environment: &Environment) -> Result<(), Failure> {
+    environment.provokes(&["token-subject"]);
     let user = environment.user("login-victim").await?;
     login_refused(&user, environment.issue("login-mallory").await?).await
 }
 
 async fn other_key(environment: &Environment) -> Result<(), Failure> {
+    environment.provokes(&["login-static-key"]);
     let other = |keys: &mut wa_interop::chat::AccountKeys| {
         keys.noise = PrivateKey::generate(&mut UnwrapErr(SysRng));
     };

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{Content, Media, MediaFile, MediaKey, MediaKind, MessageId, Reply, Target, Text};
 
+use crate::checks::Drives::Own;
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
 use crate::environment::{Environment, PHONE};
@@ -12,12 +13,12 @@ use crate::failure::{Failure, ensure, expect};
 use crate::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
-    check!("reply", 3, "3", "replies and mentions, both ways", reply),
-    check!("reaction", 3, "3", "reactions and their removal, both ways", reaction),
-    check!("edit", 3, "3", "edits and revokes, both ways", edit),
-    check!("media-content", 4, "4.1", "a media message carries its keys and says its kind", media),
-    check!("unknown-content", 3, "3", "content that is not known is kept as bytes", unknown),
-    check!("foreign-edit", 3, "3", "nobody takes back what another wrote", foreign_edit),
+    check!("reply", 3, Own, "replies and mentions, both ways", reply),
+    check!("reaction", 3, Own, "reactions and their removal, both ways", reaction),
+    check!("edit", 3, Own, "edits and revokes, both ways", edit),
+    check!("media-content", 4, Own, "a media message carries its keys and says its kind", media),
+    check!("unknown-content", 3, Own, "content that is not known is kept as bytes", unknown),
+    check!("foreign-edit", 3, Own, "nobody takes back what another wrote", foreign_edit),
 ];
 
 /// A user and the phone with a session between them.

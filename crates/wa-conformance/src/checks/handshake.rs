@@ -9,6 +9,7 @@ use wa_interop::chat::{DisconnectReason, Event};
 use wa_interop::noise::TransportError;
 use wa_stanza::Iq;
 
+use crate::checks::Drives::Own;
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
 use crate::environment::Environment;
@@ -18,21 +19,21 @@ use crate::user::User;
 use crate::wire::Wire;
 
 pub(super) const CHECKS: &[Check] = &[
-    check!("resume", 2, "2", "a client that knows the server resumes in one round trip", resume),
-    check!("fallback", 2, "2", "a server with another key is proved anew on the same connection", fallback),
+    check!("resume", 2, Own, "a client that knows the server resumes in one round trip", resume),
+    check!("fallback", 2, Own, "a server with another key is proved anew on the same connection", fallback),
     check!(
         "replayed-hello",
         2,
-        "2",
+        Own,
         "a replayed first message displaces no login and drains no mailbox",
         replayed
     ),
-    check!("corrupted-frame", 2, "2", "a flipped bit ends the connection and loses nothing", corrupted),
-    check!("oversized-frame", 2, "2", "a frame beyond the server's cap ends that connection only", oversized),
+    check!("corrupted-frame", 2, Own, "a flipped bit ends the connection and loses nothing", corrupted),
+    check!("oversized-frame", 2, Own, "a frame beyond the server's cap ends that connection only", oversized),
     check!(
         "counter-exhausted",
         2,
-        "2",
+        Own,
         "a channel ends at its limit of messages; the next one works",
         exhausted
     ),
@@ -139,6 +140,7 @@ async fn corrupted(environment: &Environment) -> Result<(), Failure> {
     user.client.connect(environment.issue(&user.name).await?).await?;
     expect("text", user.read().await?, "bent on the way in".to_owned())?;
 
+    environment.provokes(&["frame-seal"]);
     proxy.flip(Direction::ToServer);
     user.write("1", "bent on the way out").await?;
     expect("reason", end_of(&mut user).await?, DisconnectReason::Lost)?;
@@ -161,6 +163,7 @@ async fn end_of(user: &mut User) -> Result<DisconnectReason, Failure> {
 }
 
 async fn oversized(environment: &Environment) -> Result<(), Failure> {
+    environment.provokes(&["handshake-length"]);
     let mut user = environment.connected("oversized").await?;
     let mut stranger = TcpStream::connect(&environment.sandbox.chat).await?;
     let prologue = environment.profile().chat.prologue;

@@ -1,31 +1,41 @@
-//! Files in both directions: fetched from WhatsApp's media host, and from us by WhatsApp's proxy (seed §4.1; RO
+//! Files in both directions: fetched from WhatsApp's media host, and from us by WhatsApp's proxy (overview §4.1; RO
 //! 1.0.3).
 
 use std::path::Path;
 
+use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
 use wa_interop::chat::{Content, Media, MediaFile, MediaKind};
-use wa_interop::http::{HyperClient, Limits, PlainHttp};
-use wa_interop::media_files::{DirectPathError, FileError, MediaError, TransferError};
-use wa_interop::{MediaServer, MediaTransfer, MediaTransferError};
+use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
+use wa_interop::media::{DirectPathError, FileError, MediaError, TransferError};
+use wa_interop::{MediaServer, MediaTransfer, MediaTransferError, NoToken, Outgoing};
 
+use crate::checks::Drives::{Own, Server};
 use crate::checks::content::{acquainted, at_phone};
 use crate::checks::{Check, check};
 use crate::environment::{Environment, INTEGRATOR};
 use crate::exchange::{Http, get};
 use crate::failure::{Failure, ensure, expect};
+use crate::server::Facility::Upload;
 use crate::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
-    check!("media-receive", 4, "4.1.1", "a picture, voice note, video, document and sticker come", receive),
-    check!("media-send", 4, "4.1", "a picture, voice note, video, document and sticker go", send),
-    check!("media-refused", 4, "4.1", "a flipped byte is refused by the name of its check", refused),
-    check!("media-length", 4, "4.1", "truncated, oversized and empty files", length),
-    check!("media-resume", 4, "4.1.1", "a broken download goes on where it broke", resume),
-    check!("media-expired", 4, "4.1.1", "expired media has an error of its own", expired),
-    check!("media-path", 4, "4.1.1", "a direct path that leads elsewhere is not followed", path),
+    check!("media-receive", 4, Own, "a picture, voice note, video, document and sticker come", receive),
+    check!("media-send", 4, Own, "a picture, voice note, video, document and sticker go", send),
+    check!("media-refused", 4, Own, "a flipped byte is refused by the name of its check", refused),
+    check!("media-length", 4, Own, "truncated, oversized and empty files", length),
+    check!("media-resume", 4, Own, "a broken download goes on where it broke", resume),
+    check!("media-expired", 4, Own, "expired media has an error of its own", expired),
+    check!("media-path", 4, Own, "a direct path that leads elsewhere is not followed", path),
+    check!(
+        "media-hosted",
+        4,
+        Server(&[Upload]),
+        "a hosted file comes whole, with its length and a type",
+        hosted
+    ),
+    check!("media-unknown", 4, Server(&[]), "what is not hosted is not found, whatever its path", unknown),
 ];
 
 /// Kinds, what the sandbox calls their class, and their MIME types.
@@ -40,7 +50,7 @@ const KINDS: [(MediaKind, &str, &str, &str); 5] = [
 const LENGTH: usize = 300_000;
 
 fn transfer(environment: &Environment) -> MediaTransfer<HyperClient> {
-    let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     MediaTransfer::new(http, &environment.profile())
 }
 
@@ -78,14 +88,14 @@ async fn fetched(
     file: &MediaFile,
 ) -> Result<Result<Vec<u8>, MediaTransferError>, Failure> {
     let target = directory.join("file");
-    let (progress, counted) = watch::channel(0);
-    let done = transfer(environment).fetch(kind, file, &target, &progress).await;
+    let mut counted = 0;
+    let done = transfer(environment).fetch(kind, file, &target, |bytes| counted = bytes).await;
     let left = std::fs::read_dir(directory)?.count();
     ensure("something is left beside the file", left == usize::from(done.is_ok()))?;
     Ok(match done {
         Ok(()) => {
             let plain = std::fs::read(&target)?;
-            ensure("the progress ended elsewhere", *counted.borrow() > plain.len() as u64)?;
+            ensure("the progress ended elsewhere", counted > plain.len() as u64)?;
             std::fs::remove_file(&target)?;
             Ok(plain)
         }
@@ -109,19 +119,17 @@ async fn receive(environment: &Environment) -> Result<(), Failure> {
 
 async fn send(environment: &Environment) -> Result<(), Failure> {
     let user = acquainted(environment, "media-send").await?;
-    let server = MediaServer {
-        base_url: environment.base.clone(),
-        credential: environment.credential("media-send")?,
-        integrator: INTEGRATOR.to_string(),
-    };
+    let credentials = || async { environment.credential("media-send").map_err(|_| NoToken::Never) };
+    let server = MediaServer::new(environment.base(), INTEGRATOR.to_string(), credentials);
     let directory = tempfile::tempdir()?;
     let source = directory.path().join("source");
     std::fs::write(&source, plain(LENGTH))?;
     for (number, (kind, name, class, mime)) in KINDS.into_iter().enumerate() {
-        let (progress, counted) = watch::channel(0);
-        let sent = transfer(environment).send(kind, &source, mime, &server, &progress).await?;
+        let (file, mut counted) = (Outgoing::path(kind, mime, &source), 0);
+        let transfer = transfer(environment).with_directory(directory.path());
+        let sent = transfer.send(file, &server, |bytes| counted = bytes).await?;
         ensure("the encrypted file is left", std::fs::read_dir(&directory)?.count() == 1)?;
-        ensure("the progress ended elsewhere", *counted.borrow() > LENGTH as u64)?;
+        ensure("the progress ended elsewhere", counted > LENGTH as u64)?;
         let media = Media { sidecar: sent.sidecar, ..Media::new(kind, sent.file) };
         let content = Content::Media(Box::new(media));
         let id = format!("media-send-{number}");
@@ -207,8 +215,38 @@ async fn expired(environment: &Environment) -> Result<(), Failure> {
     expect("410", fetched(environment, directory.path(), kind, &file).await?, gone())?;
     file.direct_path = format!("{}62.0000-24/never.enc", environment.profile().media.whatsapp_path_prefix);
     expect("404", fetched(environment, directory.path(), kind, &file).await?, gone())?;
-    let absent = format!("{}/{}", environment.base, "A".repeat(43));
+    let absent = format!("{}/{}", environment.base(), "A".repeat(43));
     expect("ours", get(Http::One, &absent).await?.status().as_u16(), 404)
+}
+
+async fn hosted(environment: &Environment) -> Result<(), Failure> {
+    let file = plain(100_000);
+    let reference = environment.server.upload("media-hosted", &file).await?;
+    let (base, host) = (environment.base(), &environment.sandbox.media);
+    let path = environment.profile().media.interop_direct_path;
+    let path =
+        path.replace("{integrator}", &INTEGRATOR.to_string()).replace("{storage_reference}", &reference);
+    let proxied = format!("{host}{path}");
+    for url in [format!("{base}/{reference}"), proxied] {
+        for http in [Http::One, Http::Two] {
+            let answer = get(http, &url).await?;
+            expect("status", answer.status().as_u16(), 200)?;
+            let field = |name| answer.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());
+            expect("content length", field(CONTENT_LENGTH), Some(file.len().to_string().as_str()))?;
+            ensure("there is no content type", field(CONTENT_TYPE).is_some())?;
+            ensure("the file differs", answer.body() == &file)?;
+        }
+    }
+    Ok(())
+}
+
+async fn unknown(environment: &Environment) -> Result<(), Failure> {
+    let base = environment.base();
+    for path in ["A".repeat(43), "..%2f..%2fetc%2fpasswd".to_owned(), "%00".to_owned(), "a/b/c".to_owned()] {
+        let status = get(Http::One, &format!("{base}/{path}")).await?.status();
+        ensure(&format!("{path} was answered with {status}, not 4xx"), status.is_client_error())?;
+    }
+    Ok(())
 }
 
 async fn path(environment: &Environment) -> Result<(), Failure> {

@@ -1,29 +1,47 @@
-//! Wake-ups of WhatsApp and the rotation of both sides' keys (seed §1.3, §3.2.1, §3.2.2).
+//! Wake-ups of WhatsApp and the rotation of both sides' keys (overview §1.3, §3.2.1, §3.2.2).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::Full;
-use hyper::{Request, StatusCode, header};
+use hyper::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
+use crate::checks::Drives::{Own, Server, WhatsApp};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
 use crate::environment::Environment;
 use crate::exchange::{Http, get, send};
 use crate::failure::{Failure, ensure, expect};
+use crate::server::Facility::Woken;
 use crate::tokens::unix_now;
 use crate::user::User;
 
+/// Whom pushes of the suite are for.
+const USER: &str = "push-refused";
+
 pub(super) const CHECKS: &[Check] = &[
-    check!("push-http1", 3, "3.2.2", "a text to an offline user wakes them over HTTP/1.1", push_http1),
-    check!("push-http2", 3, "3.2.2", "a text to an offline user wakes them over HTTP/2", push_http2),
-    check!("push-refused", 3, "3.2.2", "pushes that are not WhatsApp's are refused alike", refused),
-    check!("push-sample", 3, "3.2.2", "the published sample's HS256 header is refused", sample),
-    check!("rotation", 3, "1.3", "both sides' keys change in the middle of a run", rotation),
-    check!("revocation", 3, "1.3", "a revoked key is gone at once, and tokens are issued on", revocation),
+    check!(
+        "push-http1",
+        3,
+        Server(&[Woken]),
+        "a text to an offline user wakes them over HTTP/1.1",
+        push_http1
+    ),
+    check!("push-http2", 3, Server(&[Woken]), "a text to an offline user wakes them over HTTP/2", push_http2),
+    check!("push-refused", 3, Server(&[]), "pushes that are not WhatsApp's are refused alike", refused),
+    check!("push-sample", 3, Server(&[]), "the published sample's HS256 header is refused", sample),
+    check!(
+        "push-malformed",
+        3,
+        Server(&[]),
+        "a wake-up that is no POST of an object with `to` is refused",
+        malformed
+    ),
+    check!("push-connected", 3, WhatsApp, "a user who is connected is not woken", connected),
+    check!("rotation", 1, Own, "both sides' keys change in the middle of a run", rotation),
+    check!("revocation", 1, Own, "a revoked key is gone at once, and tokens are issued on", revocation),
 ];
 
 async fn push_http1(environment: &Environment) -> Result<(), Failure> {
@@ -40,7 +58,7 @@ async fn woken(environment: &Environment, name: &str, http: u8) -> Result<(), Fa
     let mut user = asleep(environment, user).await?;
     environment.control(&format!("push-http/{http}"), json!({})).await?;
     environment.phone_writes(&user.login, "wake up").await?;
-    eventually(async || Ok(environment.backend.woken(name, &environment.secret()?) > 0)).await?;
+    eventually(async || Ok(environment.server.woken(name).await? > 0)).await?;
     eventually(async || Ok(answered(environment, name).await?.is_some())).await?;
     let expected = json!({ "to": name, "http": http, "status": 200, "body": false });
     expect("the push", answered(environment, name).await?, Some(expected))?;
@@ -74,6 +92,8 @@ async fn asleep(environment: &Environment, user: User) -> Result<User, Failure> 
 }
 
 async fn refused(environment: &Environment) -> Result<(), Failure> {
+    // From then on the server knows the user.
+    environment.issue(USER).await?;
     let good = claims(environment);
     let with = |name: &str, value: Value| {
         let mut claims = good.clone();
@@ -87,7 +107,7 @@ async fn refused(environment: &Environment) -> Result<(), Failure> {
     for (what, wish) in [
         ("expired", with("exp", json!(now.saturating_sub(61)))),
         ("of another audience", with("aud", json!("https://other.example"))),
-        ("of another issuer", with("iss", json!(environment.base))),
+        ("of another issuer", with("iss", json!(environment.base()))),
         ("of tomorrow", with("iat", json!(now + 86_400))),
         ("too long-lived", with("exp", json!(now + 86_400))),
         ("of an unknown key", json!({ "header": { "kid": "unknown" }, "claims": good })),
@@ -108,12 +128,44 @@ async fn refused(environment: &Environment) -> Result<(), Failure> {
             answers.push(challenge);
         }
         answers.dedup();
-        expect("different answers", answers.len(), 1)?;
+        // What an attacker learns of nothing is more than the documents ask.
+        ensure("the answers differ", answers.len() == 1 || environment.own().is_err())?;
         expect("no token", environment.push(http, None).await?.0, StatusCode::UNAUTHORIZED)?;
         let good = environment.wish(&json!({ "claims": good })).await?;
         expect("a good token", environment.push(http, Some(&good)).await?.0, StatusCode::OK)?;
     }
     Ok(())
+}
+
+async fn malformed(environment: &Environment) -> Result<(), Failure> {
+    environment.issue(USER).await?;
+    let token = environment.wish(&json!({ "claims": claims(environment) })).await?;
+    let url = environment.push_url();
+    for (what, method, body) in [
+        ("no JSON", Method::POST, "to=push-refused"),
+        ("no object", Method::POST, "[\"push-refused\"]"),
+        ("no user", Method::POST, "{}"),
+        ("a number", Method::POST, "{\"to\": 1}"),
+        ("a GET", Method::GET, ""),
+    ] {
+        let request = Request::builder().method(method).uri(&url);
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        let request = request.header(header::CONTENT_TYPE, "application/json");
+        let status = send(Http::One, request.body(Full::from(body))?).await?.status();
+        ensure(&format!("{what} was answered with {status}, not 4xx"), status.is_client_error())?;
+    }
+    expect("a good one", environment.push(Http::One, Some(&token)).await?.0, StatusCode::OK)
+}
+
+/// The push of the second user, who is not connected, comes behind the one that must not be.
+async fn connected(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.connected("push-connected").await?;
+    environment.phone_writes(&user.login, "you are here").await?;
+    expect("text", user.read().await?, "you are here".to_owned())?;
+    let away = environment.user("push-away").await?;
+    environment.phone_writes(&away.login, "you are not").await?;
+    eventually(async || Ok(answered(environment, "push-away").await?.is_some())).await?;
+    ensure("a connected user was woken", answered(environment, "push-connected").await?.is_none())
 }
 
 async fn sample(environment: &Environment) -> Result<(), Failure> {
@@ -129,7 +181,7 @@ async fn sample(environment: &Environment) -> Result<(), Failure> {
 async fn rotation(environment: &Environment) -> Result<(), Failure> {
     let user = environment.connected("rotation").await?;
     let before = environment.issue(&user.name).await?;
-    environment.keeper()?.rotate(unix_now()).await?;
+    environment.own()?.keeper()?.rotate(unix_now()).await?;
     let old = kid(&before)?;
     eventually(async || Ok(kid(&environment.issue("rotation").await?)? != old)).await?;
     ensure("the old key is published no more", environment.published().await?.contains(&old))?;
@@ -144,7 +196,7 @@ async fn rotation(environment: &Environment) -> Result<(), Failure> {
     let token = environment.wish(&wish).await?;
     eventually(async || Ok(environment.push(Http::One, Some(&token)).await?.0 == StatusCode::OK)).await?;
     environment.phone_writes(&user.login, "with new keys").await?;
-    eventually(async || Ok(environment.backend.woken("rotation", &environment.secret()?) > 0)).await?;
+    eventually(async || Ok(environment.server.woken("rotation").await? > 0)).await?;
     user.client.connect(environment.issue(&user.name).await?).await?;
     expect("text", user.read().await?, "with new keys".to_owned())
 }
@@ -152,7 +204,7 @@ async fn rotation(environment: &Environment) -> Result<(), Failure> {
 async fn revocation(environment: &Environment) -> Result<(), Failure> {
     let mut user = environment.connected("revocation").await?;
     let compromised = kid(&environment.issue(&user.name).await?)?;
-    environment.keeper()?.revoke(&compromised, unix_now()).await?;
+    environment.own()?.keeper()?.revoke(&compromised, unix_now()).await?;
     eventually(async || Ok(!environment.published().await?.contains(&compromised))).await?;
     let token = environment.issue(&user.name).await?;
     ensure("the revoked key signs", kid(&token)? != compromised)?;
@@ -175,7 +227,7 @@ async fn revocation(environment: &Environment) -> Result<(), Failure> {
 fn claims(environment: &Environment) -> Value {
     let (now, rules) = (unix_now(), environment.profile().push);
     let (iat, lifetime) = (now - 60, rules.lifetime_max.as_secs());
-    json!({ "iss": rules.issuer, "aud": rules.audience(&environment.base), "iat": iat, "exp": iat + lifetime })
+    json!({ "iss": rules.issuer, "aud": rules.audience(&environment.base()), "iat": iat, "exp": iat + lifetime })
 }
 
 /// The name of a token's key.
@@ -209,11 +261,11 @@ impl Environment {
 
     /// Pushes with a token; the status and what the answer says besides.
     async fn push(&self, http: Http, token: Option<&str>) -> Result<(StatusCode, String), Failure> {
-        let mut request = Request::post(&self.push).header(header::CONTENT_TYPE, "application/json");
+        let mut request = Request::post(self.push_url()).header(header::CONTENT_TYPE, "application/json");
         if let Some(token) = token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
-        let body = Full::new(Bytes::from_static(b"{\"to\":\"push-refused\"}"));
+        let body = Full::from(json!({ "to": USER }).to_string());
         let response = send(http, request.body(body)?).await?;
         ensure("the answer has a body", response.body().is_empty())?;
         let challenge = response.headers().get(header::WWW_AUTHENTICATE);
@@ -232,7 +284,7 @@ impl Environment {
 
     /// The names of the integrator's published keys.
     async fn published(&self) -> Result<Vec<String>, Failure> {
-        let set: Value = serde_json::from_slice(get(Http::One, &self.jwks).await?.body())?;
+        let set: Value = serde_json::from_slice(get(Http::One, &self.jwks_url()).await?.body())?;
         let keys = set.get("keys").and_then(Value::as_array).cloned().unwrap_or_default();
         let name = |key: &Value| key.get("kid").and_then(Value::as_str).map(str::to_owned);
         Ok(keys.iter().filter_map(name).collect())

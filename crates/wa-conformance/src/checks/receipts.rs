@@ -5,6 +5,7 @@ use wa_interop::binary::Jid;
 use wa_interop::chat::{Event, Mark, MessageId, Status, Typing};
 use wa_interop::profile::Receipts;
 
+use crate::checks::Drives::Own;
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
 use crate::environment::{Environment, PHONE};
@@ -12,16 +13,10 @@ use crate::failure::{Failure, ensure, expect};
 use crate::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
-    check!(
-        "read-out",
-        3,
-        "2.1.1",
-        "read receipts, single and for several, as the document has them",
-        read_out
-    ),
-    check!("read-in", 3, "2.1.1", "the phone's read, played and media receipts are shown", read_in),
-    check!("read-offline", 3, "2.1.1", "a read receipt survives a restart before it is sent", read_offline),
-    check!("typing", 3, "2.1.1", "typing, recording and pausing, both ways", typing),
+    check!("read-out", 3, Own, "read receipts, single and for several, as the document has them", read_out),
+    check!("read-in", 3, Own, "the phone's read, played and media receipts are shown", read_in),
+    check!("read-offline", 3, Own, "a read receipt survives a restart before it is sent", read_offline),
+    check!("typing", 3, Own, "typing, recording and pausing, both ways", typing),
 ];
 
 /// Ids of receipts of one kind that the phone has from a user.

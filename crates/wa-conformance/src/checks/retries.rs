@@ -5,6 +5,7 @@ use wa_interop::binary::Jid;
 use wa_interop::chat::{Event, Status};
 use wa_interop::profile::RecipientDevices;
 
+use crate::checks::Drives::Own;
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
 use crate::environment::{Environment, PHONE};
@@ -15,35 +16,35 @@ pub(super) const CHECKS: &[Check] = &[
     check!(
         "retry-asked",
         3,
-        "3",
+        Own,
         "a message that does not decrypt is asked for again, and comes once",
         asked
     ),
-    check!("retry-answered", 3, "3", "a peer that lost its session gets the message in a new one", answered),
+    check!("retry-answered", 3, Own, "a peer that lost its session gets the message in a new one", answered),
     check!(
         "retry-limits",
         3,
-        "3",
+        Own,
         "a peer that counts too far, or asks for nothing known, gets nothing",
         limits
     ),
     check!(
         "retry-asked-limit",
         3,
-        "3",
+        Own,
         "what never decrypts is asked for five times, with keys from the second",
         asked_limit
     ),
     check!(
         "retry-answered-limit",
         3,
-        "3",
+        Own,
         "a peer that asks for ever gets a message five times more, in one new session",
         answered_limit
     ),
-    check!("retry-delivered", 3, "3", "what has arrived is encrypted for nobody again", delivered),
-    check!("identity-changed", 3, "3", "a reinstalled phone is noticed and written to", identity_changed),
-    check!("several-devices", 3, "3", "messages go to every device that the server lists", several_devices),
+    check!("retry-delivered", 3, Own, "what has arrived is encrypted for nobody again", delivered),
+    check!("identity-changed", 3, Own, "a reinstalled phone is noticed and written to", identity_changed),
+    check!("several-devices", 3, Own, "messages go to every device that the server lists", several_devices),
 ];
 
 async fn acquainted(environment: &Environment, name: &str) -> Result<User, Failure> {

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use rand_core::CryptoRng;
 use wa_interop::binary::Jid;
 use wa_interop::chat::AccountKeys;
-use wa_interop::enlistment_api::{EnlistRequest, SignedPrekey};
+use wa_interop::enlist::{EnlistRequest, EnlistedPrekey};
 use wa_interop::integrator::{KeySet, Principal, SigningKey, TokenIssuer, UserIdentifier};
 use wa_interop::profile::Profile;
 use wa_sandbox::{Enlisted, World};
@@ -41,7 +41,7 @@ pub(crate) fn enlist(
         keys.noise.public_key(),
         keys.identity.registration_id,
         keys.identity.key.public_key(),
-        SignedPrekey::new(keys.signed.id, keys.signed.key, keys.signed.signature)?,
+        EnlistedPrekey::new(keys.signed.id, keys.signed.key, keys.signed.signature)?,
         token,
     )?;
     let form = request.with_identity(INTEGRATOR, USER)?.to_http(profile)?.into_body();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::server::bearer;
 use http::{Method, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use wa_http::{HttpClient as _, HttpError, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HttpError, HttpLimits, HyperClient, PlainHttp};
 use wa_http_server::ConnectionLimits;
 
 use crate::frames;
@@ -104,7 +104,7 @@ async fn connections_beyond_the_limit_wait() {
     held.write_all(format!("GET {JWKS} HTTP/1.1\r\nhost: a\r\n\r\n").as_bytes()).await.unwrap();
     held.read_exact(&mut [0; 9]).await.unwrap();
 
-    let limits = Limits::default().with_total(Duration::from_millis(200));
+    let limits = HttpLimits::default().with_total(Duration::from_millis(200));
     let second = HyperClient::new(limits).with_plain_http(PlainHttp::Http1);
     let waiting = second.send(request(&server, Method::GET, JWKS)).await;
     assert_eq!(waiting.unwrap_err(), HttpError::Timeout);

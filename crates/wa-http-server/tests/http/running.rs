@@ -8,7 +8,7 @@ use http::{Method, Request};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
-use wa_http::{HyperClient, Limits, PlainHttp};
+use wa_http::{HttpLimits, HyperClient, PlainHttp};
 use wa_http_server::{ConnectionLimits, Drain, Server};
 
 use crate::echo::Echo;
@@ -101,7 +101,7 @@ pub(crate) fn statuses(read: &str) -> Vec<&str> {
 }
 
 pub(crate) fn client(plain_http: PlainHttp) -> HyperClient {
-    HyperClient::new(Limits::default()).with_plain_http(plain_http)
+    HyperClient::new(HttpLimits::default()).with_plain_http(plain_http)
 }
 
 pub(crate) fn request(server: &Running, method: Method, path: &str) -> Request<Bytes> {

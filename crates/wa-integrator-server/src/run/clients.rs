@@ -2,7 +2,7 @@
 
 use http::Uri;
 use http::uri::Scheme;
-use wa_http::{Addresses, HyperClient, Limits, PlainHttp};
+use wa_http::{Addresses, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::ClientTrust;
 
 use crate::error::StartError;
@@ -30,5 +30,5 @@ pub(crate) fn key_client(url: &Uri, settings: &Settings) -> Result<HyperClient, 
 }
 
 fn trusting(trust: &ClientTrust) -> HyperClient {
-    HyperClient::new(Limits::default()).with_root_store(trust.roots().clone())
+    HyperClient::new(HttpLimits::default()).with_root_store(trust.roots().clone())
 }

@@ -225,7 +225,7 @@ impl MediaRules {
     /// What the profile says: files of at most 2 GiB, kept for 30 days, 4 GiB and 1000 files a day for a user, 64
     /// uploads and 512 downloads at a time, 256 of them from one address.
     #[must_use]
-    pub const fn new(media: &wa_profile::Media) -> Self {
+    pub const fn new(media: &wa_profile::MediaRules) -> Self {
         Self {
             // WhatsApp's own limit (observed), its padding and MAC.
             blob_bytes_max: (2 << 30) + 26,

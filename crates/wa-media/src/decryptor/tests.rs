@@ -104,7 +104,7 @@ fn a_padding_that_is_none_is_refused() {
 #[test]
 fn a_file_that_changes_after_it_was_verified_is_refused() {
     let (mut blob, facts) = sent(|_| {});
-    let mut verifier = Verifier::new(&keys(1), &facts);
+    let mut verifier = FileVerifier::new(&keys(1), &facts);
     verifier.update(&blob).unwrap();
     let verified = verifier.finish().unwrap();
 

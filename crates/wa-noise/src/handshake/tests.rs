@@ -204,11 +204,11 @@ fn exchange(
     for (index, payload) in payloads.iter().enumerate() {
         if (index % 2 == 0) == (ours == Role::Client) {
             let mut message = vec![0; 1024];
-            let length = us.state.write_message(payload, &mut message)?;
-            let length = stock.read_message(&message[..length], &mut buffer)?;
+            let length = us.state.write_message(payload, &mut message).map_err(failed)?;
+            let length = stock.read_message(&message[..length], &mut buffer).map_err(failed)?;
             assert_eq!(&buffer[..length], *payload);
         } else {
-            let length = stock.write_message(payload, &mut buffer)?;
+            let length = stock.write_message(payload, &mut buffer).map_err(failed)?;
             assert_eq!(us.read(&[&buffer[..length]])?.as_slice(), *payload);
         }
     }

@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use prost::Message as _;
 use rand::rngs::SysRng;
 use rand_core::{Rng, UnwrapErr};
-use wa_binary::{EncodeOptions, Jid, Limits, Node, Value};
+use wa_binary::{AttrValue, EncodeOptions, Jid, Limits, Node};
 use wa_keys::{PrivateKey, PublicKey};
 use wa_noise::{Dialect, ExpectServerHello, FrameDecoder, MAX_FRAME, Setup, Transport, TrustRoot};
 use wa_profile::{NoiseDialect, Profile, ProtocolVersion, VersionAtLogin};
@@ -262,7 +262,7 @@ impl User {
     }
 
     fn handle_message(&mut self, node: &Node, now: u64) {
-        let from = node.attr("from").and_then(Value::to_jid);
+        let from = node.attr("from").and_then(AttrValue::to_jid);
         let (Some(id), Some(from), Some(enc)) = (node.attr_str("id"), from, node.child("enc")) else {
             return self.ack(node);
         };
@@ -281,7 +281,7 @@ impl User {
 
     fn handle_receipt(&mut self, node: &Node, now: u64) {
         self.ack(node);
-        let from = node.attr("from").and_then(Value::to_jid);
+        let from = node.attr("from").and_then(AttrValue::to_jid);
         let (Some(retry), Some(from)) = (node.child("retry"), from) else { return };
         let written = retry.attr_str("id").and_then(|id| self.written.iter().find(|(it, ..)| it == id));
         let Some((id, plain, wrapping)) = written.cloned() else { return };
@@ -297,7 +297,7 @@ impl User {
     fn handle_notification(&mut self, node: &Node) {
         self.ack(node);
         if node.child("identity").is_some()
-            && let Some(from) = node.attr("from").and_then(Value::to_jid)
+            && let Some(from) = node.attr("from").and_then(AttrValue::to_jid)
         {
             self.device.forget(&from.to_string());
         }

@@ -1,6 +1,6 @@
 //! A stanza as XML with the part at fault between `⟦` and `⟧`.
 
-use wa_binary::{Node, Value};
+use wa_binary::{AttrValue, Node};
 
 use crate::rules::Finding;
 
@@ -60,7 +60,7 @@ fn inside(node: &Node) -> String {
     text.unwrap_or_default().to_owned()
 }
 
-fn attribute(name: &str, value: &Value) -> String {
+fn attribute(name: &str, value: &AttrValue) -> String {
     let xml = Node::new("x").with_attr(name, value.clone()).to_string();
     let written = xml.strip_prefix("<x ").and_then(|rest| rest.strip_suffix("/>"));
     written.unwrap_or(name).to_owned()

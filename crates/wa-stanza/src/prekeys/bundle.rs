@@ -3,7 +3,7 @@
 use wa_binary::{Jid, Node, Str};
 
 use super::{
-    OneTimePrekey, SignedPrekey, XMLNS, identity, identity_node, key_type, key_type_node, registration,
+    OneTimePrekey, SignedPrekeyNode, XMLNS, identity, identity_node, key_type, key_type_node, registration,
     registration_node,
 };
 use crate::error::StanzaError;
@@ -39,12 +39,12 @@ pub struct FetchedUser {
     /// The address.
     pub jid: Jid,
     /// The bundle, or the server's error for this user alone.
-    pub bundle: Result<Bundle, IqError>,
+    pub bundle: Result<FetchedBundle, IqError>,
 }
 
 /// What is needed to start a session with one device.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Bundle {
+pub struct FetchedBundle {
     /// The registration id.
     pub registration: u32,
     /// The identity key.
@@ -52,7 +52,7 @@ pub struct Bundle {
     /// A one-time prekey, unless the server has none left.
     pub one_time: Option<OneTimePrekey>,
     /// The signed prekey.
-    pub signed: SignedPrekey,
+    pub signed: SignedPrekeyNode,
     /// Whether the device could do more than is done here: a `<pqkey>` came with the bundle, a key that quantum computers
     /// do not break (observed). It is not read.
     pub post_quantum: bool,
@@ -104,7 +104,7 @@ impl FetchedUser {
     fn of(user: Fields<'_>) -> Result<Self, StanzaError> {
         let bundle = match user.child_opt("error") {
             Some(error) => Err(IqError::of(error)?),
-            None => Ok(Bundle::of(user)?),
+            None => Ok(FetchedBundle::of(user)?),
         };
         Ok(Self { jid: user.jid("jid")?, bundle })
     }
@@ -120,7 +120,7 @@ impl From<FetchedUser> for Node {
     }
 }
 
-impl Bundle {
+impl FetchedBundle {
     fn of(user: Fields<'_>) -> Result<Self, StanzaError> {
         let registration = registration(user)?;
         key_type(user)?;
@@ -128,7 +128,7 @@ impl Bundle {
             registration,
             identity: identity(user)?,
             one_time: user.child_opt("key").map(OneTimePrekey::of).transpose()?,
-            signed: SignedPrekey::of(user.child("skey")?)?,
+            signed: SignedPrekeyNode::of(user.child("skey")?)?,
             post_quantum: user.child_opt("pqkey").is_some(),
         })
     }

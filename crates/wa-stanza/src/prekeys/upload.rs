@@ -3,7 +3,7 @@
 use wa_binary::{Node, Str};
 
 use super::{
-    OneTimePrekey, SignedPrekey, XMLNS, identity, identity_node, key_type, key_type_node, registration,
+    OneTimePrekey, SignedPrekeyNode, XMLNS, identity, identity_node, key_type, key_type_node, registration,
     registration_node,
 };
 use crate::error::StanzaError;
@@ -49,7 +49,7 @@ pub struct PrekeyUpload {
     /// More one-time prekeys.
     pub one_time: Vec<OneTimePrekey>,
     /// The signed prekey.
-    pub signed: SignedPrekey,
+    pub signed: SignedPrekeyNode,
 }
 
 impl PrekeyUpload {
@@ -78,7 +78,7 @@ impl TryFrom<&Iq> for PrekeyUpload {
             registration,
             identity: identity(outer)?,
             one_time: list.children("key").map(OneTimePrekey::of).collect::<Result<_, _>>()?,
-            signed: SignedPrekey::of(outer.child("skey")?)?,
+            signed: SignedPrekeyNode::of(outer.child("skey")?)?,
         })
     }
 }
@@ -87,7 +87,7 @@ impl TryFrom<&Iq> for PrekeyUpload {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedPrekeyRotation {
     /// The new one.
-    pub signed: SignedPrekey,
+    pub signed: SignedPrekeyNode,
 }
 
 impl SignedPrekeyRotation {
@@ -103,6 +103,6 @@ impl TryFrom<&Iq> for SignedPrekeyRotation {
 
     fn try_from(iq: &Iq) -> Result<Self, StanzaError> {
         let rotate = iq.request_payload(&IqKind::Set, XMLNS, "rotate")?.child("rotate")?;
-        Ok(Self { signed: SignedPrekey::of(rotate.child("skey")?)? })
+        Ok(Self { signed: SignedPrekeyNode::of(rotate.child("skey")?)? })
     }
 }

@@ -6,6 +6,7 @@ use wa_chat::MemoryStore;
 use wa_store::{AccountId, SqliteStore, StoreKey};
 
 mod faults;
+mod leases;
 mod suite;
 
 #[tokio::test]

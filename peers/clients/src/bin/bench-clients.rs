@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use wa_conformance::{Document, Failure, INTEGRATOR, PHONE, Playground, World};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{AccountKeys, Content, Event, MessageId};
-use wa_interop::http::{HyperClient, Limits, PlainHttp};
+use wa_interop::http::{HyperClient, HttpLimits, PlainHttp};
 use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
 use wa_interop::{Client, Events, enlist};
@@ -121,7 +121,7 @@ async fn connected(
     let account = store.account(&AccountId::new(&*user)?)?;
     let keys = AccountKeys::generate(&mut rand::rng());
     Client::create(&account, &keys).await?;
-    let http = HyperClient::new(Limits::default()).with_plain_http(PlainHttp::Http1);
+    let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
     let token = world.token(&user).await?;
     let login = enlist(&http, &profile, &keys.public(), INTEGRATOR, &user, &token).await?;
     let (client, mut events) = Client::open(account, world.chatd(), profile, world.root()).await?;

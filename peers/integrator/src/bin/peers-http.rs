@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, header};
 use peers_integrator::{Client, KEYS_PATH, Succession, USER, WHATSAPP};
 use serde_json::Value;
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HyperClient, HttpLimits, PlainHttp};
 use wa_integrator::{Clock, SharedSecret, UserIdentifier};
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;
@@ -76,7 +76,7 @@ async fn verified(
     authority: Option<&Path>,
     certificate: &[u8],
 ) -> Result<(), Fault> {
-    let client = HyperClient::new(Limits::default().with_total(Duration::from_secs(10)))
+    let client = HyperClient::new(HttpLimits::default().with_total(Duration::from_secs(10)))
         .with_plain_http(PlainHttp::Http1)
         .with_roots(&[Bytes::copy_from_slice(certificate)])?;
     let secret = std::fs::read_to_string(data_dir.join("shared-secret"))?;

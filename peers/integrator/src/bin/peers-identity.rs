@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, header};
 use peers_integrator::{Client, USER, WHATSAPP, credential};
 use serde_json::Value;
-use wa_http::{HttpClient as _, HyperClient, Limits, PlainHttp};
+use wa_http::{HttpClient as _, HyperClient, HttpLimits, PlainHttp};
 use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
     BaseUrl, Clock, Integrator, KeyKeeper, KeyRules, MemoryStore, SharedSecret, TokenIssuer,
@@ -63,7 +63,7 @@ async fn serve() -> Result<(Running, KeyKeeper), Fault> {
 
 impl Running {
     async fn token(&self) -> Result<String, Fault> {
-        let client = HyperClient::new(Limits::default().with_total(Duration::from_secs(5)));
+        let client = HyperClient::new(HttpLimits::default().with_total(Duration::from_secs(5)));
         let request =
             Request::post(format!("{}/token", self.base)).header(header::AUTHORIZATION, credential());
         let answer = client.with_plain_http(PlainHttp::Http1).send(request.body(Bytes::new())?).await?;

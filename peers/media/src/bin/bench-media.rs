@@ -11,7 +11,7 @@ use measure::{Report, Row, Unit};
 use peers_media::hosting::Both;
 use peers_media::large;
 use sha2::{Digest as _, Sha256};
-use wa_media::{Decryptor, Encryptor, MediaClass, MediaKey, MediaKeys, Verifier, encrypt};
+use wa_media::{Decryptor, Encryptor, MediaClass, MediaKey, MediaKeys, FileVerifier, encrypt};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -90,7 +90,7 @@ fn decrypting() -> Row {
     let (ours, reference) = rates(
         || {
             plain.clear();
-            let mut verifier = Verifier::new(&keys(), &encrypted.facts);
+            let mut verifier = FileVerifier::new(&keys(), &encrypted.facts);
             verifier.update(&blob).expect("the length");
             let mut decryptor = Decryptor::new(&verifier.finish().expect("the file"));
             decryptor.update(&blob, &mut plain).expect("the length");

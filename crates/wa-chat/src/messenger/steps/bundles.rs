@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wa_binary::Jid;
 use wa_signal::Trust;
-use wa_stanza::{Bundle, FetchedUser, Iq, IqKind, PrekeyBundles};
+use wa_stanza::{FetchedBundle, FetchedUser, Iq, IqKind, PrekeyBundles};
 
 use crate::key::Key;
 use crate::messenger::bundle::signal_bundle;
@@ -53,7 +53,7 @@ impl Step<'_> {
         &mut self,
         conversation: &mut Conversation,
         device: &Jid,
-        bundle: &wa_stanza::Bundle,
+        bundle: &wa_stanza::FetchedBundle,
     ) -> Result<(), NoSession> {
         let Ok(account) = self.view.account() else { return Err(NoSession::Unreadable) };
         let (session, read) = (conversation.session(device), signal_bundle(bundle));
@@ -67,7 +67,7 @@ impl Step<'_> {
 }
 
 /// What the server says of each device that was asked for, read once.
-struct Bundles(Result<BTreeMap<Jid, Result<Bundle, NoSession>>, NoSession>);
+struct Bundles(Result<BTreeMap<Jid, Result<FetchedBundle, NoSession>>, NoSession>);
 
 impl Bundles {
     fn read(iq: &Iq) -> Self {
@@ -81,7 +81,7 @@ impl Bundles {
         Self(Ok(read.users.into_iter().rev().map(bundle).collect()))
     }
 
-    fn of(&self, device: &Jid) -> Result<Bundle, NoSession> {
+    fn of(&self, device: &Jid) -> Result<FetchedBundle, NoSession> {
         let users = self.0.as_ref().map_err(|why| *why)?;
         *users.get(device).ok_or(NoSession::Unreadable)?
     }

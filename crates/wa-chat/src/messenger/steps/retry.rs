@@ -160,7 +160,7 @@ impl Step<'_> {
         };
         let RetryKeys { identity, one_time, signed, .. } = *keys;
         let registration = retry.registration;
-        let bundle = signal_bundle(&wa_stanza::Bundle {
+        let bundle = signal_bundle(&wa_stanza::FetchedBundle {
             registration,
             identity,
             one_time,

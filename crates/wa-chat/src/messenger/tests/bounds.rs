@@ -259,7 +259,7 @@ fn a_stanza_that_cannot_be_read_is_told_durably_before_it_is_refused() {
         let node =
             Node::new("message").with_attr("id", id).with_attr("from", Jid::phone("14155551001").unwrap());
         let refusal = Ack::refusing(&node, 488).map(Box::new);
-        bench.messenger.handle_malformed(bench.now, Malformed::TooLong(7), refusal, &mut bench.rng);
+        bench.messenger.handle_malformed(bench.now, BadStanza::TooLong(7), refusal, &mut bench.rng);
         assert!(bench.messenger.poll_stanza().is_none() && bench.messenger.poll_event().is_none());
         let transaction = bench.messenger.poll_transaction().unwrap();
         assert!(bench.messenger.poll_stanza().is_none(), "it is not durable yet");

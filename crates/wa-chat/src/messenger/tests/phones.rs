@@ -46,9 +46,9 @@ impl Phone {
         self.local.key.public_key()
     }
 
-    pub(super) fn signed(&mut self) -> wa_stanza::SignedPrekey {
+    pub(super) fn signed(&mut self) -> wa_stanza::SignedPrekeyNode {
         let signed = SignedPrekey::sign(1, &self.prekey, &self.local.key, &mut self.rng);
-        wa_stanza::SignedPrekey {
+        wa_stanza::SignedPrekeyNode {
             id: PrekeyId::new(1).unwrap(),
             value: *signed.key.as_bytes(),
             signature: *signed.signature.as_bytes(),
@@ -56,7 +56,7 @@ impl Phone {
     }
 
     pub(super) fn bundle(&mut self) -> Node {
-        let bundle = wa_stanza::Bundle {
+        let bundle = wa_stanza::FetchedBundle {
             registration: self.local.registration_id,
             identity: *self.identity().as_bytes(),
             one_time: None,

@@ -1,0 +1,145 @@
+//! Bytes that a published example, or a peer of the suite's own, has written (overview §2.1.2, §3; observed).
+
+use wa_interop::binary::{DecodeErrorKind, EncodeOptions, Jid, Limits, Node, Packing, decode, encode};
+use wa_interop::chat::{Event, Table};
+
+use crate::checks::Drives::Own;
+use crate::checks::{Check, check};
+use crate::environment::Environment;
+use crate::failure::{Failure, ensure, expect};
+use crate::fixture::Peer;
+use crate::user::User;
+
+pub(super) const CHECKS: &[Check] = &[
+    check!(
+        "codec",
+        2,
+        Own,
+        "the printed stanza is its XML and its bytes, an interop JID both its forms",
+        codec
+    ),
+    check!("codec-refused", 2, Own, "bytes of another length are refused, with the place", codec_refused),
+    check!("padding", 3, Own, "content with padding of 1 to 255 bytes is read", padding),
+    check!(
+        "padding-refused",
+        3,
+        Own,
+        "content with padding that cannot be is shown to nobody",
+        padding_refused
+    ),
+    check!(
+        "signed-prekey-rotation",
+        3,
+        Own,
+        "the signed prekey is rotated, and the one before still serves",
+        rotation
+    ),
+];
+
+/// The example of the overview up to the length of its text (overview §2.1.2).
+const HEAD: &[u8] = &[
+    248, 12, 19, 17, 250, 255, 134, 20, 21, 85, 81, 0, 31, 3, 6, 250, 255, 134, 20, 21, 85, 81, 0, 15, 3, 8,
+    252, 6, 49, 50, 51, 52, 53, 54, 4, 56, 24, 252, 3, b'j', b'o', b'e', 248, 1, 248, 2, 237, 117, 252,
+];
+const TEXT: &[u8] = b"Body text of message.";
+const XML: &str = "<message to='14155551001@s.whatsapp.net' from='14155551000@s.whatsapp.net' id='123456' \
+                   type='text' notify='joe'><body>Body text of message.</body></message>";
+
+/// A peer whom the local WhatsApp does not know.
+const PEER: &str = "14155551077";
+
+async fn codec(_: &Environment) -> Result<(), Failure> {
+    let bytes = [HEAD, &[21], TEXT].concat();
+    let node: Node = XML.parse()?;
+    expect("the bytes, read", decode(&bytes.clone().into(), &Limits::new())?, node.clone())?;
+    let options = EncodeOptions::new().with_packing(Packing::JidsOnly);
+    expect("the stanza, written", encode(&node, &options)?, bytes)?;
+    // 245, the user, device and integrator in two bytes each; behind it the server's name, or not.
+    let short = [248, 3, 25, 6, 245, 255, 2, 0x12, 0x34, 0, 0, 0, 12];
+    let long = [&short[..], &[252, 7], b"interop"].concat();
+    let expected = Some(Jid::interop(12, 1234)?);
+    for bytes in [short.to_vec(), long] {
+        let node = decode(&bytes.into(), &Limits::new())?;
+        expect("the interop JID", node.attr("from").and_then(|it| it.to_jid()), expected.clone())?;
+    }
+    Ok(())
+}
+
+async fn codec_refused(_: &Environment) -> Result<(), Failure> {
+    // The length as it is printed is an erratum: seven bytes are left over.
+    let printed = decode(&[HEAD, &[14], TEXT].concat().into(), &Limits::new());
+    let error = printed.err().ok_or_else(|| Failure::new("the printed length was taken"))?;
+    expect("the error", (error.kind, error.offset), (DecodeErrorKind::TrailingBytes(7), 64))?;
+    let short = decode(&[HEAD, &[22], TEXT].concat().into(), &Limits::new());
+    ensure("a length beyond the end was taken", short.is_err())
+}
+
+/// A user, and a peer with a session of its own making.
+async fn with_peer(environment: &Environment, name: &str) -> Result<(User, Peer), Failure> {
+    let user = environment.connected(name).await?;
+    let mut peer = Peer::new(PEER)?;
+    peer.establish(&user.keys.public(), None)?;
+    Ok((user, peer))
+}
+
+async fn deliver(environment: &Environment, user: &User, stanza: &Node) -> Result<(), Failure> {
+    let xml = serde_json::json!({ "xml": stanza.to_string() });
+    environment.control(&format!("accounts/{}/notify", user.login), xml).await.map(drop)
+}
+
+async fn padding(environment: &Environment) -> Result<(), Failure> {
+    let (mut user, mut peer) = with_peer(environment, "padding").await?;
+    for length in [1_u8, 2, 15, 16, 17, 128, 255] {
+        let text = format!("padded with {length}");
+        deliver(environment, &user, &peer.encrypt_padded(&text, &vec![length; length.into()])?).await?;
+        expect("text", user.text().await?, text)?;
+    }
+    Ok(())
+}
+
+async fn padding_refused(environment: &Environment) -> Result<(), Failure> {
+    let (mut user, mut peer) = with_peer(environment, "padding-refused").await?;
+    for (number, wrong) in [&[0][..], &[255], &[3, 3]].into_iter().enumerate() {
+        deliver(environment, &user, &peer.encrypt_padded(&format!("wrong {number}"), wrong)?).await?;
+        let shown = user.until(|event| match event {
+            Event::Message { content, .. } => Some(content.as_text().is_some()),
+            Event::Undecryptable { .. } | Event::Refused { .. } => Some(false),
+            _ => None,
+        });
+        ensure(&format!("padding {wrong:?} was taken"), !shown.await?)?;
+    }
+    deliver(environment, &user, &peer.encrypt_padded("right", &[1])?).await?;
+    expect("text", user.text().await?, "right".to_owned())
+}
+
+/// The client's clock is the machine's, so the profile says that a signed prekey is old at once.
+async fn rotation(environment: &Environment) -> Result<(), Failure> {
+    let (user, mut peer) = with_peer(environment, "prekey-rotation").await?;
+    let path = format!("accounts/{}", user.login);
+    let id = async || {
+        let account = environment.observe(&path).await?;
+        Ok::<_, Failure>(account.get("signed_prekey").and_then(serde_json::Value::as_u64))
+    };
+    expect("signed prekey", id().await?, Some(1))?;
+    // The age of the first is counted from the first connection: prekeys come after that.
+    super::eventually(async || {
+        let account = environment.observe(&path).await?;
+        Ok(account.get("prekeys").and_then(serde_json::Value::as_u64) > Some(0))
+    })
+    .await?;
+    user.client.disconnect().await?;
+    let mut profile = environment.profile();
+    profile.encryption.signed_prekey.rotate_after = std::time::Duration::ZERO;
+    let (client, _events) = environment.open_with(&user.store, profile).await?;
+    client.connect(environment.issue(&user.name).await?).await?;
+    super::eventually(async || Ok(id().await?.is_some_and(|id| id > 1))).await?;
+    ensure("old signed prekeys are kept", user.store.count(Table::SignedPrekey) > 1)?;
+    client.close().await;
+    let mut user = user.restart(environment).await?;
+    user.connect(environment).await?;
+    environment.phone_writes(&user.login, "with the new one").await?;
+    expect("text", user.text().await?, "with the new one".to_owned())?;
+    // The peer had fetched the keys before.
+    deliver(environment, &user, &peer.encrypt_padded("with the one before", &[1])?).await?;
+    expect("text", user.text().await?, "with the one before".to_owned())
+}
