@@ -15,6 +15,18 @@ from signals import public_bytes, verify
 PROLOGUE = b"WA\x06\x03"
 
 
+class CertificateError(ConnectionError):
+    """The server did not prove itself."""
+
+
+class LoginFailed(ConnectionError):
+    """The server refused the login, for this reason."""
+
+    def __init__(self, answer):
+        super().__init__(f"the login failed: {answer}")
+        self.reason = int(answer.attrs.get("reason", 0))
+
+
 def nonce(counter):
     return bytes(4) + counter.to_bytes(8, "big")
 
@@ -78,7 +90,7 @@ class Channel:
         self.sender, self.receiver = AESGCM(send), AESGCM(receive)
         answer = self.read()
         if answer.tag != "success":
-            raise ConnectionError(f"the login failed: {answer}")
+            raise LoginFailed(answer)
 
     def frame(self):
         while len(self.buffer) < 3 or len(self.buffer) < 3 + int.from_bytes(self.buffer[:3], "big"):
@@ -103,6 +115,11 @@ class Channel:
     def close(self):
         self.socket.close()
 
+    def end(self):
+        """Ends the connection, also for whoever waits for a frame."""
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+
 
 def framed(body):
     return len(body).to_bytes(3, "big") + body
@@ -116,11 +133,11 @@ def check_certificates(chain, root, server, now):
         certificate = protobuf.decode(chain[number])
         details = protobuf.decode(certificate[1])
         if details.get(2) != issuer_serial:
-            raise ConnectionError("a certificate has another issuer")
+            raise CertificateError("a certificate has another issuer")
         if not verify(issuer, certificate[1], certificate[2]):
-            raise ConnectionError("a certificate's signature does not hold")
+            raise CertificateError("a certificate's signature does not hold")
         if not details[4] <= now <= details[5]:
-            raise ConnectionError("a certificate is not valid now")
+            raise CertificateError("a certificate is not valid now")
         issuer, issuer_serial, last = details[3], details[1], details[3]
     if last != server:
-        raise ConnectionError("the leaf names another key")
+        raise CertificateError("the leaf names another key")

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, no_more};
 use crate::program::Program;
-use crate::{codegen, conformance, console, peers, report, sabotage, system, test, tidy};
+use crate::{bindings, codegen, conformance, console, peers, report, sabotage, system, test, tidy};
 
 /// Runs the steps in order, cheap ones first, and stops at the first that fails.
 pub(crate) fn ci(args: &[String]) -> Result<(), Failure> {
@@ -70,6 +70,7 @@ const FULL: &[Step] = &[
     },
     Step { name: "fewer features", run: fewer_features },
     Step { name: "each feature alone", run: each_feature },
+    Step { name: "bindings", run: || bindings::bindings(&[]) },
     Step { name: "a client in Python", run: || peers::peers(&["python".to_owned()]) },
     Step { name: "the console in a browser", run: || console::console(&[]) },
     Step { name: "sabotage", run: || sabotage::sabotage(&[]) },
@@ -106,14 +107,14 @@ fn fewer_features() -> Result<(), Failure> {
 /// Crates that others depend on, with each of their features and no other. The server's stand in [`fewer_features`].
 fn each_feature() -> Result<(), Failure> {
     const FEATURES: [(&str, &[&str]); 9] = [
-        ("wa-interop", &["", "client", "http", "media", "metadata", "serde", "store"]),
+        ("wa-interop", &["", "client", "enlist", "http", "media", "metadata", "serde", "store"]),
         ("wa-client", &["", "http", "media", "metadata"]),
         ("wa-chat", &["", "serde"]),
         ("wa-binary", &["", "serde"]),
         ("wa-media", &["", "metadata"]),
         ("wa-profile", &["", "file"]),
         ("wa-keys", &["", "ladder-only"]),
-        ("wa-http", &[""]),
+        ("wa-http", &["", "hyper"]),
         ("wa-store", &[""]),
     ];
     for (package, features) in FEATURES {

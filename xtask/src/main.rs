@@ -4,6 +4,7 @@
 //! what failed. Whatever a command prints as its result goes to stdout, everything else to stderr.
 
 mod bench;
+mod bindings;
 mod chaos;
 mod ci;
 mod codegen;
@@ -44,6 +45,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
     };
     match command.as_str() {
         "bench" => bench::bench(rest),
+        "bindings" => bindings::bindings(rest),
         "chaos" => chaos::chaos(rest),
         "chat" => conformance::chat(rest),
         "ci" => ci::ci(rest),
@@ -82,8 +84,11 @@ To work on the project:
   codegen [--check]            generate the protobuf types from proto/, the rules in docs/SANDBOX.md and the
                                requirements in docs/CONFORMANCE.md; --check only compares
   bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
+  bindings [LANGUAGE|size]     write the client's bindings for Python, Kotlin and Swift below target/bindings, and hold a
+                               conversation through Python's; `bindings size` prints what the library weighs on a device
   peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`);
-                               `peers python` walks a client in Python through the five milestones at a sandbox
+                               `peers python` walks a client in Python through the five milestones at a sandbox and has the suite
+                               judge it, and a third party's server in Python
   chaos [--seeds N]            client and WhatsApp under crashes and a bad line, N times (10,000); `chaos crash` adds a
                                death at every edge and SQLite, `chaos kill` kills a real process, `chaos sync` watches it,
                                `chaos drain` empties full mailboxes on busy processors, `chaos digest` is one SHA-256 over
@@ -107,6 +112,7 @@ mod tests {
     fn every_command_is_in_the_help() {
         for command in [
             "bench",
+            "bindings",
             "chaos",
             "chat",
             "ci",

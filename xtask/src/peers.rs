@@ -3,9 +3,13 @@
 //! The programs, one `peers-AREA` for each area, live in the workspace `peers/` beside the benchmarks. What they need
 //! of other package managers they install themselves.
 
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::Command;
+
 use crate::bench::{areas, listed};
 use crate::conformance::built;
-use crate::failure::Failure;
+use crate::failure::{Failure, io};
 use crate::program::{Program, root};
 use crate::servers;
 
@@ -34,9 +38,10 @@ pub(crate) fn peers(args: &[String]) -> Result<(), Failure> {
 const PREFIX: &str = "peers-";
 const PYTHON: &str = "python";
 
-/// Builds a sandbox, makes an environment for Python with the packages that the client needs, and runs the client.
+/// Builds sandbox and suite, makes an environment for Python with the packages that its programs need, walks the client
+/// through the milestones, and has the suite judge client and server.
 fn python(args: &[String]) -> Result<(), Failure> {
-    let [sandbox] = built(["wa-sandbox"])?;
+    let [sandbox, suite] = built(["wa-sandbox", "wa-conformance"])?;
     let environment = root().join("target/peers-python");
     let python = environment.join("bin/python");
     if !python.exists() {
@@ -52,8 +57,43 @@ fn python(args: &[String]) -> Result<(), Failure> {
         "peers/python/requirements.txt",
     ];
     Program::new(&python).with_args(wanted).run()?;
-    let client = Program::new(&python).with_args(["peers/python/walk.py", "--sandbox"]).with_args([sandbox]);
-    client.with_args(args).run()
+    let walk = Program::new(&python).with_args(["peers/python/walk.py", "--sandbox"]).with_args([&sandbox]);
+    walk.with_args(args).run()?;
+    judged(&suite, &python)
+}
+
+/// The suite judges the client in Python, and a third party's server in Python.
+fn judged(suite: &Path, python: &Path) -> Result<(), Failure> {
+    let shim = format!("{} peers/python/shim.py", python.display());
+    Program::new(suite).with_args(["--client", &shim]).run()?;
+    let [service, whatsapp] = free_ports()?;
+    let jwks = format!("http://127.0.0.1:{whatsapp}/.well-known/jwks");
+    let mut server = Command::new(python)
+        .current_dir(root())
+        .args(["peers/python/service.py", &service.to_string(), &jwks])
+        .spawn()
+        .map_err(|error| io(python, &error))?;
+    let base = format!("http://127.0.0.1:{service}");
+    let files = ["peers/python/service.toml", "peers/python/accepted.toml"];
+    let outcome = Program::new(suite)
+        .with_args(["--integrator", &base, "--integrator-file", files[0], "--accepted", files[1]])
+        .with_args(["--port", &whatsapp.to_string()])
+        .run();
+    // It has nothing to lose.
+    let _ = server.kill();
+    let _ = server.wait();
+    outcome
+}
+
+/// Two ports that nobody has at the moment.
+fn free_ports() -> Result<[u16; 2], Failure> {
+    let port = || {
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        Ok::<_, std::io::Error>((listener.local_addr()?.port(), listener))
+    };
+    let both = port().and_then(|one| Ok([one, port()?]));
+    let both = both.map_err(|error| Failure::new(format!("no port: {error}")))?;
+    Ok(both.map(|(port, _)| port))
 }
 
 #[cfg(test)]

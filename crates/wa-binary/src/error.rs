@@ -20,7 +20,7 @@ pub enum DecodeErrorKind {
     #[error("input ends inside an item")]
     UnexpectedEnd,
     /// Bytes follow the node.
-    #[error("{0} bytes follow the node")]
+    #[error("{0} {follows} the node", follows = follow(*.0))]
     TrailingBytes(usize),
     /// A byte that starts nothing known (240–243).
     #[error("unknown tag {0}")]
@@ -137,7 +137,7 @@ pub enum UnpackError {
     #[error("inflated body is too long")]
     TooLong,
     /// Bytes follow the zlib stream.
-    #[error("{0} bytes follow the zlib stream")]
+    #[error("{0} {follows} the zlib stream", follows = follow(*.0))]
     TrailingBytes(usize),
 }
 
@@ -192,4 +192,9 @@ pub enum XmlErrorKind {
     /// An attribute marked as a JID is not one.
     #[error(transparent)]
     Jid(#[from] JidError),
+}
+
+/// What so many bytes do.
+const fn follow(bytes: usize) -> &'static str {
+    if bytes == 1 { "byte follows" } else { "bytes follow" }
 }

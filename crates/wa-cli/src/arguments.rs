@@ -37,6 +37,16 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: crate::media::MediaCommand,
     },
+    /// Print what a shell needs to complete this command line
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+    /// Write manual pages, one for each command
+    Man {
+        /// Into which directory; it must be there
+        directory: PathBuf,
+    },
     /// Run a local WhatsApp to test against, or control one that runs
     #[cfg(feature = "sandbox")]
     Sandbox(Box<wa_sandbox::program::Arguments>),
@@ -54,6 +64,8 @@ pub(crate) struct DecodeArguments {
     pub(crate) json: bool,
     #[command(flatten)]
     pub(crate) envelope: Envelope,
+    #[command(flatten)]
+    pub(crate) recording: Recording,
     /// One input in each line: one line out for each line in, at once; a bad one says so and the next is read
     #[arg(long)]
     pub(crate) lines: bool,
@@ -98,6 +110,14 @@ pub(crate) enum ProfileCommand {
     },
 }
 
+#[cfg(feature = "chat")]
+fn phone_number(number: &str) -> Result<wa_binary::Jid, wa_binary::JidError> {
+    match wa_binary::Jid::phone(number) {
+        Ok(jid) => Ok(jid),
+        Err(_) => wa_binary::Jid::e164(number),
+    }
+}
+
 /// Boxed, because the other commands are small.
 pub(crate) fn open_profile(name_or_path: &str) -> Result<Box<Profile>, ProfileFileError> {
     Profile::open(name_or_path).map(Box::new)
@@ -106,9 +126,9 @@ pub(crate) fn open_profile(name_or_path: &str) -> Result<Box<Profile>, ProfileFi
 #[cfg(feature = "chat")]
 #[derive(Debug, Args)]
 pub(crate) struct ChatArguments {
-    /// The phone number of the WhatsApp user, digits only
-    #[arg(value_name = "NUMBER")]
-    pub(crate) to: String,
+    /// The phone number of the WhatsApp user: digits with country code, or as people write it, with a +
+    #[arg(value_name = "NUMBER", value_parser = phone_number)]
+    pub(crate) to: wa_binary::Jid,
     /// Your service's name for the user who chats
     #[arg(long, value_name = "IDENTIFIER")]
     pub(crate) user: String,
@@ -178,10 +198,25 @@ pub(crate) struct Envelope {
     pub(crate) packed: bool,
 }
 
+/// One direction of a recorded connection.
+#[derive(Debug, Args)]
+pub(crate) struct Recording {
+    /// The input is what one side of a chat channel sent, and this file holds that direction's transport key, 32 bytes in
+    /// hex: its frames are opened, and their stanzas shown
+    #[arg(long, value_name = "PATH", conflicts_with_all = ["framed", "packed", "lines"])]
+    pub(crate) key_file: Option<PathBuf>,
+    /// The input begins with so many frames of the handshake; before the client's stands its prologue
+    #[arg(long, value_name = "FRAMES", default_value_t = 0, requires = "key_file")]
+    pub(crate) handshake: u32,
+    /// So many messages of this direction are missing before the input
+    #[arg(long, value_name = "MESSAGES", default_value_t = 0, requires = "key_file")]
+    pub(crate) missing: u64,
+}
+
 /// How bytes are written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Form {
-    /// Hexadecimal; spaces, line breaks and colons between bytes do not matter
+    /// Hexadecimal, also as programs print it (0x.., \x.., commas, quotes); what stands between bytes does not matter
     Hex,
     /// Base64, standard or for URLs, with or without padding
     Base64,
@@ -207,7 +242,8 @@ const DECODE_EXAMPLES: &str = "\
 Examples:
   wa decode f8091908990429165711fa0003
   wa decode --packed --file frame.bin --from raw
-  tail -f frames.hex | wa decode --packed --lines --json";
+  tail -f frames.hex | wa decode --packed --lines --json
+  wa decode --from raw --file from-server.bin --key-file server.key --handshake 1";
 
 #[cfg(feature = "chat")]
 const CHAT_EXAMPLES: &str = "\

@@ -4,7 +4,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tokio::io::{AsyncBufReadExt, BufReader};
-use wa_interop::binary::Jid;
 use wa_interop::enlist::EnlistError;
 use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
 use wa_interop::noise::{TrustRoot, WHATSAPP_ROOT};
@@ -28,8 +27,6 @@ mod service;
 /// Why there is no chat, or no more.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ChatFailure {
-    #[error("a phone number is 1 to 20 digits, without +: {0:?}")]
-    Number(String),
     #[error("--root is not 32 bytes in hexadecimal")]
     Root,
     #[error("{0} does not hold 32 bytes in hexadecimal")]
@@ -68,13 +65,12 @@ pub(crate) fn run(arguments: ChatArguments) -> Result<(), ChatFailure> {
 }
 
 async fn chat(arguments: ChatArguments) -> Result<(), ChatFailure> {
-    let to = Jid::phone(&arguments.to).map_err(|_| ChatFailure::Number(arguments.to.clone()))?;
     let (arguments, service, _made) = settle(arguments).await?;
     let profile = profile(&arguments);
     let files = Files::new(&arguments, profile.clone());
     let (client, mut events) = open(&arguments, &service, profile).await?;
     let staying = client.stay_connected(tokens(service));
-    let mut conversation = Conversation::new(client, files, to);
+    let mut conversation = Conversation::new(client, files, arguments.to.clone());
     conversation.greet();
     let mut lines = BufReader::new(tokio::io::stdin()).lines();
     tokio::pin!(staying);
@@ -145,14 +141,6 @@ fn tokens(service: Service) -> impl TokenSource {
         let service = service.clone();
         async move { service.token().await.ok_or(NoToken::Later) }
     }
-}
-
-/// What a shell command prints, if it does and succeeds.
-async fn printed(command: &str) -> Option<String> {
-    let output = tokio::process::Command::new("sh").arg("-c").arg(command).output().await.ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let text = text.trim();
-    (output.status.success() && !text.is_empty()).then(|| text.to_owned())
 }
 
 /// The store's key, from its file or new.

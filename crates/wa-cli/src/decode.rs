@@ -12,6 +12,9 @@ pub(crate) fn run(arguments: &DecodeArguments) -> Result<(), Failure> {
     let pretty = arguments.pretty || output::is_terminal();
     let shown = Shown { json: arguments.json, pretty };
     let input = arguments.from.read(arguments.source.read()?)?;
+    if let Some(key) = arguments.recording.key()? {
+        return arguments.recording.read(key, &input, |node| output::line(&shown.text(&node)));
+    }
     arguments.envelope.read(input, |node| output::line(&shown.text(&node)))
 }
 

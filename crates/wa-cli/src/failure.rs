@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 use wa_binary::{DecodeError, EncodeError, UnpackError, XmlError};
-use wa_noise::FrameError;
+use wa_noise::{FrameError, TransportError};
 
 /// Why a command did not do all it was asked.
 #[derive(Debug, Error)]
@@ -19,6 +19,12 @@ pub(crate) enum Failure {
     /// A file cannot be read.
     #[error("cannot read {path}: {error}")]
     File { path: String, error: io::Error },
+    /// A file cannot be written.
+    #[error("cannot write {path}: {error}")]
+    Written { path: String, error: io::Error },
+    /// A file holds no key.
+    #[error("{0} does not hold 32 bytes in hex")]
+    Key(String),
     /// Standard input cannot be read.
     #[error("cannot read standard input: {0}")]
     Input(io::Error),
@@ -66,6 +72,11 @@ pub(crate) enum Malformed {
     Flag { start: usize, error: UnpackError },
     #[error("{error} at byte {start}")]
     Frame { start: usize, error: FrameError },
+    /// With the wrong key, or with frames of the handshake before it, or missing.
+    #[error(
+        "{error}: the frame is not of this key, or not the next one (--handshake, --missing), at byte {start}"
+    )]
+    Sealed { start: usize, error: TransportError },
     #[error("input ends inside a frame at byte {0}")]
     PartialFrame(usize),
     #[error(transparent)]
@@ -99,9 +110,9 @@ impl Failure {
 
     pub(crate) fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Malformed(_) | Self::Lines { .. } => ExitCode::from(1),
+            Self::Malformed(_) | Self::Lines { .. } | Self::Key(_) => ExitCode::from(1),
             Self::Unread => ExitCode::SUCCESS,
-            Self::File { .. } | Self::Input(_) | Self::Output(_) => ExitCode::from(3),
+            Self::File { .. } | Self::Written { .. } | Self::Input(_) | Self::Output(_) => ExitCode::from(3),
             #[cfg(feature = "sandbox")]
             Self::Runtime(_) => ExitCode::from(3),
             #[cfg(feature = "chat")]

@@ -73,19 +73,33 @@ impl Form {
 
 fn hexadecimal(text: &[u8]) -> Result<Vec<u8>, Malformed> {
     let mut bytes = Vec::with_capacity(text.len() / 2);
-    let mut half = None;
+    let (mut half, mut last, mut prefix) = (None, b' ', None);
     for (at, character) in text.iter().enumerate() {
-        if character.is_ascii_whitespace() || *character == b':' {
+        let before = std::mem::replace(&mut last, *character);
+        if let Some(digit) = char::from(*character).to_digit(16).and_then(|digit| u8::try_from(digit).ok()) {
+            prefix = None;
+            match half.take() {
+                None => half = Some(digit),
+                Some(high) => bytes.push(high << 4 | digit),
+            }
             continue;
         }
-        let digit = char::from(*character).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
-        let digit = digit.ok_or(Malformed::Hex(at))?;
-        match half.take() {
-            None => half = Some(digit),
-            Some(high) => bytes.push(high << 4 | digit),
+        // `0x`, whose 0 was taken for a byte's first digit, or `\x`; a digit must follow.
+        let is_prefix = before == b'\\' && half.is_none() || before == b'0' && half == Some(0);
+        let is_between = half.is_none() && b",\"'[]{}\\".contains(character);
+        match character {
+            _ if prefix.is_some() => break,
+            b'x' | b'X' if is_prefix => (half, prefix) = (None, Some(at)),
+            b':' => {}
+            _ if is_between || character.is_ascii_whitespace() => {}
+            _ => return Err(Malformed::Hex(at)),
         }
     }
-    if half.is_some() { Err(Malformed::HalfByte(text.len())) } else { Ok(bytes) }
+    match (prefix, half) {
+        (Some(at), _) => Err(Malformed::Hex(at)),
+        (None, Some(_)) => Err(Malformed::HalfByte(text.len())),
+        (None, None) => Ok(bytes),
+    }
 }
 
 fn base64(text: &[u8]) -> Result<Vec<u8>, Malformed> {
@@ -115,10 +129,22 @@ mod tests {
 
     #[test]
     fn hexadecimal_as_people_write_it() {
-        for text in ["f80102", "F8 01 02", "f8:01:02\n", " f8\r\n0102 "] {
+        let plain = ["f80102", "F8 01 02", "f8:01:02\n", " f8\r\n0102 ", "f 801\n02"];
+        let dumps = [
+            "0xf8, 0x01, 0x02",
+            "[0xF8,0X01,0x02]",
+            r"\xf8\x01\x02",
+            r#""\xF8\x01\x02""#,
+            "0xf80102",
+            "{0xf8, 01, 02}",
+        ];
+        for text in plain.into_iter().chain(dumps) {
             assert_eq!(Form::Hex.read(text.into()), Ok(vec![0xf8, 1, 2]), "{text}");
         }
-        assert_eq!(Form::Hex.read("f8 0x".into()), Err(Malformed::Hex(4)));
+        for (text, at) in [("f8 x0", 3), ("f8 0x", 4), ("f8 0x 1", 4), (r"\g0", 1), ("f8 1x", 4), ("f\"8", 1)]
+        {
+            assert_eq!(Form::Hex.read(text.into()), Err(Malformed::Hex(at)), "{text}");
+        }
         assert_eq!(Form::Hex.read("f8 0".into()), Err(Malformed::HalfByte(4)));
     }
 

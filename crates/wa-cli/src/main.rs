@@ -14,13 +14,17 @@ mod input;
 #[cfg(feature = "media")]
 mod media;
 mod output;
+mod recording;
+#[cfg(any(feature = "chat", feature = "media"))]
+mod shell;
 mod stanza;
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, Parser};
 
 use crate::arguments::{Arguments, Command, ProfileCommand};
+use crate::failure::Failure;
 
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
@@ -30,6 +34,14 @@ fn main() -> ExitCode {
         Command::Chat(arguments) => chat::run(*arguments).map_err(Into::into),
         Command::Profile { command: ProfileCommand::Show { profile } } => {
             output::line(profile.to_toml().trim_end())
+        }
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "wa", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Man { directory } => {
+            let written = clap_mangen::generate_to(Arguments::command(), &directory);
+            written.map_err(|error| Failure::Written { path: directory.display().to_string(), error })
         }
         #[cfg(feature = "media")]
         Command::Media { command } => media::run(&command).map_err(Into::into).and_then(|said| match said {

@@ -10,7 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use thiserror::Error;
 use wa_interop::{
-    MediaTransfer, MediaTransferError,
+    CredentialSource, MediaServer, MediaTransfer, MediaTransferError, NoToken, Outgoing, SentFile,
     chat::{FileFacts, MediaFile, MediaKey, MediaKind},
     http::{HttpLimits, HyperClient, PlainHttp},
     media::{Encryptor, FileError, MediaKeys, encrypt_stream, open_file},
@@ -18,6 +18,7 @@ use wa_interop::{
 };
 
 use crate::arguments::open_profile;
+use crate::shell::printed;
 
 /// What to do with a file.
 #[derive(Debug, Subcommand)]
@@ -29,8 +30,8 @@ pub(crate) enum MediaCommand {
         kind: Kind,
         /// The file
         file: PathBuf,
-        /// Where the encrypted file goes
-        output: PathBuf,
+        #[command(flatten)]
+        output: Target,
     },
     /// Verify and decrypt an encrypted file
     Decrypt {
@@ -38,8 +39,8 @@ pub(crate) enum MediaCommand {
         facts: Facts,
         /// The encrypted file; it stays
         file: PathBuf,
-        /// Where the file goes
-        output: PathBuf,
+        #[command(flatten)]
+        output: Target,
     },
     /// Fetch, verify and decrypt a WhatsApp user's file; a broken download goes on when it is run again
     Fetch {
@@ -53,9 +54,48 @@ pub(crate) enum MediaCommand {
         profile: Box<Profile>,
         /// The direct path of the message
         direct_path: String,
-        /// Where the file goes
-        output: PathBuf,
+        #[command(flatten)]
+        output: Target,
     },
+    /// Encrypt a file and bring it to your service's server; print what a message says of it as JSON
+    Upload {
+        /// What kind of media it is
+        #[arg(long, value_enum)]
+        kind: Kind,
+        /// Base URL of your service's own server
+        #[arg(long, value_name = "URL")]
+        url: String,
+        /// A shell command that prints what that server recognises the user by, run before each request
+        #[arg(long, value_name = "COMMAND")]
+        credential_command: String,
+        /// Your integrator id, 1 to 999
+        #[arg(long, default_value_t = 1)]
+        integrator: u16,
+        /// The rules that apply: a document, overview or 1.0.3, or a TOML file as `wa profile show` prints one
+        #[arg(long, value_name = "NAME|FILE", default_value = "1.0.3", value_parser = open_profile)]
+        profile: Box<Profile>,
+        /// The file
+        file: PathBuf,
+    },
+}
+
+/// Where what comes out goes.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct Target {
+    /// Where it goes
+    #[arg(value_name = "OUTPUT")]
+    output: Option<PathBuf>,
+    /// The same, by name
+    #[arg(short, long, value_name = "OUTPUT")]
+    out: Option<PathBuf>,
+}
+
+impl Target {
+    fn path(&self) -> &Path {
+        // clap has seen to it that there is one.
+        self.output.as_ref().or(self.out.as_ref()).map_or_else(|| Path::new(""), PathBuf::as_path)
+    }
 }
 
 /// What a message says of a file, all in hexadecimal digits.
@@ -108,21 +148,56 @@ impl MediaFailure {
 /// Does one command; gives what goes to standard output.
 pub(crate) fn run(command: &MediaCommand) -> Result<Option<String>, MediaFailure> {
     match command {
-        MediaCommand::Encrypt { kind, file, output } => encrypt(*kind, file, output).map(Some),
-        MediaCommand::Decrypt { facts, file, output } => decrypt(facts, file, output).map(|()| None),
+        MediaCommand::Encrypt { kind, file, output } => encrypt(*kind, file, output.path()).map(Some),
+        MediaCommand::Decrypt { facts, file, output } => decrypt(facts, file, output.path()).map(|()| None),
+        MediaCommand::Upload { kind, url, credential_command, integrator, profile, file } => {
+            let credentials = || async { printed(credential_command).await.ok_or(NoToken::Never) };
+            let server = MediaServer::new(url, integrator.to_string(), credentials);
+            let plain = url.starts_with("http://127.0.0.1:");
+            upload(*kind, &transfer(profile, plain), &server, file).map(Some)
+        }
         MediaCommand::Fetch { facts, origin, profile, direct_path, output } => {
             let mut profile = Profile::clone(profile);
-            let mut http = HyperClient::new(HttpLimits::default());
             if let Some(origin) = origin {
                 profile.media.whatsapp_origin.clone_from(origin);
             }
-            if profile.media.whatsapp_origin.starts_with("http://127.0.0.1:") {
-                http = http.with_plain_http(PlainHttp::Http1);
-            }
-            let transfer = MediaTransfer::new(http, &profile);
-            fetch(facts, &transfer, direct_path, output).map(|()| None)
+            let plain = profile.media.whatsapp_origin.starts_with("http://127.0.0.1:");
+            fetch(facts, &transfer(&profile, plain), direct_path, output.path()).map(|()| None)
         }
     }
+}
+
+/// Transfers over TLS; in plain to this machine alone.
+fn transfer(profile: &Profile, plain: bool) -> MediaTransfer<HyperClient> {
+    let http = HyperClient::new(HttpLimits::default());
+    let http = if plain { http.with_plain_http(PlainHttp::Http1) } else { http };
+    MediaTransfer::new(http, profile)
+}
+
+fn upload(
+    kind: Kind,
+    transfer: &MediaTransfer<HyperClient>,
+    server: &MediaServer<impl CredentialSource>,
+    file: &Path,
+) -> Result<String, MediaFailure> {
+    let length = fs::metadata(file).map_err(|error| io(file, &error))?.len();
+    runtime()?.block_on(async {
+        let bar = bar(length);
+        let outgoing = Outgoing::path(kind.into(), "application/octet-stream", file);
+        let sent = transfer.send(outgoing, server, |bytes| bar.set_position(bytes)).await;
+        bar.finish();
+        let SentFile { file, .. } = sent?;
+        let mut said = said(kind, &file.key, &file.facts());
+        if let Some(said) = said.as_object_mut() {
+            said.insert("direct_path".to_owned(), json!(file.direct_path));
+        }
+        Ok(said.to_string())
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, MediaFailure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|_| MediaFailure::System)
 }
 
 fn encrypt(kind: Kind, file: &Path, output: &Path) -> Result<String, MediaFailure> {
@@ -133,15 +208,18 @@ fn encrypt(kind: Kind, file: &Path, output: &Path) -> Result<String, MediaFailur
     let target = File::create(output).map_err(|error| io(output, &error))?;
     let encrypted = encrypt_stream(Encryptor::new(&keys), source, target, |bytes| bar.set_position(bytes))?;
     bar.finish();
-    let name = kind.to_possible_value().map(|name| name.get_name().to_owned());
-    let said = json!({
-        "kind": name,
+    Ok(said(kind, &key, &encrypted.facts).to_string())
+}
+
+/// What a message says of a file.
+fn said(kind: Kind, key: &MediaKey, facts: &FileFacts) -> Value {
+    json!({
+        "kind": kind.to_possible_value().map(|name| name.get_name().to_owned()),
         "key": hex::encode(key.as_bytes()),
-        "sha256": hex::encode(encrypted.facts.sha256),
-        "enc_sha256": hex::encode(encrypted.facts.enc_sha256),
-        "length": encrypted.facts.length,
-    });
-    Ok(said.to_string())
+        "sha256": hex::encode(facts.sha256),
+        "enc_sha256": hex::encode(facts.enc_sha256),
+        "length": facts.length,
+    })
 }
 
 fn decrypt(facts: &Facts, file: &Path, output: &Path) -> Result<(), MediaFailure> {
@@ -167,9 +245,7 @@ fn fetch(
 ) -> Result<(), MediaFailure> {
     let (kind, mut said) = facts.read()?;
     path.clone_into(&mut said.direct_path);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let runtime = runtime.map_err(|_| MediaFailure::System)?;
-    runtime.block_on(async {
+    runtime()?.block_on(async {
         let bar = bar(said.length);
         let fetched = transfer.fetch(kind, &said, output, |bytes| bar.set_position(bytes)).await;
         bar.finish();

@@ -102,7 +102,7 @@ fn says_what_is_wrong_and_where() {
         (&["decode", "--from", "base64", "+AE!"], "the text is not base64 at byte 3", 1),
         (&["decode", ""], "input ends inside an item at byte 0", 1),
         (&["decode", "f801f0"], "unknown tag 240 at byte 2", 1),
-        (&["decode", "f8010200"], "1 bytes follow the node at byte 3", 1),
+        (&["decode", "f8010200"], "1 byte follows the node at byte 3", 1),
         (
             &["decode", "00f80102"],
             "a node must be a list, not tag 0 (a flag byte? then say --packed) at byte 0",
@@ -208,4 +208,70 @@ fn what_is_wrong_with_a_profile_is_said_with_file_and_line() {
     let (stderr, code) = bad(&["profile", "show", "1.0.4"], b"");
     assert_eq!(code, Some(2));
     assert!(stderr.contains("1.0.4 is neither a document (overview, 1.0.3) nor a file"), "{stderr}");
+}
+
+#[test]
+fn a_recorded_direction_is_opened_with_its_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let key = directory.path().join("key");
+    fs::write(&key, format!("{}\n", hex::encode([7; 32]))).unwrap();
+    // Sealed by AES-256-GCM with a counter: a ping and the end of the stream, with `openssl`-like plainness.
+    let mut sealer = Sealing(0);
+    let ping = hex::decode(good(&["encode", "--packed", PING], b"").trim()).unwrap();
+    let [first, second] = [sealer.frame(&ping), sealer.frame(&[0, 0xf8, 1, 2])];
+    let handshake = [&[b'W', b'A', 6, 3, 0, 0, 2][..], b"hi"].concat();
+    let recording = [handshake.clone(), first, second.clone(), vec![0, 0, 90, 1]].concat();
+    let key = key.to_str().unwrap();
+    let shown = good(&["decode", "--from", "raw", "--key-file", key, "--handshake", "1"], &recording);
+    assert_eq!(shown, format!("{PING}<xmlstreamend/>\n"));
+    let later = good(&["decode", "--from", "raw", "--key-file", key, "--missing", "1"], &second);
+    assert_eq!(later, "<xmlstreamend/>\n");
+    let (error, code) = bad(&["decode", "--from", "raw", "--key-file", key], &second);
+    let said = "the frame is not of this key, or not the next one (--handshake, --missing), at byte 0";
+    assert!(error.contains(said) && code == Some(1), "{error}");
+    let (error, code) = bad(&["decode", "--key-file", key, "--lines"], b"");
+    assert!(error.contains("cannot be used with") && code == Some(2), "{error}");
+}
+
+/// The transport as the Noise specification has it, with the bare cipher.
+struct Sealing(u64);
+
+impl Sealing {
+    fn frame(&mut self, plain: &[u8]) -> Vec<u8> {
+        use aes_gcm::aead::Aead;
+        use aes_gcm::{Aes256Gcm, KeyInit};
+
+        let nonce = [&[0; 4][..], &self.0.to_be_bytes()].concat();
+        self.0 += 1;
+        let nonce: [u8; 12] = nonce.try_into().unwrap();
+        let sealed = Aes256Gcm::new(&[7; 32].into()).encrypt(&nonce.into(), plain).unwrap();
+        let length = u32::try_from(sealed.len()).unwrap().to_be_bytes();
+        [&length[1..], &sealed].concat()
+    }
+}
+
+#[test]
+fn shells_complete_and_manuals_are_written() {
+    for shell in ["bash", "zsh", "fish"] {
+        let script = good(&["completions", shell], b"");
+        assert!(
+            script.contains("decode") && script.contains("--packed") || script.contains("packed"),
+            "{script}"
+        );
+    }
+    let directory = tempfile::tempdir().unwrap();
+    good(&["man", directory.path().to_str().unwrap()], b"");
+    let page = fs::read_to_string(directory.path().join("wa-decode.1")).unwrap();
+    assert!(page.contains("Bytes to XML or JSON"), "{page}");
+    let (error, code) = bad(&["man", "/nowhere/at/all"], b"");
+    assert!(error.contains("cannot write /nowhere/at/all") && code == Some(3), "{error}");
+}
+
+#[cfg(feature = "chat")]
+#[test]
+fn a_number_that_is_none_is_a_mistake_on_the_command_line() {
+    for number in ["+1415", "1415x", ""] {
+        let (error, code) = bad(&["chat", number, "--user", "a", "--sandbox"], b"");
+        assert!(error.contains("no phone number in international form") && code == Some(2), "{error}");
+    }
 }

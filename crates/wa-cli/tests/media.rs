@@ -47,3 +47,47 @@ fn refused(directory: &Path, sentence: &str) {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), format!("error: {sentence}\n"));
     assert!(!directory.join("opened").exists() && !directory.join("opened.encrypted").exists());
 }
+
+#[test]
+fn the_output_has_a_name_or_a_place_and_one_of_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    fs::write(directory.join("plain"), "a picture").unwrap();
+    assert!(wa(directory, &["encrypt", "--kind", "image", "plain", "--out", "blob"]).status.success());
+    assert!(directory.join("blob").exists());
+    for arguments in [
+        &["encrypt", "--kind", "image", "plain"][..],
+        &["encrypt", "--kind", "image", "plain", "a", "-o", "b"],
+    ] {
+        assert_eq!(wa(directory, arguments).status.code(), Some(2), "{arguments:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_brought_to_the_service_and_lies_there_encrypted() {
+    let playground =
+        wa_conformance::Playground::start(wa_conformance::Document::ReferenceOffer).await.unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let directory = directory.path();
+    fs::write(directory.join("plain"), "a picture").unwrap();
+    fs::write(directory.join("credential"), playground.credential("alice").unwrap()).unwrap();
+    let upload = |command: &str| {
+        let base = playground.base();
+        wa(
+            directory,
+            &["upload", "--kind", "image", "--url", &base, "--credential-command", command, "plain"],
+        )
+    };
+    let sent = upload("cat credential");
+    assert!(sent.status.success(), "{sent:?}");
+    let said: serde_json::Value = serde_json::from_slice(&sent.stdout).unwrap();
+    let path = said["direct_path"].as_str().unwrap();
+    assert!(path.starts_with("/interop/") && said["length"] == 9, "{said}");
+    for (command, why) in
+        [("echo nonsense", "the host answered 401"), ("false", "no credential for the upload")]
+    {
+        let refused = upload(command);
+        let error = String::from_utf8_lossy(&refused.stderr);
+        assert!(error.contains(why) && refused.status.code() == Some(3), "{error}");
+    }
+}

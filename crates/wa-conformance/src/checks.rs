@@ -4,6 +4,7 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::device::Verb;
 use crate::environment::Environment;
 use crate::failure::Failure;
 use crate::server::Facility;
@@ -47,6 +48,8 @@ pub struct Check {
 pub enum Drives {
     /// Any third party's server, which must be able to do this beside what the documents say.
     Server(&'static [Facility]),
+    /// Any third party's client, which must be able to do this beside what every client must.
+    Client(&'static [Verb]),
     /// The local WhatsApp, with requests that the suite makes itself.
     WhatsApp,
     /// This project's own programs, some of them from inside.
@@ -57,6 +60,7 @@ impl fmt::Display for Drives {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Server(_) => "drives any third party's server",
+            Self::Client(_) => "drives any third party's client",
             Self::WhatsApp => "drives the local WhatsApp alone",
             Self::Own => "drives this project's own programs",
         })

@@ -7,6 +7,7 @@
 mod backend;
 mod catalogue;
 mod checks;
+mod device;
 mod drain;
 #[cfg(test)]
 mod driven;
@@ -18,6 +19,7 @@ mod excuses;
 mod failure;
 mod fixture;
 mod form;
+mod handset;
 mod in_process;
 mod pair;
 mod playground;
@@ -34,9 +36,12 @@ mod wire;
 
 pub use crate::catalogue::{Catalogue, Label, Party, Proof, Requirement};
 pub use crate::checks::{Check, Drives, all};
+pub use crate::device::{Hello, PROTOCOL, ShimProgram, Verb, serve_shim};
 pub use crate::drain::drain;
 pub use crate::endurance::{serve, survive, watch};
-pub use crate::environment::{Document, Environment, INTEGRATOR, PHONE, Rules, ServerSetting, Setting};
+pub use crate::environment::{
+    ClientSetting, Document, Environment, INTEGRATOR, PHONE, Rules, ServerSetting, Setting,
+};
 pub use crate::evidence::{Deviation, Evidence, Exchange, Stanza};
 pub use crate::excuses::Excuses;
 pub use crate::failure::Failure;

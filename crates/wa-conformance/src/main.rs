@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use wa_conformance::{
-    Catalogue, Check, Document, Excuses, Failure, ForeignServer, Judged, Report, Rules, ServerSetting,
-    Setting, Suite, all,
+    Catalogue, Check, ClientSetting, Document, Excuses, Failure, ForeignServer, Judged, Report, Rules,
+    ServerSetting, Setting, ShimProgram, Suite, all,
 };
 
 /// Judges a third party's server and client, from enlistment to deletion, over loopback sockets.
@@ -38,6 +38,10 @@ struct Arguments {
     /// next one; 0: any
     #[arg(long, value_name = "N", default_value_t = 7400, requires = "integrator")]
     port: u16,
+
+    /// Judge the client behind this shim: a program that speaks the protocol of docs/SHIM.md on its standard streams
+    #[arg(long, value_name = "COMMAND", conflicts_with = "integrator")]
+    client: Option<String>,
 
     /// Judge this program wa-integrator instead of the same server in this process
     #[arg(long, value_name = "PATH", conflicts_with = "integrator")]
@@ -127,8 +131,12 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<Code, (Code, Failure)> {
-    let suite = arguments.suite().map_err(|failure| (Code::Usage, failure))?;
     let broken = |failure: Failure| (Code::Broken, failure);
+    let client = match &arguments.client {
+        Some(command) => ClientSetting::Shim(ShimProgram::probe(command).await.map_err(broken)?),
+        None => ClientSetting::Own,
+    };
+    let suite = arguments.suite(client).map_err(|failure| (Code::Usage, failure))?;
     let json = arguments.json;
     let mut show = |judged: &Judged| {
         let line = if json { judged.to_json().to_string() } else { judged.to_text() };
@@ -172,7 +180,7 @@ impl Arguments {
         self.explain.as_ref().map(|name| with(&|it| it.explain(name, &all())))
     }
 
-    fn suite(&self) -> Result<Suite, Failure> {
+    fn suite(&self, client: ClientSetting) -> Result<Suite, Failure> {
         let server = match (&self.integrator, &self.integrator_file, &self.integrator_program) {
             (Some(url), Some(file), _) => ServerSetting::Foreign(Box::new(foreign(url, file)?)),
             (_, _, Some(program)) => ServerSetting::Program(program.clone()),
@@ -180,7 +188,7 @@ impl Arguments {
         };
         let is_foreign = matches!(server, ServerSetting::Foreign(_));
         let port = if is_foreign { self.port } else { 0 };
-        let setting = Setting { server, sandbox: self.sandbox_program.clone(), port };
+        let setting = Setting { server, client, sandbox: self.sandbox_program.clone(), port };
         let excuses = match &self.accepted {
             Some(path) => Excuses::open(path, &all())?,
             None => Excuses::default(),

@@ -179,6 +179,12 @@ impl Playground {
         eventually(async || Ok(self.environment.received(&from).await? == texts)).await
     }
 
+    /// The base URL of the service's own server.
+    #[must_use]
+    pub fn base(&self) -> String {
+        self.environment.base()
+    }
+
     /// What the service recognises a user by.
     ///
     /// # Errors

@@ -99,7 +99,13 @@ async fn lane(shared: &Shared<'_>, watch: &RefCell<&mut dyn FnMut(&Judged)>) -> 
             None => {
                 let environment = match environments.remove(&job.0) {
                     Some(environment) => environment,
-                    None => Arc::new(Environment::start(&suite.setting, rules.clone()).await?),
+                    None => {
+                        if suite.setting.port != 0 {
+                            // There is one port, for one of them.
+                            environments.clear();
+                        }
+                        Arc::new(Environment::start(&suite.setting, rules.clone()).await?)
+                    }
                 };
                 let judged = shared.judge(check, &environment).await;
                 if judged.verdict == Verdict::Pass {

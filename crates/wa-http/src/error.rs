@@ -1,10 +1,8 @@
 //! Why an HTTP exchange has no response, and whose fault that is.
 
-use std::{error::Error, io};
+use std::io;
 
 use thiserror::Error;
-
-use crate::{addresses::NotPublic, connecting::ConnectTimedOut};
 
 /// An exchange that ended without a whole response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -111,60 +109,4 @@ impl HttpError {
     pub const fn is_connect(&self) -> bool {
         matches!(self, Self::Resolve { .. } | Self::Connect { .. } | Self::ConnectTimeout)
     }
-
-    /// What hyper's pooled client reports.
-    pub(crate) fn from_client(error: &hyper_util::client::legacy::Error) -> Self {
-        if error.is_connect() { from_connecting(error) } else { from_exchange(error) }
-    }
-
-    /// What reading a body reports.
-    pub(crate) fn from_body(error: &hyper::Error) -> Self {
-        from_exchange(error)
-    }
-}
-
-fn from_connecting(error: &(dyn Error + 'static)) -> HttpError {
-    if find::<ConnectTimedOut>(error).is_some() {
-        return HttpError::ConnectTimeout;
-    }
-    if find::<NotPublic>(error).is_some() {
-        return HttpError::Address;
-    }
-    if let Some(reason) = find::<Unresolved>(error) {
-        return HttpError::Resolve { reason: *reason };
-    }
-    match find::<rustls::Error>(error) {
-        Some(rustls::Error::InvalidCertificate(_)) => return HttpError::Certificate,
-        Some(_) => return HttpError::Tls,
-        None => {}
-    }
-    let kind = find::<io::Error>(error).map_or(io::ErrorKind::Other, io::Error::kind);
-    HttpError::Connect { kind }
-}
-
-fn from_exchange(error: &(dyn Error + 'static)) -> HttpError {
-    let unparsed = find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
-    // How hyper reports a chunk that is none.
-    let undecoded = find::<io::Error>(error).is_some_and(|error| {
-        matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
-    });
-    if unparsed || undecoded { HttpError::Malformed } else { HttpError::Interrupted }
-}
-
-/// The first error of this kind in the chain of causes, looking inside `io::Error` as well.
-fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
-    const CAUSES_MAX: usize = 16;
-    let mut cause = Some(error);
-    for _ in 0..CAUSES_MAX {
-        let current = cause?;
-        if let Some(found) = current.downcast_ref() {
-            return Some(found);
-        }
-        let inside = current.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        cause = match inside {
-            Some(inside) => Some(inside),
-            None => current.source(),
-        };
-    }
-    None
 }

@@ -14,8 +14,8 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
 use http_body_util::{BodyExt as _, Empty, Full, combinators::UnsyncBoxBody};
-use hyper::body::{Body, Frame, SizeHint};
 use tokio::task::JoinHandle;
 
 use crate::HttpError;
@@ -97,11 +97,13 @@ impl BodyStream {
         }
     }
 
+    #[cfg(feature = "hyper")]
     /// A count that rises with every piece.
     pub(crate) fn taken(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.taken)
     }
 
+    #[cfg(feature = "hyper")]
     /// This body, whose pieces may each take so long.
     pub(crate) fn with_pause(mut self, pause: Duration) -> Self {
         self.pause = Some(pause);

@@ -36,7 +36,7 @@ pub use wa_client::{
 };
 #[cfg(feature = "media")]
 pub use wa_client::{CredentialSource, MediaServer, MediaTransfer, MediaTransferError, Outgoing, SentFile};
-#[cfg(feature = "http")]
+#[cfg(feature = "enlist")]
 pub use wa_client::{EnlistmentError, enlist};
 #[cfg(feature = "metadata")]
 pub use wa_client::{describe, kind_of};
@@ -50,10 +50,10 @@ pub use wa_chat as chat;
 #[cfg(feature = "client")]
 pub use wa_client as client;
 /// The enlistment request and its answer.
-#[cfg(feature = "http")]
+#[cfg(feature = "enlist")]
 pub use wa_enlist as enlist;
-/// The HTTP client.
-#[cfg(feature = "http")]
+/// The HTTP client trait; with the feature `http`, the client.
+#[cfg(feature = "enlist")]
 pub use wa_http as http;
 /// The third party's server.
 #[cfg(feature = "integrator")]

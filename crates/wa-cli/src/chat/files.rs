@@ -9,8 +9,9 @@ use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
 use wa_interop::profile::Profile;
 use wa_interop::{MediaServer, MediaTransfer, MediaTransferError, NoToken, Outgoing, describe, kind_of};
 
-use super::{ChatFailure, printed};
+use super::ChatFailure;
 use crate::arguments::ChatArguments;
+use crate::shell::printed;
 
 /// Where files go to and come from.
 pub(super) struct Files {

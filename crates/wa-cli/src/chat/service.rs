@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use crate::arguments::ChatArguments;
-use crate::chat::{ChatFailure, printed};
+use crate::chat::ChatFailure;
+use crate::shell::printed;
 
 /// The service that vouches for the user.
 #[derive(Clone, Debug)]

@@ -6,19 +6,21 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use wa_interop::chat::{AccountKeys, DisconnectReason, Refusal};
 use wa_interop::enlist::Reason;
-use wa_interop::profile::{IntegratorOfLogin, ProtocolVersion, VersionAtLogin};
+use wa_interop::profile::{EnlistmentSpelling, IntegratorOfLogin, ProtocolVersion, VersionAtLogin};
 use wa_interop::{ClientError, EnlistmentError};
 
-use crate::checks::Drives::Own;
+use crate::checks::Drives::{Client, Own};
 use crate::checks::{Check, check};
+use crate::device::Command;
 use crate::environment::{Environment, INTEGRATOR};
 use crate::failure::{Failure, ensure, expect};
 use crate::form::Form;
+use crate::handset::done;
 use crate::recorder::{Asked, Recorder};
 
 pub(super) const CHECKS: &[Check] = &[
-    check!("enlist-ok", 1, Own, "a user enlists and gets an interop login", accepted),
-    check!("enlist-form", 1, Own, "a client posts a form with each argument in its exact form", form),
+    check!("enlist-ok", 1, Client(&[]), "a user enlists and gets an interop login", accepted),
+    check!("enlist-form", 1, Client(&[]), "a client posts a form with each argument in its exact form", form),
     check!(
         "enlist-bad-integrator",
         1,
@@ -53,19 +55,17 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 async fn accepted(environment: &Environment) -> Result<(), Failure> {
-    let token = environment.issue("enlist-ok").await?;
-    let login = environment.enlist(INTEGRATOR, "enlist-ok", &keys(), &token).await??;
-    let (integrator, user) = login.as_interop().ok_or_else(|| Failure::new("no interop login"))?;
-    expect("integrator", integrator, INTEGRATOR)?;
-    ensure("the login has no user", user > 0)
+    let user = environment.handset("enlist-ok").await?;
+    let named = user.login.as_interop().ok_or_else(|| Failure::new("no interop login"))?;
+    expect("integrator", named.0, INTEGRATOR)?;
+    ensure("the login has no user", named.1 > 0)
 }
 
 async fn form(environment: &Environment) -> Result<(), Failure> {
     let recorder = Recorder::start().await?;
-    let mut profile = environment.profile();
-    profile.enlistment.url.clone_from(&recorder.url);
-    let token = environment.issue("enlist-form").await?;
-    environment.enlist_as(&profile, INTEGRATOR, "enlist-form", &keys().public(), &token).await??;
+    let (mut device, ..) = environment.device(Some(&recorder.url)).await?;
+    let (user, token) = ("enlist-form".to_owned(), environment.issue("enlist-form").await?);
+    done(device.ask(Command::Enlist { user, token: token.clone() }).await?)?;
     judge(environment, &recorder.only()?, "enlist-form", &token)
 }
 
@@ -76,7 +76,11 @@ fn judge(environment: &Environment, asked: &Asked, user: &str, token: &str) -> R
     let kind = asked.content_type.split(';').next().unwrap_or_default().trim();
     expect("content type", kind, "application/x-www-form-urlencoded")?;
     let form = Form::decode(&asked.body)?;
-    let spelling = environment.profile().enlistment.spelling;
+    // Each printed spelling is right.
+    let is_used = |it: &EnlistmentSpelling| form.get(it.prekey_id()).is_some();
+    let spelling = EnlistmentSpelling::ALL.into_iter().filter(is_used);
+    let spelling = spelling.max_by_key(|it| form.get(it.prekey_signature()).is_some());
+    let spelling = spelling.ok_or_else(|| Failure::new("the signed prekey's id is missing"))?;
     for (name, length) in [
         ("authkey", 32),
         ("e_keytype", 1),

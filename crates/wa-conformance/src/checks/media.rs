@@ -11,9 +11,11 @@ use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
 use wa_interop::media::{DirectPathError, FileError, MediaError, TransferError};
 use wa_interop::{MediaServer, MediaTransfer, MediaTransferError, NoToken, Outgoing};
 
-use crate::checks::Drives::{Own, Server};
+use crate::checks::Drives::{Client, Own, Server};
 use crate::checks::content::{acquainted, at_phone};
 use crate::checks::{Check, check};
+use crate::device::Verb::Fetch;
+use crate::device::{Command, Happening};
 use crate::environment::{Environment, INTEGRATOR};
 use crate::exchange::{Http, get};
 use crate::failure::{Failure, ensure, expect};
@@ -28,6 +30,7 @@ pub(super) const CHECKS: &[Check] = &[
     check!("media-resume", 4, Own, "a broken download goes on where it broke", resume),
     check!("media-expired", 4, Own, "expired media has an error of its own", expired),
     check!("media-path", 4, Own, "a direct path that leads elsewhere is not followed", path),
+    check!("media-fetched", 4, Client(&[Fetch]), "a picture of a phone is fetched and opened", picture),
     check!(
         "media-hosted",
         4,
@@ -219,6 +222,21 @@ async fn expired(environment: &Environment) -> Result<(), Failure> {
     expect("ours", get(Http::One, &absent).await?.status().as_u16(), 404)
 }
 
+async fn picture(environment: &Environment) -> Result<(), Failure> {
+    let mut user = environment.online("media-fetched").await?;
+    let file = environment.control("media", json!({ "class": "image", "length": 5000 })).await?;
+    let sent = file.get("sha256").and_then(Value::as_str).map(str::to_owned);
+    let file = with(file, &[("kind", "image"), ("mime", "image/jpeg")]);
+    environment.phone_sends(&user.login, json!({ "media": file })).await?;
+    let id = user.until(|event| match event {
+        Happening::Media { id, .. } => Some(id.clone()),
+        _ => None,
+    });
+    let id = id.await?;
+    let fetched = user.tell(Command::Fetch { id }).await?.sha256;
+    expect("the SHA-256 of the picture", fetched, sent)
+}
+
 async fn hosted(environment: &Environment) -> Result<(), Failure> {
     let file = plain(100_000);
     let reference = environment.server.upload("media-hosted", &file).await?;
@@ -228,7 +246,7 @@ async fn hosted(environment: &Environment) -> Result<(), Failure> {
         path.replace("{integrator}", &INTEGRATOR.to_string()).replace("{storage_reference}", &reference);
     let proxied = format!("{host}{path}");
     for url in [format!("{base}/{reference}"), proxied] {
-        for http in [Http::One, Http::Two] {
+        for http in environment.versions().iter().copied() {
             let answer = get(http, &url).await?;
             expect("status", answer.status().as_u16(), 200)?;
             let field = |name| answer.headers().get(name).and_then(|it: &HeaderValue| it.to_str().ok());

@@ -1,39 +1,53 @@
 //! Milestone 3: texts in both directions (seed §3).
 
 use serde_json::{Value, json};
-use wa_interop::chat::{Event, Status};
+use wa_interop::chat::Event;
 
-use crate::checks::Drives::Own;
+use crate::checks::Drives::{Client, Own};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
+use crate::device::Happening;
+use crate::device::Verb::{Keep, Queue};
 use crate::environment::{Environment, PHONE, SILENT_PHONE};
 use crate::failure::{Failure, expect};
 
 pub(super) const CHECKS: &[Check] = &[
-    check!("text-out", 3, Own, "a text is sent and decrypted by the phone", text_out),
-    check!("text-in", 3, Own, "a text from the phone is decrypted by the client", text_in),
-    check!("delivered", 3, Own, "delivery receipts arrive in both directions", delivered),
-    check!("offline", 3, Own, "texts to an offline user wait in the mailbox, in order", offline),
-    check!("offline-batches", 3, Own, "a mailbox of several batches is emptied, in order", offline_batches),
+    check!("text-out", 3, Client(&[]), "a text is sent and decrypted by the phone", text_out),
+    check!("text-in", 3, Client(&[]), "a text from the phone is decrypted by the client", text_in),
+    check!("delivered", 3, Client(&[]), "delivery receipts arrive in both directions", delivered),
+    check!("offline", 3, Client(&[]), "texts to an offline user wait in the mailbox, in order", offline),
+    check!(
+        "offline-batches",
+        3,
+        Client(&[]),
+        "a mailbox of several batches is emptied, in order",
+        offline_batches
+    ),
     check!("backlog", 3, Own, "whoever has taken no event for long still connects and is answered", backlog),
     check!("waiting-peer", 3, Own, "a user without keys delays nobody else", waiting_peer),
     check!("silent-peer", 3, Own, "a user whose keys are never answered for delays nobody else", silent_peer),
     check!(
         "acked-once",
         3,
-        Own,
+        Client(&[Keep]),
         "a confirmed text comes once: not after reconnecting, not after a restart",
         acked_once
     ),
     check!("unconfirmed", 3, Own, "an unconfirmed text comes again after a restart", unconfirmed),
-    check!("sent-offline", 3, Own, "a text written offline is sent at the next connection", sent_offline),
+    check!(
+        "sent-offline",
+        3,
+        Client(&[Queue, Keep]),
+        "a text written offline is sent at the next connection",
+        sent_offline
+    ),
     check!("same-id", 3, Own, "a text with the same id is sent once", same_id),
-    check!("hundred", 3, Own, "a hundred texts each way, the ratchet turning", hundred),
-    check!("hundred-burst", 3, Own, "a hundred texts at once keep their order", hundred_burst),
+    check!("hundred", 3, Client(&[]), "a hundred texts each way, the ratchet turning", hundred),
+    check!("hundred-burst", 3, Client(&[]), "a hundred texts at once keep their order", hundred_burst),
 ];
 
 async fn text_out(environment: &Environment) -> Result<(), Failure> {
-    let user = environment.connected("text-out").await?;
+    let mut user = environment.online("text-out").await?;
     user.write("1", "hello, phone").await?;
     let login = user.login.to_string();
     eventually(async || Ok(!environment.received(&login).await?.is_empty())).await?;
@@ -41,27 +55,22 @@ async fn text_out(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn text_in(environment: &Environment) -> Result<(), Failure> {
-    let mut user = environment.connected("text-in").await?;
+    let mut user = environment.online("text-in").await?;
     environment.phone_writes(&user.login, "hello, client").await?;
-    expect("text", user.read().await?, "hello, client".to_owned())?;
+    expect("text", user.text().await?, "hello, client".to_owned())?;
     // And the session that the phone began carries an answer.
     user.write("1", "and hello back").await?;
-    expect("answer", user.read().await?, "echo: and hello back".to_owned())
+    expect("answer", user.text().await?, "echo: and hello back".to_owned())
 }
 
 async fn delivered(environment: &Environment) -> Result<(), Failure> {
-    let mut user = environment.connected("delivered").await?;
+    let mut user = environment.online("delivered").await?;
     user.write("delivered-1", "tick").await?;
-    loop {
-        match user.next().await? {
-            Event::Receipt { ids, status: Status::Delivered, .. } => {
-                expect("ids", ids.first().map(|id| id.0.as_str()), Some("delivered-1"))?;
-                break;
-            }
-            Event::Connected | Event::Message { .. } => {}
-            other => return Err(Failure(format!("instead of a receipt: {other:?}"))),
-        }
-    }
+    let ids = user.until(|event| match event {
+        Happening::Delivered { ids, .. } => Some(ids.clone()),
+        _ => None,
+    });
+    expect("ids", ids.await?, vec!["delivered-1".to_owned()])?;
     let login = user.login.to_string();
     eventually(async || {
         let phone = environment.observe(&format!("phones/{PHONE}")).await?;
@@ -72,31 +81,30 @@ async fn delivered(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn offline(environment: &Environment) -> Result<(), Failure> {
-    let mut user = environment.connected("offline").await?;
+    let mut user = environment.online("offline").await?;
     environment.phone_writes(&user.login, "online").await?;
-    expect("text", user.read().await?, "online".to_owned())?;
-    let mut user = user.restart(environment).await?;
+    expect("text", user.text().await?, "online".to_owned())?;
+    user.sleep(environment).await?;
     let texts: Vec<String> = (0..5).map(|number| format!("offline {number}")).collect();
     for text in &texts {
         environment.phone_writes(&user.login, text).await?;
     }
-    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.connect(environment).await?;
     for text in texts {
-        expect("text", user.read().await?, text)?;
+        expect("text", user.text().await?, text)?;
     }
     mailbox_is_empty(environment, &user.login.to_string()).await
 }
 
 async fn offline_batches(environment: &Environment) -> Result<(), Failure> {
-    let mut user = environment.connected("offline-batches").await?;
+    let mut user = environment.online("offline-batches").await?;
     environment.phone_writes(&user.login, "online").await?;
-    expect("text", user.read().await?, "online".to_owned())?;
-    user.client.disconnect().await?;
+    expect("text", user.text().await?, "online".to_owned())?;
+    user.sleep(environment).await?;
     let texts = environment.profile().chat.offline_batch * 2 + 50;
     for number in 0..texts {
         environment.phone_writes(&user.login, &number.to_string()).await?;
     }
-    let mut user = user.restart(environment).await?;
     user.connect(environment).await?;
     for number in 0..texts {
         expect("text", user.text().await?, number.to_string())?;
@@ -173,14 +181,14 @@ async fn mailbox_is_empty(environment: &Environment, login: &str) -> Result<(), 
 }
 
 async fn acked_once(environment: &Environment) -> Result<(), Failure> {
-    let mut user = environment.connected("acked-once").await?;
+    let mut user = environment.online("acked-once").await?;
     environment.phone_writes(&user.login, "first").await?;
-    expect("text", user.read().await?, "first".to_owned())?;
+    expect("text", user.text().await?, "first".to_owned())?;
     mailbox_is_empty(environment, &user.login.to_string()).await?;
     let mut user = user.restart(environment).await?;
-    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.connect(environment).await?;
     environment.phone_writes(&user.login, "second").await?;
-    expect("text", user.read().await?, "second".to_owned())
+    expect("text", user.text().await?, "second".to_owned())
 }
 
 async fn unconfirmed(environment: &Environment) -> Result<(), Failure> {
@@ -203,21 +211,19 @@ async fn next_message(user: &mut crate::user::User) -> Result<Event, Failure> {
 }
 
 async fn sent_offline(environment: &Environment) -> Result<(), Failure> {
-    let mut user = environment.user("sent-offline").await?;
+    let mut user = environment.handset("sent-offline").await?;
     for number in 0..3 {
         user.write(&format!("id-{number}"), &format!("written offline {number}")).await?;
     }
-    let mut user = {
-        user.client.connect(environment.issue(&user.name).await?).await?;
-        for number in 0..3 {
-            expect("answer", user.read().await?, format!("echo: written offline {number}"))?;
-        }
-        user.restart(environment).await?
-    };
+    user.connect(environment).await?;
+    for number in 0..3 {
+        expect("answer", user.text().await?, format!("echo: written offline {number}"))?;
+    }
+    let mut user = user.restart(environment).await?;
     // With a session this time.
     user.write("id-3", "written offline 3").await?;
-    user.client.connect(environment.issue(&user.name).await?).await?;
-    expect("answer", user.read().await?, "echo: written offline 3".to_owned())
+    user.connect(environment).await?;
+    expect("answer", user.text().await?, "echo: written offline 3".to_owned())
 }
 
 async fn same_id(environment: &Environment) -> Result<(), Failure> {
@@ -235,23 +241,26 @@ async fn same_id(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn hundred(environment: &Environment) -> Result<(), Failure> {
-    let mut user = environment.connected("hundred").await?;
+    let mut user = environment.online("hundred").await?;
     for number in 0..100 {
         let text = format!("text {number}");
         user.write(&format!("hundred-{number}"), &text).await?;
-        expect("answer", user.read().await?, format!("echo: {text}"))?;
+        expect("answer", user.text().await?, format!("echo: {text}"))?;
     }
     let received = environment.received(&user.login.to_string()).await?;
-    expect("texts at the phone", received.len(), 100)
+    expect("texts at the phone", received.len(), 100)?;
+    // Each message has a key of its own (RO 1.0.3 §1.1: forward secrecy).
+    let phone = environment.observe(&format!("phones/{PHONE}")).await?;
+    expect("keys that were used twice", phone.get("reused"), Some(&json!(0)))
 }
 
 async fn hundred_burst(environment: &Environment) -> Result<(), Failure> {
-    let mut user = environment.connected("burst").await?;
+    let mut user = environment.online("burst").await?;
     for number in 0..100 {
         user.write(&format!("burst-{number}"), &format!("{number}")).await?;
     }
     for number in 0..100 {
-        expect("answer", user.read().await?, format!("echo: {number}"))?;
+        expect("answer", user.text().await?, format!("echo: {number}"))?;
     }
     let login = user.login.to_string();
     let expected: Vec<String> = (0..100).map(|number| number.to_string()).collect();
@@ -260,7 +269,7 @@ async fn hundred_burst(environment: &Environment) -> Result<(), Failure> {
         environment.phone_writes(&user.login, &format!("from the phone {number}")).await?;
     }
     for number in 0..100 {
-        match user.read().await? {
+        match user.text().await? {
             text if text == format!("from the phone {number}") => {}
             text => return Err(Failure(format!("text {number} is {text}"))),
         }

@@ -3,17 +3,24 @@
 
 use serde_json::{Value, json};
 use wa_interop::ClientError;
-use wa_interop::chat::{DisconnectReason, Event, Refusal, Status};
+use wa_interop::chat::{DisconnectReason, Event, Status};
 
-use crate::checks::Drives::Own;
+use crate::checks::Drives::{Client, Own};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
+use crate::device::Why;
 use crate::environment::{Environment, PHONE};
 use crate::failure::{Failure, ensure, expect};
 use crate::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
-    check!("stream-restart", 2, Own, "a stream that is to be restarted is, and nothing is lost", restart),
+    check!(
+        "stream-restart",
+        2,
+        Client(&[]),
+        "a stream that is to be restarted is, and nothing is lost",
+        restart
+    ),
     check!(
         "stream-errors",
         2,
@@ -21,7 +28,7 @@ pub(super) const CHECKS: &[Check] = &[
         "each stream error has its own end, and says whether to try again",
         errors
     ),
-    check!("login-busy", 2, Own, "a login that a full server refuses is tried again later", busy),
+    check!("login-busy", 2, Client(&[]), "a login that a full server refuses is tried again later", busy),
     check!("go-away", 2, Own, "a client that is sent away comes back", go_away),
     check!("edge-routing", 2, Own, "routing information is kept and said with the next connection", routing),
     check!("prekeys-low", 2, Own, "one-time prekeys that run low are refilled", prekeys_low),
@@ -38,7 +45,7 @@ pub(super) const CHECKS: &[Check] = &[
     check!(
         "long-text",
         3,
-        Own,
+        Client(&[]),
         "a text that is long enough to be compressed comes and goes whole",
         long_text
     ),
@@ -69,14 +76,15 @@ async fn is_connected(environment: &Environment, user: &User, connected: bool) -
 }
 
 async fn restart(environment: &Environment) -> Result<(), Failure> {
-    let mut user = environment.connected("stream-restart").await?;
-    round_trip(&mut user, "before").await?;
-    stream_error(environment, &user, json!({ "code": 515 })).await?;
-    expect("the end", user.until(ended).await?, DisconnectReason::StreamError(Some(515)))?;
+    let mut user = environment.online("stream-restart").await?;
+    user.round_trip("before").await?;
+    let path = format!("accounts/{}/stream-error", user.login);
+    environment.control(&path, json!({ "code": 515 })).await?;
+    user.ended().await?;
     environment.phone_writes(&user.login, "between").await?;
     user.connect(environment).await?;
     expect("text", user.text().await?, "between".to_owned())?;
-    round_trip(&mut user, "after").await
+    user.round_trip("after").await
 }
 
 async fn errors(environment: &Environment) -> Result<(), Failure> {
@@ -102,15 +110,13 @@ async fn errors(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn busy(environment: &Environment) -> Result<(), Failure> {
-    let mut user = environment.user("login-busy").await?;
+    let mut user = environment.handset("login-busy").await?;
     environment.control("faults", json!({ "login_failure": 503 })).await?;
-    let refused = user.client.connect(environment.issue("login-busy").await?).await;
+    let refused = user.refused(environment.issue("login-busy").await?, Why::Busy).await;
     environment.control("faults", json!({ "login_failure": null })).await?;
-    let reason = DisconnectReason::Refused(Refusal::Other(503));
-    expect("login", refused, Err(ClientError::Disconnected(reason.clone())))?;
-    ensure("that is final", !reason.is_terminal())?;
+    refused?;
     user.connect(environment).await?;
-    round_trip(&mut user, "after").await
+    user.round_trip("after").await
 }
 
 async fn go_away(environment: &Environment) -> Result<(), Failure> {
@@ -246,7 +252,7 @@ async fn mailbox_count(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn long_text(environment: &Environment) -> Result<(), Failure> {
-    let mut user = environment.connected("long-text").await?;
+    let mut user = environment.online("long-text").await?;
     let text = "All work and no play makes a long text. ".repeat(200);
     environment.phone_writes(&user.login, &text).await?;
     ensure("the text that came is another", user.text().await? == text)?;

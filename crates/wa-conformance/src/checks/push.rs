@@ -120,7 +120,7 @@ async fn refused(environment: &Environment) -> Result<(), Failure> {
     for secret in environment.public_secrets().await? {
         tokens.push(("signed with the public key", hs256(environment, &secret).await?));
     }
-    for http in [Http::One, Http::Two] {
+    for http in environment.versions().iter().copied() {
         let mut answers = Vec::new();
         for (what, token) in &tokens {
             let (status, challenge) = environment.push(http, Some(token)).await?;
@@ -172,7 +172,7 @@ async fn sample(environment: &Environment) -> Result<(), Failure> {
     // What the overview prints: HS256 in the header, and a signature as long as RSA's.
     let header = json!({ "alg": "HS256", "typ": "JWT" });
     let token = environment.wish(&json!({ "header": header, "claims": claims(environment) })).await?;
-    for http in [Http::One, Http::Two] {
+    for http in environment.versions().iter().copied() {
         expect("status", environment.push(http, Some(&token)).await?.0, StatusCode::UNAUTHORIZED)?;
     }
     Ok(())

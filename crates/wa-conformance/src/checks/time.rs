@@ -6,20 +6,22 @@ use serde_json::{Value, json};
 use wa_interop::ClientError;
 use wa_interop::chat::{DisconnectReason, Refusal};
 
-use crate::checks::Drives::WhatsApp;
+use crate::checks::Drives::{Client, WhatsApp};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
+use crate::device::Why;
 use crate::environment::Environment;
 use crate::failure::{Failure, ensure, expect};
 use crate::form::Form;
+use crate::handset::Handset;
 use crate::raw::{Payload, Raw};
 use crate::server::Issuer;
 use crate::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
-    check!("away-29-days", 5, WhatsApp, "a user who was away for 29 days is still there", away_29),
-    check!("away-30-days", 5, WhatsApp, "a user who was away for more than 30 days is gone", away_30),
-    check!("mailbox-29-days", 3, WhatsApp, "a message that waited for 29 days still comes", mailbox_29),
+    check!("away-29-days", 5, Client(&[]), "a user who was away for 29 days is still there", away_29),
+    check!("away-30-days", 5, Client(&[]), "a user who was away for more than 30 days is gone", away_30),
+    check!("mailbox-29-days", 3, Client(&[]), "a message that waited for 29 days still comes", mailbox_29),
     check!(
         "mailbox-30-days",
         3,
@@ -45,6 +47,14 @@ async fn away(apart: &Environment, name: &str) -> Result<User, Failure> {
     Ok(user)
 }
 
+/// The same, with any client.
+async fn asleep(apart: &Environment, name: &str) -> Result<Handset, Failure> {
+    let mut user = apart.online(name).await?;
+    user.round_trip("before").await?;
+    user.sleep(apart).await?;
+    Ok(user)
+}
+
 async fn gone_offline(apart: &Environment, user: &User) -> Result<(), Failure> {
     let path = format!("accounts/{}", user.login);
     eventually(async || Ok(apart.observe(&path).await?.get("connected") == Some(&json!(false)))).await
@@ -52,33 +62,30 @@ async fn gone_offline(apart: &Environment, user: &User) -> Result<(), Failure> {
 
 async fn away_29(environment: &Environment) -> Result<(), Failure> {
     let (apart, issuer) = environment.apart().await?;
-    let mut user = away(&apart, "away-29").await?;
+    let mut user = asleep(&apart, "away-29").await?;
     apart.advance(&issuer, 29 * DAY).await?;
-    user.client.connect(apart.issue("away-29").await?).await?;
-    user.write("back", "back").await?;
-    expect("answer", user.text().await?, "echo: back".to_owned())
+    user.connect(&apart).await?;
+    user.round_trip("back").await
 }
 
 async fn away_30(environment: &Environment) -> Result<(), Failure> {
     let (apart, issuer) = environment.apart().await?;
     apart.begin().await?;
-    let user = away(&apart, "away-30").await?;
+    let mut user = asleep(&apart, "away-30").await?;
     apart.advance(&issuer, 30 * DAY + 60).await?;
     let account = apart.observe(&format!("accounts/{}", user.login)).await;
     ensure("WhatsApp still knows the user", account.is_err())?;
-    let refused = user.client.connect(apart.issue("away-30").await?).await;
-    let reason = DisconnectReason::Refused(Refusal::NotEnlisted);
-    expect("login", refused, Err(ClientError::Disconnected(reason)))?;
+    user.refused(apart.issue("away-30").await?, Why::NotEnlisted).await?;
     apart.provokes(&["login-unenlisted"]);
     apart.judge(&apart.recorded().await?)
 }
 
 async fn mailbox_29(environment: &Environment) -> Result<(), Failure> {
     let (apart, issuer) = environment.apart().await?;
-    let mut user = away(&apart, "mailbox-29").await?;
+    let mut user = asleep(&apart, "mailbox-29").await?;
     apart.phone_writes(&user.login, "a month's post").await?;
     apart.advance(&issuer, 29 * DAY).await?;
-    user.client.connect(apart.issue("mailbox-29").await?).await?;
+    user.connect(&apart).await?;
     expect("text", user.text().await?, "a month's post".to_owned())
 }
 

@@ -1,6 +1,7 @@
 //! A run as one page of HTML that needs nothing else: to be read, and to be mailed.
 
 use std::fmt::Write;
+use std::time::{Duration, UNIX_EPOCH};
 
 use crate::evidence::{Deviation, Exchange, Stanza};
 use crate::report::hex::bytes_of;
@@ -56,7 +57,7 @@ impl Report {
             ("rules", about.rules.join(", ")),
             ("seed", seed),
             ("at the same time", about.jobs.to_string()),
-            ("began", format!("{} (Unix seconds)", about.began)),
+            ("began", httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(about.began))),
         ] {
             _ = writeln!(text, "<tr><th>{name}</th><td>{}</td></tr>", escaped(&value));
         }
@@ -94,7 +95,7 @@ fn row(text: &mut String, judged: &Judged) {
         let words = escaped(&it.words);
         _ = write!(
             text,
-            "<span class=\"{0}\" title=\"{words}\">{1} {0}</span> <small>{2}</small><br>",
+            "<span title=\"{words}\">{1}</span> <span class=\"label {0}\">{0}</span> <small>{2}</small><br>",
             it.label,
             it.id,
             escaped(&it.section)
@@ -128,7 +129,7 @@ fn failure(text: &mut String, judged: &Judged) {
         let (words, section) = (escaped(&it.words), escaped(&it.section));
         _ = writeln!(
             text,
-            "<li><span class=\"{0}\">{1} {0}</span> {words} <small>({section})</small></li>",
+            "<li>{1} <span class=\"label {0}\">{0}</span> {words} <small>({section})</small></li>",
             it.label, it.id
         );
     }

@@ -340,7 +340,7 @@ fn each_fault_of_a_frame_has_a_rule_of_its_own() {
         (&[7_u8, 0xF8, 1, 2][..], "frame-flags", "unknown flags 0x07"),
         (&[2, 1, 2, 3], "frame-zlib", "invalid zlib stream"),
         (&bomb, "frame-inflated", "inflated body is too long"),
-        (&[0, 0xF8, 1, 2, 3], "frame-node", "1 bytes follow the node at byte 3"),
+        (&[0, 0xF8, 1, 2, 3], "frame-node", "1 byte follows the node at byte 3"),
         (&[0, 241], "frame-node", "at byte 0"),
     ] {
         let mut bench = Bench::new();
