@@ -101,7 +101,7 @@ To work on the project:
 
 `test`, `conformance` and `ci` look for OpenSSL's development files first. On Debian and Ubuntu, as root, they install
 what is missing; elsewhere they say what to install. `test` and `ci` do the same for the servers that the tests of
-`wa-integrator` start for themselves: PostgreSQL and NATS.
+`wa-integrator` start for themselves: PostgreSQL and NATS; `console` and `ci` for Chromium and npm.
 ";
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ const MAX_ENTRIES: usize = 20_000;
 /// Bytes of nodes that are kept, so that a few long stanzas do not fill the memory.
 const MAX_BYTES: usize = 64 << 20;
 
+/// Bytes of a node that is written out for a row of the log; of a longer one its tag is said.
+const MAX_WRITTEN: usize = 64 * 1024;
+
 /// Characters of a stanza in a row of the log.
 const MAX_LINE: usize = 400;
 
@@ -183,7 +186,10 @@ impl Entry {
     /// A row of the log: what it is in one line.
     pub(crate) fn row(&self) -> Value {
         let node = self.node().unwrap_or_else(|| Node::new("unreadable"));
-        let mut line = node.to_string();
+        let mut line = match self.node.len() {
+            length if length > MAX_WRITTEN => format!("<{} … of {length} bytes>", node.tag()),
+            _ => node.to_string(),
+        };
         if let Some((end, _)) = line.char_indices().nth(MAX_LINE) {
             line.truncate(end);
             line.push('…');
@@ -299,6 +305,9 @@ mod tests {
         let row = transcript.push(entry(7, None, true, &format!("<iq type='get' id='{long}'/>"))).row();
         assert_eq!((&row["tag"], &row["type"], &row["at"]), (&json!("iq"), &json!("get"), &json!(7)));
         assert_eq!(row["line"].as_str().unwrap().chars().count(), MAX_LINE + 1);
+        let endless = "x".repeat(2 * MAX_WRITTEN);
+        let row = transcript.push(entry(7, None, true, &format!("<iq id='{endless}'/>"))).row();
+        assert!(row["line"].as_str().unwrap().starts_with("<iq … of 131"), "{row}");
         let row = transcript.push(entry(7, None, true, "<ib><offline count='1'/></ib>")).row();
         assert_eq!(row["type"], "offline");
         let row = transcript.push(Entry { node: vec![255].into(), ..entry(7, None, true, "<a/>") }).row();

@@ -1,6 +1,6 @@
 //! One device of a WhatsApp user: a Signal identity and its sessions with third parties' users.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use bytes::Bytes;
 use rand_core::{CryptoRng, Rng};
@@ -12,6 +12,10 @@ use wa_signal::{
 };
 
 const SIGNED_PREKEY_ID: u32 = 1;
+
+/// Messages of which a device knows that it has shown them, and those that it asked for again.
+const MAX_SEEN: usize = 20_000;
+const MAX_ASKED: usize = 10_000;
 
 /// How often one message is asked for again.
 const MAX_RETRIES: u32 = 5;
@@ -28,6 +32,8 @@ pub(crate) struct Device {
     sessions: BTreeMap<String, SessionRecord>,
     /// Messages that were decrypted, by login and id.
     seen: BTreeSet<(String, String)>,
+    /// The same, oldest first.
+    seen_in_order: VecDeque<(String, String)>,
     /// How often a message was asked for again, by login and id.
     asked: BTreeMap<(String, String), u32>,
     /// Messages that were encrypted with a key that another one had been encrypted with.
@@ -73,6 +79,7 @@ impl Device {
             next_prekey: 1,
             sessions: BTreeMap::new(),
             seen: BTreeSet::new(),
+            seen_in_order: VecDeque::new(),
             asked: BTreeMap::new(),
             reused: 0,
         }
@@ -111,6 +118,7 @@ impl Device {
             prekeys: prekeys.collect::<Option<_>>()?,
             next_prekey: state.next_prekey,
             sessions: sessions.collect::<Option<_>>()?,
+            seen_in_order: state.seen.iter().cloned().collect(),
             seen: state.seen,
             asked: BTreeMap::new(),
             reused: 0,
@@ -134,6 +142,7 @@ impl Device {
     /// Knows which messages another one has shown.
     pub(crate) fn remember(&mut self, old: Self) {
         self.seen = old.seen;
+        self.seen_in_order = old.seen_in_order;
     }
 
     /// Loses the session with a login, as a device does that was restored from an old copy.
@@ -149,10 +158,13 @@ impl Device {
         }
         match self.decrypt(login, enc).as_deref().and_then(unpad) {
             Some(plain) => {
-                self.seen.insert(name);
+                self.see(name);
                 Opened::Plain(plain.to_vec())
             }
             None => {
+                if self.asked.len() >= MAX_ASKED && !self.asked.contains_key(&name) {
+                    self.asked.pop_first();
+                }
                 let count = self.asked.entry(name).or_default();
                 *count += 1;
                 let count = *count;
@@ -165,6 +177,18 @@ impl Device {
                     }
                     _ => Opened::GivenUp,
                 }
+            }
+        }
+    }
+
+    /// Knows that a message was shown, and forgets the oldest.
+    fn see(&mut self, name: (String, String)) {
+        if self.seen.insert(name.clone()) {
+            self.seen_in_order.push_back(name);
+        }
+        while self.seen_in_order.len() > MAX_SEEN {
+            if let Some(oldest) = self.seen_in_order.pop_front() {
+                self.seen.remove(&oldest);
             }
         }
     }
@@ -301,4 +325,28 @@ pub(crate) fn read_bundle(registration: &Node, keys: &Node) -> Option<Bundle> {
             None => None,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+
+    #[test]
+    fn what_was_shown_and_asked_for_is_bounded() {
+        let mut rng = rand::rngs::StdRng::seed_from_u64(1);
+        let mut device = Device::new(&mut rng);
+        for number in 0..=MAX_SEEN {
+            device.see(("a".to_owned(), number.to_string()));
+            device.see(("a".to_owned(), number.to_string()));
+        }
+        assert_eq!((device.seen.len(), device.seen_in_order.len()), (MAX_SEEN, MAX_SEEN));
+        assert!(!device.seen.contains(&("a".to_owned(), "0".to_owned())));
+        let enc = Node::new("enc").with_attr("type", "msg").with_bytes(vec![0]);
+        for number in 0..=MAX_ASKED {
+            device.open("a", &format!("x{number}"), &enc, &mut rng);
+        }
+        assert_eq!(device.asked.len(), MAX_ASKED);
+    }
 }

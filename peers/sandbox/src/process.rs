@@ -1,0 +1,90 @@
+//! A sandbox as a process of its own: started, asked, and read from Linux's `/proc`.
+
+use std::process::Stdio;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+use wa_sandbox::ask;
+
+use crate::Failure;
+
+/// Ticks of a processor's time in a second, as `/proc` counts it.
+const TICKS: f64 = 100.0;
+
+/// A running sandbox.
+#[derive(Debug)]
+pub struct Process {
+    child: Option<Child>,
+    addresses: Value,
+}
+
+impl Process {
+    /// Starts one; it ends with this value.
+    ///
+    /// # Errors
+    /// It does not start, or says nothing.
+    pub async fn start(program: &str, arguments: &[String]) -> Result<Self, Failure> {
+        let mut command = Command::new(program);
+        command.args(arguments).env("RUST_LOG", "off").stdin(Stdio::null()).stderr(Stdio::null());
+        let mut child = command.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
+        let output = child.stdout.take().ok_or("no output")?;
+        let line = BufReader::new(output).lines().next_line().await?.ok_or("the sandbox ended")?;
+        Ok(Self { child: Some(child), addresses: serde_json::from_str(&line)? })
+    }
+
+    /// One that somebody else has started, by its ready line.
+    ///
+    /// # Errors
+    /// The line is not JSON.
+    pub fn started(line: &str) -> Result<Self, Failure> {
+        Ok(Self { child: None, addresses: serde_json::from_str(line)? })
+    }
+
+    /// Its ready line.
+    pub fn line(&self) -> String {
+        self.addresses.to_string()
+    }
+
+    /// One of its addresses, by its name in the ready line.
+    pub fn address(&self, name: &str) -> &str {
+        self.addresses.get(name).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Asks the control interface.
+    ///
+    /// # Errors
+    /// It does not answer, or refuses.
+    pub async fn control(&self, path: &str, body: &Value) -> Result<(), Failure> {
+        let url = format!("{}/{path}", self.address("control").trim_end_matches('/'));
+        let (status, answer) = ask("POST", &url, None, Some(body.to_string())).await?;
+        if status == 200 { Ok(()) } else { Err(format!("{url}: {answer}").into()) }
+    }
+
+    /// Resident bytes.
+    ///
+    /// # Errors
+    /// There is no `/proc`.
+    pub fn resident(&self) -> Result<u64, Failure> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()?))?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
+        let kibibytes: u64 = line.split_whitespace().nth(1).ok_or("no VmRSS")?.parse()?;
+        Ok(kibibytes * 1024)
+    }
+
+    /// Seconds of processor time.
+    ///
+    /// # Errors
+    /// There is no `/proc`.
+    pub fn processor_time(&self) -> Result<f64, Failure> {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()?))?;
+        let (_, fields) = stat.rsplit_once(')').ok_or("no stat")?;
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        let ticks = |at: usize| fields.get(at).and_then(|it| it.parse::<f64>().ok()).ok_or("no stat");
+        Ok((ticks(11)? + ticks(12)?) / TICKS)
+    }
+
+    fn id(&self) -> Result<u32, Failure> {
+        self.child.as_ref().and_then(Child::id).ok_or_else(|| "the sandbox has ended".into())
+    }
+}
