@@ -59,13 +59,26 @@ export const sees = (page, selector, text) =>
 
 /** Clicks the first element of a selector, or the first one with this text. */
 export async function click(page, selector, text = "") {
-  await sees(page, selector, text);
+  for (let turn = 0; turn < 10; turn += 1) {
+    await sees(page, selector, text);
+    // What is drawn anew at this moment is clicked again, as a person would.
+    const isClicked = await clicked(page, selector, text).catch((error) => {
+      if (!/detached/.test(error.message)) throw error;
+      return false;
+    });
+    if (isClicked) return;
+  }
+  throw new Failure(`${selector} ${text} cannot be clicked`);
+}
+
+async function clicked(page, selector, text) {
   for (const element of await page.$$(selector)) {
     if (!(await element.evaluate((it, text) => it.textContent.includes(text), text))) continue;
     await element.evaluate((it) => it.scrollIntoView({ block: "center" }));
-    return element.click();
+    await element.click();
+    return true;
   }
-  throw new Failure(`${selector} ${text} went away`);
+  return false;
 }
 
 export function ensure(what, isSo) {

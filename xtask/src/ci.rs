@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, no_more};
 use crate::program::Program;
-use crate::{codegen, conformance, console, peers, report, sabotage, system, test, tidy};
+use crate::{bindings, codegen, conformance, console, peers, report, sabotage, system, test, tidy};
 
 /// Runs the steps in order, cheap ones first, and stops at the first that fails.
 pub(crate) fn ci(args: &[String]) -> Result<(), Failure> {
@@ -71,6 +71,7 @@ const FULL: &[Step] = &[
     Step { name: "fewer features", run: fewer_features },
     Step { name: "each feature alone", run: each_feature },
     Step { name: "conformance, proved", run: || conformance::conformance(&["--prove".to_owned()]) },
+    Step { name: "bindings", run: || bindings::bindings(&[]) },
     Step { name: "a client in Python", run: || peers::peers(&["python".to_owned()]) },
     Step { name: "the console in a browser", run: || console::console(&[]) },
     Step { name: "sabotage", run: || sabotage::sabotage(&[]) },

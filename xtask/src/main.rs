@@ -4,6 +4,7 @@
 //! what failed. Whatever a command prints as its result goes to stdout, everything else to stderr.
 
 mod bench;
+mod bindings;
 mod chaos;
 mod ci;
 mod codegen;
@@ -44,6 +45,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
     };
     match command.as_str() {
         "bench" => bench::bench(rest),
+        "bindings" => bindings::bindings(rest),
         "chaos" => chaos::chaos(rest),
         "chat" => conformance::chat(rest),
         "ci" => ci::ci(rest),
@@ -82,6 +84,8 @@ To work on the project:
   codegen [--check]            generate the protobuf types from proto/, the rules in docs/SANDBOX.md and the
                                requirements in docs/CONFORMANCE.md; --check only compares
   bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
+  bindings [LANGUAGE|size]     write the client's bindings for Python, Kotlin and Swift below target/bindings, and hold a
+                               conversation through Python's; `bindings size` prints what the library weighs on a device
   peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`);
                                `peers python` walks a client in Python through the five milestones at a sandbox and has the suite
                                judge it, and a third party's server in Python
@@ -108,6 +112,7 @@ mod tests {
     fn every_command_is_in_the_help() {
         for command in [
             "bench",
+            "bindings",
             "chaos",
             "chat",
             "ci",

@@ -368,6 +368,14 @@ impl Client {
         self.ask(Ask::DeleteAccount).await.map(drop)
     }
 
+    /// Likewise, by the event's name alone: for whoever keeps names and not events.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn confirm_through_id(&self, event: EventId) -> Result<(), ClientError> {
+        self.command(Command::ConfirmThrough(event)).await
+    }
+
     /// Waits until the mailbox is empty, all that was told is confirmed, and the server has heard so; beside the loop that
     /// takes the events, and at most until then. What a push has woken may leave after it.
     ///

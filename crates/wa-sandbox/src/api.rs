@@ -139,11 +139,35 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     let mut json = serde_json::Deserializer::from_slice(body);
     let read = serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let path = error.path().to_string();
-        let at = if path == "." { String::new() } else { format!("{path}: ") };
-        Problem::bad_body(format!("{at}{}", error.inner()))
+        let at = if matches!(&*path, "." | "?") { String::new() } else { format!("{path}: ") };
+        Problem::bad_body(format!("{at}{}", plainly(&error.inner().to_string())))
     })?;
     json.end().map_err(|error| Problem::bad_body(error.to_string()))?;
     Ok(read)
+}
+
+/// What is wrong with JSON, without the names of types in Rust.
+pub(crate) fn plainly(message: &str) -> String {
+    let Some((before, expected)) = message.split_once(", expected ") else { return message.to_owned() };
+    let (kind, place) = match expected.split_once(" at line ") {
+        Some((kind, place)) => (kind, format!(" at line {place}")),
+        None => (expected, String::new()),
+    };
+    let kind = match kind {
+        "u8" | "u16" | "u32" | "u64" | "usize" | "i8" | "i16" | "i32" | "i64" => "a whole number",
+        "f64" => "a number",
+        "a sequence" => "a list",
+        "a map" => "an object",
+        "a boolean" => "true or false",
+        kind if kind.starts_with("struct ") || kind.starts_with("internally tagged enum ") => "an object",
+        kind if kind.starts_with("enum ") => "an object with one member",
+        kind => kind,
+    };
+    let found = ["invalid type: ", "invalid value: "].iter().find_map(|word| before.split_once(word));
+    match found {
+        Some((path, found)) => format!("{path}{found} where {kind} is expected{place}"),
+        None => format!("{before}, expected {kind}{place}"),
+    }
 }
 
 /// The account of a login.
@@ -169,6 +193,36 @@ pub(crate) fn done() -> Result<Value, Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// No mistake is told in the words of a programming language.
+    #[test]
+    fn mistakes_are_told_plainly() {
+        #[derive(Debug, serde::Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Body {
+            #[serde(default, rename = "count")]
+            _count: u32,
+            #[serde(default, rename = "list")]
+            _list: Vec<bool>,
+        }
+        for (body, expected) in [
+            (
+                r#"{"count": "x"}"#,
+                r#"count: string "x" where a whole number is expected at line 1 column 13"#,
+            ),
+            (r#"{"count": -1}"#, "count: integer `-1` where a whole number is expected at line 1 column 12"),
+            (r#"{"list": {}}"#, "list: map where a list is expected at line 1 column 9"),
+            (r#"{"list": [1]}"#, "list[0]: integer `1` where true or false is expected at line 1 column 11"),
+            ("3", "integer `3` where an object is expected at line 1 column 1"),
+            (
+                r#"{"other": 1}"#,
+                "other: unknown field `other`, expected `count` or `list` at line 1 column 8",
+            ),
+            ("{", "EOF while parsing an object at line 1 column 1"),
+        ] {
+            assert_eq!(read::<Body>(body.as_bytes()).unwrap_err().detail, expected, "{body}");
+        }
+    }
 
     #[test]
     fn paths_fit_their_patterns() {

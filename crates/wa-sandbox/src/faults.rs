@@ -34,6 +34,10 @@ pub(crate) struct Faults {
     pub(crate) push_drop: u32,
     /// Milliseconds by which pushes are late.
     pub(crate) push_delay: u64,
+    /// So many pushes have a token whose signature fails.
+    pub(crate) push_forged: u32,
+    /// So many pushes have a body that is not JSON.
+    pub(crate) push_malformed: u32,
 }
 
 /// What happens to one stanza.

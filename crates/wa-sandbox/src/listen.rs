@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
@@ -18,7 +18,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
 
@@ -32,7 +32,7 @@ use crate::push::Pushes;
 use crate::service::{self, ENLIST, JWKS};
 use crate::shared::Shared;
 use crate::tls::Tls;
-use crate::world::{Integrator, Output, World, WorldConfig};
+use crate::world::{ConnectionId, Integrator, Output, World, WorldConfig};
 
 /// How often the world is told that time passes.
 const TICK: Duration = Duration::from_secs(1);
@@ -42,6 +42,9 @@ const TLS_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Events that may wait for a slow listener.
 const MAX_EVENTS: usize = 1024;
+
+/// Frames that go out in one write.
+const MAX_AT_ONCE: usize = 64;
 
 /// What requests over HTTP are made with.
 pub(crate) type HttpClient<B> = Client<HttpConnector, B>;
@@ -285,28 +288,60 @@ async fn serve_demo(listener: TcpListener, demo: Arc<Demo>) {
     }
 }
 
+/// Carries bytes between a client and the world. What the world wants sent at one time goes out in one write, and a client
+/// that says nothing has no buffer.
 async fn serve_chat(shared: Arc<Shared>, mut stream: TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "nodelay");
     }
     let (id, mut outputs) = shared.connect();
-    let mut buffer = vec![0; 16 * 1024];
+    let mut waiting = Vec::new();
     loop {
         tokio::select! {
-            read = stream.read(&mut buffer) => match read {
-                Ok(length) if length > 0 => {
-                    let bytes = buffer.get(..length).unwrap_or_default();
-                    shared.with_world(|world, clock| world.handle_bytes(id, clock.now(), bytes));
+            ready = stream.readable() => if ready.is_err() || read_ready(&shared, &stream, id).is_err() {
+                break;
+            },
+            count = outputs.recv_many(&mut waiting, MAX_AT_ONCE) => {
+                let (bytes, is_end) = joined(&mut waiting);
+                if stream.write_all(&bytes).await.is_err() || is_end || count == 0 {
+                    break;
                 }
-                _ => break,
-            },
-            output = outputs.recv() => match output {
-                Some(Output::Bytes(bytes)) if stream.write_all(&bytes).await.is_ok() => {}
-                _ => break,
-            },
+            }
         }
     }
     shared.disconnect(id);
+}
+
+/// Gives the world what has arrived; an error at the end of the stream.
+fn read_ready(shared: &Arc<Shared>, stream: &TcpStream, id: ConnectionId) -> io::Result<()> {
+    let mut buffer = [0; 16 * 1024];
+    match stream.try_read(&mut buffer) {
+        Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
+        Ok(length) => {
+            let bytes = buffer.get(..length).unwrap_or_default();
+            shared.with_world(|world, clock| world.handle_bytes(id, clock.now(), bytes));
+            Ok(())
+        }
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// What is to be sent, in one piece, up to where the connection is to be closed.
+fn joined(outputs: &mut Vec<Output>) -> (Bytes, bool) {
+    if let [Output::Bytes(_)] = outputs[..]
+        && let Some(Output::Bytes(bytes)) = outputs.pop()
+    {
+        return (bytes, false);
+    }
+    let mut all = BytesMut::new();
+    for output in outputs.drain(..) {
+        match output {
+            Output::Bytes(bytes) => all.extend_from_slice(&bytes),
+            Output::Close => return (all.freeze(), true),
+        }
+    }
+    (all.freeze(), false)
 }
 
 async fn serve_tls(tls: Tls, shared: Arc<Shared>, stream: TcpStream) {

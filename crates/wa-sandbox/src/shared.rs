@@ -94,8 +94,11 @@ impl Shared {
             }
             let delay = Duration::from_millis(world.faults.push_delay);
             let token = self.with_pushes(|pushes| pushes.token(&world, &due.base_url, self.clock.now()));
+            let token = if is_due(&mut world.faults.push_forged) { token.map(forged) } else { token };
+            let whole = serde_json::json!({ "to": due.to }).to_string();
+            let body = if is_due(&mut world.faults.push_malformed) { whole.replace('}', "") } else { whole };
             let (shared, path) = (Arc::clone(self), world.profile.push.path.clone());
-            tokio::spawn(async move { shared.push(due, &path, token, delay).await });
+            tokio::spawn(async move { shared.push(due, &path, (token, body), delay).await });
         }
         done
     }
@@ -210,7 +213,7 @@ impl Shared {
     }
 
     /// Sends a push and remembers the answer.
-    async fn push(&self, due: PushDue, path: &str, token: Option<String>, delay: Duration) {
+    async fn push(&self, due: PushDue, path: &str, (token, body): (Option<String>, String), delay: Duration) {
         tokio::time::sleep(delay).await;
         let http = self.with_pushes(|pushes| pushes.http);
         let [one, two] = &self.push_clients;
@@ -219,7 +222,7 @@ impl Shared {
             let request = hyper::Request::post(format!("{}{path}", due.base_url))
                 .header(header::AUTHORIZATION, format!("Bearer {}", token?))
                 .header(header::CONTENT_TYPE, "application/json")
-                .body(Full::from(serde_json::json!({ "to": due.to }).to_string()));
+                .body(Full::from(body));
             let (head, body) = client.request(request.ok()?).await.ok()?.into_parts();
             let body = Limited::new(body, MAX_JWKS).collect().await.ok()?.to_bytes();
             Some((head.status.as_u16(), !body.is_empty()))
@@ -268,5 +271,16 @@ impl Shared {
     pub(crate) fn disconnect(self: &Arc<Self>, id: ConnectionId) {
         self.clients.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
         self.with_world(|world, _| world.disconnect(id));
+    }
+}
+
+/// A token whose signature is another: its last part begins with another letter.
+fn forged(token: String) -> String {
+    match token.rsplit_once('.') {
+        Some((signed, signature)) => {
+            let first = if signature.starts_with('A') { "B" } else { "A" };
+            format!("{signed}.{first}{}", signature.get(1..).unwrap_or_default())
+        }
+        None => token,
     }
 }

@@ -77,7 +77,7 @@ fn rank(name: &str) -> Option<u8> {
     RANKS.iter().find(|(ranked, _)| *ranked == name).map(|(_, rank)| *rank)
 }
 
-const RANKS: [(&str, u8); 21] = [
+const RANKS: [(&str, u8); 22] = [
     // L0 leaves
     ("wa-binary", 0),
     ("wa-proto", 0),
@@ -104,6 +104,7 @@ const RANKS: [(&str, u8); 21] = [
     ("wa-integrator-server", 40),
     ("wa-conformance", 41),
     ("wa-cli", 42),
+    ("wa-ffi", 42),
 ];
 
 /// Lists what a client with a store depends on, which brings its own HTTP.

@@ -13,6 +13,9 @@ const MAX_SHOWN: u64 = 500;
 /// Bytes of a stanza that are shown.
 const MAX_HEX: usize = 64 * 1024;
 
+/// Characters of its XML.
+const MAX_XML: usize = 256 * 1024;
+
 /// Conversations.
 pub(super) const ROUTES: &[Route] = &[
     ("GET", "phones/{number}/chats", list),
@@ -47,7 +50,11 @@ fn stanza(call: &mut Call<'_>) -> Result<Value, Problem> {
     let content = node.as_ref().and_then(|node| decrypted(call.world, entry.login.as_ref()?, node));
     if let Some(shown) = shown.as_object_mut() {
         let hex = hex::encode(entry.node.get(..MAX_HEX).unwrap_or(&entry.node));
-        shown.insert("xml".to_owned(), json!(node.map(|node| node.to_string())));
+        let mut xml = node.map(|node| node.to_string()).unwrap_or_default();
+        let end = xml.char_indices().nth(MAX_XML).map(|(end, _)| end);
+        xml.truncate(end.unwrap_or(xml.len()));
+        shown.insert("xml".to_owned(), json!(xml));
+        shown.insert("is_cut".to_owned(), json!(end.is_some()));
         shown.insert("bytes".to_owned(), json!(entry.node.len()));
         shown.insert("hex".to_owned(), json!(hex));
         shown.insert("deviations".to_owned(), json!(records));

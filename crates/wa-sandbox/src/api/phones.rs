@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use wa_binary::{Jid, Node};
 
-use crate::api::{Call, Problem, Route, account, done, read};
+use crate::api::{Call, Problem, Route, account, done, plainly, read};
 use crate::phone::{Device, Manners, Phone, Written};
 
 /// Phones.
@@ -157,7 +157,7 @@ pub(crate) fn written(body: &[u8]) -> Result<(String, Written), Problem> {
     let to = said.remove("to").and_then(|to| to.as_str().map(str::to_owned));
     let to = to.ok_or_else(|| Problem::bad_body("to is missing"))?;
     let written = serde_path_to_error::deserialize(Value::Object(said))
-        .map_err(|error| Problem::bad_body(error.inner().to_string()))?;
+        .map_err(|error| Problem::bad_body(plainly(&error.inner().to_string())))?;
     Ok((to, written))
 }
 

@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use crate::api::{Call, Problem, Route, done};
+use crate::api::{Call, Problem, Route, done, plainly};
 use crate::faults::Faults;
 use crate::media::Uploaded;
 use crate::rules::Class;
@@ -127,7 +127,9 @@ pub(super) fn merged<T: Serialize + DeserializeOwned>(
         whole.extend(changes);
     }
     let merged = serde_path_to_error::deserialize(whole);
-    merged.map_err(|error| Problem::bad_body(format!("{}: {}", error.path(), error.inner())))
+    merged.map_err(|error| {
+        Problem::bad_body(format!("{}: {}", error.path(), plainly(&error.inner().to_string())))
+    })
 }
 
 fn noise_key(call: &mut Call<'_>) -> Result<Value, Problem> {

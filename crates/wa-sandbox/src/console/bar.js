@@ -25,6 +25,8 @@ const FAULTS = [
   ["media_delay", "Milliseconds by which media are late", "ms"],
   ["push_drop", "Pushes that are not sent", "times"],
   ["push_delay", "Milliseconds by which pushes are late", "ms"],
+  ["push_forged", "Pushes whose token is forged", "times"],
+  ["push_malformed", "Pushes whose body is not JSON", "times"],
 ];
 
 let live;

@@ -5,7 +5,7 @@ import { get, post, remove } from "./server.js";
 import { go, here, onMove, openRow } from "./place.js";
 import { known, onKnown, phone, user } from "./who.js";
 import { composer, quote } from "./composer.js";
-import { shownFile } from "./file.js";
+import { letGo, shownFile } from "./file.js";
 import { showPane } from "./panes.js";
 
 /** Messages that are shown at once. */
@@ -30,14 +30,14 @@ export const canWrite = () => Boolean(here.phone && here.user) && (!isUser() || 
 export const actor = () => (isUser() ? [`demo/users/${here.user}`, here.phone] : [`phones/${here.phone}`, here.user]);
 
 export function startChat(pane) {
-  head = h("div", { class: "chathead" });
+  head = h("div", { class: "chathead" }, h("h2"), h("div", { class: "segments", role: "group", "aria-label": "Whose side" }),
+    h("div", { class: "tools" }), h("p", { class: "about" }));
   list = h("ol", { id: "messages", tabindex: "0", "aria-label": "Messages" });
   typing = h("p", { class: "typing", role: "status" });
   foot = h("div", { class: "foot" });
   pane.append(head, list, typing, foot);
   onMove((before) => {
     if (before.phone === here.phone && before.user === here.user && before.as === here.as) return;
-    drawn = new Map();
     messages = [];
     quote(null);
     showTyping(null);
@@ -119,6 +119,7 @@ function draw() {
   const shown = folded();
   if (shown.length === 0) {
     list.replaceChildren(h("li", { class: "empty" }, nothing()));
+    for (const { element } of drawn.values()) letGo(element);
     drawn = new Map();
     return;
   }
@@ -134,6 +135,7 @@ function draw() {
     list.replaceChildren(...elements);
     if (wasAtEnd || drawn.size === 0) list.scrollTop = list.scrollHeight;
   }
+  for (const [number, { element }] of drawn) if (next.get(number)?.element !== element) letGo(element);
   drawn = next;
   if (shown.at(-1).by !== side()) showTyping(null);
 }
@@ -147,27 +149,29 @@ function nothing() {
     h("p", { class: "hint" }, "Write below, as either of them; the switch above chooses whose side you see.")];
 }
 
+const unread = () => messages.filter((it) => it.by !== side() && !it.read && it.content);
+
+function markRead() {
+  const [path, to] = actor();
+  return post(`${path}/mark`, { to, ids: unread().slice(-1000).map((it) => it.id), kind: "read" });
+}
+
 function drawHead() {
   const account = user(here.user);
   const name = account?.user ?? here.user ?? "nobody";
-  const unseen = messages.filter((it) => it.by !== side() && !it.read && it.content);
-  const markRead = () => {
-    const [path, to] = actor();
-    return post(`${path}/mark`, { to, ids: unseen.slice(-1000).map((it) => it.id), kind: "read" });
-  };
+  const unseen = unread();
   const as = (value, label) => h("button", { type: "button", "aria-pressed": String(side() === value),
     onclick: () => go({ as: value === "user" ? "user" : null }) }, label);
-  redraw(head, [here.phone, here.user, side(), name, account && facts(account), unseen.map((it) => it.id), canWrite()], () => [
-    h("h2", {}, here.phone ? `+${here.phone}` : "—", h("span", { class: "and" }, " ⇄ "), name),
-    h("div", { class: "segments", role: "group", "aria-label": "Whose side" }, as("phone", "Phone’s side"),
-      as("user", `${name}’s side`)),
-    h("div", { class: "tools" },
-      unseen.length && canWrite() ? h("button", { type: "button", class: "quiet", id: "mark-read", onclick: () => attempt(markRead) },
-        `Mark ${unseen.length} read`) : null,
-      phone(here.phone) ? h("button", { type: "button", class: "quiet", onclick: phoneMenu }, "Phone…") : null,
-      account ? h("button", { type: "button", class: "quiet", onclick: userMenu }, "User…") : null),
-    account ? h("p", { class: "about" }, facts(account)) : null,
+  const [title, sides, tools, about] = head.children;
+  redraw(title, [here.phone, name], () => [here.phone ? `+${here.phone}` : "—", h("span", { class: "and" }, " ⇄ "), name]);
+  redraw(sides, [side(), name], () => [as("phone", "Phone’s side"), as("user", `${name}’s side`)]);
+  const count = canWrite() ? unseen.length : 0;
+  redraw(tools, [count, here.phone, here.user, Boolean(account)], () => [
+    count ? h("button", { type: "button", class: "quiet", id: "mark-read", onclick: () => attempt(markRead) }, `Mark ${count} read`) : null,
+    phone(here.phone) ? h("button", { type: "button", class: "quiet", onclick: phoneMenu }, "Phone…") : null,
+    account ? h("button", { type: "button", class: "quiet", onclick: userMenu }, "User…") : null,
   ]);
+  about.textContent = account ? facts(account) : "";
 }
 
 const counted = (count, noun) => `${count} ${noun}${count === 1 ? "" : "s"}`;

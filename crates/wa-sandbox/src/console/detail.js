@@ -25,12 +25,13 @@ const copying = (label, text) => {
   return button;
 };
 
-const quoted = (value) => `'${JSON.stringify(value).replaceAll("'", "'\\''")}'`;
+/** One word for a shell, whatever is in it: lines are pasted into terminals. */
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** What would send the same stanza of the server's once more, or show this one again. */
 function curl({ by, login, xml, number }) {
   const { control } = known.about.addresses;
-  return by === "server" && login ? `curl -s ${control}accounts/${login}/notify -d ${quoted({ xml })}`
+  return by === "server" && login ? `curl -s ${control}accounts/${login}/notify -d ${quoted(JSON.stringify({ xml }))}`
     : `curl -s ${control}stanzas/${number}`;
 }
 
@@ -45,6 +46,7 @@ async function stanza(number) {
     h("div", { class: "actions" }, copying("Copy XML", it.xml), copying("Copy hex", it.hex), copying("Copy curl", curl(it)),
       copying("Copy link", location.href)),
     it.xml ? pretty(it.xml) : null,
+    it.is_cut ? h("p", { class: "hint" }, "It is longer than is shown.") : null,
     it.content ? h("h3", {}, `What +${it.content.phone} decrypted`) : null,
     it.content ? tree(it.content.tree) : null,
     it.content ? h("details", {}, h("summary", {}, "its bytes"), dump(it.content.hex, it.content.hex.length / 2)) : null,
@@ -86,7 +88,7 @@ async function http(number, item) {
   if (!it) return ["Not kept"];
   const { sent, answered, ...rest } = it;
   const url = it.direction === "in" ? known.about.addresses.media + it.url : it.url;
-  const line = `curl -s ${url}${sent ? ` -d '${sent}'` : ""}`;
+  const line = `curl -s ${quoted(url)}${sent ? ` -d ${quoted(sent)}` : ""}`;
   const body = (title, text) => text && [h("h3", {}, title), h("pre", { class: "xml", tabindex: "0", "aria-label": title }, text)];
   return [`${it.method} ${it.about}`, facts(rest), h("div", { class: "actions" }, copying("Copy curl", line)),
     ...(body("Sent", sent.replaceAll("&", "\n&")) || []), ...(body("Answered", answered) || [])];

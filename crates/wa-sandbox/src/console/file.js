@@ -29,15 +29,28 @@ export const classOf = (kind) => CLASSES[kind] ?? "document";
 const size = (length) => (length < 1024 ? `${length} B` : length < 1 << 20 ? `${(length / 1024).toFixed(1)} KiB`
   : `${(length / (1 << 20)).toFixed(1)} MiB`);
 
+/** The longest file that is fetched without being asked for. */
+const MAX_UNASKED = 8 << 20;
+
 /** A file of a message: pictures and recordings at once, the rest to be saved. */
 export function shownFile(media) {
   const { kind, length, about = {} } = media;
   const name = about.file_name ?? (kind === "voice" ? "Voice note" : kind);
   const label = h("figcaption", {}, `${name} · ${size(length ?? 0)}`);
   const figure = h("figure", { class: `file ${kind}` }, label);
-  fill(figure, label, media, name).catch((problem) =>
+  const load = () => fill(figure, label, media, name).catch((problem) =>
     label.replaceChildren(`${name} cannot be opened: ${problem.message}`));
+  if (length <= MAX_UNASKED) load();
+  else label.append(" · ", h("button", { type: "button", class: "link", onclick: (event) => {
+    event.target.remove();
+    load();
+  } }, "Load"));
   return figure;
+}
+
+/** A file is let go with the element that showed it. */
+export function letGo(element) {
+  for (const link of element.querySelectorAll("a[href^='blob:']")) URL.revokeObjectURL(link.href);
 }
 
 async function fill(figure, label, media, name) {

@@ -1,6 +1,17 @@
 // Where one is: in the address, so that a link can be sent (#/phone/14155551001/user/1-2@interop/stanza/812).
 
-const KEYS = ["phone", "user", "as", "stanza", "deviation", "push", "http", "filter"];
+/** What an address may say; a link comes from anybody. */
+const FORMS = {
+  phone: /^\d{1,20}$/,
+  user: /^\d{1,3}-\d{1,20}@interop$/,
+  as: /^user$/,
+  stanza: /^(all|\d{1,15})$/,
+  deviation: /^(all|\d{1,15})$/,
+  push: /^(all|\d{1,15})$/,
+  http: /^(all|\d{1,15})$/,
+  filter: /^.{1,200}$/su,
+};
+const KEYS = Object.keys(FORMS);
 export const TABS = ["stanza", "deviation", "push", "http"];
 const listeners = [];
 
@@ -10,7 +21,8 @@ function parse(hash) {
   for (let index = 0; index + 1 < parts.length; index += 2) {
     if (!KEYS.includes(parts[index])) continue;
     try {
-      place[parts[index]] = decodeURIComponent(parts[index + 1]);
+      const value = decodeURIComponent(parts[index + 1]);
+      if (FORMS[parts[index]].test(value)) place[parts[index]] = value;
     } catch {
       // A part that is not written as an address writes it is left out.
     }

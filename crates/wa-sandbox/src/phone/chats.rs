@@ -1,6 +1,7 @@
 //! The conversations of a phone: what was said in them, by whom, and how far it came.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::{BuildHasher, RandomState};
 
 use serde_json::{Value, json};
 
@@ -52,16 +53,18 @@ pub(crate) struct Chats {
     /// The number of the first that is kept.
     first: u64,
     bytes: usize,
-    numbers: HashMap<(String, String, bool), u64>,
+    /// By the hash of login, id and whose it is; what is found is compared.
+    numbers: HashMap<u64, u64>,
+    hasher: RandomState,
 }
 
 impl Chats {
     /// A message has come to the server; one that comes again stays where it is.
     pub(crate) fn say(&mut self, login: &str, id: &str, by: By, at: u64, content: Content) {
-        let key = (login.to_owned(), id.to_owned(), by == By::Phone);
-        if self.numbers.contains_key(&key) {
+        if self.place(login, id, by).is_some() {
             return;
         }
+        let key = self.key(login, id, by);
         let number = self.first + u64::try_from(self.said.len()).unwrap_or(u64::MAX);
         self.numbers.insert(key, number);
         self.bytes += content.len();
@@ -84,7 +87,10 @@ impl Chats {
     fn forget_first(&mut self) {
         let Some(gone) = self.said.pop_front() else { return };
         self.bytes -= gone.content.len();
-        self.numbers.remove(&(gone.login, gone.id, gone.by == By::Phone));
+        let key = self.key(&gone.login, &gone.id, gone.by);
+        if self.numbers.get(&key) == Some(&self.first) {
+            self.numbers.remove(&key);
+        }
         self.first += 1;
     }
 
@@ -112,15 +118,25 @@ impl Chats {
         marks.into_iter().for_each(|mark| _ = mark.get_or_insert(at));
     }
 
+    fn key(&self, login: &str, id: &str, by: By) -> u64 {
+        self.hasher.hash_one((login, id, by == By::Phone))
+    }
+
+    fn place(&self, login: &str, id: &str, by: By) -> Option<usize> {
+        let number = self.numbers.get(&self.key(login, id, by))?;
+        let place = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        let said = self.said.get(place)?;
+        (said.login == login && said.id == id && said.by == by).then_some(place)
+    }
+
     fn find(&mut self, login: &str, id: &str, by: By) -> Option<&mut Said> {
-        let number = self.numbers.get(&(login.to_owned(), id.to_owned(), by == By::Phone))?;
-        self.said.get_mut(usize::try_from(number - self.first).ok()?)
+        let place = self.place(login, id, by)?;
+        self.said.get_mut(place)
     }
 
     /// The decrypted protobuf of a message, whoever wrote it.
     pub(crate) fn plain(&self, login: &str, id: &str, by: By) -> Option<&[u8]> {
-        let number = self.numbers.get(&(login.to_owned(), id.to_owned(), by == By::Phone))?;
-        match &self.said.get(usize::try_from(number - self.first).ok()?)?.content {
+        match &self.said.get(self.place(login, id, by)?)?.content {
             Content::Plain(plain) => Some(plain),
             Content::Sealed | Content::Clear(_) => None,
         }

@@ -9,6 +9,10 @@ use wa_proto::content::{
 
 use crate::phone::media::{MediaWritten, Picture};
 
+/// What a protocol message is about.
+const REVOKE: i32 = 0;
+const EDIT: i32 = 14;
+
 /// What a phone's user writes: exactly one of these.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
@@ -48,68 +52,17 @@ pub(crate) struct Wrapping {
     pub(crate) hides: bool,
 }
 
+/// A message, the stanza's type, and what kind of edit it is.
+type Shaped = (Message, &'static str, Option<&'static str>);
+
 impl Written {
     /// The protobuf, as written to `login`.
     pub(crate) fn encode(&self, login: &str) -> Option<(Vec<u8>, Wrapping)> {
-        let key = |id: &String, from_me| MessageKey {
-            remote_jid: Some(login.to_owned()),
-            from_me: Some(from_me),
-            id: Some(id.clone()),
-            participant: None,
-        };
-        let protocol = |id, kind, edited_message| Message {
-            protocol_message: Some(Box::new(ProtocolMessage {
-                key: Some(key(id, true)),
-                r#type: Some(kind),
-                edited_message,
-                timestamp_ms: None,
-            })),
-            ..Message::default()
-        };
-        let around = |inner| Some(Box::new(FutureProofMessage { message: Some(Box::new(inner)) }));
-        let plain = |text: &String| Message { conversation: Some(text.clone()), ..Message::default() };
-        let (message, kind, edit) = match self {
-            Self::Text(text) => (plain(text), "text", None),
-            Self::Reply { id, author, text } => {
-                let context = ContextInfo {
-                    stanza_id: Some(id.clone()),
-                    participant: Some(author.clone()),
-                    ..ContextInfo::default()
-                };
-                let extended =
-                    ExtendedTextMessage { text: Some(text.clone()), context_info: Some(Box::new(context)) };
-                let message =
-                    Message { extended_text_message: Some(Box::new(extended)), ..Message::default() };
-                (message, "text", None)
-            }
-            Self::Reaction { id, own, emoji } => {
-                let reaction = ReactionMessage {
-                    key: Some(key(id, *own)),
-                    text: Some(emoji.clone()),
-                    sender_timestamp_ms: None,
-                };
-                (Message { reaction_message: Some(reaction), ..Message::default() }, "reaction", None)
-            }
-            Self::Edit { id, text } => {
-                let inner = Box::new(protocol(id, 14, Some(Box::new(plain(text)))));
-                let wrapped = FutureProofMessage { message: Some(inner) };
-                (Message { edited_message: Some(Box::new(wrapped)), ..Message::default() }, "text", Some("1"))
-            }
-            Self::Revoke(id) => (protocol(id, 0, None), "text", Some("7")),
-            Self::Media(file) => (file.message()?, "media", None),
-            Self::Ephemeral(text) => {
-                (Message { ephemeral_message: around(plain(text)), ..Message::default() }, "text", None)
-            }
-            Self::ViewOnce(text) => {
-                (Message { view_once_message: around(plain(text)), ..Message::default() }, "text", None)
-            }
-            // These are files first.
-            Self::Picture(_) | Self::Voice { .. } => return None,
-            Self::Raw(bytes) => {
-                let wrapping = Wrapping { kind: "media", edit: None, mediatype: None, hides: false };
-                return Some((hex::decode(bytes).ok()?, wrapping));
-            }
-        };
+        if let Self::Raw(bytes) = self {
+            let wrapping = Wrapping { kind: "media", edit: None, mediatype: None, hides: false };
+            return Some((hex::decode(bytes).ok()?, wrapping));
+        }
+        let (message, kind, edit) = self.shaped(login)?;
         let mediatype = match self {
             Self::Media(file) => Some(file.mediatype()),
             _ => None,
@@ -117,6 +70,70 @@ impl Written {
         let hides = kind == "reaction";
         Some((message.encode_to_vec(), Wrapping { kind, edit, mediatype, hides }))
     }
+
+    fn shaped(&self, login: &str) -> Option<Shaped> {
+        let empty = Message::default();
+        Some(match self {
+            Self::Text(text) => (plain(text), "text", None),
+            Self::Reply { id, author, text } => (reply(id, author, text), "text", None),
+            Self::Reaction { id, own, emoji } => {
+                let reaction = ReactionMessage {
+                    key: Some(key(login, id, *own)),
+                    text: Some(emoji.clone()),
+                    sender_timestamp_ms: None,
+                };
+                (Message { reaction_message: Some(reaction), ..empty }, "reaction", None)
+            }
+            Self::Edit { id, text } => {
+                let inner = protocol(login, id, EDIT, Some(Box::new(plain(text))));
+                (Message { edited_message: around(inner), ..empty }, "text", Some("1"))
+            }
+            Self::Revoke(id) => (protocol(login, id, REVOKE, None), "text", Some("7")),
+            Self::Media(file) => (file.message()?, "media", None),
+            Self::Ephemeral(text) => {
+                (Message { ephemeral_message: around(plain(text)), ..empty }, "text", None)
+            }
+            Self::ViewOnce(text) => {
+                (Message { view_once_message: around(plain(text)), ..empty }, "text", None)
+            }
+            // The first two are files first, and the last is no message of ours.
+            Self::Picture(_) | Self::Voice { .. } | Self::Raw(_) => return None,
+        })
+    }
+}
+
+fn plain(text: &str) -> Message {
+    Message { conversation: Some(text.to_owned()), ..Message::default() }
+}
+
+fn reply(id: &str, author: &str, text: &str) -> Message {
+    let context = ContextInfo {
+        stanza_id: Some(id.to_owned()),
+        participant: Some(author.to_owned()),
+        ..ContextInfo::default()
+    };
+    let extended = ExtendedTextMessage { text: Some(text.to_owned()), context_info: Some(Box::new(context)) };
+    Message { extended_text_message: Some(Box::new(extended)), ..Message::default() }
+}
+
+fn key(login: &str, id: &str, from_me: bool) -> MessageKey {
+    MessageKey {
+        remote_jid: Some(login.to_owned()),
+        from_me: Some(from_me),
+        id: Some(id.to_owned()),
+        participant: None,
+    }
+}
+
+/// A word about a message of the writer's own.
+fn protocol(login: &str, id: &str, kind: i32, edited_message: Option<Box<Message>>) -> Message {
+    let key = Some(key(login, id, true));
+    let protocol = ProtocolMessage { key, r#type: Some(kind), edited_message, timestamp_ms: None };
+    Message { protocol_message: Some(Box::new(protocol)), ..Message::default() }
+}
+
+fn around(inner: Message) -> Option<Box<FutureProofMessage>> {
+    Some(Box::new(FutureProofMessage { message: Some(Box::new(inner)) }))
 }
 
 /// A message as the phone's user sees it; what is none of these is shown in hex.
@@ -160,8 +177,8 @@ fn of_message(message: Message) -> Option<Value> {
     let protocol = message.protocol_message.or(edited.and_then(|inner| inner.protocol_message))?;
     let id = protocol.key.filter(|key| key.from_me == Some(true))?.id?;
     match protocol.r#type {
-        Some(0) | None => Some(json!({ "revoke": id })),
-        Some(14) => Some(json!({ "edit": id, "text": text_of(*protocol.edited_message?) })),
+        Some(REVOKE) | None => Some(json!({ "revoke": id })),
+        Some(EDIT) => Some(json!({ "edit": id, "text": text_of(*protocol.edited_message?) })),
         Some(_) => None,
     }
 }

@@ -96,7 +96,10 @@ async fn of_surroundings(
             let filter = filter(query)?;
             let entries = shared.with_world(|world, _| world.transcript.entries());
             let first = entries.first().map(|entry| entry.number);
-            Ok(json!({ "stanzas": filter.rows(&entries, MAX_ROWS), "first": first }))
+            // All of them may have to be read.
+            let rows = tokio::task::spawn_blocking(move || filter.rows(&entries, MAX_ROWS));
+            let rows = rows.await.map_err(|_| Problem::new(500, "cannot-read", "the log cannot be read"))?;
+            Ok(json!({ "stanzas": rows, "first": first }))
         }
         "exchanges" => Ok(shared.exchanges()),
         USERS if method == "GET" => Ok(shared.users.list()),

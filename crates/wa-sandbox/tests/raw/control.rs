@@ -23,7 +23,7 @@ fn every_mistake_has_its_problem() {
         ("POST", &*send, json!({ "to": "1-2@interop", "text": "x" }), 404, "unknown-account", "not enlisted"),
         ("POST", &*send, json!({ "to": login, "raw": "zz" }), 400, "cannot-write", "hex"),
         ("POST", "clock", json!({}), 400, "bad-body", "either offset or advance"),
-        ("POST", "clock", json!({ "offset": "x" }), 400, "bad-body", "offset: invalid type"),
+        ("POST", "clock", json!({ "offset": "x" }), 400, "bad-body", "where a whole number is expected"),
         ("POST", "faults", json!({ "dropp": 1 }), 400, "bad-body", "unknown field `dropp`"),
         ("POST", "faults", json!({ "certificate": "x" }), 400, "bad-body", "certificate: unknown variant"),
         (

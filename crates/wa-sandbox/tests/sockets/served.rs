@@ -54,6 +54,22 @@ async fn a_push_wakes_the_integrator_and_its_token_holds() {
 }
 
 #[tokio::test]
+async fn a_push_may_be_forged_or_malformed() {
+    let addresses = sandbox(false, None).await;
+    let user = enlisted(&addresses, "alice").await;
+    let (control, pushes) = (&addresses.control, format!("{}pushes", addresses.control));
+    for (number, (fault, status)) in
+        [("push_forged", 401), ("push_malformed", 400), ("push_drop", 200)].into_iter().enumerate()
+    {
+        let count = u32::from(fault != "push_drop");
+        post(&format!("{control}faults"), json!({ fault: count })).await;
+        post(&format!("{control}phones/14155551001/send"), json!({ "to": user.login, "text": "x" })).await;
+        eventually(async || get(&pushes).await["pushes"].as_array().unwrap().len() == number + 1).await;
+        assert_eq!(get(&pushes).await["pushes"][number]["status"], status, "{fault}");
+    }
+}
+
+#[tokio::test]
 async fn a_third_partys_file_is_fetched_through_the_proxy() {
     let addresses = sandbox(false, None).await;
     let integrator = addresses.integrator.as_deref().unwrap();

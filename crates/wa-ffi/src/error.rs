@@ -1,0 +1,163 @@
+//! Why something was not done, as an exception of each language.
+
+use wa_interop::chat::{CommandError, NoAnswer};
+use wa_interop::store::{LeaseError, OpenError};
+use wa_interop::{ClientError, Ended, EnlistmentError, OpenOrEnlistError};
+
+/// Why something was not done; `why` is for people and logs.
+#[derive(Debug, thiserror::Error, uniffi::Error)]
+#[non_exhaustive]
+pub enum WaError {
+    /// An argument is none: an address, a key, a profile. The caller's fault.
+    #[error("{why}")]
+    Argument {
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The store could not be opened, or failed for good.
+    #[error("{why}")]
+    Store {
+        /// What happened.
+        why: String,
+    },
+    /// The store is an older copy that was put back.
+    #[error("an older copy of the store was put back")]
+    Restored,
+    /// Another process holds the account.
+    #[error("held by {holder}")]
+    Held {
+        /// What it calls itself.
+        holder: String,
+        /// How long its lease would last without being renewed.
+        left_millis: u64,
+    },
+    /// There is no way to the server.
+    #[error("{why}")]
+    Unreachable {
+        /// What happened.
+        why: String,
+    },
+    /// The connection ended.
+    #[error("{why}")]
+    Disconnected {
+        /// How.
+        why: String,
+        /// Whether connecting again cannot help until somebody changes something.
+        is_final: bool,
+    },
+    /// WhatsApp refused, or gave no answer.
+    #[error("{why}")]
+    Refused {
+        /// What it said.
+        why: String,
+        /// With which code.
+        code: Option<u16>,
+    },
+    /// What was to be sent cannot be: the same again is refused again.
+    #[error("{why}")]
+    Unsendable {
+        /// Why not.
+        why: String,
+    },
+    /// There is no token, and will not be.
+    #[error("no token is to be had any more")]
+    NoToken,
+    /// The account could not be enlisted.
+    #[error("{why}")]
+    Enlistment {
+        /// What WhatsApp said, or why it said nothing.
+        why: String,
+    },
+    /// A file was not sent or fetched.
+    #[error("{why}")]
+    Media {
+        /// What happened.
+        why: String,
+    },
+    /// Another process owns the account by now.
+    #[error("another process owns this account")]
+    Fenced,
+    /// The client has ended.
+    #[error("{why}")]
+    Ended {
+        /// How.
+        why: String,
+    },
+}
+
+impl WaError {
+    pub(crate) fn argument(error: impl ToString) -> Self {
+        Self::Argument { why: error.to_string() }
+    }
+}
+
+impl From<ClientError> for WaError {
+    fn from(error: ClientError) -> Self {
+        let why = error.to_string();
+        match error {
+            ClientError::Ended(ended) => ended.into(),
+            ClientError::Store(wa_interop::chat::StoreError::Fenced) => Self::Fenced,
+            ClientError::Store(_) | ClientError::State(_) => Self::Store { why },
+            ClientError::Unreachable(_) => Self::Unreachable { why },
+            ClientError::Disconnected(reason) => Self::Disconnected { why, is_final: reason.is_terminal() },
+            ClientError::Command(CommandError::TooLong { .. } | CommandError::LongName) => {
+                Self::Unsendable { why }
+            }
+            ClientError::Answer(NoAnswer::Refused(code)) => Self::Refused { why, code: Some(code) },
+            ClientError::NoToken => Self::NoToken,
+            _ => Self::Refused { why, code: None },
+        }
+    }
+}
+
+impl From<Ended> for WaError {
+    fn from(ended: Ended) -> Self {
+        match ended {
+            Ended::Fenced => Self::Fenced,
+            ended => Self::Ended { why: ended.to_string() },
+        }
+    }
+}
+
+impl From<OpenError> for WaError {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Restored => Self::Restored,
+            error => Self::Store { why: error.to_string() },
+        }
+    }
+}
+
+impl From<LeaseError> for WaError {
+    fn from(error: LeaseError) -> Self {
+        match error {
+            LeaseError::Held { holder, left } => {
+                Self::Held { holder, left_millis: u64::try_from(left.as_millis()).unwrap_or(u64::MAX) }
+            }
+            LeaseError::Open(error) => error.into(),
+            error => Self::Store { why: error.to_string() },
+        }
+    }
+}
+
+impl From<EnlistmentError> for WaError {
+    fn from(error: EnlistmentError) -> Self {
+        Self::Enlistment { why: error.to_string() }
+    }
+}
+
+impl From<OpenOrEnlistError<Self>> for WaError {
+    fn from(error: OpenOrEnlistError<Self>) -> Self {
+        match error {
+            OpenOrEnlistError::Client(error) => error.into(),
+            OpenOrEnlistError::Enlistment(error) => error,
+        }
+    }
+}
+
+/// What a foreign implementation throws that is none of its own errors.
+impl From<uniffi::UnexpectedUniFFICallbackError> for WaError {
+    fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Argument { why: error.reason }
+    }
+}

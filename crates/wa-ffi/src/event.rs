@@ -1,0 +1,227 @@
+//! What the application hears, in records that every language has.
+
+use wa_interop::binary::Jid;
+use wa_interop::chat::{self, EventId, MessageId};
+
+use crate::content::Content;
+
+/// Something that happened. One with a number is told again after a restart until it is confirmed.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Event {
+    /// What to confirm it by; none for what is told once.
+    pub number: Option<u64>,
+    /// What happened.
+    pub what: Happened,
+}
+
+/// What happened.
+#[derive(Clone, Debug, uniffi::Enum)]
+#[expect(clippy::large_enum_variant, reason = "a box is nothing that UniFFI knows")]
+#[non_exhaustive]
+pub enum Happened {
+    /// The login stands; messages flow.
+    Connected,
+    /// The connection ended.
+    Disconnected {
+        /// How.
+        why: String,
+        /// Whether connecting again cannot help until somebody changes something.
+        is_final: bool,
+    },
+    /// A message has come.
+    Message {
+        /// Who wrote it.
+        from: String,
+        /// From which of their devices; 0 is the first.
+        device: u16,
+        /// Its name.
+        id: String,
+        /// When the server took it, in Unix seconds.
+        timestamp: u64,
+        /// What it says.
+        content: Content,
+        /// Whether the device's identity is the newest one known, and accepted.
+        is_accepted: bool,
+        /// What the sender calls themself.
+        push_name: Option<String>,
+        /// Whether it waited in the mailbox.
+        waited: bool,
+    },
+    /// So many messages wait in the mailbox.
+    MailboxWaits {
+        /// Among other things.
+        messages: u32,
+    },
+    /// All that was in the mailbox has been told.
+    MailboxEmpty,
+    /// Something became of messages of ours.
+    Receipt {
+        /// At whom.
+        by: String,
+        /// Which.
+        ids: Vec<String>,
+        /// What.
+        status: Status,
+    },
+    /// A peer has another identity key: what was verified about them holds no longer.
+    IdentityChanged {
+        /// Who.
+        peer: String,
+        /// Which of their devices.
+        device: u16,
+        /// The new key; none while the server has only said that there is one.
+        identity: Option<Vec<u8>>,
+    },
+    /// Messages to a peer go to other devices from now on.
+    DevicesChanged {
+        /// Whose.
+        peer: String,
+        /// Devices that were added.
+        added: Vec<AddedDevice>,
+        /// Devices that get nothing any more.
+        removed: Vec<u16>,
+        /// Whether nothing was known of the user before.
+        is_first: bool,
+    },
+    /// A message could not be decrypted.
+    Undecryptable {
+        /// Who sent it.
+        from: String,
+        /// Its name.
+        id: String,
+        /// Why.
+        why: String,
+        /// Whether nothing should be shown in its place.
+        is_hidden: bool,
+    },
+    /// A message of ours did not leave, and never will.
+    Failed {
+        /// To whom it was.
+        to: String,
+        /// Its name.
+        id: String,
+        /// Why.
+        why: String,
+    },
+    /// Messages to a peer wait.
+    Waiting {
+        /// Who.
+        peer: String,
+        /// What for.
+        why: String,
+    },
+    /// What a peer is doing right now.
+    Typing {
+        /// Who.
+        from: String,
+        /// Writing, or recording; otherwise neither any more.
+        is_active: bool,
+    },
+    /// Something else, in words for a log.
+    Other {
+        /// With addresses in it.
+        what: String,
+    },
+}
+
+/// What became of a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+#[non_exhaustive]
+pub enum Status {
+    /// The server has it.
+    Sent,
+    /// It is on the recipient's device.
+    Delivered,
+    /// It was read.
+    Read,
+    /// It was played.
+    Played,
+    /// Its file could not be had: send it again.
+    MediaUnavailable,
+}
+
+/// A device and its identity key.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct AddedDevice {
+    /// Its number; 0 is the first.
+    pub device: u16,
+    /// 32 bytes.
+    pub identity: Vec<u8>,
+}
+
+impl From<chat::Event> for Event {
+    fn from(event: chat::Event) -> Self {
+        Self { number: event.id().map(|EventId(number)| number), what: Happened::from(event) }
+    }
+}
+
+impl From<chat::Event> for Happened {
+    fn from(event: chat::Event) -> Self {
+        use chat::Event as E;
+        match event {
+            E::Connected => Self::Connected,
+            E::Disconnected(reason) => {
+                Self::Disconnected { why: reason.to_string(), is_final: reason.is_terminal() }
+            }
+            E::Message { from, device, id, timestamp, content, is_accepted, push_name, waited, .. } => {
+                let (from, id, content) = (from.to_string(), id.to_string(), content.into());
+                Self::Message { from, device, id, timestamp, content, is_accepted, push_name, waited }
+            }
+            E::MailboxWaits { messages, .. } => Self::MailboxWaits { messages },
+            E::MailboxEmpty { .. } => Self::MailboxEmpty,
+            E::Receipt { by, ids, status, .. } => Self::Receipt {
+                by: by.to_string(),
+                ids: ids.iter().map(ToString::to_string).collect(),
+                status: status.into(),
+            },
+            E::IdentityChanged { peer, device, identity, .. } => Self::IdentityChanged {
+                peer: peer.to_string(),
+                device,
+                identity: identity.map(|key| key.as_bytes().to_vec()),
+            },
+            E::DevicesChanged { peer, added, removed, is_first, .. } => Self::DevicesChanged {
+                peer: peer.to_string(),
+                added: added.into_iter().map(AddedDevice::from).collect(),
+                removed,
+                is_first,
+            },
+            E::Undecryptable { from, id, why, is_hidden, .. } => Self::Undecryptable {
+                from: from.to_string(),
+                id: id.to_string(),
+                why: why.to_string(),
+                is_hidden,
+            },
+            E::Rejected { to, id, code, .. } => Self::failed(&to, &id, format!("refused (code {code})")),
+            E::Expired { to, id, .. } => Self::failed(&to, &id, "not sent in 30 days".to_owned()),
+            E::NoSession { peer, why, .. } => Self::Waiting { peer: peer.to_string(), why: why.to_string() },
+            E::Typing { from, typing, .. } => {
+                Self::Typing { from: from.to_string(), is_active: typing != chat::Typing::Paused }
+            }
+            other => Self::Other { what: format!("{other:?}") },
+        }
+    }
+}
+
+impl Happened {
+    fn failed(to: &Jid, id: &MessageId, why: String) -> Self {
+        Self::Failed { to: to.to_string(), id: id.to_string(), why }
+    }
+}
+
+impl From<(u16, wa_interop::keys::PublicKey)> for AddedDevice {
+    fn from((device, identity): (u16, wa_interop::keys::PublicKey)) -> Self {
+        Self { device, identity: identity.as_bytes().to_vec() }
+    }
+}
+
+impl From<chat::Status> for Status {
+    fn from(status: chat::Status) -> Self {
+        match status {
+            chat::Status::Sent => Self::Sent,
+            chat::Status::Read => Self::Read,
+            chat::Status::Played => Self::Played,
+            chat::Status::MediaUnavailable => Self::MediaUnavailable,
+            _ => Self::Delivered,
+        }
+    }
+}
