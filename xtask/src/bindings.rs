@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use crate::conformance::built;
 use crate::failure::{Failure, io};
 use crate::program::{Program, root};
-use crate::{report, system};
+use crate::{report, servers, system};
 
 const LANGUAGES: [&str; 3] = ["kotlin", "python", "swift"];
 
@@ -18,7 +18,7 @@ const SMALL: [(&str, &str); 4] = [
     ("CARGO_PROFILE_RELEASE_STRIP", "true"),
 ];
 
-/// Writes the bindings of one language, or of all, below `target/bindings`; those of Python are tried out at once.
+/// Writes the bindings of one language, or of all, below `target/bindings`; those of Kotlin and Python are tried out at once.
 pub(crate) fn bindings(args: &[String]) -> Result<(), Failure> {
     match args {
         [] => LANGUAGES.iter().try_for_each(|language| bind(language)),
@@ -45,7 +45,12 @@ fn bind(language: &str) -> Result<(), Failure> {
     let bindgen = bindgen.with_args(["generate", "--no-format", "--language", language, "--library"]);
     bindgen.with_args([&library]).with_args(["--out-dir".as_ref(), directory.as_os_str()]).run()?;
     report::note(&format!("written: {}", directory.display()));
-    if language == "python" { python(&library, &directory) } else { Ok(()) }
+    match language {
+        "kotlin" => kotlin(&library, &directory),
+        "python" => python(&library, &directory),
+        // There is no compiler of Swift to be had here.
+        _ => Ok(()),
+    }
 }
 
 /// Lays the library beside the bindings and holds a conversation with them.
@@ -55,6 +60,24 @@ fn python(library: &Path, directory: &Path) -> Result<(), Failure> {
     let [sandbox] = built(["wa-sandbox"])?;
     let python = Program::new("python3").with_env("PYTHONPATH", &directory.to_string_lossy());
     python.with_args(["crates/wa-ffi/python/conversation.py", "--sandbox"]).with_args([sandbox]).run()
+}
+
+/// Compiles them and holds the same conversation.
+fn kotlin(library: &Path, directory: &Path) -> Result<(), Failure> {
+    servers::ensure_java()?;
+    let [sandbox] = built(["wa-sandbox"])?;
+    let compiler = root().join("target/kotlin");
+    fs::create_dir_all(&compiler).map_err(|error| io(&compiler, &error))?;
+    let libraries = library.parent().unwrap_or(directory);
+    let run = Program::new("python3").with_args(["crates/wa-ffi/kotlin/run.py", "--jna", servers::JNA]);
+    let run = run.with_args([
+        "--sandbox".as_ref(),
+        sandbox.as_os_str(),
+        "--library".as_ref(),
+        libraries.as_os_str(),
+    ]);
+    run.with_args(["--bindings".as_ref(), directory.as_os_str(), "--compiler".as_ref(), compiler.as_os_str()])
+        .run()
 }
 
 /// The library as it is built for daily work.

@@ -71,6 +71,7 @@ const FULL: &[Step] = &[
     },
     Step { name: "fewer features", run: fewer_features },
     Step { name: "each feature alone", run: each_feature },
+    Step { name: "conformance, proved", run: || conformance::conformance(&["--prove".to_owned()]) },
     Step { name: "bindings", run: || bindings::bindings(&[]) },
     Step { name: "a client in Python", run: || peers::peers(&["python".to_owned()]) },
     Step { name: "sabotage", run: || sabotage::sabotage(&[]) },

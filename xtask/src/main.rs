@@ -85,7 +85,7 @@ To work on the project:
                                requirements in docs/CONFORMANCE.md; --check only compares
   bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
   bindings [LANGUAGE|size]     write the client's bindings for Python, Kotlin and Swift below target/bindings, and hold a
-                               conversation through Python's; `bindings size` prints what the library weighs on a device
+                               conversation through the first two; `bindings size` prints what the library weighs
   peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`);
                                `peers python` walks a client in Python through the five milestones at a sandbox and has the suite
                                judge it, and a third party's server in Python

@@ -20,6 +20,15 @@ const TESTS: [(&str, &str); 3] = [("initdb", "postgresql"), ("nats-server", "nat
 const CONSOLE: [(&str, &str); 3] = [("chromium", "chromium"), ("node", "nodejs"), ("npm", "npm")];
 const LOAD: [(&str, &str); 2] = [("h2load", "nghttp2-client"), ("npm", "npm")];
 
+/// Java's calls into native libraries, as Debian has them.
+pub(crate) const JNA: &str = "/usr/share/java/jna.jar";
+const JAVA: [(&str, &str); 2] = [("java", "default-jre-headless"), (JNA, "libjna-java")];
+
+/// The same for what runs Kotlin.
+pub(crate) fn ensure_java() -> Result<(), Failure> {
+    ensure_programs(&JAVA)
+}
+
 /// Chromium, and what drives it: where it lies. On Debian as root it is installed, like all the others.
 pub(crate) fn ensure_browser() -> Result<PathBuf, Failure> {
     ensure_programs(&CONSOLE)?;

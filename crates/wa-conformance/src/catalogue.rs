@@ -42,10 +42,10 @@ pub struct Requirement {
     pub words: String,
     /// How it is seen that the right form is accepted.
     #[serde(default)]
-    pub accepted: Option<Proof>,
+    pub accepted: Option<Form>,
     /// How it is seen that a wrong form is refused.
     #[serde(default)]
-    pub refused: Option<Proof>,
+    pub refused: Option<Form>,
 }
 
 /// Who has to keep a requirement.
@@ -79,7 +79,7 @@ pub enum Label {
 /// How one form of a requirement is seen.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(untagged)]
-pub enum Proof {
+pub enum Form {
     /// By these checks.
     Checks(Vec<String>),
     /// Not at all, for this reason.
@@ -107,7 +107,7 @@ impl Catalogue {
 
     /// Requirements of which no form can be tested.
     pub fn untestable(&self) -> impl Iterator<Item = &Requirement> {
-        let is_moot = |proof: &Option<Proof>| matches!(proof, Some(Proof::Moot(_)));
+        let is_moot = |proof: &Option<Form>| matches!(proof, Some(Form::Moot(_)));
         self.requirements.iter().filter(move |it| is_moot(&it.accepted) && is_moot(&it.refused))
     }
 
@@ -132,7 +132,7 @@ impl Catalogue {
 impl Requirement {
     /// The names of its checks, those of the accepted form first.
     pub fn checks(&self) -> impl Iterator<Item = &str> {
-        [&self.accepted, &self.refused].into_iter().flatten().flat_map(Proof::checks)
+        [&self.accepted, &self.refused].into_iter().flatten().flat_map(Form::checks)
     }
 
     /// Whether one of its forms has neither a check nor a reason.
@@ -142,7 +142,7 @@ impl Requirement {
     }
 }
 
-impl Proof {
+impl Form {
     fn checks(&self) -> impl Iterator<Item = &str> {
         let names = match self {
             Self::Checks(names) => names.as_slice(),

@@ -12,8 +12,9 @@ use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
 use wa_interop::{Client, TcpConnector};
 
-use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
+use crate::environment::{Environment, INTEGRATOR, PHONE};
 use crate::failure::{Failure, ensure};
+use crate::rules::Document;
 
 /// Texts that wait for the client in each run.
 const TEXTS: usize = 200;

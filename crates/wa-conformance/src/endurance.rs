@@ -17,8 +17,9 @@ use wa_interop::noise::TrustRoot;
 use wa_interop::store::{AccountId, AccountStore, SqliteStore, StoreKey};
 use wa_interop::{Client, Events, TcpConnector};
 
-use crate::environment::{Document, Environment, INTEGRATOR, PHONE};
+use crate::environment::{Environment, INTEGRATOR, PHONE};
 use crate::failure::{Failure, ensure, expect};
+use crate::rules::Document;
 
 pub(crate) const USER: &str = "endurance";
 

@@ -15,7 +15,6 @@ use tokio::sync::oneshot;
 use wa_interop::binary::Jid;
 use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
-use wa_profile::ProfileFileError;
 use wa_sandbox::{Addresses, Binding, Clock, Sandbox, WorldConfig};
 
 use crate::checks::{Check, Drives};
@@ -23,6 +22,8 @@ use crate::device::ShimProgram;
 use crate::evidence::{Deviation, Stanza, of_logins};
 use crate::exchange::{Http, get, get_json, post_json};
 use crate::failure::Failure;
+use crate::prove::{ClientFault, Fault, Meddler};
+use crate::rules::Rules;
 use crate::server::{ForeignServer, Issuer, OwnServer, Server, Start};
 
 /// The integrator's id at the local WhatsApp.
@@ -44,72 +45,6 @@ pub const PHONE: &str = "14155551001";
 /// Another one, about which the server may be silent.
 pub(crate) const SILENT_PHONE: &str = "14155551002";
 
-/// The versions of the document under which the checks run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Document {
-    /// The published overview.
-    Overview,
-    /// The reference offer, version 1.0.3.
-    ReferenceOffer,
-}
-
-impl Document {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Overview, Self::ReferenceOffer];
-
-    /// Its name, as the programs know it.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Overview => "overview",
-            Self::ReferenceOffer => "1.0.3",
-        }
-    }
-
-    /// Its assumptions.
-    #[must_use]
-    pub fn profile(self) -> Profile {
-        match self {
-            Self::Overview => Profile::overview(),
-            Self::ReferenceOffer => Profile::reference_offer_1_0_3(),
-        }
-    }
-}
-
-/// The rules under which checks run: a document's, or a profile's from a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rules {
-    name: String,
-    profile: Profile,
-}
-
-impl Rules {
-    /// A document's by its name, or those of the TOML file at this path.
-    ///
-    /// # Errors
-    /// [`ProfileFileError`].
-    pub fn open(name_or_path: &str) -> Result<Self, ProfileFileError> {
-        Ok(Self { name: name_or_path.to_owned(), profile: Profile::open(name_or_path)? })
-    }
-
-    /// Their profile, as it is.
-    pub(crate) fn profile(&self) -> &Profile {
-        &self.profile
-    }
-
-    /// What `--profile` calls them.
-    #[must_use]
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-}
-
-impl From<Document> for Rules {
-    fn from(document: Document) -> Self {
-        Self { name: document.name().to_owned(), profile: document.profile() }
-    }
-}
-
 /// What is judged, and how it is started.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Setting {
@@ -121,6 +56,8 @@ pub struct Setting {
     pub sandbox: Option<PathBuf>,
     /// The port of the local WhatsApp's HTTP; chatd has the next one. 0: any. Only for one that runs in this process.
     pub port: u16,
+    /// What a saboteur breaks in it.
+    pub fault: Option<Fault>,
 }
 
 /// Which server is judged, or helps to judge.
@@ -150,6 +87,8 @@ pub enum ClientSetting {
 pub struct Environment {
     pub(crate) server: Arc<dyn Server>,
     pub(crate) client: ClientSetting,
+    /// What a saboteur breaks in the client.
+    pub(crate) client_fault: Option<ClientFault>,
     /// The same server, if it is this project's own.
     own: Option<Arc<OwnServer>>,
     pub(crate) sandbox: Addresses,
@@ -228,7 +167,7 @@ impl Environment {
                 (server.base_url().to_owned(), None)
             }
             _ => {
-                let start = Start::new().await?;
+                let start = Start::new(setting.fault).await?;
                 (start.base_url().to_owned(), Some(start))
             }
         };
@@ -236,6 +175,13 @@ impl Environment {
             Some(program) => WhatsApp::program(program, &rules, &base).await?,
             None => WhatsApp::in_process(&rules, &base, setting.port).await?,
         };
+        let mut sandbox = sandbox;
+        if let Some(fault @ Fault::Api(_)) = setting.fault {
+            let meddler = Meddler::start(fault).await?;
+            let uri: hyper::Uri = sandbox.enlist.parse()?;
+            meddler.forward_to(uri.authority().map_or("", |it| it.as_str()));
+            sandbox.enlist = format!("http://{}{}", meddler.address, uri.path());
+        }
         let program = match &setting.server {
             ServerSetting::Program(program) => Some(program),
             _ => None,
@@ -250,7 +196,20 @@ impl Environment {
             (None, _) => return Err(Failure::new("no server was started")),
         };
         let client = setting.client.clone();
-        Ok(Self { server, client, own, sandbox, rules, mark: Mutex::default(), _whatsapp: whatsapp })
+        let client_fault = match setting.fault {
+            Some(Fault::Client(fault)) => Some(fault),
+            _ => None,
+        };
+        Ok(Self {
+            server,
+            client,
+            client_fault,
+            own,
+            sandbox,
+            rules,
+            mark: Mutex::default(),
+            _whatsapp: whatsapp,
+        })
     }
 
     /// Starts everything in this process.
@@ -263,12 +222,20 @@ impl Environment {
 
     /// Another local WhatsApp, whose clock a check may move, with the suite's own server in the third party's place.
     pub(crate) async fn apart(&self) -> Result<(Self, Issuer), Failure> {
-        let (rules, issuer) = (self.rules.clone(), Issuer::start(&self.rules.profile).await?);
+        let (rules, issuer) = (self.rules.clone(), Issuer::start(self.rules.profile()).await?);
         let (sandbox, whatsapp) = WhatsApp::in_process(&rules, issuer.base_url(), 0).await?;
         let server = Arc::new(issuer.clone());
-        let client = self.client.clone();
-        let apart =
-            Self { server, client, own: None, sandbox, rules, mark: Mutex::default(), _whatsapp: whatsapp };
+        let (client, client_fault) = (self.client.clone(), self.client_fault);
+        let apart = Self {
+            server,
+            client,
+            client_fault,
+            own: None,
+            sandbox,
+            rules,
+            mark: Mutex::default(),
+            _whatsapp: whatsapp,
+        };
         Ok((apart, issuer))
     }
 
@@ -280,7 +247,7 @@ impl Environment {
 
     /// A third party beside the one that is judged, onboarded at the local WhatsApp under [`OTHER_INTEGRATOR`].
     pub(crate) async fn other_party(&self) -> Result<Issuer, Failure> {
-        let issuer = Issuer::start(&self.rules.profile).await?;
+        let issuer = Issuer::start(self.rules.profile()).await?;
         let party = json!({ "id": OTHER_INTEGRATOR, "base_url": issuer.base_url() });
         self.control("integrators", party).await?;
         Ok(issuer)
@@ -303,12 +270,12 @@ impl Environment {
 
     /// The URL of the third party's public keys (overview §1.3).
     pub(crate) fn jwks_url(&self) -> String {
-        format!("{}{}", self.base(), self.rules.profile.token.jwks_path)
+        format!("{}{}", self.base(), self.rules.profile().token.jwks_path)
     }
 
     /// The URL of its wake-ups (overview §3.2.2).
     pub(crate) fn push_url(&self) -> String {
-        format!("{}{}", self.base(), self.rules.profile.push.path)
+        format!("{}{}", self.base(), self.rules.profile().push.path)
     }
 
     /// A check begins.
@@ -377,7 +344,7 @@ impl Environment {
 
     /// The rules' profile, with the local WhatsApp in place of the real one.
     pub(crate) fn profile(&self) -> Profile {
-        let mut profile = self.rules.profile.clone();
+        let mut profile = self.rules.profile().clone();
         profile.enlistment.url.clone_from(&self.sandbox.enlist);
         profile.media.whatsapp_origin.clone_from(&self.sandbox.media);
         profile
@@ -427,7 +394,7 @@ impl WhatsApp {
 
     async fn in_process(rules: &Rules, base: &str, port: u16) -> Result<(Addresses, Self), Failure> {
         let config = WorldConfig {
-            profile: rules.profile.clone(),
+            profile: rules.profile().clone(),
             integrators: vec![wa_sandbox::Integrator { id: INTEGRATOR, base_url: base.to_owned() }],
             phones: vec![PHONE.to_owned(), SILENT_PHONE.to_owned()],
             strict: false,

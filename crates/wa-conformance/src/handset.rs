@@ -9,6 +9,7 @@ use wa_interop::binary::Jid;
 use crate::device::{Answer, Command, Device, Happening, Outcome, OwnDevice, Place, Refused, Why};
 use crate::environment::{ClientSetting, Environment, INTEGRATOR, PHONE};
 use crate::failure::{Failure, expect};
+use crate::prove::SabotagedDevice;
 
 /// How long a check waits for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -60,9 +61,10 @@ impl Environment {
     }
 
     async fn start_device(&self, place: &Place) -> Result<Box<dyn Device>, Failure> {
-        let mut device: Box<dyn Device> = match &self.client {
-            ClientSetting::Own => Box::new(OwnDevice::default()),
-            ClientSetting::Shim(program) => Box::new(program.start().await?),
+        let mut device: Box<dyn Device> = match (&self.client, self.client_fault) {
+            (ClientSetting::Own, None) => Box::new(OwnDevice::default()),
+            (ClientSetting::Own, Some(fault)) => Box::new(SabotagedDevice::new(fault)),
+            (ClientSetting::Shim(program), _) => Box::new(program.start().await?),
         };
         done(device.ask(Command::Open(Box::new(place.clone()))).await?)?;
         Ok(device)

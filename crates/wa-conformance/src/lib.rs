@@ -23,10 +23,12 @@ mod handset;
 mod in_process;
 mod pair;
 mod playground;
+mod prove;
 mod proxy;
 mod raw;
 mod recorder;
 mod report;
+mod rules;
 mod server;
 mod suite;
 mod tokens;
@@ -34,21 +36,21 @@ mod turns;
 mod user;
 mod wire;
 
-pub use crate::catalogue::{Catalogue, Label, Party, Proof, Requirement};
+pub use crate::catalogue::{Catalogue, Form, Label, Party, Requirement};
 pub use crate::checks::{Check, Drives, all};
 pub use crate::device::{Hello, PROTOCOL, ShimProgram, Verb, serve_shim};
 pub use crate::drain::drain;
 pub use crate::endurance::{serve, survive, watch};
-pub use crate::environment::{
-    ClientSetting, Document, Environment, INTEGRATOR, PHONE, Rules, ServerSetting, Setting,
-};
+pub use crate::environment::{ClientSetting, Environment, INTEGRATOR, PHONE, ServerSetting, Setting};
 pub use crate::evidence::{Deviation, Evidence, Exchange, Stanza};
 pub use crate::excuses::Excuses;
 pub use crate::failure::Failure;
 pub use crate::fixture::{open as open_fixture, write as write_fixture};
 pub use crate::pair::{Chain, Faults, Pair, Schedule, StorageKind, Tally};
 pub use crate::playground::{Playground, World};
+pub use crate::prove::{ApiFault, ClientFault, Fault, Proof, SABOTEURS, Saboteur, ServerFault, prove};
 pub use crate::report::{About, Judged, Report, Totals, Verdict};
+pub use crate::rules::{Document, Rules};
 pub use crate::server::{Facility, ForeignServer};
 pub use crate::suite::Suite;
 pub use crate::turns::{take_turns, turn};

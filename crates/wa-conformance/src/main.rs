@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use wa_conformance::{
-    Catalogue, Check, ClientSetting, Document, Excuses, Failure, ForeignServer, Judged, Report, Rules,
-    ServerSetting, Setting, ShimProgram, Suite, all,
+    Catalogue, Check, ClientSetting, Document, Excuses, Failure, ForeignServer, Judged, Proof, Report, Rules,
+    SABOTEURS, Saboteur, ServerSetting, Setting, ShimProgram, Suite, all, prove,
 };
 
 /// Judges a third party's server and client, from enlistment to deletion, over loopback sockets.
@@ -50,6 +50,10 @@ struct Arguments {
     /// Use this program wa-sandbox instead of the same local WhatsApp in this process
     #[arg(long, value_name = "PATH", conflicts_with = "integrator")]
     sandbox_program: Option<PathBuf>,
+
+    /// Let saboteurs loose on this project's own stack, and see every check turn red that is meant for what they break
+    #[arg(long, conflicts_with_all = ["integrator", "client", "integrator_program", "sandbox_program"])]
+    prove: bool,
 
     /// Only under this version of the document
     #[arg(long, value_name = "VERSION", value_parser = Document::ALL.map(Document::name))]
@@ -143,6 +147,9 @@ async fn run(arguments: Arguments) -> Result<Code, (Code, Failure)> {
         // Nobody reads any more: the exit code still tells.
         let _ = print(&line);
     };
+    if arguments.prove {
+        return proved(&arguments, &suite).await.map_err(broken);
+    }
     let report = suite.run(&mut show).await.map_err(broken)?;
     let last = if json { report.to_json().to_string() } else { format!("\n{}", report.summary()) };
     print(&last).map_err(broken)?;
@@ -164,6 +171,26 @@ async fn run(arguments: Arguments) -> Result<Code, (Code, Failure)> {
         () if !needless.is_empty() => Code::NeedlessExcuse,
         () => Code::Fine,
     })
+}
+
+async fn proved(arguments: &Arguments, suite: &Suite) -> Result<Code, Failure> {
+    let wanted = |saboteur: &Saboteur| {
+        arguments.filter.is_empty() && arguments.only.is_empty()
+            || suite.checks.iter().any(|check| saboteur.noticed_by.contains(&check.id))
+    };
+    let mut said = Ok(());
+    let mut tell = |line: &str| said = print(line);
+    let Proof { unnoticed, proved, unbroken } = prove(&suite.checks, &wanted, suite.jobs, &mut tell).await?;
+    said?;
+    print(&format!(
+        "\n{} saboteurs, {} of them not noticed by a check that must; {} checks were turned red; {} that nobody breaks: {}",
+        SABOTEURS.iter().filter(|it| wanted(it)).count(),
+        unnoticed.len(),
+        proved.len(),
+        unbroken.len(),
+        unbroken.join(", ")
+    ))?;
+    Ok(if unnoticed.is_empty() { Code::Fine } else { Code::Failed })
 }
 
 impl Arguments {
@@ -188,7 +215,7 @@ impl Arguments {
         };
         let is_foreign = matches!(server, ServerSetting::Foreign(_));
         let port = if is_foreign { self.port } else { 0 };
-        let setting = Setting { server, client, sandbox: self.sandbox_program.clone(), port };
+        let setting = Setting { server, client, sandbox: self.sandbox_program.clone(), port, fault: None };
         let excuses = match &self.accepted {
             Some(path) => Excuses::open(path, &all())?,
             None => Excuses::default(),

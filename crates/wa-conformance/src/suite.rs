@@ -15,11 +15,12 @@ use rand::seq::SliceRandom;
 
 use crate::catalogue::Catalogue;
 use crate::checks::Check;
-use crate::environment::{Environment, Rules, Setting};
+use crate::environment::{Environment, Setting};
 use crate::evidence::{Evidence, recording};
 use crate::excuses::Excuses;
 use crate::failure::Failure;
 use crate::report::{About, Judged, Report, Verdict, milliseconds};
+use crate::rules::Rules;
 use crate::tokens::unix_now;
 
 /// How long one check may take.

@@ -97,9 +97,9 @@ class Application:
         self.login = await self.client.enlist(Http(), 1, USER, self.sandbox.token())
 
     async def close(self):
-        await self.client.close()
+        await self.client.shut_down()
         await self.lease.release()
-        await self.store.close()
+        await self.store.shut_down()
 
     async def until(self, wanted):
         """Takes events, confirming each, until one is wanted."""

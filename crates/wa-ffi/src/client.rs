@@ -37,7 +37,7 @@ pub struct Options {
     pub hold_new_identities: bool,
 }
 
-/// One account's client. It ends with `close`, or with this object.
+/// One account's client. It ends with `shut_down`, or with this object.
 #[derive(Debug, uniffi::Object)]
 pub struct Client {
     client: wa_interop::Client,
@@ -240,7 +240,7 @@ impl Client {
     }
 
     /// Ends the client: what is under way becomes durable first.
-    pub async fn close(&self) {
+    pub async fn shut_down(&self) {
         self.client.clone().close().await;
     }
 }

@@ -83,7 +83,7 @@ impl Store {
     }
 
     /// Lets go of the files. Call it before the process is suspended: no lock is held then.
-    pub async fn close(&self) {
+    pub async fn shut_down(&self) {
         self.0.clone().close().await;
     }
 }

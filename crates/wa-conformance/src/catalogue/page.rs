@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::catalogue::{Catalogue, Proof, Requirement};
+use crate::catalogue::{Catalogue, Form, Requirement};
 use crate::checks::Check;
 use crate::failure::Failure;
 
@@ -85,7 +85,7 @@ impl Catalogue {
         for (form, proof) in [("accepted", &it.accepted), ("refused", &it.refused)] {
             let _ = writeln!(text, "\n  {form} form:");
             match proof {
-                Some(Proof::Checks(names)) => {
+                Some(Form::Checks(names)) => {
                     for check in checks.iter().filter(|check| names.iter().any(|name| name == check.id)) {
                         let _ = writeln!(text, "    {}: {}", check.id, check.title);
                     }
@@ -116,20 +116,20 @@ fn parties(requirement: &Requirement) -> String {
     requirement.parties.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn in_text(proof: Option<&Proof>) -> String {
+fn in_text(proof: Option<&Form>) -> String {
     match proof {
-        Some(Proof::Checks(names)) => names.join(", "),
-        Some(Proof::Moot(why)) => format!("no check: {why}"),
+        Some(Form::Checks(names)) => names.join(", "),
+        Some(Form::Moot(why)) => format!("no check: {why}"),
         None => "UNCOVERED".to_owned(),
     }
 }
 
-fn in_markdown(proof: Option<&Proof>) -> String {
+fn in_markdown(proof: Option<&Form>) -> String {
     match proof {
-        Some(Proof::Checks(names)) => {
+        Some(Form::Checks(names)) => {
             names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
         }
-        Some(Proof::Moot(why)) => format!("– {}", escaped(why)),
+        Some(Form::Moot(why)) => format!("– {}", escaped(why)),
         None => "**uncovered**".to_owned(),
     }
 }

@@ -48,7 +48,9 @@ pub(super) const CHECKS: &[Check] = &[
 ];
 
 async fn handshake(environment: &Environment) -> Result<(), Failure> {
-    environment.online("handshake").await.map(drop)
+    let user = environment.online("handshake").await?;
+    environment.is_connected(&user.login, true).await?;
+    environment.account_says(&user.login, "handshake", &json!("full")).await
 }
 
 async fn certificates(environment: &Environment) -> Result<(), Failure> {

@@ -15,11 +15,13 @@ use tokio::process::{Child, Command};
 use wa_interop::integrator::{KeyKeeper, SigningKey};
 
 use crate::backend::Backend;
-use crate::environment::{Rules, start};
+use crate::environment::start;
 use crate::exchange::{Http, send};
 use crate::failure::{Failure, expect};
 use crate::in_process::{self, Running, Settings};
+use crate::prove::{Fault, Meddler};
 use crate::proxy::Proxy;
+use crate::rules::Rules;
 use crate::server::{Facility, Server};
 use crate::tokens::{ask, ask_for_token, credential};
 
@@ -30,7 +32,7 @@ const PATH: &str = "/whatsapp";
 #[derive(Debug)]
 pub(crate) struct Start {
     base: String,
-    front: Proxy,
+    front: Front,
     backend: Backend,
     data: TempDir,
     first_key: Vec<u8>,
@@ -58,12 +60,42 @@ struct Ready {
     token: String,
 }
 
+/// What stands before the server: its address is known before the server is there.
+#[derive(Debug)]
+enum Front {
+    Honest(Proxy),
+    Saboteur(Meddler),
+}
+
+impl Front {
+    async fn new(fault: Option<Fault>) -> Result<Self, Failure> {
+        match fault {
+            Some(fault @ Fault::Server(_)) => Ok(Self::Saboteur(Meddler::start(fault).await?)),
+            _ => Ok(Self::Honest(Proxy::waiting().await?)),
+        }
+    }
+
+    fn address(&self) -> &str {
+        match self {
+            Self::Honest(proxy) => &proxy.address,
+            Self::Saboteur(meddler) => &meddler.address,
+        }
+    }
+
+    fn forward_to(&self, target: &str) {
+        match self {
+            Self::Honest(proxy) => proxy.forward_to(target),
+            Self::Saboteur(meddler) => meddler.forward_to(target),
+        }
+    }
+}
+
 impl Start {
     /// A data directory with a key, a backend, and a proxy in front whose address is the base URL.
-    pub(crate) async fn new() -> Result<Self, Failure> {
+    pub(crate) async fn new(fault: Option<Fault>) -> Result<Self, Failure> {
         let (data, first_key) = data_directory()?;
-        let (front, backend) = (Proxy::waiting().await?, Backend::start().await?);
-        let base = format!("http://{}{PATH}", front.address);
+        let (front, backend) = (Front::new(fault).await?, Backend::start().await?);
+        let base = format!("http://{}{PATH}", front.address());
         Ok(Self { base, front, backend, data, first_key })
     }
 

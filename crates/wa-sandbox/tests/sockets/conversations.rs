@@ -256,6 +256,9 @@ async fn who_listens_too_slowly_misses_events_and_is_told() {
 async fn typing_and_conversations_come_as_events() {
     let addresses = sandbox(false, None).await;
     let login = demo_user(&addresses, "alice").await;
+    // Typing is shown to whoever is there, and to nobody else.
+    let account = format!("{}accounts/{login}", addresses.control);
+    eventually(async || get(&account).await["connected"] == true).await;
     let mut stream = listener(&addresses).await;
     let (mut text, mut buffer) = (String::new(), [0; 4096]);
     let wanted = [
