@@ -1,4 +1,4 @@
-//! Seed §2.1.2: what an attribute holds, and what stands inside a node.
+//! Overview §2.1.2: what an attribute holds, and what stands inside a node.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! Seed §2.1.2: bytes as they stand inside a node.
+//! Overview §2.1.2: bytes as they stand inside a node.
 
 use std::borrow::Borrow;
 use std::fmt;

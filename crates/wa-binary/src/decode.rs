@@ -1,4 +1,4 @@
-//! Seed §2.1.2: bytes to a node, for bytes from anyone.
+//! Overview §2.1.2: bytes to a node, for bytes from anyone.
 //!
 //! Total and bounded: no input makes it panic; recursion follows [`Limits::depth`] only, as the parts of a JID
 //! are read by a function that accepts no JID; nothing is reserved for elements that the remaining bytes

@@ -1,11 +1,11 @@
-//! Seed §2.1.2: the token dictionary, version 3.
+//! Overview §2.1.2: the token dictionary, version 3.
 //!
 //! `data/tokens-v3.tsv` is the only list. It is parsed while compiling, into one table from token to
 //! string and one open-addressed hash table from string to token; nothing is built at run time.
 
 /// A string of the dictionary, written on the wire as one or two bytes.
 ///
-/// 235 tokens take one byte (1–235), 1,024 take two (236–239, then an index). Source: seed §2.1.2 for the
+/// 235 tokens take one byte (1–235), 1,024 take two (236–239, then an index). Source: overview §2.1.2 for the
 /// principle, the table as agreed on by every public client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Token(u16);
@@ -182,7 +182,7 @@ mod tests {
 
     use super::*;
 
-    /// Numbers checked by hand against the seed's example and the public clients.
+    /// Numbers checked by hand against the overview's example and the public clients.
     const KNOWN: &[(&str, u8, Option<u8>)] = &[
         ("xmlstreamstart", 1, None),
         ("xmlstreamend", 2, None),

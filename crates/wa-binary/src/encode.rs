@@ -1,4 +1,4 @@
-//! Seed §2.1.2: a node to bytes.
+//! Overview §2.1.2: a node to bytes.
 
 mod bound;
 mod writer;
@@ -15,7 +15,7 @@ pub enum Packing {
     /// All, as real clients do.
     #[default]
     Everything,
-    /// Only users of JIDs, as the seed's printed example does.
+    /// Only users of JIDs, as the overview's printed example does.
     JidsOnly,
     /// None.
     Nothing,

@@ -1,4 +1,4 @@
-//! Seed §2.1.2: everything that can be wrong with a node, a JID or a frame body.
+//! Overview §2.1.2: everything that can be wrong with a node, a JID or a frame body.
 
 use thiserror::Error;
 

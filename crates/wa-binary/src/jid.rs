@@ -1,4 +1,4 @@
-//! Seed §2.1.2 and RO 1.0.3: JIDs, the addresses of the chat protocol.
+//! Overview §2.1.2 and RO 1.0.3: JIDs, the addresses of the chat protocol.
 //!
 //! One address has one value, whichever way it came: `1-5@interop`, `1-5:0@interop` and the binary interop
 //! form are equal, and so are a user with device 0 and the user without a device.

@@ -1,4 +1,4 @@
-//! Seed §2.1.2: nodes and addresses as JSON, or any other serde format. Feature `serde`.
+//! Overview §2.1.2: nodes and addresses as JSON, or any other serde format. Feature `serde`.
 //!
 //! A node is `{"tag": …, "attrs": [[name, value], …], "content": …}`. A value is a string, or `{"jid": …}`
 //! for an address. NodeContent is null, `{"text": …}`, `{"jid": …}`, `{"bytes": hexadecimal}`, or an array of

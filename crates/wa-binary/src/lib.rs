@@ -1,4 +1,4 @@
-//! Seed §2.1.2: WhatsApp's binary token codec.
+//! Overview §2.1.2: WhatsApp's binary token codec.
 //!
 //! A [`Node`] is one element of the chat protocol's XML. On the wire it is a list: its tag, names and values
 //! of its attributes, and its content. Strings of a fixed [dictionary](Token) are one or two bytes long,
@@ -7,7 +7,7 @@
 //! ```
 //! use wa_binary::{EncodeOptions, Jid, Limits, Node, Packing, decode, encode};
 //!
-//! // The example of seed §2.1.2. There the length of the body is printed as 14; it is 21.
+//! // The example of overview §2.1.2. There the length of the body is printed as 14; it is 21.
 //! let node = Node::new("message")
 //!     .with_attr("to", Jid::phone("14155551001")?)
 //!     .with_attr("from", Jid::phone("14155551000")?)

@@ -1,4 +1,4 @@
-//! Seed §2.1.2, read defensively: how much one frame may cost its reader.
+//! Overview §2.1.2, read defensively: how much one frame may cost its reader.
 
 /// Bounds on decoding one frame.
 ///

@@ -1,4 +1,4 @@
-//! Seed §2.1.1 and §2.1.2: the node, one element of the chat protocol's XML.
+//! Overview §2.1.1 and §2.1.2: the node, one element of the chat protocol's XML.
 
 use crate::content::{AttrValue, NodeContent};
 use crate::data::Data;

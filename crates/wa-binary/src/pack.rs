@@ -1,4 +1,4 @@
-//! Seed §2.1.2, last note ("compressed and encrypted following this step"): the flag byte of a frame's body.
+//! Overview §2.1.2, last note ("compressed and encrypted following this step"): the flag byte of a frame's body.
 //!
 //! The first byte of every decrypted frame holds flags. Bit `0x02` says that the rest is a zlib stream; no
 //! other bit is known. Source: the public clients.

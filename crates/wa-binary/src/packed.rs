@@ -1,4 +1,4 @@
-//! Seed §2.1.2, "nibble & hex packing": two characters in one byte.
+//! Overview §2.1.2, "nibble & hex packing": two characters in one byte.
 //!
 //! After the tag (255 nibble, 251 hex) comes a header byte, the low seven bits counting bytes and the
 //! high bit set when the number of characters is odd; then the last nibble is the filler `0xF`.

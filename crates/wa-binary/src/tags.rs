@@ -1,4 +1,4 @@
-//! Seed §2.1.2: the bytes that start what is not a token (numbers: the public clients).
+//! Overview §2.1.2: the bytes that start what is not a token (numbers: the public clients).
 
 /// The empty list; also an absent user.
 pub(crate) const LIST_EMPTY: u8 = 0;

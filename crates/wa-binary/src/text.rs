@@ -1,4 +1,4 @@
-//! Seed §2.1.2: strings as they stand in a node.
+//! Overview §2.1.2: strings as they stand in a node.
 
 mod traits;
 

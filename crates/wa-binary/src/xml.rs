@@ -1,4 +1,4 @@
-//! Seed §2.1.1: nodes as XML text, written and read without loss.
+//! Overview §2.1.1: nodes as XML text, written and read without loss.
 //!
 //! The markers are described in the crate's documentation.
 

@@ -1,4 +1,4 @@
-//! The account: who we are on WhatsApp, and the keys that prove it (seed §1.2.2).
+//! The account: who we are on WhatsApp, and the keys that prove it (overview §1.2.2).
 
 use rand_core::CryptoRng;
 use wa_binary::Jid;

@@ -1,4 +1,4 @@
-//! The channel: frames, handshake, login, keepalive, stream errors (seed §2). No store, no Signal key.
+//! The channel: frames, handshake, login, keepalive, stream errors (overview §2). No store, no Signal key.
 //!
 //! A channel lives as long as one connection. A gateway may run channels alone and relay their stanzas, since it
 //! cannot decrypt them.

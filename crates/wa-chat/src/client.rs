@@ -1,4 +1,4 @@
-//! The client: a channel and a messenger joined by stanzas (seed §2, §3).
+//! The client: a channel and a messenger joined by stanzas (overview §2, §3).
 
 use std::collections::VecDeque;
 use std::sync::Arc;

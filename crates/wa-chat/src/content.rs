@@ -1,4 +1,4 @@
-//! What a message says: protobuf inside padding inside the ratchet (seed §3.1; RO 1.0.1 to 1.0.3; fields observed).
+//! What a message says: protobuf inside padding inside the ratchet (overview §3.1; RO 1.0.1 to 1.0.3; fields observed).
 
 use bytes::Bytes;
 use prost::Message as _;

@@ -9,7 +9,7 @@ use wa_stanza::Stanza;
 /// Bytes that sealing adds: the tag of AES-GCM.
 pub(crate) const TAG: usize = 16;
 
-/// A stanza in the binary token codec (seed §2.1.2), without the flag byte.
+/// A stanza in the binary token codec (overview §2.1.2), without the flag byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EncodedStanza(Bytes);
 

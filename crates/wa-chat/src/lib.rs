@@ -1,4 +1,4 @@
-//! The chat client of a third party, as a value (seed §2, §3): bytes in, events out, no I/O, no clock, no store.
+//! The chat client of a third party, as a value (overview §2, §3): bytes in, events out, no I/O, no clock, no store.
 //!
 //! [`Channel`] speaks with chatd (frames, handshake, login, keepalive) and knows no Signal key; [`Messenger`] keeps
 //! sessions, inbox and outbox and knows no Noise. What comes in joins them as a [`Stanza`](wa_stanza::Stanza), what goes

@@ -1,4 +1,4 @@
-//! The messenger: sessions, inbox and outbox as rows, one step for each input (seed §3). No Noise, no store.
+//! The messenger: sessions, inbox and outbox as rows, one step for each input (overview §3). No Noise, no store.
 //!
 //! Each stanza and command is one step over loaded rows: a pure function that gives a draft, asks for rows, or
 //! refuses without a trace. Drafts join the open batch as a whole; a batch becomes one transaction; what it causes is

@@ -1,4 +1,4 @@
-//! The `wa` command: stanzas of the chat protocol (seed §2.1) from bytes to text and back, and a chat.
+//! The `wa` command: stanzas of the chat protocol (overview §2.1) from bytes to text and back, and a chat.
 //!
 //! Exit codes: 0 all was well; 1 an input was malformed; 2 the command line was wrong; 3 something could not be
 //! read or written.

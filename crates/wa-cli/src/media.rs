@@ -1,4 +1,4 @@
-//! `wa media`: a file encrypted, opened, or fetched from a media host, with what a message says of it (seed §4.1).
+//! `wa media`: a file encrypted, opened, or fetched from a media host, with what a message says of it (overview §4.1).
 
 use std::{
     fs::{self, File},

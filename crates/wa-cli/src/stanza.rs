@@ -1,4 +1,4 @@
-//! Seed §2.1.2: the bytes of one stanza in its envelope: a flag byte, a length.
+//! Overview §2.1.2: the bytes of one stanza in its envelope: a flag byte, a length.
 
 use wa_binary::{DecodeErrorKind, EncodeOptions, Limits, Node, decode, encode, pack, unpack};
 use wa_noise::{FrameDecoder, FrameError, MAX_FRAME, frame};

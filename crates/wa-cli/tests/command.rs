@@ -5,10 +5,10 @@ use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, Command, Output, Stdio};
 
-/// The example of seed §2.1.2, with the right length of its body.
-const SEED: &str = "f80c1311faff8614155551001f0306faff8614155551000f0308fc063132333435360438\
+/// The example of overview §2.1.2, with the right length of its body.
+const OVERVIEW: &str = "f80c1311faff8614155551001f0306faff8614155551000f0308fc063132333435360438\
                     18fc036a6f65f801f802ed75fc15426f64792074657874206f66206d6573736167652e";
-const SEED_XML: &str = "<message to=\"14155551001@s.whatsapp.net\" from=\"14155551000@s.whatsapp.net\" id=\"123456\" \
+const OVERVIEW_XML: &str = "<message to=\"14155551001@s.whatsapp.net\" from=\"14155551000@s.whatsapp.net\" id=\"123456\" \
                         type=\"text\" notify=\"joe\"><body>Body text of message.</body></message>\n";
 const PING: &str = "<iq id=\"26\" type=\"get\" xmlns=\"w:p\" to=\"s.whatsapp.net\"/>\n";
 
@@ -39,26 +39,26 @@ fn bad(args: &[&str], input: &[u8]) -> (String, Option<i32>) {
 }
 
 #[test]
-fn decodes_the_seeds_example_from_everywhere() {
-    assert_eq!(good(&["decode", SEED], b""), SEED_XML);
-    assert_eq!(good(&["decode"], SEED.as_bytes()), SEED_XML);
-    assert_eq!(good(&["decode", "-"], SEED.to_uppercase().as_bytes()), SEED_XML);
+fn decodes_the_overviews_example_from_everywhere() {
+    assert_eq!(good(&["decode", OVERVIEW], b""), OVERVIEW_XML);
+    assert_eq!(good(&["decode"], OVERVIEW.as_bytes()), OVERVIEW_XML);
+    assert_eq!(good(&["decode", "-"], OVERVIEW.to_uppercase().as_bytes()), OVERVIEW_XML);
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("stanza.bin");
-    fs::write(&path, hex::decode(SEED).unwrap()).unwrap();
-    assert_eq!(good(&["decode", "--from", "raw", "--file", path.to_str().unwrap()], b""), SEED_XML);
+    fs::write(&path, hex::decode(OVERVIEW).unwrap()).unwrap();
+    assert_eq!(good(&["decode", "--from", "raw", "--file", path.to_str().unwrap()], b""), OVERVIEW_XML);
     assert_eq!(good(&["decode", "--from", "base64", "+AEC"], b""), "<xmlstreamend/>\n");
 }
 
 #[test]
 fn encodes_what_it_decoded() {
-    let xml = good(&["decode", SEED], b"");
-    assert_eq!(good(&["encode", "--packing", "jids"], xml.as_bytes()), format!("{SEED}\n"));
-    let pretty = good(&["decode", "--pretty", SEED], b"");
+    let xml = good(&["decode", OVERVIEW], b"");
+    assert_eq!(good(&["encode", "--packing", "jids"], xml.as_bytes()), format!("{OVERVIEW}\n"));
+    let pretty = good(&["decode", "--pretty", OVERVIEW], b"");
     assert_eq!(pretty.lines().nth(1), Some("  <body>Body text of message.</body>"));
-    assert_eq!(good(&["encode", "--packing", "jids", &pretty], b""), format!("{SEED}\n"));
-    let json = good(&["decode", "--json", SEED], b"");
-    assert_eq!(good(&["encode", "--json", "--packing", "jids"], json.as_bytes()), format!("{SEED}\n"));
+    assert_eq!(good(&["encode", "--packing", "jids", &pretty], b""), format!("{OVERVIEW}\n"));
+    let json = good(&["decode", "--json", OVERVIEW], b"");
+    assert_eq!(good(&["encode", "--json", "--packing", "jids"], json.as_bytes()), format!("{OVERVIEW}\n"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The client as an application holds it: commands in, events out (seed §2, §3).
+//! The client as an application holds it: commands in, events out (overview §2, §3).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

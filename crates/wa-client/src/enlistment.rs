@@ -1,4 +1,4 @@
-//! Enlistment with an account's keys: from the account to WhatsApp's answer (seed §1.2).
+//! Enlistment with an account's keys: from the account to WhatsApp's answer (overview §1.2).
 
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;

@@ -1,4 +1,4 @@
-//! The chat client on tokio (seed §2, §3): commands in, events out.
+//! The chat client on tokio (overview §2, §3): commands in, events out.
 //!
 //! A [`Client`] is a handle to one task, which drives a [`wa_chat::Client`] over a byte stream and a store. It is the one
 //! place of the client side that opens sockets and asks for the time. `stay_connected` asks a [`TokenSource`] for fresh

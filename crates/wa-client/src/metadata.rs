@@ -1,4 +1,4 @@
-//! A file's metadata in the message that carries it (seed §4.1; fields observed).
+//! A file's metadata in the message that carries it (overview §4.1; fields observed).
 
 use std::fs::File;
 use std::path::Path;

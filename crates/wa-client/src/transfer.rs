@@ -1,4 +1,4 @@
-//! Media in both directions: a file encrypted and brought to our server, a file fetched and opened (seed §4.1; RO
+//! Media in both directions: a file encrypted and brought to our server, a file fetched and opened (overview §4.1; RO
 //! 1.0.3).
 
 use std::fs::File;

@@ -1,4 +1,4 @@
-//! Conformance: one list of checks over real sockets, from enlistment to the hundredth message (seed §1 to §3).
+//! Conformance: one list of checks over real sockets, from enlistment to the hundredth message (overview §1 to §3).
 //!
 //! A check talks to an [`Environment`]: an integrator, a local WhatsApp with phones, and whatever client it needs. The
 //! program `wa-conformance` starts both servers as separate processes; `cargo test` runs the same list with both in

@@ -1,4 +1,4 @@
-//! The enlistment's answer (seed §1.2.2 "Example Response").
+//! The enlistment's answer (overview §1.2.2 "Example Response").
 
 use std::fmt;
 
@@ -22,7 +22,7 @@ pub enum EnlistAnswer {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
-    /// `bad_integrator`, the one published reason (seed §1.2.2).
+    /// `bad_integrator`, the one published reason (overview §1.2.2).
     BadIntegrator,
     /// Another code, as it came: 1 to 64 letters, digits, `_`, `-` and `.`.
     Other(String),

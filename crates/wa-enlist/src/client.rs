@@ -1,4 +1,4 @@
-//! The enlistment's exchange (seed §1.2).
+//! The enlistment's exchange (overview §1.2).
 
 use wa_http::HttpClient;
 use wa_profile::Profile;

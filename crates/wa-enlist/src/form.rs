@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded`, as the enlistment's arguments travel (seed §1.2.1; WHATWG URL §5.2).
+//! `application/x-www-form-urlencoded`, as the enlistment's arguments travel (overview §1.2.1; WHATWG URL §5.2).
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 

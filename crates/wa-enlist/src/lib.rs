@@ -1,4 +1,4 @@
-//! Enlistment: how a third party's user opts in to WhatsApp (seed §1.2; RO 1.0.3).
+//! Enlistment: how a third party's user opts in to WhatsApp (overview §1.2; RO 1.0.3).
 //!
 //! The user's client posts its public keys and the identity token that its own service issued; WhatsApp
 //! answers with the login under which the client connects to the chat service. [`EnlistRequest`] and

@@ -1,4 +1,4 @@
-//! The enlistment request (seed §1.2.1, §1.2.2; RO 1.0.3).
+//! The enlistment request (overview §1.2.1, §1.2.2; RO 1.0.3).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The signed prekey as enlistment carries it (seed §1.2.2 `e_skey_id`, `e_skey_val`, `e_key_sig`).
+//! The signed prekey as enlistment carries it (overview §1.2.2 `e_skey_id`, `e_skey_val`, `e_key_sig`).
 
 use wa_keys::{PublicKey, Signature};
 

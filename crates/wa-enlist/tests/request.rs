@@ -1,4 +1,4 @@
-//! The request against the values that the published example prints (seed §1.2.1, with its two misprints
+//! The request against the values that the published example prints (overview §1.2.1, with its two misprints
 //! mended), in every spelling, and everything that is no request.
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]

@@ -1,4 +1,4 @@
-//! The HTTP client trait: a request in, a response out (seed part 1, "Supported HTTP Protocols").
+//! The HTTP client trait: a request in, a response out (overview part 1, "Supported HTTP Protocols").
 
 use std::{future::Future, sync::Arc};
 

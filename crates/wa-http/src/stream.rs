@@ -1,4 +1,4 @@
-//! Bodies that are too large to be whole: uploads and downloads of media (seed §4.1).
+//! Bodies that are too large to be whole: uploads and downloads of media (overview §4.1).
 
 use std::{
     future::Future,

@@ -1,4 +1,4 @@
-//! The running program before `curl`, as the seed asks (part 1: HTTP/1.1 and HTTP/2, TLS 1.3), and before load while
+//! The running program before `curl`, as the overview asks (part 1: HTTP/1.1 and HTTP/2, TLS 1.3), and before load while
 //! one process follows another: no request fails.
 
 #![cfg(unix)]

@@ -1,4 +1,4 @@
-//! The third party's server: its keys, its users' identity tokens, WhatsApp's wake-ups (seed §1.3, §3.2.2).
+//! The third party's server: its keys, its users' identity tokens, WhatsApp's wake-ups (overview §1.3, §3.2.2).
 //!
 //! WhatsApp verifies who a third party's user is by a token that the third party's server signed, against
 //! keys that the server publishes. This crate is that server as a library; the crate `wa-integrator-server` is the

@@ -1,4 +1,4 @@
-//! WhatsApp's published keys, fetched and kept (seed §3.2.2: `https://whatsapp.com/.well-known/jwks`).
+//! WhatsApp's published keys, fetched and kept (overview §3.2.2: `https://whatsapp.com/.well-known/jwks`).
 //!
 //! Whoever sends a token chooses the key's name in it, so a name must never be a way to make us fetch: there is
 //! one fetch at a time, in a task of its own that ends with nobody's request, and from its beginning on, good or bad, a

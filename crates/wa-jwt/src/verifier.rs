@@ -1,4 +1,4 @@
-//! Somebody else's tokens: WhatsApp's on a push, an identity provider's (seed §3.2.2; RFC 7519, RFC 8725).
+//! Somebody else's tokens: WhatsApp's on a push, an identity provider's (overview §3.2.2; RFC 7519, RFC 8725).
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! X25519 keys and XEdDSA signatures: what Signal, the Noise handshake and enlistment share (seed §1.2.2, §3).
+//! X25519 keys and XEdDSA signatures: what Signal, the Noise handshake and enlistment share (overview §1.2.2, §3).
 //!
 //! One private key agrees ([`PrivateKey::agree`]) and signs ([`PrivateKey::sign`]); one public key verifies
 //! ([`PublicKey::verify`]). On the wire a public key is either 32 raw bytes (stanzas, enlistment, handshake) or

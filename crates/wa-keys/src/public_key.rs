@@ -1,4 +1,4 @@
-//! Public keys: Montgomery u-coordinates, raw or with their type byte (seed §1.2.2: `e_keytype` 0x05).
+//! Public keys: Montgomery u-coordinates, raw or with their type byte (overview §1.2.2: `e_keytype` 0x05).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Signatures: 64 bytes, commitment then response, the key's sign in the last bit (observed, seed §1.2.2 `e_key_sig`).
+//! Signatures: 64 bytes, commitment then response, the key's sign in the last bit (observed, overview §1.2.2 `e_key_sig`).
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! Direct paths: where a file lies, in both directions (seed §4.1.1; RO 1.0.3).
+//! Direct paths: where a file lies, in both directions (overview §4.1.1; RO 1.0.3).
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use crate::DirectPathError;
 pub struct DirectPath(String);
 
 impl DirectPath {
-    /// The path of a file that a WhatsApp user sent (seed §4.1.1: `/v/t{file_reference}`), its query included.
+    /// The path of a file that a WhatsApp user sent (overview §4.1.1: `/v/t{file_reference}`), its query included.
     ///
     /// Only printable ASCII that a URI may have, no empty or relative segment, so that nothing but the path of the
     /// profile's host is ever fetched.

@@ -1,4 +1,4 @@
-//! Fetching an encrypted file, again and again until it is whole (seed §4.1.1; RFC 9110 §14).
+//! Fetching an encrypted file, again and again until it is whole (overview §4.1.1; RFC 9110 §14).
 
 use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header, response::Parts};
 

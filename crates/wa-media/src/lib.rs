@@ -1,4 +1,4 @@
-//! Media: encryption, verification, direct paths and transfers as values (seed §4.1; RO 1.0.3; cipher observed).
+//! Media: encryption, verification, direct paths and transfers as values (overview §4.1; RO 1.0.3; cipher observed).
 //!
 //! A message carries a [`MediaKey`], two hashes, a length and a direct path; the file itself lies, encrypted, on a
 //! media host. Nothing here has a runtime, a clock or a socket: files are `Read` and `Write`, transfers are

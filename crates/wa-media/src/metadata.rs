@@ -1,4 +1,4 @@
-//! What a message says of a file besides its keys, from the bytes: type, size, length, a small picture (seed §4.1
+//! What a message says of a file besides its keys, from the bytes: type, size, length, a small picture (overview §4.1
 //! leaves these to the sender; fields observed).
 //!
 //! With the feature `metadata`. Whoever knows better, or has a player or an encoder at hand, gives these instead.

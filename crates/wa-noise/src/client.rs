@@ -1,4 +1,4 @@
-//! The client's side of the handshake: XX, and IK with its fallback (seed §2; observed).
+//! The client's side of the handshake: XX, and IK with its fallback (overview §2; observed).
 
 use bytes::Bytes;
 use rand_core::CryptoRng;
@@ -55,7 +55,7 @@ impl SendFinish {
         let identity = exact("server static", hello.r#static, SEALED_KEY)?;
         let chain = sealed("server payload", hello.payload)?;
         // e, ee, s, es, then the payload: once it opens, the server has shown that it holds `identity`. Whose key that is
-        // the certificates in the payload say, and nothing of ours is sent before they do (seed §2).
+        // the certificates in the payload say, and nothing of ours is sent before they do (overview §2).
         let chain = noise.read(&[&ephemeral, &identity, &chain])?;
         let server = root.verify(&chain, &noise.remote_static()?, now)?;
         Ok(Self { noise, server })

@@ -1,4 +1,4 @@
-//! WhatsApp's one deviation from Noise (seed §2: "slightly modified"; observed in every client that connects).
+//! WhatsApp's one deviation from Noise (overview §2: "slightly modified"; observed in every client that connects).
 //!
 //! Noise hashes the payload of every handshake message into `h`, also the empty one of XX's first message, which
 //! travels before any key exists. WhatsApp does not: MixHash of nothing leaves `h` as it is. Once a key exists an

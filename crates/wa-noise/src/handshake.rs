@@ -1,4 +1,4 @@
-//! What both sides of the handshake share: setup, snow states, field lengths, the raw split (seed §2).
+//! What both sides of the handshake share: setup, snow states, field lengths, the raw split (overview §2).
 
 use bytes::Bytes;
 use prost::Message;
@@ -26,7 +26,7 @@ pub struct Setup {
     pub prologue: Bytes,
     /// Which Noise is spoken.
     pub dialect: Dialect,
-    /// Our static key: a client's `authkey` (seed §1.2.2), or the key that a server's leaf certifies.
+    /// Our static key: a client's `authkey` (overview §1.2.2), or the key that a server's leaf certifies.
     pub static_key: PrivateKey,
 }
 

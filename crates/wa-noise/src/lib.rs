@@ -1,4 +1,4 @@
-//! WhatsApp's Noise handshake, certificate chain, framing and transport, both sides, without I/O (seed §2).
+//! WhatsApp's Noise handshake, certificate chain, framing and transport, both sides, without I/O (overview §2).
 //!
 //! ```text
 //! client                                            server

@@ -1,4 +1,4 @@
-//! The server's side of the handshake: XX, and IK with its fallback (seed §2; observed). For a local WhatsApp.
+//! The server's side of the handshake: XX, and IK with its fallback (overview §2; observed). For a local WhatsApp.
 
 use bytes::Bytes;
 use rand_core::CryptoRng;
@@ -99,7 +99,7 @@ impl ExpectClientFinish {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ClientIdentity {
-    /// Its static key, to be compared with the enlisted `authkey` (seed §1.2.2).
+    /// Its static key, to be compared with the enlisted `authkey` (overview §1.2.2).
     pub key: PublicKey,
     /// The client payload, protobuf; holds the token.
     pub payload: Zeroizing<Vec<u8>>,

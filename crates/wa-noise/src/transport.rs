@@ -1,4 +1,4 @@
-//! The transport after the handshake: AES-256-GCM, one key and one counter for each direction (seed §2).
+//! The transport after the handshake: AES-256-GCM, one key and one counter for each direction (overview §2).
 
 use std::fmt;
 

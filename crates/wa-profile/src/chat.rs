@@ -1,4 +1,4 @@
-//! The chat channel: endpoint, handshake, login, keepalive and account stanzas (seed part 2).
+//! The chat channel: endpoint, handshake, login, keepalive and account stanzas (overview part 2).
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub struct Chat {
     /// The bytes sent once before the first frame and mixed into the handshake: `WA`, the wire version, the
     /// dictionary version (observed).
     pub prologue: [u8; 4],
-    /// Which Noise is spoken (seed part 2: "slightly modified"; the modification is observed).
+    /// Which Noise is spoken (overview part 2: "slightly modified"; the modification is observed).
     pub dialect: NoiseDialect,
     /// What the login says.
     pub login: LoginRules,
@@ -29,7 +29,7 @@ pub struct Chat {
     pub ping: Ping,
     /// How many stored stanzas a client asks for at once (observed).
     pub offline_batch: u32,
-    /// Which receipts a client must send (seed; RO 1.0.3 adds read receipts).
+    /// Which receipts a client must send (overview; RO 1.0.3 adds read receipts).
     pub receipts: Receipts,
     /// How a user deletes the account.
     pub deletion: Deletion,

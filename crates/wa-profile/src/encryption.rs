@@ -1,4 +1,4 @@
-//! End-to-end encryption: prekeys, padding and whom to encrypt to (seed part 3).
+//! End-to-end encryption: prekeys, padding and whom to encrypt to (overview part 3).
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub struct SignedPrekeyRules {
     /// How old the current one may become.
     #[cfg_attr(feature = "file", serde(with = "crate::file::duration"))]
     pub rotate_after: Duration,
-    /// How long an old one is kept; assumed equal to the offline mailbox's 30 days (seed §3.2.1).
+    /// How long an old one is kept; assumed equal to the offline mailbox's 30 days (overview §3.2.1).
     #[cfg_attr(feature = "file", serde(with = "crate::file::duration"))]
     pub keep: Duration,
 }

@@ -1,4 +1,4 @@
-//! Enlistment: where it is sent and how its arguments are spelled (seed §1.2; RO 1.0.3).
+//! Enlistment: where it is sent and how its arguments are spelled (overview §1.2; RO 1.0.3).
 
 /// The enlistment endpoint and its arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,19 +9,19 @@
 )]
 #[non_exhaustive]
 pub struct Enlistment {
-    /// The URL the form is posted to (seed §1.2.1; RO 1.0.3).
+    /// The URL the form is posted to (overview §1.2.1; RO 1.0.3).
     pub url: String,
-    /// How the signed prekey's three arguments are spelled (seed §1.2.2; RO 1.0.3).
+    /// How the signed prekey's three arguments are spelled (overview §1.2.2; RO 1.0.3).
     pub spelling: EnlistmentSpelling,
-    /// Whether `integrator_id` and `user_identifier` are sent (seed §1.2.2: yes; RO 1.0.3 removed both, the
+    /// Whether `integrator_id` and `user_identifier` are sent (overview §1.2.2: yes; RO 1.0.3 removed both, the
     /// token carries them).
     pub identity_arguments: bool,
     /// The argument that carries the protocol version, or `None` to send none.
     ///
-    /// Assumed: the API checks the version number (seed §1.2), but no public document says where it travels.
+    /// Assumed: the API checks the version number (overview §1.2), but no public document says where it travels.
     #[cfg_attr(feature = "file", serde(with = "crate::file::optional"))]
     pub version_argument: Option<String>,
-    /// How the server learns which integrator a login belongs to (seed §1.2.2; RO 1.0.3).
+    /// How the server learns which integrator a login belongs to (overview §1.2.2; RO 1.0.3).
     pub integrator_of_login: IntegratorOfLogin,
 }
 
@@ -33,9 +33,9 @@ pub struct Enlistment {
 #[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum EnlistmentSpelling {
-    /// `e_skey_id`, `e_skey_val`, `e_key_sig`: the overview's table (seed §1.2.2).
+    /// `e_skey_id`, `e_skey_val`, `e_key_sig`: the overview's table (overview §1.2.2).
     OverviewTable,
-    /// `e_key_id`, `e_key_val`, `e_key_sig`: the overview's example (seed §1.2.2).
+    /// `e_key_id`, `e_key_val`, `e_key_sig`: the overview's example (overview §1.2.2).
     OverviewExample,
     /// `e_skey_id`, `e_skey_val`, `e_skey_sig` (RO 1.0.3; observed in ordinary registration).
     ReferenceOffer,
@@ -46,7 +46,7 @@ pub enum EnlistmentSpelling {
 #[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
 pub enum IntegratorOfLogin {
-    /// The `integrator_id` argument (seed §1.2.2).
+    /// The `integrator_id` argument (overview §1.2.2).
     Argument,
     /// The integrator whose published keys verified the token, by the token's issuer.
     ///

@@ -15,7 +15,7 @@
 //!
 //! Each field names its source:
 //!
-//! * *seed §n*: the published overview document;
+//! * *overview §n*: the published overview document;
 //! * *RO 1.0.3*: the later reference offer specification, known second-hand;
 //! * *observed*: what WhatsApp's own clients, or independent clients of the live service, do;
 //! * *assumed*: a choice of this project, with its reason. The partner documentation decides.

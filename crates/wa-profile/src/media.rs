@@ -1,4 +1,4 @@
-//! MediaRules: hosts, paths and who may fetch (seed §4.1; RO 1.0.3).
+//! MediaRules: hosts, paths and who may fetch (overview §4.1; RO 1.0.3).
 
 /// Where media lies in each direction and how it is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,9 +11,9 @@
 pub struct MediaRules {
     /// The origin that serves WhatsApp users' media to the third party.
     ///
-    /// The host is from seed §4.1.1; that section prints `http`, real clients only use `https` (observed).
+    /// The host is from overview §4.1.1; that section prints `http`, real clients only use `https` (observed).
     pub whatsapp_origin: String,
-    /// What a WhatsApp user's direct path begins with (seed §4.1.1; RO 1.0.3).
+    /// What a WhatsApp user's direct path begins with (overview §4.1.1; RO 1.0.3).
     pub whatsapp_path_prefix: String,
     /// The direct path of media the third party hosts, with the placeholders `{integrator}` and
     /// `{storage_reference}`; WhatsApp's proxy fetches it from `{base}/{storage_reference}` (RO 1.0.3).

@@ -19,17 +19,17 @@ use crate::{
 pub struct Profile {
     /// The protocol version a client states (RO 1.0.3 lists them; the overview is 1.0.0).
     pub version: ProtocolVersion,
-    /// Enlisting a user (seed §1.2; RO 1.0.3).
+    /// Enlisting a user (overview §1.2; RO 1.0.3).
     pub enlistment: Enlistment,
-    /// Identity tokens the third party issues (seed §1.3; claims assumed).
+    /// Identity tokens the third party issues (overview §1.3; claims assumed).
     pub token: TokenRules,
-    /// The chat channel: endpoint, handshake, login, keepalive and account stanzas (seed part 2).
+    /// The chat channel: endpoint, handshake, login, keepalive and account stanzas (overview part 2).
     pub chat: Chat,
-    /// End-to-end encryption: prekeys, padding, whom to encrypt to (seed part 3).
+    /// End-to-end encryption: prekeys, padding, whom to encrypt to (overview part 3).
     pub encryption: Encryption,
-    /// MediaRules in both directions (seed §4.1; RO 1.0.3).
+    /// MediaRules in both directions (overview §4.1; RO 1.0.3).
     pub media: MediaRules,
-    /// Push notifications and WhatsApp's own keys (seed §3.2.1; RO 1.0.3).
+    /// Push notifications and WhatsApp's own keys (overview §3.2.1; RO 1.0.3).
     pub push: Push,
     /// Who writes the server part after an interop JID in the binary codec, tag 245.
     ///

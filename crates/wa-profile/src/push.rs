@@ -1,4 +1,4 @@
-//! Push notifications: WhatsApp wakes the third party's server (seed §3.2.1, §3.2.2; RO 1.0.3).
+//! Push notifications: WhatsApp wakes the third party's server (overview §3.2.1, §3.2.2; RO 1.0.3).
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use std::time::Duration;
 )]
 #[non_exhaustive]
 pub struct Push {
-    /// The `iss` claim of WhatsApp's tokens (seed §3.2.2; RO 1.0.3).
+    /// The `iss` claim of WhatsApp's tokens (overview §3.2.2; RO 1.0.3).
     pub issuer: String,
-    /// The longest `exp - iat` of such a token (seed §3.2.2; RO 1.0.3: exactly 3600 s in the sample).
+    /// The longest `exp - iat` of such a token (overview §3.2.2; RO 1.0.3: exactly 3600 s in the sample).
     #[cfg_attr(feature = "file", serde(with = "crate::file::duration"))]
     pub lifetime_max: Duration,
-    /// The path below the integrator's base URL (seed §3.2.2; RO 1.0.3).
+    /// The path below the integrator's base URL (overview §3.2.2; RO 1.0.3).
     pub path: String,
-    /// Where WhatsApp publishes its keys (seed §3.2.2; no `www`).
+    /// Where WhatsApp publishes its keys (overview §3.2.2; no `www`).
     pub whatsapp_jwks_url: String,
     /// Whether the audience is the base URL without its trailing slash.
     ///

@@ -1,4 +1,4 @@
-//! Identity tokens the third party issues (seed §1.2.2 "token", §1.3).
+//! Identity tokens the third party issues (overview §1.2.2 "token", §1.3).
 
 use std::time::Duration;
 
@@ -17,16 +17,16 @@ use std::time::Duration;
 pub struct TokenRules {
     /// The `aud` claim. Assumed: the origin that publishes WhatsApp's own keys.
     pub audience: String,
-    /// The longest `exp - iat`. Assumed: WhatsApp's own push tokens live exactly this long (seed §3.2.2).
+    /// The longest `exp - iat`. Assumed: WhatsApp's own push tokens live exactly this long (overview §3.2.2).
     #[cfg_attr(feature = "file", serde(with = "crate::file::duration"))]
     pub lifetime_max: Duration,
-    /// How many bytes the whole token may have (seed §1.2.2: four kilobytes).
+    /// How many bytes the whole token may have (overview §1.2.2: four kilobytes).
     pub bytes_max: usize,
-    /// How many characters a user identifier may have, at least one (seed §1.2.2).
+    /// How many characters a user identifier may have, at least one (overview §1.2.2).
     ///
     /// Assumed: "length" counts Unicode code points; each takes one to four bytes of UTF-8.
     pub user_identifier_chars_max: usize,
-    /// The path, below the integrator's base URL, of its published keys (seed §1.3).
+    /// The path, below the integrator's base URL, of its published keys (overview §1.3).
     pub jwks_path: String,
     /// How old WhatsApp's copy of the published keys may be at most. Assumed: the documents say
     /// "periodically". A new key is published at least this long before it signs.

@@ -1,4 +1,4 @@
-//! The interoperability protocol version (seed §1.2, §6.3; RO 1.0.3 "versions").
+//! The interoperability protocol version (overview §1.2, §6.3; RO 1.0.3 "versions").
 
 use std::fmt;
 use std::str::FromStr;

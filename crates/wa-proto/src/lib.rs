@@ -1,4 +1,4 @@
-//! Protobuf messages of the interoperability protocol, generated from `/proto` (seed §2, §3).
+//! Protobuf messages of the interoperability protocol, generated from `/proto` (overview §2, §3).
 //!
 //! Four packages: [`handshake`] (Noise, certificates, the login), [`signal`] (the ratchet's messages), [`content`]
 //! (what a message says) and [`record`] (what our own stores keep). Decoding is prost's: bounded recursion, unknown
@@ -8,13 +8,13 @@
 
 mod redacted;
 
-/// The decrypted body of a message (seed §3.1).
+/// The decrypted body of a message (overview §3.1).
 #[allow(missing_docs, clippy::pedantic, reason = "generated; documented in /proto")]
 pub mod content {
     include!("gen/wa.content.rs");
 }
 
-/// The Noise handshake, the certificate chain and the client payload (seed §2).
+/// The Noise handshake, the certificate chain and the client payload (overview §2).
 #[allow(missing_docs, clippy::pedantic, reason = "generated; documented in /proto")]
 pub mod handshake {
     include!("gen/wa.handshake.rs");
@@ -26,7 +26,7 @@ pub mod record {
     include!("gen/wa.record.rs");
 }
 
-/// Signal protocol v3 on the wire (seed §3).
+/// Signal protocol v3 on the wire (overview §3).
 #[allow(missing_docs, clippy::pedantic, reason = "generated; documented in /proto")]
 pub mod signal {
     include!("gen/wa.signal.rs");

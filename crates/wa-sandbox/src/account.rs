@@ -1,4 +1,4 @@
-//! Enlisted users: keys for others, mail that waits, who is connected (seed §1.2, §3, §3.2.1).
+//! Enlisted users: keys for others, mail that waits, who is connected (overview §1.2, §3, §3.2.1).
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -12,7 +12,7 @@ use crate::world::ConnectionId;
 /// Prekeys that one account may keep on the server.
 pub(crate) const MAX_PREKEYS: usize = 10_000;
 
-/// Seconds for which mail waits, and after which an account that does not connect is un-enlisted (seed §3.2.1, §5).
+/// Seconds for which mail waits, and after which an account that does not connect is un-enlisted (overview §3.2.1, §5).
 pub(crate) const KEPT: u64 = 30 * 24 * 60 * 60;
 
 /// A third party's user on WhatsApp.

@@ -1,4 +1,4 @@
-//! What a device publishes, so that others may write to it while it is away (seed §1.2.2, §3).
+//! What a device publishes, so that others may write to it while it is away (overview §1.2.2, §3).
 
 use rand_core::CryptoRng;
 use wa_keys::{PrivateKey, PublicKey, Signature};
@@ -8,9 +8,9 @@ use crate::EstablishError;
 /// Who we are: the long-term key and the number of this installation.
 #[derive(Clone, Debug)]
 pub struct LocalIdentity {
-    /// The identity key (seed §1.2.2: `e_ident` is its public half).
+    /// The identity key (overview §1.2.2: `e_ident` is its public half).
     pub key: PrivateKey,
-    /// The registration id (seed §1.2.2: `e_regid`); any 32-bit value is valid.
+    /// The registration id (overview §1.2.2: `e_regid`); any 32-bit value is valid.
     pub registration_id: u32,
 }
 
@@ -27,7 +27,7 @@ pub struct Bundle {
     pub one_time_prekey: Option<(u32, PublicKey)>,
 }
 
-/// A signed prekey's public half (seed §1.2.2: `e_skey_id`, `e_skey_val`, `e_key_sig`).
+/// A signed prekey's public half (overview §1.2.2: `e_skey_id`, `e_skey_val`, `e_key_sig`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedPrekey {
     /// Its id, 24 bits on the wire.

@@ -25,7 +25,7 @@ pub struct Fingerprint {
 pub struct Party<'a> {
     /// The stable identifier, for instance a phone number.
     pub identifier: &'a [u8],
-    /// The identity key of each device. A third party's user has exactly one (seed §3); a WhatsApp user may have
+    /// The identity key of each device. A third party's user has exactly one (overview §3); a WhatsApp user may have
     /// several, which enter sorted.
     pub identities: &'a [PublicKey],
 }

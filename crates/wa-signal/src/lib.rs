@@ -1,4 +1,4 @@
-//! Signal protocol v3 as WhatsApp speaks it: X3DH, Double Ratchet, sender keys, fingerprints (seed §3; observed).
+//! Signal protocol v3 as WhatsApp speaks it: X3DH, Double Ratchet, sender keys, fingerprints (overview §3; observed).
 //!
 //! Values and records, no store, no I/O, no clock. A [`SessionRecord`] is everything between us and one device of a
 //! peer; it starts from a [`Bundle`] ([`SessionRecord::establish`]) or from a peer's first message

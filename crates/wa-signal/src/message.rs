@@ -1,4 +1,4 @@
-//! The two messages inside `<enc>`: `msg` and `pkmsg` (seed §3; observed).
+//! The two messages inside `<enc>`: `msg` and `pkmsg` (overview §3; observed).
 
 use bytes::Bytes;
 use prost::Message as _;

@@ -1,4 +1,4 @@
-//! Seed §2.1 and the public clients: `<ack>`, a stanza was received.
+//! Overview §2.1 and the public clients: `<ack>`, a stanza was received.
 //!
 //! Messages, receipts, notifications and calls must be acked; what is not is sent again on the next
 //! connection, and can end the stream.

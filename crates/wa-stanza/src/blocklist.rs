@@ -1,4 +1,4 @@
-//! Seed §5 and the public clients: whom a user has blocked, iqs in the namespace `blocklist`.
+//! Overview §5 and the public clients: whom a user has blocked, iqs in the namespace `blocklist`.
 
 use wa_binary::{Jid, Node, Str};
 

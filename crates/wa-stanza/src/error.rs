@@ -1,4 +1,4 @@
-//! Seed §2.1.1: what can be wrong with a known stanza.
+//! Overview §2.1.1: what can be wrong with a known stanza.
 
 use thiserror::Error;
 use wa_binary::Node;

@@ -1,4 +1,4 @@
-//! Seed §2.1.1: reading attributes and content of one element, with the exact error.
+//! Overview §2.1.1: reading attributes and content of one element, with the exact error.
 
 use std::str::FromStr;
 

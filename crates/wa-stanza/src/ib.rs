@@ -1,4 +1,4 @@
-//! Seed §2.1.1: `<ib>`, information about the connection (children: public clients).
+//! Overview §2.1.1: `<ib>`, information about the connection (children: public clients).
 
 use bytes::Bytes;
 use wa_binary::{Jid, Node, Str};

@@ -1,4 +1,4 @@
-//! Seed §2.1.1: `<iq>`, a request and its answer.
+//! Overview §2.1.1: `<iq>`, a request and its answer.
 
 use wa_binary::{Jid, Node, NodeContent, Str};
 

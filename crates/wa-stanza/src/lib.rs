@@ -1,4 +1,4 @@
-//! Seed §2.1.1: typed stanzas of the chat protocol.
+//! Overview §2.1.1: typed stanzas of the chat protocol.
 //!
 //! A [`Stanza`] is made from a [`Node`](wa_binary::Node) with `TryFrom` and turned into one with `From`; one
 //! file per family. Nothing here reads a socket, a clock or a key.

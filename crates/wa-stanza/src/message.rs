@@ -1,4 +1,4 @@
-//! Seed §2.1.1: `<message>`, with its encrypted content (attributes and types: public clients).
+//! Overview §2.1.1: `<message>`, with its encrypted content (attributes and types: public clients).
 
 use bytes::Bytes;
 use wa_binary::{Jid, Node, Str};

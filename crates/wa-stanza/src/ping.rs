@@ -1,4 +1,4 @@
-//! Seed §2.1.1, `<iq>`: pings, which keep a connection alive (forms: public clients).
+//! Overview §2.1.1, `<iq>`: pings, which keep a connection alive (forms: public clients).
 
 use wa_binary::Str;
 

@@ -1,4 +1,4 @@
-//! Seed §3 and the public clients: prekeys, iqs in the namespace `encrypt`.
+//! Overview §3 and the public clients: prekeys, iqs in the namespace `encrypt`.
 //!
 //! All keys here are public, 32 bytes without the type byte; identifiers are 3 bytes on the wire.
 

@@ -1,4 +1,4 @@
-//! Seed §2.1.1: `<receipt>`, what became of a message at its recipient (types: public clients).
+//! Overview §2.1.1: `<receipt>`, what became of a message at its recipient (types: public clients).
 
 use wa_binary::{Jid, Node, Str};
 

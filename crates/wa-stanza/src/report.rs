@@ -1,4 +1,4 @@
-//! Seed §5 (reporting is optional) and the public clients: a report to WhatsApp's integrity teams.
+//! Overview §5 (reporting is optional) and the public clients: a report to WhatsApp's integrity teams.
 
 use bytes::Bytes;
 use wa_binary::{Jid, Node, Str};

@@ -1,4 +1,4 @@
-//! Seed §2.1.1: all stanzas in one type.
+//! Overview §2.1.1: all stanzas in one type.
 
 use wa_binary::Node;
 

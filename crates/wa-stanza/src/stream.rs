@@ -1,4 +1,4 @@
-//! Seed §2.1: the answers to a login, and the errors that end a stream (codes: public clients).
+//! Overview §2.1: the answers to a login, and the errors that end a stream (codes: public clients).
 
 use wa_binary::{Jid, Node, Str};
 

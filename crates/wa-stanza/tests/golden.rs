@@ -1,4 +1,4 @@
-//! Seed §2.1.1: each stanza as it stands in the protocol, written by hand, read and written.
+//! Overview §2.1.1: each stanza as it stands in the protocol, written by hand, read and written.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -1,4 +1,4 @@
-//! Seed §3: the stanzas that carry prekeys, written by hand, read and written.
+//! Overview §3: the stanzas that carry prekeys, written by hand, read and written.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

@@ -21,7 +21,7 @@ pub fn inputs() -> Vec<Input> {
     ]
 }
 
-/// The stanza that the overview prints (seed §2.1.2).
+/// The stanza that the overview prints (overview §2.1.2).
 pub fn seed() -> Node {
     Node::new("message")
         .with_attr("to", phone("14155551001"))

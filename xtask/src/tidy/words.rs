@@ -50,6 +50,8 @@ impl Word {
 }
 
 const EVERYWHERE: &[Word] = &[
+    Word::piece(concat!("see", "d §"), "the published document is called the overview"),
+    Word::piece(concat!("See", "d §"), "the published document is called the overview"),
     Word::piece(concat!("/ro", "ot/"), MACHINE),
     Word::piece(concat!("/wo", "rk/"), MACHINE),
     Word::piece(concat!("../sha", "red"), MACHINE),

@@ -1,4 +1,4 @@
-//! Seed §2.1.2: reading JIDs (layouts: public clients). Their parts are plain strings, so JIDs do not nest.
+//! Overview §2.1.2: reading JIDs (layouts: public clients). Their parts are plain strings, so JIDs do not nest.
 
 use std::mem;
 

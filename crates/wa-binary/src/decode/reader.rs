@@ -1,4 +1,4 @@
-//! Seed §2.1.2: reading lists and strings.
+//! Overview §2.1.2: reading lists and strings.
 //!
 //! Each function takes the input from where it reads and returns it from where it stopped: a position held in
 //! registers. What it reads it puts in place, because moving a node costs more than reading it.

@@ -1,4 +1,4 @@
-//! Seed §2.1.2: writing lists and strings.
+//! Overview §2.1.2: writing lists and strings.
 //!
 //! Each function writes at the front of the room it is given and returns what is left of it: a position held in
 //! registers. There is room for all, see [`frame_bound`](super::bound::frame_bound).

@@ -1,4 +1,4 @@
-//! Seed §2.1.2: the servers of JIDs.
+//! Overview §2.1.2: the servers of JIDs.
 
 use crate::dictionary::Token;
 use crate::error::JidError;

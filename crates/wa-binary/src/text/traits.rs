@@ -1,4 +1,4 @@
-//! Seed §2.1.2: making strings of a node, comparing and showing them.
+//! Overview §2.1.2: making strings of a node, comparing and showing them.
 
 use std::borrow::Borrow;
 use std::cmp::Ordering;

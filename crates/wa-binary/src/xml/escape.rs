@@ -1,4 +1,4 @@
-//! Seed §2.1.1: characters that XML reserves, and the backslash escapes for those it cannot hold.
+//! Overview §2.1.1: characters that XML reserves, and the backslash escapes for those it cannot hold.
 
 use std::fmt::{self, Write};
 

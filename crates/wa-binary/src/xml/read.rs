@@ -1,4 +1,4 @@
-//! Seed §2.1.1: XML text to a node.
+//! Overview §2.1.1: XML text to a node.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;

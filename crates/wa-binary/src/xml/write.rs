@@ -1,4 +1,4 @@
-//! Seed §2.1.1: a node to one line of XML.
+//! Overview §2.1.1: a node to one line of XML.
 
 use std::collections::HashSet;
 use std::fmt;

@@ -1,4 +1,4 @@
-//! The login: the client payload inside the last handshake message (seed §1.1, §6.3; the mapping is assumed).
+//! The login: the client payload inside the last handshake message (overview §1.1, §6.3; the mapping is assumed).
 
 use std::fmt;
 

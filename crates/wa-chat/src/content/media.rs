@@ -1,4 +1,4 @@
-//! Media as content: where the file lies, its key and hashes, and what is known of it (seed §4.1; fields observed).
+//! Media as content: where the file lies, its key and hashes, and what is known of it (overview §4.1; fields observed).
 
 use std::fmt;
 

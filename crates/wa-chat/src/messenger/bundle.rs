@@ -1,4 +1,4 @@
-//! Prekeys and bundles between their two forms: as stanzas have them, and as sessions use them (seed §1.2.2, §3).
+//! Prekeys and bundles between their two forms: as stanzas have them, and as sessions use them (overview §1.2.2, §3).
 
 use wa_keys::{PublicKey, Signature};
 use wa_stanza::{PrekeyId, SignedPrekeyNode};

@@ -1,4 +1,4 @@
-//! The stanza of a message: one ciphertext, or one for each device (seed §2.1.1; `<participants>` observed).
+//! The stanza of a message: one ciphertext, or one for each device (overview §2.1.1; `<participants>` observed).
 
 use wa_binary::Jid;
 use wa_stanza::{Enc, EncKind, Message, MessageKind};

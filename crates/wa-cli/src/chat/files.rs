@@ -1,4 +1,4 @@
-//! Files of a conversation: sent with what can be told of them, saved where the user wants them (seed §4.1).
+//! Files of a conversation: sent with what can be told of them, saved where the user wants them (overview §4.1).
 
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};

@@ -1,4 +1,4 @@
-//! An account's life: blocking, reporting, reachability, rotation, un-enlistment, deletion (seed §5; RO 1.0.3).
+//! An account's life: blocking, reporting, reachability, rotation, un-enlistment, deletion (overview §5; RO 1.0.3).
 
 use serde_json::{Value, json};
 use wa_interop::binary::Jid;

@@ -1,4 +1,4 @@
-//! Milestone 2: handshake, login, ping, keys (seed §2).
+//! Milestone 2: handshake, login, ping, keys (overview §2).
 
 use std::time::Duration;
 

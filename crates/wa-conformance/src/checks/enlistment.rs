@@ -1,4 +1,4 @@
-//! Milestone 1: enlistment, accepted and refused (seed §1.2).
+//! Milestone 1: enlistment, accepted and refused (overview §1.2).
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

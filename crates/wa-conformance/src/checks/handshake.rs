@@ -1,4 +1,4 @@
-//! Milestone 2: resuming, falling back, and a wire that misbehaves (seed §2).
+//! Milestone 2: resuming, falling back, and a wire that misbehaves (overview §2).
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Milestone 3: texts in both directions (seed §3).
+//! Milestone 3: texts in both directions (overview §3).
 
 use serde_json::{Value, json};
 use wa_interop::chat::Event;

@@ -1,4 +1,4 @@
-//! Receipts and typing, both ways (seed §2.1.1; RO 1.0.1: read receipts and typing are required).
+//! Receipts and typing, both ways (overview §2.1.1; RO 1.0.1: read receipts and typing are required).
 
 use serde_json::json;
 use wa_interop::binary::Jid;

@@ -1,4 +1,4 @@
-//! `wa-integrator doctor`: whether everything that the server stands on is as it should be (seed §1.3).
+//! `wa-integrator doctor`: whether everything that the server stands on is as it should be (overview §1.3).
 //!
 //! Nothing is changed and nothing made; each line says what was found, and what to do if it is wrong.
 

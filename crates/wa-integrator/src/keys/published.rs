@@ -1,4 +1,4 @@
-//! The published keys: `GET /.well-known/oauth/openid/jwks` (seed §1.3; RFC 7517, RFC 7638).
+//! The published keys: `GET /.well-known/oauth/openid/jwks` (overview §1.3; RFC 7517, RFC 7638).
 
 use std::time::Duration;
 

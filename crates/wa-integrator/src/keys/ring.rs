@@ -1,4 +1,4 @@
-//! The life of signing keys: Next, Current, Previous, Retired, and Revoked (seed §1.3; RFC 7517).
+//! The life of signing keys: Next, Current, Previous, Retired, and Revoked (overview §1.3; RFC 7517).
 //!
 //! WhatsApp fetches the published keys "periodically" and nobody says how often, so a key is published for the
 //! profile's longest refresh before it signs, and stays published until the last token it signed has expired:

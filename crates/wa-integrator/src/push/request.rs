@@ -1,4 +1,4 @@
-//! The body of a push: `{"to": user identifier}` (seed §3.2.2).
+//! The body of a push: `{"to": user identifier}` (overview §3.2.2).
 
 use http::{HeaderMap, header};
 use serde_json::Value;

@@ -1,4 +1,4 @@
-//! Identity tokens: RS256 JWTs that WhatsApp checks when a user enlists and connects (seed §1.2.2, §1.3).
+//! Identity tokens: RS256 JWTs that WhatsApp checks when a user enlists and connects (overview §1.2.2, §1.3).
 
 use std::fmt;
 use std::time::Duration;
@@ -113,7 +113,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// Members in the order they are written; WhatsApp's sample token begins with `kid` (seed §1.2.1).
+/// Members in the order they are written; WhatsApp's sample token begins with `kid` (overview §1.2.1).
 #[derive(Serialize)]
 struct Header<'a> {
     kid: &'a str,

@@ -1,4 +1,4 @@
-//! The integrator's base URL: the issuer of its tokens, and what its paths hang from (seed §3.2.2 `$BASE_URL`).
+//! The integrator's base URL: the issuer of its tokens, and what its paths hang from (overview §3.2.2 `$BASE_URL`).
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};

@@ -1,4 +1,4 @@
-//! The user identifier: what a third party calls its user (seed §1.2.2 "user_identifier").
+//! The user identifier: what a third party calls its user (overview §1.2.2 "user_identifier").
 
 use std::fmt;
 

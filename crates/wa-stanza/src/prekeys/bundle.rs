@@ -1,4 +1,4 @@
-//! Seed §3: fetching what is needed to start sessions with other users.
+//! Overview §3: fetching what is needed to start sessions with other users.
 
 use wa_binary::{Jid, Node, Str};
 

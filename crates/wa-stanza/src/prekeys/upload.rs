@@ -1,4 +1,4 @@
-//! Seed §3: how many one-time prekeys the server has left, and giving it more.
+//! Overview §3: how many one-time prekeys the server has left, and giving it more.
 
 use wa_binary::{Node, Str};
 

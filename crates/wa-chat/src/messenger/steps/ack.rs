@@ -1,4 +1,4 @@
-//! Acks: the server has a stanza of ours, or refuses it for good (seed §3.1).
+//! Acks: the server has a stanza of ours, or refuses it for good (overview §3.1).
 
 use wa_binary::Jid;
 use wa_stanza::Ack;

@@ -1,4 +1,4 @@
-//! What the application asked WhatsApp: blocklist, report, reachability, deletion (seed §5; RO 1.0.3).
+//! What the application asked WhatsApp: blocklist, report, reachability, deletion (overview §5; RO 1.0.3).
 
 use wa_stanza::{Blocklist, Iq, IqKind};
 

@@ -1,4 +1,4 @@
-//! Bundles of a user's devices: sessions begin and what waited goes out (seed §3.1).
+//! Bundles of a user's devices: sessions begin and what waited goes out (overview §3.1).
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What the application wants: content to ciphertext to outbox; what has no session waits as a row (seed §3.1).
+//! What the application wants: content to ciphertext to outbox; what has no session waits as a row (overview §3.1).
 
 use wa_binary::Jid;
 use wa_keys::PublicKey;

@@ -1,4 +1,4 @@
-//! Prekeys: made before they are uploaded, uploaded until the server confirms (seed §3; numbers assumed).
+//! Prekeys: made before they are uploaded, uploaded until the server confirms (overview §3; numbers assumed).
 
 use wa_keys::PrivateKey;
 use wa_signal::SignedPrekey;

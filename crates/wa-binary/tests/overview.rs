@@ -1,4 +1,4 @@
-//! Seed §2.1.2: the example that the overview prints, and its erratum.
+//! Overview §2.1.2: the example that the overview prints, and its erratum.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use bytes::Bytes;
