@@ -236,6 +236,8 @@ async fn several_devices(environment: &Environment) -> Result<(), Failure> {
         }
         expect("answer", user.read().await?, format!("echo: to all {number}"))?;
     }
+    // The phone of the checks behind this one has no second device.
+    environment.phone_does("devices", json!({ "id": 3, "gone": true })).await?;
     let received = environment.at_phone("received", &user.login).await?;
     let at = |device: u16| {
         let here = received.iter().filter(|message| message.get("device") == Some(&json!(device)));
