@@ -80,13 +80,15 @@ impl Jid {
     }
 
     /// The address of a WhatsApp user by phone number as people write it: `+`, country code and number (E.164), with
-    /// spaces, dots, hyphens or brackets between the digits.
+    /// spaces, dots, hyphens or brackets between the digits; a zero in brackets, as in +49 (0)170, is left out.
     ///
     /// # Errors
     /// [`JidError::E164`] without the `+`, with anything else in it, or of other than 7 to 15 digits: what a number without
     /// its country means, only the caller can know.
     pub fn e164(number: &str) -> Result<Self, JidError> {
         let number = number.trim().strip_prefix('+').ok_or(JidError::E164)?;
+        // A zero in brackets is dialled within the country only.
+        let number = number.replacen("(0)", "", 1);
         let digits: String = number.chars().filter(|c| !" .-()/\u{a0}".contains(*c)).collect();
         if !(7..=15).contains(&digits.len()) || digits.starts_with('0') {
             return Err(JidError::E164);
@@ -302,6 +304,7 @@ mod tests {
     #[test]
     fn phone_numbers_as_people_write_them() {
         let jid = Jid::phone("14155551001").unwrap();
+        assert_eq!(Jid::e164("+49 (0)170 1234567"), Jid::phone("491701234567"));
         for number in ["+14155551001", " +1 415 555-1001", "+1 (415) 555.1001", "+1/415\u{a0}5551001"] {
             assert_eq!(Jid::e164(number), Ok(jid.clone()), "{number}");
         }

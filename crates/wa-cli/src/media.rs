@@ -227,7 +227,11 @@ fn decrypt(facts: &Facts, file: &Path, output: &Path) -> Result<(), MediaFailure
     let (keys, facts) = (MediaKeys::derive(&said.key, kind.class()), said.facts());
     // Opening takes the encrypted file away, and this one is the user's.
     let mut copy = output.as_os_str().to_owned();
-    copy.push(".encrypted");
+    // A name that is nobody's, not even the user's for the encrypted file.
+    copy.push(format!(
+        ".{:016x}.encrypted",
+        rand_core::Rng::next_u64(&mut rand_core::UnwrapErr(rand::rngs::SysRng))
+    ));
     let copy = PathBuf::from(copy);
     fs::copy(file, &copy).map_err(|error| io(file, &error))?;
     let bar = bar(facts.blob_length());

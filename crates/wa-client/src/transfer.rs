@@ -160,7 +160,7 @@ impl<C: StreamingClient> MediaTransfer<C> {
     /// Fetches a WhatsApp user's file into memory: for pictures and the like; see [`with_limit`](Self::with_limit). In
     /// clear it is nowhere else.
     ///
-    /// Cancel safety: what has come is lost.
+    /// Cancel safety: what has come is lost; a piece of the encrypted file may stay in the directory.
     ///
     /// # Errors
     /// [`MediaTransferError`].
@@ -216,13 +216,15 @@ impl<C: StreamingClient> MediaTransfer<C> {
             encryptor = encryptor.with_sidecar(&keys, self.media.sidecar_coverage);
         }
         let cleared = Cleared(self.fresh("sending"));
-        let (made, source) = (cleared.0.clone(), file.source);
-        let encrypted = blocking(move || {
+        let source = file.source;
+        // Whoever makes the file holds what clears it: nothing stays, whenever this is dropped.
+        let (encrypted, cleared) = blocking(move || {
             let source: Box<dyn Read> = match source {
                 Source::Path(path) => Box::new(File::open(path)?),
                 Source::Reader(reader) => reader,
             };
-            wa_media::encrypt_stream(encryptor, source, File::create_new(made)?, |_| {})
+            let made = File::create_new(&cleared.0)?;
+            Ok((wa_media::encrypt_stream(encryptor, source, made, |_| {})?, cleared))
         })
         .await?;
         let reference = self.upload(&cleared.0, &encrypted.facts, server, progress).await?;

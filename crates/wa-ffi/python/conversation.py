@@ -186,7 +186,7 @@ async def talks(app):
     assert await app.client.blocklist() == [PEER]
     await app.client.block(PEER, False)
     staying.cancel()
-    assert "cancelled" in await asyncio.wait_for(staying.ended(), 20)
+    await asyncio.wait_for(staying.ended(), 20)
     await app.client.disconnect()
 
 
@@ -197,12 +197,19 @@ async def cancels(app):
     draining.cancel()
     assert await asyncio.wait_for(draining.wait(), 20) == Mailbox.TIME_UP
     staying = await app.client.stay_connected(Tokens(app.sandbox, gone=True))
-    assert "no token" in await asyncio.wait_for(staying.ended(), 20)
+    try:
+        await asyncio.wait_for(staying.ended(), 20)
+    except WaError.NoToken:
+        pass
+    else:
+        raise AssertionError("it stays without a token")
 
 
 async def wakes(app):
     """Push → lease → drain → leave, in a process of its own: what was written before is there in order."""
+    lost = asyncio.ensure_future(app.lease.lost())
     await app.close()
+    await asyncio.wait_for(lost, 20)
     for number in range(5):
         app.sandbox.write(app.login, f"number {number}")
     await app.open()

@@ -7,6 +7,7 @@ use crate::error::WaError;
 
 /// The decrypted body of a message.
 #[derive(Clone, Debug, uniffi::Enum)]
+#[expect(clippy::large_enum_variant, reason = "a box is nothing that UniFFI knows")]
 #[non_exhaustive]
 pub enum Content {
     /// Text, perhaps in reply to something.
@@ -33,6 +34,10 @@ pub enum Content {
         message: String,
         /// What it says from now on.
         body: String,
+        /// What it answers.
+        reply: Option<Reply>,
+        /// Users that are named in it.
+        mentions: Vec<String>,
     },
     /// An earlier message of the same sender is taken back.
     Revoke {
@@ -108,6 +113,10 @@ pub struct Media {
     pub sidecar: Option<Vec<u8>>,
     /// The loudness of a voice note.
     pub waveform: Option<Vec<u8>>,
+    /// What it answers.
+    pub reply: Option<Reply>,
+    /// Users that the caption names.
+    pub mentions: Vec<String>,
 }
 
 /// Without its key.
@@ -126,12 +135,17 @@ impl From<chat::Content> for Content {
             chat::Content::Text(text) => Self::Text {
                 body: text.body,
                 reply: text.reply.map(Reply::from),
-                mentions: text.mentions.iter().map(ToString::to_string).collect(),
+                mentions: written(&text.mentions),
             },
             chat::Content::Reaction { target, emoji } => {
                 Self::Reaction { message: target.id.to_string(), by_sender: target.by_sender, emoji }
             }
-            chat::Content::Edit { id, text } => Self::Edit { message: id.to_string(), body: text.body },
+            chat::Content::Edit { id, text } => Self::Edit {
+                message: id.to_string(),
+                body: text.body,
+                reply: text.reply.map(Reply::from),
+                mentions: written(&text.mentions),
+            },
             chat::Content::Revoke { id } => Self::Revoke { message: id.to_string() },
             chat::Content::Media(media) => Self::File { media: Media::from(*media) },
             chat::Content::Unknown(bytes) => Self::Unknown { protobuf: bytes.to_vec() },
@@ -146,22 +160,30 @@ impl TryFrom<Content> for chat::Content {
 
     fn try_from(content: Content) -> Result<Self, WaError> {
         Ok(match content {
-            Content::Text { body, reply, mentions } => Self::Text(Text {
-                body,
-                reply: reply.map(chat::Reply::try_from).transpose()?,
-                mentions: mentions.iter().map(|jid| address(jid)).collect::<Result<_, _>>()?,
-            }),
+            Content::Text { body, reply, mentions } => Self::Text(text(body, reply, &mentions)?),
             Content::Reaction { message, by_sender, emoji } => {
                 Self::Reaction { target: Target { id: MessageId::from(message), by_sender }, emoji }
             }
-            Content::Edit { message, body } => {
-                Self::Edit { id: MessageId::from(message), text: Text::from(body) }
+            Content::Edit { message, body, reply, mentions } => {
+                Self::Edit { id: MessageId::from(message), text: text(body, reply, &mentions)? }
             }
             Content::Revoke { message } => Self::Revoke { id: MessageId::from(message) },
             Content::File { media } => Self::Media(Box::new(chat::Media::try_from(media)?)),
             Content::Unknown { protobuf } => Self::Unknown(protobuf.into()),
         })
     }
+}
+
+fn text(body: String, reply: Option<Reply>, mentions: &[String]) -> Result<Text, WaError> {
+    Ok(Text { body, reply: reply.map(chat::Reply::try_from).transpose()?, mentions: addresses(mentions)? })
+}
+
+fn written(addresses: &[Jid]) -> Vec<String> {
+    addresses.iter().map(ToString::to_string).collect()
+}
+
+fn addresses(written: &[String]) -> Result<Vec<Jid>, WaError> {
+    written.iter().map(|jid| address(jid)).collect()
 }
 
 impl From<chat::Reply> for Reply {
@@ -199,6 +221,8 @@ impl From<chat::Media> for Media {
             thumbnail: media.thumbnail.map(Vec::from),
             sidecar: media.sidecar.map(Vec::from),
             waveform: media.waveform.map(Vec::from),
+            reply: media.reply.map(Reply::from),
+            mentions: written(&media.mentions),
         }
     }
 }
@@ -221,6 +245,8 @@ impl TryFrom<Media> for chat::Media {
             thumbnail: media.thumbnail.map(Into::into),
             sidecar: media.sidecar.map(Into::into),
             waveform: media.waveform.map(Into::into),
+            reply: media.reply.map(chat::Reply::try_from).transpose()?,
+            mentions: addresses(&media.mentions)?,
             ..Self::new(media.kind.into(), file)
         })
     }

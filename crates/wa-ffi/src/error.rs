@@ -5,7 +5,7 @@ use wa_interop::store::{LeaseError, OpenError};
 use wa_interop::{ClientError, Ended, EnlistmentError, OpenOrEnlistError};
 
 /// Why something was not done; `why` is for people and logs.
-#[derive(Debug, thiserror::Error, uniffi::Error)]
+#[derive(Clone, Debug, thiserror::Error, uniffi::Error)]
 #[non_exhaustive]
 pub enum WaError {
     /// An argument is none: an address, a key, a profile. The caller's fault.

@@ -16,8 +16,8 @@ pub trait Http: Send + Sync {
     async fn send(&self, question: HttpQuestion) -> Result<HttpAnswer, HttpFailed>;
 }
 
-/// A request.
-#[derive(Clone, Debug, uniffi::Record)]
+/// A request. It may hold what nobody else should read: a token, a credential.
+#[derive(Clone, uniffi::Record)]
 pub struct HttpQuestion {
     /// `GET`, `POST`.
     pub method: String,
@@ -27,6 +27,15 @@ pub struct HttpQuestion {
     pub headers: Vec<HttpHeader>,
     /// May be empty.
     pub body: Vec<u8>,
+}
+
+impl std::fmt::Debug for HttpQuestion {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("HttpQuestion")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An answer.

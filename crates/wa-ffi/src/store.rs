@@ -1,7 +1,7 @@
 //! The store, its accounts, and who of several processes holds one.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use wa_interop::store::{AccountId, AccountStore, SqliteStore, StoreKey};
@@ -18,7 +18,7 @@ pub struct Account(pub(crate) AccountStore);
 
 /// An account that this process holds until it releases it or is overtaken.
 #[derive(Debug, uniffi::Object)]
-pub struct Lease(Mutex<Option<Arc<wa_interop::store::Lease>>>);
+pub struct Lease(wa_interop::store::Lease);
 
 /// A fresh key, 32 bytes. Keep it where the platform keeps secrets: without it the store is lost.
 #[uniffi::export]
@@ -63,7 +63,7 @@ impl Store {
     pub fn try_lease(&self, name: &str, holder: &str, term_millis: u64) -> Result<Arc<Lease>, WaError> {
         let name = AccountId::new(name).map_err(WaError::argument)?;
         let lease = self.0.try_lease(&name, holder, Duration::from_millis(term_millis))?;
-        Ok(Arc::new(Lease(Mutex::new(Some(Arc::new(lease))))))
+        Ok(Arc::new(Lease(lease)))
     }
 
     /// Likewise, but waits for the other holder, who is told.
@@ -73,7 +73,7 @@ impl Store {
     pub async fn lease(&self, name: String, holder: String, term_millis: u64) -> Result<Arc<Lease>, WaError> {
         let name = AccountId::new(name).map_err(WaError::argument)?;
         let lease = self.0.lease(&name, &holder, Duration::from_millis(term_millis)).await?;
-        Ok(Arc::new(Lease(Mutex::new(Some(Arc::new(lease))))))
+        Ok(Arc::new(Lease(lease)))
     }
 
     /// How far the store has come: kept elsewhere, it recognises a snapshot that was put back.
@@ -91,41 +91,24 @@ impl Store {
 #[uniffi::export(async_runtime = "tokio")]
 impl Lease {
     /// The account that is held.
-    ///
-    /// # Errors
-    /// It was released.
-    pub fn account(&self) -> Result<Arc<Account>, WaError> {
-        Ok(Arc::new(Account(self.held()?.account())))
+    #[must_use]
+    pub fn account(&self) -> Arc<Account> {
+        Arc::new(Account(self.0.account()))
     }
 
     /// Waits until another process asks for the account, or has it.
     pub async fn wanted(&self) {
-        if let Ok(lease) = self.held() {
-            lease.wanted().await;
-        }
+        self.0.wanted().await;
     }
 
-    /// Waits until the account is another's.
+    /// Waits until the account is another's, or was released.
     pub async fn lost(&self) {
-        if let Ok(lease) = self.held() {
-            lease.lost().await;
-        }
+        self.0.lost().await;
     }
 
-    /// Gives the account back; others can take it when this returns, unless somebody still waits in `wanted` or `lost`:
-    /// then a little later.
+    /// Gives the account back; others can take it when this returns.
     pub async fn release(&self) {
-        let lease = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(Ok(lease)) = lease.map(Arc::try_unwrap) {
-            lease.release().await;
-        }
-    }
-}
-
-impl Lease {
-    fn held(&self) -> Result<Arc<wa_interop::store::Lease>, WaError> {
-        let lease = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        lease.ok_or_else(|| WaError::argument("the lease was released"))
+        self.0.release().await;
     }
 }
 

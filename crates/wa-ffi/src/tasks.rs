@@ -61,11 +61,11 @@ pub enum Mailbox {
 
 /// A client that is kept connected.
 #[derive(Debug, uniffi::Object)]
-pub struct Staying(Run<Arc<WaError>>);
+pub struct Staying(Run<Result<(), WaError>>);
 
 /// A mailbox that is being emptied.
 #[derive(Debug, uniffi::Object)]
-pub struct Draining(Run<Result<Mailbox, Arc<WaError>>>);
+pub struct Draining(Run<Result<Mailbox, WaError>>);
 
 /// Something under way: what it came to, and what ends it.
 #[derive(Debug)]
@@ -100,8 +100,7 @@ impl Staying {
     pub(crate) fn start(
         staying: impl Future<Output = wa_interop::ClientError> + Send + 'static,
     ) -> Arc<Self> {
-        let cancelled = Arc::new(WaError::Ended { why: "cancelled".to_owned() });
-        Arc::new(Self(Run::start(async move { Arc::new(staying.await.into()) }, cancelled)))
+        Arc::new(Self(Run::start(async move { Err(staying.await.into()) }, Ok(()))))
     }
 }
 
@@ -113,18 +112,25 @@ impl Draining {
             match draining.await {
                 Ok(Drained::Empty) => Ok(Mailbox::Empty),
                 Ok(_) => Ok(Mailbox::TimeUp),
-                Err(error) => Err(Arc::new(error.into())),
+                Err(error) => Err(error.into()),
             }
         };
         Arc::new(Self(Run::start(work, Ok(Mailbox::TimeUp))))
     }
 }
 
+fn lost() -> WaError {
+    WaError::Ended { why: "the runtime has ended".to_owned() }
+}
+
 #[uniffi::export(async_runtime = "tokio")]
 impl Staying {
-    /// Waits for the end, and says why in words: it ends when trying again cannot help.
-    pub async fn ended(&self) -> String {
-        self.0.wait().await.map_or_else(|| "the runtime has ended".to_owned(), |why| why.to_string())
+    /// Waits for the end: it ends when it is cancelled, or when trying again cannot help.
+    ///
+    /// # Errors
+    /// Why that cannot help; none where it was cancelled.
+    pub async fn ended(&self) -> Result<(), WaError> {
+        self.0.wait().await.unwrap_or_else(|| Err(lost()))
     }
 
     /// Ends the attempts; a connection that stands stays.
@@ -140,11 +146,7 @@ impl Draining {
     /// # Errors
     /// The client has ended.
     pub async fn wait(&self) -> Result<Mailbox, WaError> {
-        match self.0.wait().await {
-            Some(Ok(mailbox)) => Ok(mailbox),
-            Some(Err(why)) => Err(WaError::Ended { why: why.to_string() }),
-            None => Err(WaError::Ended { why: "the runtime has ended".to_owned() }),
-        }
+        self.0.wait().await.unwrap_or_else(|| Err(lost()))
     }
 
     /// Waits no longer; nothing is changed by it.

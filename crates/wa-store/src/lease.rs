@@ -4,6 +4,7 @@
 //! the account out of each other's hands. It is a row, renewed by a thread: no lock is held between two renewals, and a
 //! process that is stopped or killed is overtaken when its term is over.
 
+use std::io::ErrorKind;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -58,7 +59,7 @@ impl Lease {
         let _ = self.standing.clone().wait_for(|standing| *standing != Standing::Held).await;
     }
 
-    /// Waits until the account is another's; a client on it ends with the next thing that it writes or reads.
+    /// Waits until the account is another's, or was released; a client on it ends with the next thing that it writes or reads.
     ///
     /// Cancel safety: dropping it changes nothing.
     pub async fn lost(&self) {
@@ -66,8 +67,9 @@ impl Lease {
         let _ = self.standing.clone().wait_for(|standing| *standing == Standing::Lost).await;
     }
 
-    /// Gives the account back; returns when others can take it at once. Close the client before.
-    pub async fn release(self) {
+    /// Gives the account back; returns when others can take it at once. Close the client before. Whoever waits in
+    /// [`wanted`](Self::wanted) or [`lost`](Self::lost) goes on.
+    pub async fn release(&self) {
         let (done, released) = oneshot::channel();
         if self.end.send(done).is_ok() {
             // An error means that the thread has ended.
@@ -87,15 +89,27 @@ impl SqliteStore {
     /// Another holds it: [`LeaseError::Held`] says who, and how long it would last without being renewed. Or the file
     /// cannot be written.
     pub fn try_lease(&self, id: &AccountId, holder: &str, term: Duration) -> Result<Lease, LeaseError> {
+        self.take_lease(id, holder, term, false)
+    }
+
+    /// `asks`: who holds it hears that it is wanted.
+    fn take_lease(
+        &self,
+        id: &AccountId,
+        holder: &str,
+        term: Duration,
+        asks: bool,
+    ) -> Result<Lease, LeaseError> {
         let term = term.max(MIN_TERM);
         let (mut connection, account) = (self.connect()?, id.as_str().as_bytes());
+        // What is lost with the power harms nobody: no process is left then. It needs no sync of its own.
+        connection.pragma_update(None, "synchronous", "NORMAL").map_err(Failed::from)?;
+        // A holder must be able to try again within its term.
+        connection.busy_timeout(term / 8).map_err(Failed::from)?;
         let transaction = begin(&mut connection).map_err(Failed::from)?;
-        let taken = take(&transaction, account, holder, term).map_err(Failed::from)?;
-        // Whoever has asked in vain leaves a word.
+        let taken = take(&transaction, account, holder, term, asks).map_err(Failed::from)?;
         transaction.commit().map_err(Failed::from)?;
         let epoch = taken.map_err(|(holder, left)| LeaseError::Held { holder, left })?;
-        // A lost renewal harms nobody: it needs no sync of its own.
-        connection.pragma_update(None, "synchronous", "NORMAL").map_err(Failed::from)?;
         let keeper = Keeper { connection, account: account.to_vec(), epoch, term };
         let (end, ends) = mpsc::channel();
         let (standing, told) = watch::channel(Standing::Held);
@@ -112,9 +126,17 @@ impl SqliteStore {
     /// The file cannot be written.
     pub async fn lease(&self, id: &AccountId, holder: &str, term: Duration) -> Result<Lease, LeaseError> {
         loop {
-            match self.try_lease(id, holder, term) {
-                Err(LeaseError::Held { .. }) => tokio::time::sleep(LOOK).await,
-                decided => return decided,
+            let (store, id, holder) = (self.clone(), id.clone(), holder.to_owned());
+            // Another process may have the file for a moment.
+            let taking = tokio::task::spawn_blocking(move || store.take_lease(&id, &holder, term, true));
+            match taking.await {
+                Ok(Err(
+                    LeaseError::Held { .. } | LeaseError::Open(OpenError::Io(ErrorKind::ResourceBusy)),
+                )) => {
+                    tokio::time::sleep(LOOK).await;
+                }
+                Ok(decided) => return decided,
+                Err(_) => return Err(OpenError::Io(ErrorKind::Other).into()),
             }
         }
     }
@@ -213,19 +235,22 @@ impl Row {
     }
 }
 
-/// The account's next epoch, if nobody else's lease lasts; else whose it is, who now knows that it is wanted.
+/// The account's next epoch, if nobody else's lease lasts; else whose it is.
 fn take(
     transaction: &Transaction<'_>,
     account: &[u8],
     holder: &str,
     term: Duration,
+    asks: bool,
 ) -> rusqlite::Result<Result<i64, (String, Duration)>> {
     let now = unix_millis();
     if let Some(row) = Row::of(transaction, account)?.filter(|row| row.holder != holder)
         && let Some(left) = row.left(now)
     {
-        let update = "UPDATE leases SET asked = ?1 WHERE account = ?2";
-        transaction.execute(update, params![now, account])?;
+        if asks {
+            let update = "UPDATE leases SET asked = ?1 WHERE account = ?2";
+            transaction.execute(update, params![now, account])?;
+        }
         return Ok(Err((row.holder, left)));
     }
     let epoch = next_epoch(transaction, account)?;

@@ -39,8 +39,7 @@ impl Number {
         let reached = counted.max(elsewhere) + 1;
         put(&transaction, reached)?;
         transaction.commit()?;
-        replace_small_file(path, reached)?;
-        let beside = OpenOptions::new().write(true).open(beside(path))?;
+        let beside = small_file(path, reached)?;
         Ok(Self { beside, reached: Arc::new(AtomicU64::new(reached)) })
     }
 
@@ -97,13 +96,31 @@ fn of_small_file(path: &Path) -> Result<u64, Failed> {
     }
 }
 
-/// Once for each opening the file is made anew and synced, so that what is written over later has its length.
-fn replace_small_file(path: &Path, number: u64) -> Result<(), Failed> {
-    let (target, half) = (beside(path), beside(path).with_extension("opened-half"));
+/// The small file with this number in it, synced. It is written over where it stands, since another process may have it
+/// open; where there is none, or one of an earlier version, it is made whole under a name of its own first.
+fn small_file(path: &Path, number: u64) -> Result<File, Failed> {
+    let target = beside(path);
+    if let Ok(mut there) = OpenOptions::new().write(true).open(&target)
+        && there.metadata()?.len() == u64::try_from(text(number).len()).unwrap_or_default()
+    {
+        there.write_all(&text(number))?;
+        there.sync_all()?;
+        return Ok(there);
+    }
+    static MADE: AtomicU64 = AtomicU64::new(0);
+    let own = format!("opened-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::Relaxed));
+    let half = target.with_extension(own);
     let mut file = File::create(&half)?;
     file.write_all(&text(number))?;
     file.sync_all()?;
-    Ok(fs::rename(half, target)?)
+    fs::rename(half, target)?;
+    Ok(file)
+}
+
+/// Forgets the number of a store that is gone: a new one stands in its place.
+pub(crate) fn forget(path: &Path) {
+    // Mostly there is none.
+    fs::remove_file(beside(path)).ok();
 }
 
 /// Always 21 bytes.

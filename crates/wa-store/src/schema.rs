@@ -5,7 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, TransactionBehavior};
 
 use crate::error::{Failed, OpenError};
 use crate::seal::{Sealer, StoreKey};
@@ -78,14 +78,15 @@ pub(crate) fn open(path: &Path, key: &StoreKey) -> Result<Connection, Failed> {
         return Err(OpenError::Corrupt.into());
     }
     let mut connection = connect(path)?;
-    let application: i64 = connection.pragma_query_value(None, "application_id", |row| row.get(0))?;
-    let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    // Two processes may bring it up to date at the same time: one does, and the other finds it done.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let application: i64 = transaction.pragma_query_value(None, "application_id", |row| row.get(0))?;
+    let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
     let newest = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
     match version {
         _ if application != APPLICATION => return Err(OpenError::Corrupt.into()),
         version if version > newest => return Err(OpenError::Newer(version).into()),
         version => {
-            let transaction = connection.transaction()?;
             migrate(&transaction, usize::try_from(version).map_err(|_| OpenError::Corrupt)?)?;
             transaction.commit()?;
         }

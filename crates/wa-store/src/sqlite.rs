@@ -76,6 +76,7 @@ impl SqliteStore {
     /// There is a file, or it cannot be made.
     pub fn create(path: &Path, key: &StoreKey) -> Result<Self, OpenError> {
         drop(schema::create(path, key)?);
+        number::forget(path);
         Self::open(path, key)
     }
 

@@ -1,6 +1,8 @@
 //! What the console is made of: demonstration users, conversations with how far each message came, stanzas with what a
 //! phone decrypted, files, the log of HTTP, and everything that happens as events.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -261,12 +263,13 @@ async fn typing_and_conversations_come_as_events() {
     eventually(async || get(&account).await["connected"] == true).await;
     let mut stream = listener(&addresses).await;
     let (mut text, mut buffer) = (String::new(), [0; 4096]);
-    let wanted = [
-        r#""about":{"by":"phone","kind":"typing","state":"recording"},"login""#,
-        r#""about":{"by":"user","kind":"typing","state":"composing"},"login""#,
-        r#""about":{"kind":"message"},"login""#,
-        r#""about":{"kind":"mark"},"login""#,
-        "event: http",
+    // What stands in one line, in whatever order.
+    let wanted: [&[&str]; 5] = [
+        &[r#""by":"phone""#, r#""kind":"typing""#, r#""state":"recording""#, r#""login""#],
+        &[r#""by":"user""#, r#""kind":"typing""#, r#""state":"composing""#, r#""login""#],
+        &[r#""kind":"message""#, r#""login""#],
+        &[r#""kind":"mark""#, r#""login""#],
+        &["event: http"],
     ];
     let (user, phone) =
         (format!("{}demo/users/{login}", addresses.control), format!("{}phones/{PHONE}", addresses.control));
@@ -278,8 +281,11 @@ async fn typing_and_conversations_come_as_events() {
     post(&format!("{user}/typing"), json!({ "to": PHONE, "state": "composing" })).await;
     post(&format!("{phone}/send"), json!({ "to": login, "text": "Hello" })).await;
     get(&addresses.jwks).await;
-    while !wanted.iter().all(|wanted| text.contains(wanted)) {
-        let length = stream.read(&mut buffer).await.unwrap();
+    let is_there =
+        |text: &str, parts: &[&str]| text.lines().any(|line| parts.iter().all(|part| line.contains(part)));
+    while let Some(missing) = wanted.iter().find(|parts| !is_there(&text, parts)) {
+        let more = tokio::time::timeout(Duration::from_secs(30), stream.read(&mut buffer)).await;
+        let length = more.unwrap_or_else(|_| panic!("no {missing:?} in {text}")).unwrap();
         assert!(length > 0, "{text}");
         text.push_str(&String::from_utf8_lossy(&buffer[..length]));
     }

@@ -1,5 +1,6 @@
 //! One account, two stores on one file, as two processes have them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -79,6 +80,38 @@ async fn a_lease_that_is_dropped_is_free_before_its_term_is_over() {
     let held = app.try_lease(&account, "app", Duration::from_secs(3600)).unwrap();
     drop(held);
     timeout(PATIENCE, extension.lease(&account, "extension", TERM)).await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn who_waits_at_a_lease_goes_on_when_it_is_released() {
+    let (_directory, app, extension) = pair();
+    let held = Arc::new(take(&app, "app").unwrap());
+    let waiting = {
+        let held = Arc::clone(&held);
+        tokio::spawn(async move { held.lost().await })
+    };
+    // One that only tries asks nobody to leave.
+    assert!(matches!(take(&extension, "extension"), Err(LeaseError::Held { .. })));
+    assert!(timeout(Duration::from_millis(600), held.wanted()).await.is_err());
+    held.release().await;
+    timeout(PATIENCE, waiting).await.unwrap().unwrap();
+    take(&extension, "extension").unwrap();
+}
+
+#[test]
+fn two_open_one_store_at_the_same_time_again_and_again() {
+    let (directory, key) = (tempfile::tempdir().unwrap(), StoreKey::generate());
+    let path = directory.path().join("store.db");
+    drop(SqliteStore::create(&path, &key).unwrap());
+    let open = || {
+        for _ in 0..100 {
+            SqliteStore::open(&path, &key).unwrap();
+        }
+    };
+    std::thread::scope(|scope| {
+        scope.spawn(open);
+        scope.spawn(open);
+    });
 }
 
 #[tokio::test]
