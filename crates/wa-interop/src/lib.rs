@@ -1,6 +1,6 @@
 //! Message WhatsApp users from another service, under the EU's Digital Markets Act (overview §1 to §3).
 //!
-//! This crate puts the others together. [`enlist`] asks WhatsApp for a login; a [`Client`] connects with it, sends and
+//! This crate puts the others together. [`enlist()`] asks WhatsApp for a login; a [`Client`] connects with it, sends and
 //! receives. Each part stands alone as well: see [`binary`], [`noise`], [`chat`] and the rest.
 //!
 //! ```no_run
