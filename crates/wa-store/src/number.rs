@@ -13,7 +13,7 @@ use crate::error::{Failed, OpenError};
 /// The number of an open store. Commits move it; whoever asks reads it.
 #[derive(Debug)]
 pub(crate) struct Number {
-    /// The small file. It is written over in place, always as long as it was, and never synced: behind the database
+    /// The small file. It is written over in place, always as long as it was, and synced by no commit: behind the database
     /// after a loss of power it harms nothing.
     beside: File,
     reached: Arc<AtomicU64>,
