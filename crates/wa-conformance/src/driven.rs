@@ -22,6 +22,8 @@ use wa_sandbox::{Integrator, Output, World, WorldConfig};
 use crate::environment::{INTEGRATOR, PHONE};
 use crate::pair::enlisting::{BASE, enlist, token_and_jwks};
 
+mod cancelling;
+
 /// Longer than anything that a client waits for.
 const BOUND: Duration = Duration::from_secs(120);
 
