@@ -4,6 +4,7 @@ use std::fmt::{self, Write as _};
 use std::sync::{Arc, LazyLock};
 
 use wa_binary::Jid;
+use wa_keys::PublicKey;
 use wa_signal::KeyBlockId;
 
 /// A row's name. Made in this crate only; a store compares and keeps it.
@@ -29,7 +30,7 @@ pub enum Table {
     Inbox = 6,
     /// Stanzas that the server has not acked, by number.
     Outbox = 7,
-    /// Messages that were decrypted, by peer and id.
+    /// Messages that were decrypted, by peer and id; and sessions that were begun without a one-time prekey.
     Seen = 8,
     /// Messages that were accepted for sending, by peer and id.
     Sent = 9,
@@ -124,6 +125,11 @@ impl Key {
 
     pub(crate) fn seen(peer: &Jid, id: &str) -> Self {
         Self::with_peer(Table::Seen, &text(peer), id.as_bytes())
+    }
+
+    /// A session that was begun without a one-time prekey, by its base key: under the name of no peer.
+    pub(crate) fn begun(base: &PublicKey) -> Self {
+        Self::with_peer(Table::Seen, "", base.as_bytes())
     }
 
     pub(crate) fn sent(peer: &Jid, id: &str) -> Self {

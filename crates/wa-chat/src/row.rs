@@ -90,6 +90,17 @@ pub(crate) struct Devices {
     pub(crate) devices: Vec<u16>,
     /// When the server told so, in Unix seconds.
     pub(crate) since: u64,
+    /// When it refused to tell, if it has not told since.
+    pub(crate) refused: Option<u64>,
+    /// The application was told of somebody among them: the first contact is behind.
+    pub(crate) is_known: bool,
+}
+
+impl Devices {
+    /// A list that the server told then.
+    pub(crate) fn new(devices: Vec<u16>, since: u64) -> Self {
+        Self { devices, since, refused: None, is_known: false }
+    }
 }
 
 const VERSION: u32 = 1;
@@ -128,10 +139,12 @@ impl Row {
                 stored(&record::Content { version: VERSION, content: content.to_vec() })
             }
             Self::Number(value) => stored(&record::Number { version: VERSION, value: *value }),
-            Self::Devices(Devices { devices, since }) => stored(&record::Devices {
+            Self::Devices(Devices { devices, since, refused, is_known }) => stored(&record::Devices {
                 version: VERSION,
                 devices: devices.iter().copied().map(u32::from).collect(),
                 since: *since,
+                refused: *refused,
+                is_known: is_known.then_some(true),
             }),
             Self::Identity(identity) => stored(&identity.form()),
             Self::Names(Names { peer, other }) => {
@@ -266,7 +279,8 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
         Table::Devices => {
             let form = record::Devices::read(bytes)?;
             let devices = form.devices.into_iter().map(u16::try_from).collect::<Result<_, _>>().ok()?;
-            Row::Devices(Devices { devices, since: form.since })
+            let is_known = form.is_known.unwrap_or_default();
+            Row::Devices(Devices { devices, since: form.since, refused: form.refused, is_known })
         }
         Table::Identity => Row::Identity(Identity::of(&record::Identity::read(bytes)?)?),
         Table::Names => {

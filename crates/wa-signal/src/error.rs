@@ -8,7 +8,8 @@ use crate::KeyBlockId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EstablishError {
-    /// The identity is not the one that the policy pins.
+    /// The identity is not the one that the policy pins, or it is our own: whoever gives our keys as a peer's wants our own
+    /// words back as theirs.
     #[error("identity is not the trusted one")]
     Untrusted,
     /// The identity did not sign the signed prekey.
@@ -68,7 +69,7 @@ pub enum MessageError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DecryptError {
-    /// The sender's identity is not the one that the policy pins; nothing was computed.
+    /// The sender's identity is not the one that the policy pins, or it is our own; nothing was computed.
     #[error("identity is not the trusted one")]
     Untrusted,
     /// There is no session with this device.

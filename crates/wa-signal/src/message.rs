@@ -142,6 +142,11 @@ pub struct PreKeyMessage {
 }
 
 impl PreKeyMessage {
+    /// Names the session: its initiator makes one for each.
+    pub fn base_key(&self) -> &PublicKey {
+        &self.base_key
+    }
+
     /// The message of the session inside, for [`SessionRecord::blocks_for`](crate::SessionRecord::blocks_for).
     pub fn message(&self) -> &SignalMessage {
         &self.message

@@ -78,7 +78,7 @@ impl SessionRecord {
         now: u64,
         rng: &mut impl CryptoRng,
     ) -> Result<(), EstablishError> {
-        if !trust.accepts(&bundle.identity) {
+        if !trust.accepts(&bundle.identity) || bundle.identity == identity.public_key() {
             return Err(EstablishError::Untrusted);
         }
         // Without this the server could put a prekey of its own there and read what is sent until the peer answers
@@ -174,7 +174,7 @@ impl SessionRecord {
         if self.knows(message) {
             return self.decrypt_known(message, trust);
         }
-        if !trust.accepts(&message.identity) {
+        if !trust.accepts(&message.identity) || message.identity == identity.public_key() {
             return Err(DecryptError::Untrusted);
         }
         let mut budget = Budget::new(self.limits);

@@ -220,10 +220,7 @@ impl Messenger {
     }
 }
 
-/// Rows that each text from or to somebody needs, and those of texts whose receipts are about to come.
+/// Rows that each text from or to somebody needs.
 fn is_of_every_text(table: Table) -> bool {
-    matches!(
-        table,
-        Table::Account | Table::Counters | Table::Peer | Table::Identity | Table::Devices | Table::Sent
-    )
+    matches!(table, Table::Account | Table::Counters | Table::Peer | Table::Identity | Table::Devices)
 }

@@ -75,15 +75,16 @@ impl Conversation {
             RecipientDevices::PrimaryAndListed => {
                 let list = Key::devices(&user);
                 view.need(own.chain([list.clone()]))?;
-                view.devices(&list)?
+                view.devices(&list)?.map(|list| existing(&user, list))
             }
             _ => {
                 view.need(own)?;
-                Some(Devices { devices: vec![0], since: step.now.unix })
+                Some(Devices::new(vec![0], step.now.unix))
             }
         };
-        let mut others = addresses(&user, devices.as_ref());
-        others.retain(|other| other != address);
+        // The first device is looked at whether the server has listed it or not.
+        let others = addresses(&user, devices.as_ref()).into_iter().chain([self::address(&user, 0)]);
+        let others: BTreeSet<Jid> = others.filter(|other| other != address).collect();
         let others: Vec<_> = others.into_iter().map(|it| (Key::of_device(&it), it)).collect();
         view.need(others.iter().flat_map(|(keys, _)| keys.iter().cloned()))?;
         let device = |(keys, address): (_, Jid)| Ok((address.clone(), Device::load(step, &address, keys)?));
@@ -182,7 +183,11 @@ impl Conversation {
                 None => self.is_ready(step),
                 Some(device) => self.is_ready_for(step, &address(&self.user, device)),
             };
-            if has_expired(message.since, self.counters.swept) {
+            let sent = view.sent(&Key::sent(&self.user, &message.id))?;
+            if sent.is_some_and(|sent| sent.has_arrived(message.device)) {
+                // It was under way while it waited to be sent again.
+                self.draft.delete(key.clone());
+            } else if has_expired(message.since, self.counters.swept) {
                 self.draft.delete(key.clone());
                 self.put_inbox(vec![message.id.clone()], InboxItem::Expired);
             } else if is_ready {
@@ -240,7 +245,11 @@ impl Conversation {
         let key = Key::sent(&self.user, &message.id);
         let (content, since) = (message.kept, message.since);
         let new = || Sent { number, content, devices: BTreeMap::new(), since };
-        let mut sent = step.view.sent(&key)?.unwrap_or_else(new);
+        // One step may send a message to several devices again.
+        let mut sent = match self.draft.sent(&key) {
+            Some(sent) => sent.clone(),
+            None => step.view.sent(&key)?.unwrap_or_else(new),
+        };
         if message.device.is_none() {
             sent.number = number;
         }
@@ -257,6 +266,12 @@ impl Conversation {
 pub(crate) fn address(user: &Jid, device: u16) -> Jid {
     // Users of servers whose addresses have no devices keep the one they have.
     user.clone().with_device(device).unwrap_or_else(|_| user.clone())
+}
+
+/// The list without devices whose numbers no address of the user's has: `address` would take them for the first one.
+pub(super) fn existing(user: &Jid, mut list: Devices) -> Devices {
+    list.devices.retain(|&device| user.clone().with_device(device).is_ok());
+    list
 }
 
 pub(super) fn addresses(user: &Jid, devices: Option<&Devices>) -> Vec<Jid> {
@@ -289,7 +304,7 @@ mod tests {
     use super::*;
 
     fn addressed(user: &str, devices: Vec<u16>) -> Vec<String> {
-        let devices = Devices { devices, since: 0 };
+        let devices = Devices::new(devices, 0);
         let user: Jid = user.parse().unwrap();
         addresses(&user, Some(&devices)).iter().map(ToString::to_string).collect()
     }

@@ -85,11 +85,15 @@ impl Step<'_> {
 
     /// Whether there are rows of a user.
     fn is_used(&self, user: &Jid) -> Result<bool, Stop> {
-        let [_, identity] = Key::of_device(&address(user, 0));
-        let rows = [Key::devices(user), identity];
+        let [session, identity] = Key::of_device(&address(user, 0));
+        let rows = [Key::devices(user), session, identity];
         self.view.need(rows.clone())?;
-        let [devices, identity] = &rows;
-        Ok(self.view.has(devices)? || self.view.has(identity)? || !self.view.waiting(user)?.is_empty())
+        for row in &rows {
+            if self.view.has(row)? {
+                return Ok(true);
+            }
+        }
+        Ok(!self.view.waiting(user)?.is_empty())
     }
 }
 

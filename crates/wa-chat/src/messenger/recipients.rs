@@ -6,6 +6,7 @@
 
 use wa_binary::Jid;
 use wa_keys::PublicKey;
+use wa_profile::RecipientDevices;
 use wa_signal::{SessionRecord, SkipLimits, Trust};
 
 use crate::key::Key;
@@ -157,8 +158,11 @@ impl Conversation {
     }
 
     fn refresh_after(&mut self, step: &Step<'_>, age: u64) {
-        let since = self.devices.as_ref().map(|devices| devices.since);
-        let is_old = since.is_some_and(|since| step.now.is_due(since, age));
+        let is_due = |devices: &Devices| {
+            let may_ask = devices.refused.is_none_or(|refused| step.now.is_due(refused, DEVICES_PAUSE));
+            may_ask && step.now.is_due(devices.since, age)
+        };
+        let is_old = self.devices.as_ref().is_some_and(is_due);
         if is_old && !step.fetching.contains(&self.user) {
             self.request_devices();
         }
@@ -168,18 +172,24 @@ impl Conversation {
         self.draft.request(Request::Devices { user: self.user.clone(), named: self.named.clone() });
     }
 
+    /// Takes in another device, whose rows must be loaded.
+    pub(crate) fn add(&mut self, step: &Step<'_>, address: &Jid) -> Result<(), Stop> {
+        let device = Device::load(step, address, Key::of_device(address))?;
+        self.loaded.entry(address.clone()).or_insert(device);
+        Ok(())
+    }
+
     /// Messages go to these devices from now on; the rows of their sessions must be loaded.
     pub(crate) fn set_devices(&mut self, step: &Step<'_>, mut devices: Vec<u16>) -> Result<(), Stop> {
         devices.push(0);
         devices.sort_unstable();
         devices.dedup();
-        let before = self.devices.take().map_or_else(Vec::new, |devices| devices.devices);
-        let devices = Devices { devices, since: step.now.unix };
+        let before = self.devices.take().unwrap_or_else(|| Devices::new(Vec::new(), OUTDATED));
+        let devices = Devices { is_known: before.is_known, ..Devices::new(devices, step.now.unix) };
         for address in addresses(&self.user, Some(&devices)) {
-            let device = Device::load(step, &address, Key::of_device(&address))?;
-            self.loaded.entry(address).or_insert(device);
+            self.add(step, &address)?;
         }
-        let removed = before.into_iter().filter(|device| !devices.devices.contains(device)).collect();
+        let removed = before.devices.into_iter().filter(|device| !devices.devices.contains(device)).collect();
         self.put_devices(devices);
         self.announce_removed(removed);
         Ok(())
@@ -187,9 +197,9 @@ impl Conversation {
 
     /// The server did not tell the devices: messages go where they went, and it is asked again later.
     pub(crate) fn keep_devices(&mut self, step: &Step<'_>) {
-        let mut devices = self.devices.take().unwrap_or(Devices { devices: vec![0], since: OUTDATED });
-        // As old as one that will be asked for again after the pause.
-        devices.since = step.now.unix.saturating_sub(DEVICES_AGE - DEVICES_PAUSE).max(OUTDATED + 1);
+        let mut devices = self.devices.take().unwrap_or_else(|| Devices::new(vec![0], OUTDATED));
+        devices.since = devices.since.max(OUTDATED + 1);
+        devices.refused = Some(step.now.unix);
         self.put_devices(devices);
     }
 
@@ -307,9 +317,14 @@ impl Conversation {
         if added.is_empty() {
             return;
         }
+        let has_list = step.profile.encryption.recipient_devices == RecipientDevices::PrimaryAndListed;
+        if let Some(devices) = self.devices.take_if(|_| has_list) {
+            is_first &= !devices.is_known;
+            self.put_devices(Devices { is_known: true, ..devices });
+        }
         let is_held = !is_first && step.policy == IdentityPolicy::Hold;
         for (address, identity) in &added {
-            let told = Identity { is_held, ..*identity };
+            let told = Identity { is_held: is_held || identity.is_held, ..*identity };
             self.put_identity(address, told.with_standing(Standing::Told));
         }
         let added = added.iter().map(|(address, identity)| (address.device(), identity.key)).collect();

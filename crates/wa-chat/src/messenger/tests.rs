@@ -1,6 +1,7 @@
 //! The messenger alone, over rows in memory.
 
 mod dates;
+mod hostile;
 mod mailbox;
 mod names;
 mod phones;

@@ -49,6 +49,14 @@ impl Sent {
         !self.devices.is_empty() && self.devices.values().all(|copy| copy.is_delivered)
     }
 
+    /// Whether a copy for this device, or for all, would be encrypted for nobody: it has arrived already.
+    pub(crate) fn has_arrived(&self, device: Option<u16>) -> bool {
+        match device {
+            Some(device) => self.devices.get(&device).is_some_and(|copy| copy.is_delivered),
+            None => self.is_delivered(),
+        }
+    }
+
     pub(super) fn form(&self) -> record::Sent {
         let copy = |(device, copy): (&u16, &Dispatch)| record::Resent {
             device: u32::from(*device),

@@ -413,6 +413,12 @@ pub struct Devices {
     pub devices: ::prost::alloc::vec::Vec<u32>,
     #[prost(uint64, required, tag = "3")]
     pub since: u64,
+    /// When the server last refused to tell; absent once it told.
+    #[prost(uint64, optional, tag = "4")]
+    pub refused: ::core::option::Option<u64>,
+    /// The application was told of somebody among them. Absent in rows of programs that did not say.
+    #[prost(bool, optional, tag = "5")]
+    pub is_known: ::core::option::Option<bool>,
 }
 /// The newest identity key of a peer's device.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -8,7 +8,7 @@ use wa_stanza::{Ack, Receipt, Stanza};
 
 use crate::key::Key;
 use crate::messenger::state::requests::Request;
-use crate::row::{Counters, InboxEntry, OutboxEntry, Row};
+use crate::row::{Counters, InboxEntry, OutboxEntry, Row, Sent};
 use crate::{Event, Ticket};
 
 /// Bytes of a row's place in a batch, beside its name and its content.
@@ -101,6 +101,14 @@ impl Draft {
     pub(crate) fn expire(&mut self, key: &Key, expires: u64) {
         if let Some((_, until)) = self.writes.get_mut(key) {
             *until = Some(expires);
+        }
+    }
+
+    /// Where a message stands by what the step has written so far.
+    pub(crate) fn sent(&self, key: &Key) -> Option<&Sent> {
+        match self.writes.get(key)?.0.as_deref()? {
+            Row::Sent(sent) => Some(sent),
+            _ => None,
         }
     }
 

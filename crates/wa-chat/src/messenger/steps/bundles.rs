@@ -25,6 +25,10 @@ impl Step<'_> {
         self.view.need(devices.iter().flat_map(Key::of_device))?;
         let draft = Draft { fetched: Some(user.clone()), ..Draft::default() };
         let mut conversation = Conversation::load(self, &address(user, 0), draft)?;
+        for device in devices {
+            // It may be on the list no more.
+            conversation.add(self, device)?;
+        }
         let bundles = Bundles::read(iq);
         for device in devices {
             if conversation.has_session(self, device) {

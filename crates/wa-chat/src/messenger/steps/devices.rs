@@ -4,10 +4,11 @@ use wa_binary::Jid;
 use wa_stanza::{DeviceLists, Iq};
 
 use crate::key::Key;
-use crate::messenger::conversation::{Conversation, address};
+use crate::messenger::conversation::{Conversation, address, existing};
 use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
+use crate::row::Devices;
 
 impl Step<'_> {
     /// The server tells which devices a user has. If it does not, messages go where they went, and it is asked again later.
@@ -15,6 +16,8 @@ impl Step<'_> {
         let lists = DeviceLists::try_from(iq).map(|lists| lists.users).unwrap_or_default();
         let listed = lists.into_iter().find(|list| list.jid == *named).map(|list| list.devices);
         let listed = listed.filter(|devices| !devices.is_empty());
+        // Whoever lists devices that there cannot be has listed the others.
+        let listed = listed.map(|devices| existing(user, Devices::new(devices, self.now.unix)).devices);
         let devices = listed.iter().flatten().chain([&0]);
         let addresses: Vec<Jid> = devices.map(|&device| address(user, device)).collect();
         self.view.need(addresses.iter().flat_map(Key::of_device))?;

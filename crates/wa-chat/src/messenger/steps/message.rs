@@ -13,7 +13,7 @@ use crate::messenger::state::draft::Draft;
 use crate::messenger::state::view::Stop;
 use crate::messenger::steps::{Step, shortened};
 use crate::messenger::vouching::is_vouched;
-use crate::row::InboxItem;
+use crate::row::{InboxItem, Row};
 use crate::store::Value;
 
 /// Servers whose addresses are of single users.
@@ -27,6 +27,8 @@ struct Opened {
     decrypted: Decrypted,
     /// It began a session, which proves its sender's identity anew.
     is_new: bool,
+    /// What remembers that, where no one-time prekey is used up by it.
+    begun: Option<Key>,
 }
 
 impl Step<'_> {
@@ -37,7 +39,8 @@ impl Step<'_> {
             return Ok(draft);
         };
         let seen = |user: Jid| Key::seen(&user.without_device(), &message.id);
-        let own = [Key::account(), seen(from.clone())];
+        let named = seen(from.clone());
+        let own = [Key::account(), named.clone()];
         let mut address = self.peer(from, own.into_iter().chain(Key::of_device(from)))?;
         let names = self.new_names(message, &address)?;
         if let Some(names) = &names {
@@ -47,17 +50,18 @@ impl Step<'_> {
         let seen = seen(address.clone());
         self.view.need([seen.clone()])?;
         let delivered = Receipt::for_message(message, ReceiptKind::Delivery);
-        if self.view.has(&seen)? {
+        // Before its sender's two addresses were joined it was seen under the one that it names.
+        if self.view.has(&seen)? || self.view.has(&named)? {
             // It was committed before, and this is the same message again.
             draft.answer(delivered, ack);
             return Ok(draft);
         }
-        if message.participant.is_some() || !OF_USERS.contains(&address.server()) {
+        if message.participant.is_some() || !is_user(address) {
             return self.ask_again(message, address, Undecryptable::NotOneToOne, draft);
         }
         let mut conversation = Conversation::load(self, address, draft)?;
         let was_ready = conversation.is_ready(self);
-        let Opened { decrypted, is_new } = match self.open(message, address, &mut conversation)? {
+        let Opened { decrypted, is_new, begun } = match self.open(message, address, &mut conversation)? {
             Ok(opened) => opened,
             Err(why) => return self.ask_again(message, address, why, conversation.draft),
         };
@@ -66,6 +70,11 @@ impl Step<'_> {
         }
         if is_new {
             conversation.notice_identity(self, address, decrypted.identity);
+        }
+        if let Some(begun) = begun {
+            let rules = &self.profile.encryption.signed_prekey;
+            let until = self.now.unix + (rules.rotate_after + rules.keep).as_secs();
+            conversation.draft.put_until(begun, Row::Seen, until);
         }
         if !conversation.is_recipient(address.device()) {
             // Nobody is written to for having written. Whether the user has such a device is the server's to say.
@@ -146,7 +155,7 @@ impl Step<'_> {
                     self.load_keys(&message, from, session)?;
                     let decrypted = session.decrypt(&message, &trust);
                     Ok(decrypted
-                        .map(|decrypted| Opened { decrypted, is_new: false })
+                        .map(|decrypted| Opened { decrypted, is_new: false, begun: None })
                         .map_err(Undecryptable::from))
                 }
                 Err(error) => Ok(Err(error.into())),
@@ -173,13 +182,21 @@ impl Step<'_> {
         session: &mut SessionRecord,
         trust: &Trust,
     ) -> Result<Result<Opened, Undecryptable>, Stop> {
-        let opened = |is_new| move |decrypted| Opened { decrypted, is_new };
         if session.knows(message) {
             // Our prekeys have done their work; they may be gone by now.
             let decrypted = session.decrypt_known(message, trust);
-            return Ok(decrypted.map(opened(false)).map_err(Undecryptable::from));
+            let opened = |decrypted| Opened { decrypted, is_new: false, begun: None };
+            return Ok(decrypted.map(opened).map_err(Undecryptable::from));
         }
         let view = self.view;
+        // Without a one-time prekey nothing else would keep the server from giving it again as another device's.
+        let begun = message.one_time_prekey_id.is_none().then(|| Key::begun(message.base_key()));
+        if let Some(begun) = &begun {
+            view.need([begun.clone()])?;
+            if view.has(begun)? {
+                return Ok(Err(Undecryptable::Duplicate));
+            }
+        }
         let signed = Key::signed_prekey(message.signed_prekey_id);
         let one_time = message.one_time_prekey_id.map(Key::prekey);
         view.need([signed.clone(), one_time.clone().unwrap_or_else(|| signed.clone())])?;
@@ -193,7 +210,8 @@ impl Step<'_> {
         let prekeys = Prekeys { signed, one_time };
         let identity = &view.account()?.identity.key;
         let decrypted = session.decrypt_prekey(identity, prekeys, message, trust);
-        Ok(decrypted.map(opened(true)).map_err(Undecryptable::from))
+        let opened = |decrypted| Opened { decrypted, is_new: true, begun };
+        Ok(decrypted.map(opened).map_err(Undecryptable::from))
     }
 
     /// Whether nothing speaks against a companion device being one of its account. Where the sender gives no proof there is
@@ -210,6 +228,11 @@ impl Step<'_> {
         let proof = proof.content().as_bytes().unwrap_or_default();
         from.device() == 0 || is_vouched(&account, proof, &first.identity)
     }
+}
+
+/// Whether an address is of a single user, and of one at all: the server itself has none before the `@`.
+fn is_user(address: &Jid) -> bool {
+    address.user_bytes().is_some() && OF_USERS.contains(&address.server())
 }
 
 /// Whether the sender wants nothing to be shown if a message cannot be decrypted.
