@@ -1,5 +1,6 @@
 //! The messenger alone, over rows in memory.
 
+mod again;
 mod dates;
 mod hostile;
 mod mailbox;

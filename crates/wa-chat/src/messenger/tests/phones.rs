@@ -307,3 +307,27 @@ pub(super) fn acquainted(mut bench: Bench, phone: &mut Phone, server: &mut Serve
     bench.exchange(server, &mut [phone]);
     bench
 }
+
+/// A stanza as from another address, with more attributes.
+pub(super) fn from(node: &Node, from: &Jid, more: Option<(&'static str, Jid)>) -> Node {
+    let mut changed = Node::new(node.tag()).with_attr("from", from);
+    for (name, value) in node.attrs().iter().filter(|(name, _)| *name != *"from") {
+        changed = changed.with_attr(name.clone(), value.clone());
+    }
+    let changed = more.into_iter().fold(changed, |node, (name, value)| node.with_attr(name, value));
+    if node.children().is_empty() { changed } else { changed.with_children(node.children().iter().cloned()) }
+}
+
+/// A retry receipt that brings no keys.
+pub(super) fn without_keys(receipt: &Node) -> Node {
+    let mut changed = Node::new("receipt");
+    for (name, value) in receipt.attrs() {
+        changed = changed.with_attr(name.clone(), value.clone());
+    }
+    changed.with_children(receipt.children().iter().filter(|it| it.tag() != "keys").cloned())
+}
+
+/// The internal address of the user.
+pub(super) fn lid() -> Jid {
+    Jid::new("99887766554433", "lid").unwrap()
+}
