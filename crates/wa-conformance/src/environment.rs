@@ -22,7 +22,8 @@ use crate::device::ShimProgram;
 use crate::evidence::{Deviation, Stanza, of_logins};
 use crate::exchange::{Http, get, get_json, post_json};
 use crate::failure::Failure;
-use crate::prove::{ClientFault, Fault, Meddler};
+use crate::prove::{ClientFault, Door, Fault, Meddler, Side, Struck, sabotage};
+use crate::proxy::Proxy;
 use crate::rules::Rules;
 use crate::server::{ForeignServer, Issuer, OwnServer, Server, Start};
 
@@ -46,7 +47,7 @@ pub const PHONE: &str = "14155551001";
 pub(crate) const SILENT_PHONE: &str = "14155551002";
 
 /// What is judged, and how it is started.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Setting {
     /// The third party's server.
     pub server: ServerSetting,
@@ -58,6 +59,8 @@ pub struct Setting {
     pub port: u16,
     /// What a saboteur breaks in it.
     pub fault: Option<Fault>,
+    /// Whether they have found something to break.
+    pub struck: Struck,
 }
 
 /// Which server is judged, or helps to judge.
@@ -87,8 +90,9 @@ pub enum ClientSetting {
 pub struct Environment {
     pub(crate) server: Arc<dyn Server>,
     pub(crate) client: ClientSetting,
-    /// What a saboteur breaks in the client.
-    pub(crate) client_fault: Option<ClientFault>,
+    /// What a saboteur breaks.
+    pub(crate) fault: Option<Fault>,
+    struck: Struck,
     /// The same server, if it is this project's own.
     own: Option<Arc<OwnServer>>,
     pub(crate) sandbox: Addresses,
@@ -167,27 +171,25 @@ impl Environment {
                 (server.base_url().to_owned(), None)
             }
             _ => {
-                let start = Start::new(setting.fault).await?;
+                let start =
+                    Start::new(Fault::at(setting.fault.as_ref(), Door::Server), &setting.struck).await?;
                 (start.base_url().to_owned(), Some(start))
             }
         };
+        let (fault, struck) = (setting.fault.clone(), setting.struck.clone());
         let (sandbox, whatsapp) = match &setting.sandbox {
             Some(program) => WhatsApp::program(program, &rules, &base).await?,
-            None => WhatsApp::in_process(&rules, &base, setting.port).await?,
+            None => WhatsApp::in_process(&rules, &base, setting.port, (fault.as_ref(), &struck)).await?,
         };
-        let mut sandbox = sandbox;
-        if let Some(fault @ Fault::Api(_)) = setting.fault {
-            let meddler = Meddler::start(fault).await?;
-            let uri: hyper::Uri = sandbox.enlist.parse()?;
-            meddler.forward_to(uri.authority().map_or("", |it| it.as_str()));
-            sandbox.enlist = format!("http://{}{}", meddler.address, uri.path());
-        }
         let program = match &setting.server {
             ServerSetting::Program(program) => Some(program),
             _ => None,
         };
         let own = match own {
-            Some(start) => Some(Arc::new(start.run(program, &rules, &sandbox.jwks).await?)),
+            Some(start) => {
+                let profile = Fault::profile_of(fault.as_ref(), Side::Server, rules.profile())?;
+                Some(Arc::new(start.run(program, &rules.with_profile(profile), &sandbox.jwks).await?))
+            }
             None => None,
         };
         let server: Arc<dyn Server> = match (&own, &setting.server) {
@@ -196,20 +198,8 @@ impl Environment {
             (None, _) => return Err(Failure::new("no server was started")),
         };
         let client = setting.client.clone();
-        let client_fault = match setting.fault {
-            Some(Fault::Client(fault)) => Some(fault),
-            _ => None,
-        };
-        Ok(Self {
-            server,
-            client,
-            client_fault,
-            own,
-            sandbox,
-            rules,
-            mark: Mutex::default(),
-            _whatsapp: whatsapp,
-        })
+        let mark = Mutex::default();
+        Ok(Self { server, client, fault, struck, own, sandbox, rules, mark, _whatsapp: whatsapp })
     }
 
     /// Starts everything in this process.
@@ -223,19 +213,13 @@ impl Environment {
     /// Another local WhatsApp, whose clock a check may move, with the suite's own server in the third party's place.
     pub(crate) async fn apart(&self) -> Result<(Self, Issuer), Failure> {
         let (rules, issuer) = (self.rules.clone(), Issuer::start(self.rules.profile()).await?);
-        let (sandbox, whatsapp) = WhatsApp::in_process(&rules, issuer.base_url(), 0).await?;
-        let server = Arc::new(issuer.clone());
-        let (client, client_fault) = (self.client.clone(), self.client_fault);
-        let apart = Self {
-            server,
-            client,
-            client_fault,
-            own: None,
-            sandbox,
-            rules,
-            mark: Mutex::default(),
-            _whatsapp: whatsapp,
-        };
+        let (fault, struck) = (self.fault.clone(), self.struck.clone());
+        let (sandbox, whatsapp) =
+            WhatsApp::in_process(&rules, issuer.base_url(), 0, (fault.as_ref(), &struck)).await?;
+        let (server, client) = (Arc::new(issuer.clone()), self.client.clone());
+        let mark = Mutex::default();
+        let apart =
+            Self { server, client, fault, struck, own: None, sandbox, rules, mark, _whatsapp: whatsapp };
         Ok((apart, issuer))
     }
 
@@ -350,6 +334,19 @@ impl Environment {
         profile
     }
 
+    /// The same as a party has it: a saboteur may have it live by another value.
+    pub(crate) fn profile_of(&self, side: Side) -> Result<Profile, Failure> {
+        Fault::profile_of(self.fault.as_ref(), side, &self.profile())
+    }
+
+    /// What a saboteur breaks in the client.
+    pub(crate) fn client_fault(&self) -> Option<ClientFault> {
+        match self.fault {
+            Some(Fault::Client(fault)) => Some(fault),
+            _ => None,
+        }
+    }
+
     /// What certificates of the local chatd come from.
     pub(crate) fn root(&self) -> Result<TrustRoot, Failure> {
         let root = hex::decode(&self.sandbox.noise_root)?;
@@ -392,9 +389,14 @@ impl WhatsApp {
         Ok((serde_json::from_str(&addresses)?, Self::Program { _process: process }))
     }
 
-    async fn in_process(rules: &Rules, base: &str, port: u16) -> Result<(Addresses, Self), Failure> {
+    async fn in_process(
+        rules: &Rules,
+        base: &str,
+        port: u16,
+        (fault, struck): (Option<&Fault>, &Struck),
+    ) -> Result<(Addresses, Self), Failure> {
         let config = WorldConfig {
-            profile: rules.profile().clone(),
+            profile: Fault::profile_of(fault, Side::Whatsapp, rules.profile())?,
             integrators: vec![wa_sandbox::Integrator { id: INTEGRATOR, base_url: base.to_owned() }],
             phones: vec![PHONE.to_owned(), SILENT_PHONE.to_owned()],
             strict: false,
@@ -410,11 +412,36 @@ impl WhatsApp {
                 bound => break bound?,
             }
         };
-        let addresses = sandbox.addresses().clone();
+        let sandbox = sandbox.sabotaged(sabotage(fault, struck)?);
+        let addresses = fronted(sandbox.addresses().clone(), fault, struck).await?;
         let (end, ended) = oneshot::channel::<()>();
         tokio::spawn(sandbox.run(async { drop(ended.await) }));
         Ok((addresses, Self::InProcess { _end: end }))
     }
+}
+
+/// The addresses of a local WhatsApp with a saboteur in front of it, if there is one.
+async fn fronted(
+    mut addresses: Addresses,
+    fault: Option<&Fault>,
+    struck: &Struck,
+) -> Result<Addresses, Failure> {
+    if let Some(rewrite) = Fault::at(fault, Door::Whatsapp) {
+        let meddler = Meddler::start(rewrite, struck).await?;
+        let Addresses { enlist, jwks, media, control, .. } = &mut addresses;
+        let behind = media.clone();
+        meddler.forward_to(behind.trim_start_matches("http://"));
+        let before = format!("http://{}", meddler.address);
+        for address in [enlist, jwks, media, control] {
+            *address = address.replacen(&behind, &before, 1);
+        }
+    }
+    if let Some(Fault::Wire(fault)) = fault {
+        let proxy = Proxy::start(&addresses.chat).await?;
+        proxy.spoil(*fault);
+        addresses.chat = proxy.address;
+    }
+    Ok(addresses)
 }
 
 /// Waits until somebody else's server answers anything at all: it may have been started just now.

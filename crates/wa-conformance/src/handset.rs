@@ -9,7 +9,7 @@ use wa_interop::binary::Jid;
 use crate::device::{Answer, Command, Device, Happening, Outcome, OwnDevice, Place, Refused, Why};
 use crate::environment::{ClientSetting, Environment, INTEGRATOR, PHONE};
 use crate::failure::{Failure, expect};
-use crate::prove::SabotagedDevice;
+use crate::prove::{Fault, SabotagedDevice, Side};
 
 /// How long a check waits for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -48,20 +48,28 @@ impl Environment {
         enlist: Option<&str>,
     ) -> Result<(Box<dyn Device>, Place, TempDir), Failure> {
         let state = tempfile::tempdir()?;
+        let profile = match &self.fault {
+            Some(Fault::Assumes(_)) => {
+                let path = state.path().join("profile.toml");
+                std::fs::write(&path, self.profile_of(Side::Client)?.to_toml())?;
+                path.display().to_string()
+            }
+            _ => self.rules().name().to_owned(),
+        };
         let place = Place {
             enlist: enlist.unwrap_or(&self.sandbox.enlist).to_owned(),
             chat: self.sandbox.chat.clone(),
             media: self.sandbox.media.clone(),
             noise_root: self.sandbox.noise_root.clone(),
             integrator: INTEGRATOR,
-            profile: self.rules().name().to_owned(),
+            profile,
             state: state.path().display().to_string(),
         };
         Ok((self.start_device(&place).await?, place, state))
     }
 
     async fn start_device(&self, place: &Place) -> Result<Box<dyn Device>, Failure> {
-        let mut device: Box<dyn Device> = match (&self.client, self.client_fault) {
+        let mut device: Box<dyn Device> = match (&self.client, self.client_fault()) {
             (ClientSetting::Own, None) => Box::new(OwnDevice::default()),
             (ClientSetting::Own, Some(fault)) => Box::new(SabotagedDevice::new(fault)),
             (ClientSetting::Shim(program), _) => Box::new(program.start().await?),

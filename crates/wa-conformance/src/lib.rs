@@ -48,7 +48,10 @@ pub use crate::failure::Failure;
 pub use crate::fixture::{open as open_fixture, write as write_fixture};
 pub use crate::pair::{Chain, Faults, Pair, Schedule, StorageKind, Tally};
 pub use crate::playground::{Playground, World};
-pub use crate::prove::{ApiFault, ClientFault, Fault, Proof, SABOTEURS, Saboteur, ServerFault, prove};
+pub use crate::prove::{
+    Assumption, ClientFault, Door, Fault, Proof, Reach, Rewrite, Saboteur, ServerFault, Side, Speaker,
+    Stanzas, StoreFault, Struck, UNBREAKABLE, WireFault, prove, saboteurs,
+};
 pub use crate::report::{About, Judged, Report, Totals, Verdict};
 pub use crate::rules::{Document, Rules};
 pub use crate::server::{Facility, ForeignServer};

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use wa_conformance::{
-    Catalogue, Check, ClientSetting, Document, Excuses, Failure, ForeignServer, Judged, Proof, Report, Rules,
-    SABOTEURS, Saboteur, ServerSetting, Setting, ShimProgram, Suite, all, prove,
+    Catalogue, Check, ClientSetting, Document, Excuses, Failure, ForeignServer, Judged, Proof, Reach, Report,
+    Rules, ServerSetting, Setting, ShimProgram, Suite, UNBREAKABLE, all, prove, saboteurs,
 };
 
 /// Judges a third party's server and client, from enlistment to deletion, over loopback sockets.
@@ -51,9 +51,21 @@ struct Arguments {
     #[arg(long, value_name = "PATH", conflicts_with = "integrator")]
     sandbox_program: Option<PathBuf>,
 
-    /// Let saboteurs loose on this project's own stack, and see every check turn red that is meant for what they break
-    #[arg(long, conflicts_with_all = ["integrator", "client", "integrator_program", "sandbox_program"])]
-    prove: bool,
+    /// Let saboteurs loose on this project's own stack, and see every check turn red that is meant for what they break;
+    /// `few`: some of them, `all`: each on all checks
+    #[arg(
+        long,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "own",
+        conflicts_with_all = ["integrator", "client", "integrator_program", "sandbox_program"]
+    )]
+    prove: Option<Prove>,
+
+    /// With --prove, only the saboteur of this name
+    #[arg(long, value_name = "ID", requires = "prove")]
+    saboteur: Vec<String>,
 
     /// Only under this version of the document
     #[arg(long, value_name = "VERSION", value_parser = Document::ALL.map(Document::name))]
@@ -109,6 +121,17 @@ Exit codes:
   4  a check passed that --accepted says would fail
   5  what is judged could not be started, or a report not be written";
 
+/// Who is let loose on what.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Prove {
+    /// Some saboteurs, each on the checks that must notice.
+    Few,
+    /// All saboteurs, each on the checks that must notice.
+    Own,
+    /// All saboteurs, each on all checks.
+    All,
+}
+
 /// What a run came to.
 #[derive(Clone, Copy)]
 enum Code {
@@ -147,8 +170,8 @@ async fn run(arguments: Arguments) -> Result<Code, (Code, Failure)> {
         // Nobody reads any more: the exit code still tells.
         let _ = print(&line);
     };
-    if arguments.prove {
-        return proved(&arguments, &suite).await.map_err(broken);
+    if let Some(which) = arguments.prove {
+        return proved(&arguments, &suite, which).await.map_err(broken);
     }
     let report = suite.run(&mut show).await.map_err(broken)?;
     let last = if json { report.to_json().to_string() } else { format!("\n{}", report.summary()) };
@@ -173,24 +196,42 @@ async fn run(arguments: Arguments) -> Result<Code, (Code, Failure)> {
     })
 }
 
-async fn proved(arguments: &Arguments, suite: &Suite) -> Result<Code, Failure> {
-    let wanted = |saboteur: &Saboteur| {
-        arguments.filter.is_empty() && arguments.only.is_empty()
-            || suite.checks.iter().any(|check| saboteur.noticed_by.contains(&check.id))
-    };
+async fn proved(arguments: &Arguments, suite: &Suite, which: Prove) -> Result<Code, Failure> {
+    let is_narrowed = !arguments.filter.is_empty() || !arguments.only.is_empty();
+    let mut wanted = saboteurs()?;
+    wanted.retain(|it| {
+        (which != Prove::Few || it.few)
+            && (arguments.saboteur.is_empty() || arguments.saboteur.contains(&it.id))
+            && (!is_narrowed || suite.checks.iter().any(|check| it.must_be_noticed_by(check.id)))
+    });
+    let is_whole = which != Prove::Few && arguments.saboteur.is_empty();
+    let reach = if which == Prove::All { Reach::All } else { Reach::Own };
     let mut said = Ok(());
     let mut tell = |line: &str| said = print(line);
-    let Proof { unnoticed, proved, unbroken } = prove(&suite.checks, &wanted, suite.jobs, &mut tell).await?;
+    let jobs = arguments.jobs.unwrap_or_else(|| processors() * 4);
+    let Proof { saboteurs, unnoticed, proved, unbroken } =
+        prove(&suite.checks, wanted, reach, jobs, &mut tell).await?;
     said?;
     print(&format!(
-        "\n{} saboteurs, {} of them not noticed by a check that must; {} checks were turned red; {} that nobody breaks: {}",
-        SABOTEURS.iter().filter(|it| wanted(it)).count(),
+        "\n{saboteurs} saboteurs, {} of them not noticed by a check that must; {} checks were turned red",
         unnoticed.len(),
-        proved.len(),
-        unbroken.len(),
-        unbroken.join(", ")
+        proved.len()
     ))?;
-    Ok(if unnoticed.is_empty() { Code::Fine } else { Code::Failed })
+    for (id, green) in &unnoticed {
+        print(&format!("NOT NOTICED: {id}, by {}", green.join(", ")))?;
+    }
+    for (id, reason) in UNBREAKABLE {
+        print(&format!("cannot be broken: {id}: {reason}"))?;
+    }
+    if is_whole && !unbroken.is_empty() {
+        print(&format!("NOT BROKEN by anybody: {}", unbroken.join(", ")))?;
+    }
+    let is_fine = unnoticed.is_empty() && (!is_whole || unbroken.is_empty());
+    Ok(match () {
+        () if saboteurs == 0 => Code::NothingRan,
+        () if is_fine => Code::Fine,
+        () => Code::Failed,
+    })
 }
 
 impl Arguments {
@@ -215,7 +256,8 @@ impl Arguments {
         };
         let is_foreign = matches!(server, ServerSetting::Foreign(_));
         let port = if is_foreign { self.port } else { 0 };
-        let setting = Setting { server, client, sandbox: self.sandbox_program.clone(), port, fault: None };
+        let setting =
+            Setting { server, client, sandbox: self.sandbox_program.clone(), port, ..Setting::default() };
         let excuses = match &self.accepted {
             Some(path) => Excuses::open(path, &all())?,
             None => Excuses::default(),

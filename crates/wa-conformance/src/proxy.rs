@@ -7,6 +7,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::failure::Failure;
+use crate::prove::WireFault;
 
 /// A proxy on a loopback port.
 #[derive(Debug)]
@@ -22,6 +23,8 @@ struct State {
     /// What the client of the last connection has sent.
     sent: Vec<u8>,
     flip: Option<Direction>,
+    /// What a saboteur does.
+    fault: Option<WireFault>,
 }
 
 /// Which way bytes go.
@@ -65,6 +68,11 @@ impl Proxy {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).target = Some(target.to_owned());
     }
 
+    /// Does this from now on.
+    pub(crate) fn spoil(&self, fault: WireFault) {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).fault = Some(fault);
+    }
+
     /// What the client of the last connection has sent so far.
     pub(crate) fn sent(&self) -> Vec<u8> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).sent.clone()
@@ -89,6 +97,13 @@ async fn forward(
         if to.write_all(bytes).await.is_err() {
             break;
         }
+    }
+    let fault = state.lock().unwrap_or_else(PoisonError::into_inner).fault;
+    match fault.filter(|_| direction == Direction::ToClient) {
+        Some(WireFault::NeverEnds) => return std::future::pending().await,
+        // Whether it is read, the client knows.
+        Some(WireFault::LastWord) => drop(to.write_all(b"!").await),
+        None => {}
     }
     // The other side hears that there is no more; an error means that it knows already.
     let _ = to.shutdown().await;

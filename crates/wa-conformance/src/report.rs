@@ -103,6 +103,14 @@ pub struct Totals {
     pub skipped: usize,
 }
 
+impl Judged {
+    /// Whether it failed, and nobody accepts that.
+    #[must_use]
+    pub fn is_red(&self) -> bool {
+        matches!(self.verdict, Verdict::Fail { .. })
+    }
+}
+
 impl Report {
     /// How many went how.
     #[must_use]

@@ -157,7 +157,7 @@ impl Shared<'_> {
 }
 
 /// Runs futures side by side in this task, and ends with the first error.
-async fn all_of(futures: Vec<impl Future<Output = Result<(), Failure>>>) -> Result<(), Failure> {
+pub(crate) async fn all_of(futures: Vec<impl Future<Output = Result<(), Failure>>>) -> Result<(), Failure> {
     let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
     std::future::poll_fn(|context| {
         let mut index = 0;

@@ -14,6 +14,7 @@ use wa_interop::{Client, EnlistmentError, Events, TcpConnector, enlist};
 
 use crate::environment::{Environment, INTEGRATOR, PHONE};
 use crate::failure::Failure;
+use crate::prove::{ClientFault, Fault, SabotagedStore, Side};
 
 /// How long a check waits for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -49,7 +50,7 @@ impl Environment {
         keys: &PublicKeys,
         token: &str,
     ) -> Result<Result<Jid, EnlistmentError>, Failure> {
-        self.enlist_as(&self.profile(), integrator, name, keys, token).await
+        self.enlist_as(&self.profile_of(Side::Client)?, integrator, name, keys, token).await
     }
 
     /// The same, under other assumptions.
@@ -92,6 +93,9 @@ impl Environment {
         Client::create(&store, &keys).await?;
         let (client, events) = self.open(Arc::clone(&store)).await?;
         client.enlisted(login.clone()).await?;
+        if self.client_fault() == Some(ClientFault::Eager) {
+            client.connect(self.issue(name).await?).await?;
+        }
         Ok(User { name: name.to_owned(), keys, login, store, client, events })
     }
 
@@ -113,8 +117,7 @@ impl Environment {
         chat: &str,
         store: Arc<MemoryStore>,
     ) -> Result<(Client, Events), Failure> {
-        let chatd = TcpConnector::to(chat);
-        Ok(Client::open(store, chatd, self.profile(), self.root()?).await?)
+        self.open_over(chat, store, self.profile_of(Side::Client)?).await
     }
 
     /// A client over a store, with other assumptions.
@@ -123,8 +126,22 @@ impl Environment {
         store: &Arc<MemoryStore>,
         profile: Profile,
     ) -> Result<(Client, Events), Failure> {
-        let chatd = TcpConnector::to(&self.sandbox.chat);
-        Ok(Client::open(Arc::clone(store), chatd, profile, self.root()?).await?)
+        let profile = Fault::profile_of(self.fault.as_ref(), Side::Client, &profile)?;
+        self.open_over(&self.sandbox.chat, Arc::clone(store), profile).await
+    }
+
+    async fn open_over(
+        &self,
+        chat: &str,
+        store: Arc<MemoryStore>,
+        profile: Profile,
+    ) -> Result<(Client, Events), Failure> {
+        let fault = match self.fault {
+            Some(Fault::Store(fault)) => Some(fault),
+            _ => None,
+        };
+        let store = SabotagedStore(store, fault);
+        Ok(Client::open(store, TcpConnector::to(chat), profile, self.root()?).await?)
     }
 
     /// The phone writes to a login.
@@ -235,6 +252,9 @@ impl User {
     /// Ends the client and opens another one over the same store.
     pub(crate) async fn restart(self, environment: &Environment) -> Result<Self, Failure> {
         self.client.close().await;
+        if environment.client_fault() == Some(ClientFault::Forgetful) {
+            return environment.user_of(self.login, self.keys, &self.name).await;
+        }
         let (client, events) = environment.open(Arc::clone(&self.store)).await?;
         Ok(Self { client, events, ..self })
     }

@@ -11,6 +11,7 @@ use wa_stanza::{Iq, Stanza};
 
 use crate::environment::Environment;
 use crate::failure::{Failure, ensure};
+use crate::prove::{ClientFault, Side};
 use crate::tokens::unix_now;
 use crate::user::User;
 
@@ -36,8 +37,10 @@ impl Wire {
         let mut rng = UnwrapErr(SysRng);
         let (_, number) = user.login.as_interop().ok_or_else(|| Failure::new("no interop login"))?;
         let login = Login::new(number, environment.issue(&user.name).await?);
-        let (profile, root, key) = (environment.profile(), environment.root()?, user.keys.noise.clone());
+        let (profile, root, key) =
+            (environment.profile_of(Side::Client)?, environment.root()?, user.keys.noise.clone());
         let channel = Channel::connect(key, login, root, None, profile.clone(), now(), &mut rng);
+        let limit = limit.filter(|_| environment.client_fault() != Some(ClientFault::Endless));
         let channel = match limit {
             Some(limit) => channel.with_message_limit(limit),
             None => channel,

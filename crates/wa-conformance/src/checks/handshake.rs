@@ -45,7 +45,14 @@ async fn resume(environment: &Environment) -> Result<(), Failure> {
     reconnect(environment, &mut user).await?;
     handshake_was(environment, &user, "resumed").await?;
     user.write("1", "resumed").await?;
-    expect("answer", user.read().await?, "echo: resumed".to_owned())
+    expect("answer", user.read().await?, "echo: resumed".to_owned())?;
+    // What it knows of the server outlives the program.
+    let mut user = user.restart(environment).await?;
+    environment.is_connected(&user.login, false).await?;
+    user.connect(environment).await?;
+    user.write("2", "again").await?;
+    expect("answer", user.read().await?, "echo: again".to_owned())?;
+    handshake_was(environment, &user, "resumed").await
 }
 
 async fn fallback(environment: &Environment) -> Result<(), Failure> {

@@ -19,6 +19,7 @@ use crate::device::{Command, Happening};
 use crate::environment::{Environment, INTEGRATOR};
 use crate::exchange::{Http, get};
 use crate::failure::{Failure, ensure, expect};
+use crate::prove::Side;
 use crate::server::Facility::Upload;
 use crate::user::User;
 
@@ -52,9 +53,9 @@ const KINDS: [(MediaKind, &str, &str, &str); 5] = [
 
 const LENGTH: usize = 300_000;
 
-fn transfer(environment: &Environment) -> MediaTransfer<HyperClient> {
+fn transfer(environment: &Environment) -> Result<MediaTransfer<HyperClient>, Failure> {
     let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
-    MediaTransfer::new(http, &environment.profile())
+    Ok(MediaTransfer::new(http, &environment.profile_of(Side::Client)?))
 }
 
 fn plain(length: usize) -> Vec<u8> {
@@ -92,7 +93,7 @@ async fn fetched(
 ) -> Result<Result<Vec<u8>, MediaTransferError>, Failure> {
     let target = directory.join("file");
     let mut counted = 0;
-    let done = transfer(environment).fetch(kind, file, &target, |bytes| counted = bytes).await;
+    let done = transfer(environment)?.fetch(kind, file, &target, |bytes| counted = bytes).await;
     let left = std::fs::read_dir(directory)?.count();
     ensure("something is left beside the file", left == usize::from(done.is_ok()))?;
     Ok(match done {
@@ -129,7 +130,7 @@ async fn send(environment: &Environment) -> Result<(), Failure> {
     std::fs::write(&source, plain(LENGTH))?;
     for (number, (kind, name, class, mime)) in KINDS.into_iter().enumerate() {
         let (file, mut counted) = (Outgoing::path(kind, mime, &source), 0);
-        let transfer = transfer(environment).with_directory(directory.path());
+        let transfer = transfer(environment)?.with_directory(directory.path());
         let sent = transfer.send(file, &server, |bytes| counted = bytes).await?;
         ensure("the encrypted file is left", std::fs::read_dir(&directory)?.count() == 1)?;
         ensure("the progress ended elsewhere", counted > LENGTH as u64)?;
@@ -167,7 +168,7 @@ async fn refused(environment: &Environment) -> Result<(), Failure> {
         let words = ("image", "image", "image/jpeg");
         let (kind, file) = sent(environment, &mut user, words, upload).await?;
         let got = fetched(environment, directory.path(), kind, &file).await?;
-        expect(flip, got, Err(MediaTransferError::File(FileError::Media(error))))?;
+        expect(flip, got.map(|file| file.len()), Err(MediaTransferError::File(FileError::Media(error))))?;
     }
     Ok(())
 }
@@ -184,7 +185,7 @@ async fn length(environment: &Environment) -> Result<(), Failure> {
         let got = fetched(environment, directory.path(), kind, &file).await?;
         let found = 122_u64.saturating_add_signed(longer);
         let length = MediaTransferError::Transfer(TransferError::Length { expected: 122, found });
-        expect("another length", got, Err(length))?;
+        expect("another length", got.map(|file| file.len()), Err(length))?;
     }
     Ok(())
 }
@@ -280,7 +281,7 @@ async fn path(environment: &Environment) -> Result<(), Failure> {
     ] {
         path.clone_into(&mut file.direct_path);
         let got = fetched(environment, directory.path(), kind, &file).await?;
-        expect(&path, got, Err(MediaTransferError::Path(error)))?;
+        expect(&path, got.map(|file| file.len()), Err(MediaTransferError::Path(error)))?;
     }
     Ok(())
 }

@@ -108,13 +108,18 @@ async fn answered(environment: &Environment) -> Result<(), Failure> {
 async fn limits(environment: &Environment) -> Result<(), Failure> {
     let mut user = acquainted(environment, "retry-limits").await?;
     let path = format!("accounts/{}", user.login);
-    for xml in [retry("hello", 11), retry("never-sent", 1)] {
+    // A message of which the phone does not say that it has arrived: of another, nothing is sent again anyway.
+    environment.control(&format!("phones/{PHONE}/manners"), json!({ "silent": true })).await?;
+    user.write("unheard", "unheard").await?;
+    expect("answer", user.read().await?, "echo: unheard".to_owned())?;
+    for xml in [retry("unheard", 11), retry("never-sent", 1)] {
         environment.control(&format!("{path}/notify"), json!({ "xml": xml })).await?;
     }
     user.write("behind", "behind").await?;
     expect("answer", user.read().await?, "echo: behind".to_owned())?;
+    environment.control(&format!("phones/{PHONE}/manners"), json!({ "silent": false })).await?;
     let account = environment.observe(&path).await?;
-    expect("messages of the account", account.get("messages"), Some(&json!(2)))?;
+    expect("messages of the account", account.get("messages"), Some(&json!(3)))?;
     // Both were acked all the same.
     eventually(async || Ok(environment.observe(&path).await?.get("mailbox") == Some(&json!(0)))).await
 }

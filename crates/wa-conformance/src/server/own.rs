@@ -19,7 +19,7 @@ use crate::environment::start;
 use crate::exchange::{Http, send};
 use crate::failure::{Failure, expect};
 use crate::in_process::{self, Running, Settings};
-use crate::prove::{Fault, Meddler};
+use crate::prove::{Meddler, Rewrite, Struck};
 use crate::proxy::Proxy;
 use crate::rules::Rules;
 use crate::server::{Facility, Server};
@@ -64,14 +64,14 @@ struct Ready {
 #[derive(Debug)]
 enum Front {
     Honest(Proxy),
-    Saboteur(Meddler),
+    Saboteur(Box<Meddler>),
 }
 
 impl Front {
-    async fn new(fault: Option<Fault>) -> Result<Self, Failure> {
-        match fault {
-            Some(fault @ Fault::Server(_)) => Ok(Self::Saboteur(Meddler::start(fault).await?)),
-            _ => Ok(Self::Honest(Proxy::waiting().await?)),
+    async fn new(rewrite: Option<&Rewrite>, struck: &Struck) -> Result<Self, Failure> {
+        match rewrite {
+            Some(rewrite) => Ok(Self::Saboteur(Box::new(Meddler::start(rewrite, struck).await?))),
+            None => Ok(Self::Honest(Proxy::waiting().await?)),
         }
     }
 
@@ -92,9 +92,9 @@ impl Front {
 
 impl Start {
     /// A data directory with a key, a backend, and a proxy in front whose address is the base URL.
-    pub(crate) async fn new(fault: Option<Fault>) -> Result<Self, Failure> {
+    pub(crate) async fn new(rewrite: Option<&Rewrite>, struck: &Struck) -> Result<Self, Failure> {
         let (data, first_key) = data_directory()?;
-        let (front, backend) = (Front::new(fault).await?, Backend::start().await?);
+        let (front, backend) = (Front::new(rewrite, struck).await?, Backend::start().await?);
         let base = format!("http://{}{PATH}", front.address());
         Ok(Self { base, front, backend, data, first_key })
     }
