@@ -48,6 +48,10 @@ const STEPS: &[Step] = &[
     Step { name: "docs", run: docs },
     Step { name: "conformance", run: || conformance::conformance(&[]) },
     Step { name: "conformance, proved by a few", run: || proved("few") },
+    Step {
+        name: "bad servers and clients, a few",
+        run: || peers::peers(&["python", "--bad"].map(str::to_owned)),
+    },
     Step { name: "the console in a browser", run: || console::console(&[]) },
 ];
 

@@ -61,6 +61,8 @@ pub struct Setting {
     pub fault: Option<Fault>,
     /// Whether they have found something to break.
     pub struck: Struck,
+    /// Whether checks wait for less long than they should, since most will wait in vain.
+    pub is_hurried: bool,
 }
 
 /// Which server is judged, or helps to judge.

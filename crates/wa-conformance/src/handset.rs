@@ -9,6 +9,7 @@ use wa_interop::binary::Jid;
 use crate::device::{Answer, Command, Device, Happening, Outcome, OwnDevice, Place, Refused, Why};
 use crate::environment::{ClientSetting, Environment, INTEGRATOR, PHONE};
 use crate::failure::{Failure, expect};
+use crate::patience::patience;
 use crate::prove::{Fault, SabotagedDevice, Side};
 
 /// How long a check waits for an event.
@@ -119,7 +120,7 @@ impl Handset {
 
     /// The next event.
     pub(crate) async fn next(&mut self) -> Result<Happening, Failure> {
-        let within = u64::try_from(PATIENCE.as_millis())?;
+        let within = u64::try_from(patience(PATIENCE).as_millis())?;
         let outcome = self.tell(Command::Next { within }).await?;
         outcome.event.ok_or_else(|| Failure::new("no event came"))
     }

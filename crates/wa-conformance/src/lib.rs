@@ -22,6 +22,7 @@ mod form;
 mod handset;
 mod in_process;
 mod pair;
+mod patience;
 mod playground;
 mod prove;
 mod proxy;

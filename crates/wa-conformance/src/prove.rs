@@ -110,8 +110,12 @@ impl Shared<'_> {
             Fault::profile_of(Some(&saboteur.fault), side, &saboteur.document.profile()).map_err(named)?;
         }
         let struck = Struck::default();
-        let setting =
-            Setting { fault: Some(saboteur.fault.clone()), struck: struck.clone(), ..Setting::default() };
+        let setting = Setting {
+            fault: Some(saboteur.fault.clone()),
+            struck: struck.clone(),
+            is_hurried: self.reach == Reach::All,
+            ..Setting::default()
+        };
         let suite = Suite { setting, rules, checks, jobs: 1, seed: None, excuses: Excuses::default() };
         let report = suite.run(&mut |_| {}).await.map_err(named)?;
         Ok((report.results, saboteur.fault.shows() && !struck.has()))

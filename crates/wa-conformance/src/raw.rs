@@ -17,6 +17,7 @@ use wa_interop::profile::{NoiseDialect, VersionAtLogin};
 
 use crate::environment::Environment;
 use crate::failure::{Failure, ensure};
+use crate::patience::patience;
 
 /// How long the server may take for an answer.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -160,7 +161,7 @@ async fn next_frame(stream: &mut TcpStream, frames: &mut FrameDecoder) -> Result
             return Ok(Some(body));
         }
         let mut buffer = [0; 4096];
-        let read = tokio::time::timeout(PATIENCE, stream.read(&mut buffer)).await;
+        let read = tokio::time::timeout(patience(PATIENCE), stream.read(&mut buffer)).await;
         // A connection that is reset has ended as well.
         let length = read.map_err(|_| Failure::new("no answer came"))?.unwrap_or_default();
         if length == 0 {

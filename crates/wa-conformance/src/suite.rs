@@ -19,6 +19,7 @@ use crate::environment::{Environment, Setting};
 use crate::evidence::{Evidence, recording};
 use crate::excuses::Excuses;
 use crate::failure::Failure;
+use crate::patience::{hurried, patience};
 use crate::report::{About, Judged, Report, Verdict, milliseconds};
 use crate::rules::Rules;
 use crate::tokens::unix_now;
@@ -126,10 +127,10 @@ impl Shared<'_> {
         let start = now();
         let run = async {
             environment.begin().await?;
-            let run = tokio::time::timeout(TIME_LIMIT, (check.run)(Arc::clone(environment))).await;
+            let run = tokio::time::timeout(patience(TIME_LIMIT), (check.run)(Arc::clone(environment))).await;
             run.unwrap_or_else(|_| Err(Failure::new("took too long")))
         };
-        let (outcome, requests) = recording(run).await;
+        let (outcome, requests) = hurried(self.suite.setting.is_hurried, recording(run)).await;
         let deviations = environment.recorded().await.unwrap_or_default();
         let outcome = outcome.and_then(|()| environment.judge(&deviations));
         let ms = milliseconds(start.elapsed());

@@ -14,6 +14,7 @@ use wa_interop::{Client, EnlistmentError, Events, TcpConnector, enlist};
 
 use crate::environment::{Environment, INTEGRATOR, PHONE};
 use crate::failure::Failure;
+use crate::patience::patience;
 use crate::prove::{ClientFault, Fault, SabotagedStore, Side};
 
 /// How long a check waits for an event.
@@ -212,7 +213,7 @@ impl User {
 
     /// Waits for the next event, whatever it is.
     pub(crate) async fn next_of_all(&mut self) -> Result<Event, Failure> {
-        let event = tokio::time::timeout(PATIENCE, self.events.next()).await;
+        let event = tokio::time::timeout(patience(PATIENCE), self.events.next()).await;
         Ok(event.map_err(|_| Failure::new("no event came"))??)
     }
 

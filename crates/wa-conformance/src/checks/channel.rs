@@ -18,6 +18,7 @@ use crate::device::Verb::Keep;
 use crate::device::{Command, Why};
 use crate::environment::{ClientSetting, Environment, PHONE};
 use crate::failure::{Failure, ensure, expect};
+use crate::patience::patience;
 use crate::user::User;
 use crate::wire::Wire;
 
@@ -46,6 +47,10 @@ pub(super) const CHECKS: &[Check] = &[
         keys_stored
     ),
 ];
+
+/// How long something may take to become so, and how often it is asked.
+const PATIENCE: Duration = Duration::from_secs(10);
+const TURN: Duration = Duration::from_millis(10);
 
 async fn handshake(environment: &Environment) -> Result<(), Failure> {
     let user = environment.online("handshake").await?;
@@ -197,8 +202,8 @@ async fn fetches(environment: &Environment) -> Result<u64, Failure> {
 
 /// Asks again and again, until it is so.
 pub(crate) async fn eventually(is_so: impl AsyncFn() -> Result<bool, Failure>) -> Result<(), Failure> {
-    let mut turn = tokio::time::interval(Duration::from_millis(10));
-    for _ in 0..1000 {
+    let mut turn = tokio::time::interval(TURN);
+    for _ in 0..patience(PATIENCE).as_millis() / TURN.as_millis() {
         turn.tick().await;
         if is_so().await? {
             return Ok(());
