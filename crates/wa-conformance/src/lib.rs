@@ -6,6 +6,7 @@
 
 mod backend;
 mod catalogue;
+mod chat;
 mod checks;
 mod device;
 mod drain;
@@ -35,9 +36,11 @@ mod suite;
 mod tokens;
 mod turns;
 mod user;
+mod watch;
 mod wire;
 
 pub use crate::catalogue::{Catalogue, Form, Label, Party, Requirement};
+pub use crate::chat::ChatTarget;
 pub use crate::checks::{Check, Drives, all};
 pub use crate::device::{Hello, PROTOCOL, ShimProgram, Verb, serve_shim};
 pub use crate::drain::drain;
@@ -58,3 +61,4 @@ pub use crate::rules::{Document, Rules};
 pub use crate::server::{Facility, ForeignServer};
 pub use crate::suite::Suite;
 pub use crate::turns::{take_turns, turn};
+pub use crate::watch::{News, Task, Watch, attend};

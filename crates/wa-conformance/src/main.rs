@@ -3,11 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use wa_conformance::{
-    Catalogue, Check, ClientSetting, Document, Excuses, Failure, ForeignServer, Judged, Proof, Reach, Report,
-    Rules, ServerSetting, Setting, ShimProgram, Suite, UNBREAKABLE, all, prove, saboteurs,
+    Catalogue, ChatTarget, Check, ClientSetting, Document, Excuses, Failure, ForeignServer, Judged, News,
+    Proof, Reach, Report, Rules, ServerSetting, Setting, ShimProgram, Suite, Task, UNBREAKABLE, Watch, all,
+    attend, prove, saboteurs,
 };
 
 /// Judges a third party's server and client, from enlistment to deletion, over loopback sockets.
@@ -34,14 +36,30 @@ struct Arguments {
     #[arg(long, value_name = "FILE", requires = "integrator")]
     integrator_file: Option<PathBuf>,
 
-    /// The port of the local WhatsApp, so that the server at --integrator can be told where its keys are; chatd has the
-    /// next one; 0: any
-    #[arg(long, value_name = "N", default_value_t = 7400, requires = "integrator")]
+    /// The port of the local WhatsApp, so that the server at --integrator can be told where its keys are, and a person with
+    /// --watch where everything is; chatd has the next one; 0: any
+    #[arg(long, value_name = "N", default_value_t = 7400)]
     port: u16,
 
     /// Judge the client behind this shim: a program that speaks the protocol of docs/SHIM.md on its standard streams
     #[arg(long, value_name = "COMMAND", conflicts_with = "integrator")]
     client: Option<String>,
+
+    /// Without a shim: tell a person what to do with their client, step by step, and judge what arrives
+    #[arg(long, conflicts_with_all = ["client", "prove", "chat", "integrator_program", "sandbox_program"])]
+    watch: bool,
+
+    /// With --watch, the seconds that each step may take
+    #[arg(long, value_name = "N", default_value_t = 600)]
+    patience: u64,
+
+    /// Ask a chat server that is really there, and only what harms nobody; --chat-file says as whom
+    #[arg(long, value_name = "HOST:PORT", requires = "chat_file", conflicts_with_all = ["client", "prove", "integrator"])]
+    chat: Option<String>,
+
+    /// Who logs in at --chat: login, user, Noise key and how a token is had, in TOML that nobody else may read
+    #[arg(long, value_name = "FILE", requires = "chat")]
+    chat_file: Option<PathBuf>,
 
     /// Judge this program wa-integrator instead of the same server in this process
     #[arg(long, value_name = "PATH", conflicts_with = "integrator")]
@@ -173,7 +191,15 @@ async fn run(arguments: Arguments) -> Result<Code, (Code, Failure)> {
     if let Some(which) = arguments.prove {
         return proved(&arguments, &suite, which).await.map_err(broken);
     }
-    let report = suite.run(&mut show).await.map_err(broken)?;
+    let report = match (&arguments.chat, &arguments.chat_file) {
+        (Some(address), Some(file)) => {
+            let target = ChatTarget::open(address, file).map_err(|failure| (Code::Usage, failure))?;
+            target.judge(&arguments.newest_rules(), &mut show).await
+        }
+        _ if arguments.watch => attend(&arguments.watch(), &mut |news| told(&news, json)).await,
+        _ => suite.run(&mut show).await,
+    };
+    let report = report.map_err(broken)?;
     let last = if json { report.to_json().to_string() } else { format!("\n{}", report.summary()) };
     print(&last).map_err(broken)?;
     for (path, text) in
@@ -194,6 +220,26 @@ async fn run(arguments: Arguments) -> Result<Code, (Code, Failure)> {
         () if !needless.is_empty() => Code::NeedlessExcuse,
         () => Code::Fine,
     })
+}
+
+/// Tells a person what to do, and how it went.
+fn told(news: &News<'_>, json: bool) {
+    let line = match news {
+        News::Ready(addresses) if json => serde_json::json!({ "ready": addresses }).to_string(),
+        News::Task(task) if json => {
+            let Task { id, milestone, words } = task;
+            serde_json::json!({ "task": id, "milestone": milestone, "words": words }).to_string()
+        }
+        News::Judged(judged) if json => judged.to_json().to_string(),
+        News::Ready(addresses) => format!(
+            "A local WhatsApp is at {}, its chat server at {}; {} shows what goes on.",
+            addresses.media, addresses.chat, addresses.media
+        ),
+        News::Task(task) => format!("\nMilestone {}: {}", task.milestone, task.words),
+        News::Judged(judged) => judged.to_text(),
+    };
+    // Nobody reads any more: the exit code still tells.
+    let _ = print(&line);
 }
 
 async fn proved(arguments: &Arguments, suite: &Suite, which: Prove) -> Result<Code, Failure> {
@@ -267,6 +313,21 @@ impl Arguments {
         let jobs = self.jobs.unwrap_or_else(processors).clamp(1, most);
         let checks = self.checks(&setting)?;
         Ok(Suite { setting, rules: self.rules(), checks, jobs, seed: self.seed, excuses })
+    }
+
+    fn watch(&self) -> Watch {
+        Watch {
+            rules: self.newest_rules(),
+            port: self.port,
+            integrator: self.integrator.clone(),
+            patience: Duration::from_secs(self.patience),
+            milestones: self.milestone.clone(),
+        }
+    }
+
+    /// Of several documents, the newest.
+    fn newest_rules(&self) -> Rules {
+        self.rules().pop().unwrap_or_else(|| Rules::from(Document::ReferenceOffer))
     }
 
     fn rules(&self) -> Vec<Rules> {

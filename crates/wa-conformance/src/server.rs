@@ -14,6 +14,7 @@ mod issuer;
 mod own;
 
 pub use self::foreign::ForeignServer;
+pub(crate) use self::foreign::Way;
 pub(crate) use self::issuer::Issuer;
 pub(crate) use self::own::{OwnServer, Start};
 

@@ -7,6 +7,9 @@ use rand_core::UnwrapErr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wa_interop::chat::{Channel, ChannelEvent, Login, Now};
+use wa_interop::keys::PrivateKey;
+use wa_interop::noise::TrustRoot;
+use wa_interop::profile::Profile;
 use wa_stanza::{Iq, Stanza};
 
 use crate::environment::Environment;
@@ -14,6 +17,16 @@ use crate::failure::{Failure, ensure};
 use crate::prove::{ClientFault, Side};
 use crate::tokens::unix_now;
 use crate::user::User;
+
+/// Where a channel leads.
+pub(crate) struct At<'a> {
+    /// Host and port.
+    pub(crate) address: &'a str,
+    /// The root of the server's certificates.
+    pub(crate) root: TrustRoot,
+    /// The profile that holds there.
+    pub(crate) profile: Profile,
+}
 
 /// A channel that is logged in.
 pub(crate) struct Wire {
@@ -34,21 +47,36 @@ impl Wire {
         user: &User,
         limit: Option<u64>,
     ) -> Result<Self, Failure> {
-        let mut rng = UnwrapErr(SysRng);
         let (_, number) = user.login.as_interop().ok_or_else(|| Failure::new("no interop login"))?;
         let login = Login::new(number, environment.issue(&user.name).await?);
-        let (profile, root, key) =
-            (environment.profile_of(Side::Client)?, environment.root()?, user.keys.noise.clone());
-        let channel = Channel::connect(key, login, root, None, profile.clone(), now(), &mut rng);
+        let (address, profile) = (&*environment.sandbox.chat, environment.profile_of(Side::Client)?);
+        let at = At { address, root: environment.root()?, profile };
         let limit = limit.filter(|_| environment.client_fault() != Some(ClientFault::Endless));
+        Self::open(at, user.keys.noise.clone(), login, limit).await
+    }
+
+    /// Logs in anywhere.
+    pub(crate) async fn open(
+        at: At<'_>,
+        key: PrivateKey,
+        login: Login,
+        limit: Option<u64>,
+    ) -> Result<Self, Failure> {
+        let mut rng = UnwrapErr(SysRng);
+        let channel = Channel::connect(key, login, at.root, None, at.profile, now(), &mut rng);
         let channel = match limit {
             Some(limit) => channel.with_message_limit(limit),
             None => channel,
         };
-        let stream = TcpStream::connect(&environment.sandbox.chat).await?;
+        let stream = TcpStream::connect(at.address).await?;
         let mut wire = Self { channel, stream, rng };
-        while !matches!(wire.next().await?, ChannelEvent::Open) {}
-        Ok(wire)
+        loop {
+            match wire.next().await? {
+                ChannelEvent::Open => return Ok(wire),
+                ChannelEvent::Closed(reason) => return Err(reason.into()),
+                _ => {}
+            }
+        }
     }
 
     /// Sends an iq and waits for its answer.

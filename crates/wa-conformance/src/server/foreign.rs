@@ -47,7 +47,7 @@ struct Ways {
 /// One way to have something. In every text `{user}`, `{file}` and `{base_url}` are replaced.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(untagged)]
-enum Way {
+pub(crate) enum Way {
     Command(CommandWay),
     Http(HttpWay),
 }
@@ -55,14 +55,14 @@ enum Way {
 /// A program and its arguments; the answer is what it prints.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct CommandWay {
+pub(crate) struct CommandWay {
     command: Vec<String>,
 }
 
 /// A method and a URL. The body is `body`, or the file that is uploaded.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct HttpWay {
+pub(crate) struct HttpWay {
     http: String,
     #[serde(default)]
     headers: Vec<String>,
@@ -155,7 +155,8 @@ impl Server for ForeignServer {
 }
 
 impl Way {
-    fn check(&self) -> Result<(), Failure> {
+    /// Fails if it can lead nowhere.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         match self {
             Self::Command(CommandWay { command }) if command.is_empty() => {
                 Err(Failure::new("a command needs at least the name of a program"))
@@ -168,6 +169,11 @@ impl Way {
             }
             _ => Ok(()),
         }
+    }
+
+    /// What it gives for a user, where there is no base URL and no file.
+    pub(crate) async fn ask(&self, user: &str) -> Result<String, Failure> {
+        Ok(self.go(&Named { user, base_url: "", file: None }).await?)
     }
 
     async fn go(&self, named: &Named<'_>) -> Result<String, Miss> {
