@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -100,6 +101,8 @@ pub struct Environment {
     pub(crate) sandbox: Addresses,
     rules: Rules,
     mark: Mutex<Mark>,
+    /// Whether a check has changed it for good.
+    is_spent: AtomicBool,
     _whatsapp: WhatsApp,
 }
 
@@ -201,7 +204,8 @@ impl Environment {
         };
         let client = setting.client.clone();
         let mark = Mutex::default();
-        Ok(Self { server, client, fault, struck, own, sandbox, rules, mark, _whatsapp: whatsapp })
+        let is_spent = AtomicBool::new(false);
+        Ok(Self { server, client, fault, struck, own, sandbox, rules, mark, is_spent, _whatsapp: whatsapp })
     }
 
     /// Starts everything in this process.
@@ -220,8 +224,18 @@ impl Environment {
             WhatsApp::in_process(&rules, issuer.base_url(), 0, (fault.as_ref(), &struck)).await?;
         let (server, client) = (Arc::new(issuer.clone()), self.client.clone());
         let mark = Mutex::default();
-        let apart =
-            Self { server, client, fault, struck, own: None, sandbox, rules, mark, _whatsapp: whatsapp };
+        let apart = Self {
+            server,
+            client,
+            fault,
+            struck,
+            own: None,
+            sandbox,
+            rules,
+            mark,
+            is_spent: AtomicBool::new(false),
+            _whatsapp: whatsapp,
+        };
         Ok((apart, issuer))
     }
 
@@ -270,6 +284,16 @@ impl Environment {
         let deviation = all.last().map_or(0, |it| it.number);
         *self.mark() = Mark { deviation, ..Mark::default() };
         Ok(())
+    }
+
+    /// The check changes what others rely on: they get servers of their own.
+    pub(crate) fn spend(&self) {
+        self.is_spent.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a check has changed it for good.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.is_spent.load(Ordering::Relaxed)
     }
 
     /// The check breaks these rules of the local WhatsApp on purpose.

@@ -1,7 +1,8 @@
 //! A run of the suite: which checks, under which rules, how many at the same time.
 //!
 //! Each lane has its own integrator and its own local WhatsApp, and runs one check after the other there. So a check may
-//! count, move time and order faults without disturbing another. After a check that failed the lane begins afresh.
+//! count, move time and order faults without disturbing another. After a check that failed, or that changed its
+//! servers for good, the lane begins afresh.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -110,7 +111,7 @@ async fn lane(shared: &Shared<'_>, watch: &RefCell<&mut dyn FnMut(&Judged)>) -> 
                     }
                 };
                 let judged = shared.judge(check, &environment).await;
-                if judged.verdict == Verdict::Pass {
+                if judged.verdict == Verdict::Pass && !environment.is_spent() {
                     environments.insert(job.0, environment);
                 }
                 judged

@@ -179,6 +179,8 @@ async fn sample(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn rotation(environment: &Environment) -> Result<(), Failure> {
+    // The first key retires, with which other checks sign.
+    environment.spend();
     let user = environment.connected("rotation").await?;
     let before = environment.issue(&user.name).await?;
     environment.own()?.keeper()?.rotate(unix_now()).await?;
@@ -202,6 +204,7 @@ async fn rotation(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn revocation(environment: &Environment) -> Result<(), Failure> {
+    environment.spend();
     let mut user = environment.connected("revocation").await?;
     let compromised = kid(&environment.issue(&user.name).await?)?;
     environment.own()?.keeper()?.revoke(&compromised, unix_now()).await?;
