@@ -4,12 +4,12 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::checks::Check;
-use crate::environment::Setting;
-use crate::excuses::Excuses;
-use crate::failure::Failure;
+use crate::report::excuses::Excuses;
+use crate::report::failure::Failure;
 use crate::report::{Judged, Verdict};
 use crate::rules::Rules;
 use crate::suite::{Suite, all_of};
+use crate::target::setting::Setting;
 
 mod device;
 mod fault;

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::catalogue::Requirement;
-use crate::evidence::Evidence;
+use crate::checks::catalogue::Requirement;
+use crate::report::evidence::Evidence;
 
+pub(crate) mod evidence;
+pub(crate) mod excuses;
+pub(crate) mod failure;
 mod hex;
 mod html;
 mod json;

@@ -14,16 +14,17 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use crate::catalogue::Catalogue;
 use crate::checks::Check;
-use crate::environment::{Environment, Setting};
-use crate::evidence::{Evidence, recording};
-use crate::excuses::Excuses;
-use crate::failure::Failure;
-use crate::patience::{hurried, patience};
+use crate::checks::catalogue::Catalogue;
+use crate::checks::patience::{hurried, patience};
+use crate::report::evidence::{Evidence, recording};
+use crate::report::excuses::Excuses;
+use crate::report::failure::Failure;
 use crate::report::{About, Judged, Report, Verdict, milliseconds};
 use crate::rules::Rules;
-use crate::tokens::unix_now;
+use crate::target::environment::Environment;
+use crate::target::setting::Setting;
+use crate::target::tokens::unix_now;
 
 /// How long one check may take.
 const TIME_LIMIT: Duration = Duration::from_secs(60);

@@ -13,14 +13,15 @@ use wa_interop::noise::{CertificateError, HandshakeError, Link};
 use wa_stanza::{Iq, IqKind, PrekeyBundles, PrekeyCount, PrekeyFetch, WantedUser};
 
 use crate::checks::Drives::{Client, Own};
+use crate::checks::patience::patience;
 use crate::checks::{Check, check};
-use crate::device::Verb::Keep;
-use crate::device::{Command, Why};
-use crate::environment::{ClientSetting, Environment, PHONE};
-use crate::failure::{Failure, ensure, expect};
-use crate::patience::patience;
-use crate::user::User;
-use crate::wire::Wire;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::device::Verb::Keep;
+use crate::target::device::{Command, Why};
+use crate::target::environment::{Environment, PHONE};
+use crate::target::setting::ClientSetting;
+use crate::target::user::User;
+use crate::target::wire::Wire;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("handshake", 2, Client(&[]), "the handshake completes and the login stands", handshake),

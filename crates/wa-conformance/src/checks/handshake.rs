@@ -12,11 +12,11 @@ use wa_stanza::Iq;
 use crate::checks::Drives::Own;
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::environment::Environment;
-use crate::failure::{Failure, ensure, expect};
-use crate::proxy::{Direction, Proxy};
-use crate::user::User;
-use crate::wire::Wire;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::Environment;
+use crate::target::proxy::{Direction, Proxy};
+use crate::target::user::User;
+use crate::target::wire::Wire;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("resume", 2, Own, "a client that knows the server resumes in one round trip", resume),

@@ -3,16 +3,16 @@
 use wa_interop::binary::{Limits, Node, decode};
 use wa_interop::chat::{Event, Table};
 
+use crate::chaos::fixture::Peer;
 use crate::checks::Drives::{Client, Own};
 use crate::checks::{Check, check};
-use crate::device::Verb::Codec;
-use crate::device::{Answer, Command};
-use crate::environment::Environment;
-use crate::failure::{Failure, ensure, expect};
-use crate::fixture::Peer;
-use crate::handset::done;
 use crate::prove::ClientFault;
-use crate::user::User;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::device::Verb::Codec;
+use crate::target::device::{Answer, Command};
+use crate::target::environment::Environment;
+use crate::target::handset::done;
+use crate::target::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
     check!(

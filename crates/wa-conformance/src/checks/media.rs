@@ -17,14 +17,14 @@ use wa_interop::{MediaServer, MediaTransfer, MediaTransferError, NoToken, Outgoi
 use crate::checks::Drives::{Client, Own, Server};
 use crate::checks::content::{acquainted, at_phone};
 use crate::checks::{Check, check};
-use crate::device::Verb::Fetch;
-use crate::device::{Command, Happening};
-use crate::environment::{Environment, INTEGRATOR};
-use crate::exchange::{Http, get, send};
-use crate::failure::{Failure, ensure, expect};
 use crate::prove::Side;
-use crate::server::Facility::Upload;
-use crate::user::User;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::device::Verb::Fetch;
+use crate::target::device::{Command, Happening};
+use crate::target::environment::{Environment, INTEGRATOR};
+use crate::target::exchange::{Http, get, send};
+use crate::target::server::Facility::Upload;
+use crate::target::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("media-receive", 4, Own, "a picture, voice note, video, document and sticker come", receive),

@@ -12,11 +12,11 @@ use wa_interop::{ClientError, EnlistmentError, enlist};
 use crate::checks::Drives::{Own, WhatsApp};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::environment::{Environment, INTEGRATOR, OTHER_INTEGRATOR};
-use crate::failure::{Failure, ensure, expect};
-use crate::form::Form;
 use crate::prove::{ClientFault, Side};
-use crate::server::Issuer;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::{Environment, INTEGRATOR, OTHER_INTEGRATOR};
+use crate::target::form::Form;
+use crate::target::server::Issuer;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("enlist-token-dates", 1, WhatsApp, "a token with other dates than it may have is refused", dates),
@@ -81,7 +81,7 @@ async fn refused(environment: &Environment, issuer: &Issuer, change: Value) -> R
 async fn dates(environment: &Environment) -> Result<(), Failure> {
     environment.provokes(&["token-early", "token-life", "token-claims", "token-expired"]);
     let issuer = environment.other_party().await?;
-    let (now, life) = (crate::tokens::unix_now(), environment.profile().token.lifetime_max.as_secs());
+    let (now, life) = (crate::target::tokens::unix_now(), environment.profile().token.lifetime_max.as_secs());
     for change in [
         json!({ "iat": now + 300, "exp": now + 301 }),
         json!({ "exp": now + life + 300 }),

@@ -11,12 +11,12 @@ use sha2::Sha256;
 use crate::checks::Drives::{Own, Server, WhatsApp};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::environment::Environment;
-use crate::exchange::{Http, get, send};
-use crate::failure::{Failure, ensure, expect};
-use crate::server::Facility::Woken;
-use crate::tokens::unix_now;
-use crate::user::User;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::Environment;
+use crate::target::exchange::{Http, get, send};
+use crate::target::server::Facility::Woken;
+use crate::target::tokens::unix_now;
+use crate::target::user::User;
 
 /// Whom pushes of the suite are for.
 const USER: &str = "push-refused";

@@ -8,12 +8,12 @@ use wa_interop::profile::RecipientDevices;
 use crate::checks::Drives::{Client, Own};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::device::Happening;
-use crate::device::Verb::Retry;
-use crate::environment::{Environment, PHONE};
-use crate::failure::{Failure, ensure, expect};
-use crate::handset::Handset;
-use crate::user::User;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::device::Happening;
+use crate::target::device::Verb::Retry;
+use crate::target::environment::{Environment, PHONE};
+use crate::target::handset::Handset;
+use crate::target::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
     check!(

@@ -15,10 +15,10 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::checks::Drives::Own;
 use crate::checks::{Check, check};
-use crate::environment::Environment;
-use crate::failure::{Failure, ensure, expect};
-use crate::in_process::{self, Settings};
 use crate::prove::{Fault, ServerFault};
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::Environment;
+use crate::target::in_process::{self, Settings};
 
 pub(super) const CHECKS: &[Check] = &[check!(
     "server-tls",

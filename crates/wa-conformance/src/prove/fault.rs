@@ -9,7 +9,7 @@ use serde_json::Value;
 use wa_interop::profile::Profile;
 use wa_sandbox::Lapse;
 
-use crate::failure::Failure;
+use crate::report::failure::Failure;
 use crate::rules::Document;
 
 /// The table of saboteurs.

@@ -20,8 +20,8 @@ use regex::bytes::Regex;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 
-use crate::failure::Failure;
 use crate::prove::{Rewrite, Struck};
+use crate::report::failure::Failure;
 
 /// A proxy on a loopback port; it ends with the runtime.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 use regex::Regex;
 use wa_sandbox::{Meddle, Sabotage};
 
-use crate::failure::Failure;
 use crate::prove::{Fault, Speaker, Stanzas, Struck};
+use crate::report::failure::Failure;
 
 /// What a fault does inside the local WhatsApp.
 pub(crate) fn sabotage(fault: Option<&Fault>, struck: &Struck) -> Result<Sabotage, Failure> {
