@@ -177,7 +177,7 @@ fn number(field: u64, value: u64) -> Vec<u8> {
 }
 
 /// A field with bytes, in protobuf.
-fn bytes(field: u64, value: &[u8]) -> Vec<u8> {
+pub(crate) fn bytes(field: u64, value: &[u8]) -> Vec<u8> {
     [varint(field << 3 | 2), varint(value.len() as u64), value.to_vec()].concat()
 }
 
