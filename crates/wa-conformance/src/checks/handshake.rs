@@ -181,12 +181,13 @@ async fn recorded(environment: &Environment) -> Result<(), Failure> {
         let text = case.and_then(|case| case.pointer(path)?.as_str());
         Ok::<_, Failure>(hex::decode(text.ok_or_else(|| Failure(format!("the recording has no {path}")))?)?)
     };
-    let dialect = match environment.profile_of(Side::Client)?.chat.dialect {
+    let chat = environment.profile_of(Side::Client)?.chat;
+    let dialect = match chat.dialect {
         NoiseDialect::Strict => Dialect::Strict,
         _ => Dialect::WhatsApp,
     };
     let setup = Setup {
-        prologue: part("/prologue")?.into(),
+        prologue: chat.prologue.to_vec().into(),
         dialect,
         static_key: PrivateKey::from_slice(&part("/client_static_private")?)?,
     };
@@ -200,10 +201,13 @@ async fn recorded(environment: &Environment) -> Result<(), Failure> {
         answer.extend(field(number, &part(path)?));
     }
     let read = expecting.read_server_hello(field(3, &answer).into(), &environment.root()?, 0);
-    // Under the rules of a partner who speaks Noise as it is printed, the recording is another dialect's.
-    let is_right = match environment.profile().chat.dialect {
-        NoiseDialect::Strict => matches!(read, Err(HandshakeError::Decrypt)),
-        _ => matches!(read, Err(HandshakeError::Certificate(_))),
+    // Under the rules of a partner with another dialect or prologue, the recording is somebody else's.
+    let rules = environment.profile().chat;
+    let is_theirs = rules.dialect == NoiseDialect::Strict || rules.prologue.to_vec() != part("/prologue")?;
+    let is_right = match read {
+        Err(HandshakeError::Decrypt) => is_theirs,
+        Err(HandshakeError::Certificate(_)) => !is_theirs,
+        _ => false,
     };
     ensure(&format!("the server's hello: {:?}", read.err()), is_right)
 }
