@@ -24,10 +24,16 @@ fn what_is_encrypted_is_decrypted_and_a_changed_byte_is_refused() {
     let mut said: serde_json::Value = serde_json::from_slice(&encrypted.stdout).unwrap();
     assert_eq!((said["kind"].as_str(), said["length"].as_u64()), (Some("image"), Some(9)));
     fs::write(directory.join("facts"), said.to_string()).unwrap();
+    // A file of the user's beside the output, under a name that a copy might have.
+    fs::write(directory.join("opened.encrypted"), "of the user").unwrap();
     let opened = wa(directory, &["decrypt", "--facts", "facts", "blob", "opened"]);
     assert!(opened.status.success() && opened.stdout.is_empty(), "{opened:?}");
     assert_eq!(fs::read(directory.join("opened")).unwrap(), b"a picture");
-    assert!(directory.join("blob").exists());
+    assert_eq!(fs::read(directory.join("opened.encrypted")).unwrap(), b"of the user");
+    let mut files: Vec<_> = fs::read_dir(directory).unwrap().map(|it| it.unwrap().file_name()).collect();
+    files.sort();
+    assert_eq!(files, ["blob", "facts", "opened", "opened.encrypted", "plain"]);
+    fs::remove_file(directory.join("opened.encrypted")).unwrap();
 
     said["kind"] = "video".into();
     fs::write(directory.join("facts"), said.to_string()).unwrap();

@@ -37,8 +37,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(75);
 /// store keeps everything.
 ///
 /// Cancel safety: a call that is dropped before it returns may be carried out or not, except [`connect`](Self::connect),
-/// whose attempt ends with it, and [`drain`](Self::drain), which changes nothing. What is said twice does nothing twice:
-/// `send` again with the same id, `confirm` again.
+/// whose attempt ends with it unless the login stands already, and [`drain`](Self::drain), which changes nothing. What is
+/// said twice does nothing twice: `send` again with the same id, `confirm` again.
 #[derive(Clone, Debug)]
 pub struct Client {
     profile: Arc<Profile>,

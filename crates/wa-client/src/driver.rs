@@ -344,10 +344,11 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         self.client.handle_command(self.now(), ticket, command, &mut self.rng);
     }
 
-    /// Ends the attempt that nobody waits for.
+    /// Ends the attempt that nobody waits for. What the client says of its end is heard now: later it would end the next.
     fn abandon(&mut self) {
         self.line.hang_up(&DisconnectReason::Closed);
         self.client.close(self.now(), DisconnectReason::Closed, &mut self.rng);
+        self.take();
     }
 
     /// Begins to make a connection, unless there is one.

@@ -58,6 +58,9 @@ pub use wa_http as http;
 /// The third party's server.
 #[cfg(feature = "integrator")]
 pub use wa_integrator as integrator;
+/// Somebody else's tokens and keys.
+#[cfg(feature = "integrator")]
+pub use wa_jwt as jwt;
 /// Keys and signatures.
 pub use wa_keys as keys;
 /// The encryption of files, and their transfers as values.
@@ -68,6 +71,15 @@ pub use wa_media as media;
 pub use wa_noise as noise;
 /// What is not public, in one value.
 pub use wa_profile as profile;
+/// The contents of messages as protobuf has them.
+#[cfg(feature = "client")]
+pub use wa_proto as proto;
+/// Sessions and their ratchets.
+#[cfg(feature = "client")]
+pub use wa_signal as signal;
+/// The stanzas as types.
+#[cfg(feature = "client")]
+pub use wa_stanza as stanza;
 /// The durable store.
 #[cfg(feature = "store")]
 pub use wa_store as store;

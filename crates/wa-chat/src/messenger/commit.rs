@@ -220,7 +220,10 @@ impl Messenger {
     }
 }
 
-/// Rows that each text from or to somebody needs.
+/// Rows that each text from or to somebody needs, and those of texts whose receipts are about to come.
 fn is_of_every_text(table: Table) -> bool {
-    matches!(table, Table::Account | Table::Counters | Table::Peer | Table::Identity | Table::Devices)
+    matches!(
+        table,
+        Table::Account | Table::Counters | Table::Peer | Table::Identity | Table::Devices | Table::Sent
+    )
 }

@@ -1,6 +1,6 @@
 //! Where fresh tokens come from: a command of the user's service, or a local WhatsApp with a service of its own.
 
-use std::path::PathBuf;
+use tempfile::TempDir;
 
 use crate::arguments::ChatArguments;
 use crate::chat::ChatFailure;
@@ -32,18 +32,8 @@ impl Service {
     }
 }
 
-/// Files that were made for one chat, and go with it.
-#[derive(Debug, Default)]
-pub(super) struct Made(Vec<PathBuf>);
-
-impl Drop for Made {
-    fn drop(&mut self) {
-        for path in &self.0 {
-            // Not every one of them came to be.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
+/// A folder that was made for one chat, for its user's eyes only, and goes with it.
+pub(super) type Made = Option<TempDir>;
 
 /// The service, and the arguments with what a local WhatsApp says of itself in them.
 pub(super) async fn settle(arguments: ChatArguments) -> Result<(ChatArguments, Service, Made), ChatFailure> {
@@ -54,7 +44,7 @@ pub(super) async fn settle(arguments: ChatArguments) -> Result<(ChatArguments, S
         }
         (None, Some(command)) => {
             let service = Service::Command(command.clone());
-            Ok((arguments, service, Made::default()))
+            Ok((arguments, service, None))
         }
         (None, None) => Err(ChatFailure::Token),
     }
@@ -81,12 +71,13 @@ async fn of_sandbox(
     arguments.root = Some(addresses.noise_root);
     arguments.enlist = Some(addresses.enlist);
     arguments.media_origin = Some(addresses.media);
-    let mut made = Made::default();
+    let mut made = None;
     if arguments.store.is_none() {
-        let name = |end| std::env::temp_dir().join(format!("wa-chat-{}.{end}", std::process::id()));
-        made = Made(["db", "db-wal", "db-shm", "key"].map(name).to_vec());
-        arguments.store = Some(name("db"));
-        arguments.key_file = arguments.key_file.or_else(|| Some(name("key")));
+        let made_here = tempfile::Builder::new().prefix("wa-chat-").tempdir();
+        let folder = made_here.map_err(|error| ChatFailure::File { path: std::env::temp_dir(), error })?;
+        arguments.store = Some(folder.path().join("account.db"));
+        arguments.key_file = arguments.key_file.or_else(|| Some(folder.path().join("key")));
+        made = Some(folder);
     }
     let user = arguments.user.clone();
     Ok((arguments, Service::Demonstration { url: format!("{integrator}/token"), user, secret }, made))

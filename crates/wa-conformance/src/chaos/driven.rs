@@ -22,6 +22,8 @@ use wa_sandbox::{Integrator, Output, World, WorldConfig};
 use crate::chaos::pair::enlisting::{BASE, enlist, token_and_jwks};
 use crate::target::environment::{INTEGRATOR, PHONE};
 
+mod cancelling;
+
 /// Longer than anything that a client waits for.
 const BOUND: Duration = Duration::from_secs(120);
 

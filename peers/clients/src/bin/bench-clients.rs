@@ -6,12 +6,13 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use measure::processor_time;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::task::JoinSet;
 use wa_conformance::{Document, Failure, INTEGRATOR, PHONE, Playground, World};
 use wa_interop::binary::Jid;
 use wa_interop::chat::{AccountKeys, Content, Event, MessageId};
-use wa_interop::http::{HyperClient, HttpLimits, PlainHttp};
+use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
 use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
 use wa_interop::{Client, Events, enlist};
@@ -163,14 +164,4 @@ fn resident() -> Result<u64, Failure> {
     let pages = std::fs::read_to_string("/proc/self/statm")?;
     let pages: u64 = pages.split(' ').nth(1).ok_or_else(|| Failure::new("statm"))?.parse()?;
     Ok(pages * 4096)
-}
-
-/// Seconds of processor time of this process.
-fn processor_time() -> Result<f64, Failure> {
-    let stat = std::fs::read_to_string("/proc/self/stat")?;
-    let fields: Vec<&str> =
-        stat.rsplit(')').next().ok_or_else(|| Failure::new("stat"))?.split_whitespace().collect();
-    let ticks: f64 = fields.get(11).ok_or_else(|| Failure::new("stat"))?.parse::<f64>()?
-        + fields.get(12).ok_or_else(|| Failure::new("stat"))?.parse::<f64>()?;
-    Ok(ticks / 100.0)
 }

@@ -1,37 +1,86 @@
-//! What one text costs a client in instructions, under callgrind: on an existing chain, without a ratchet step.
+//! What one text costs a client on an existing chain, without a ratchet step: in time, beside its own cryptography alone,
+//! and in instructions under callgrind, beside the public peer's.
 //!
-//! Runs itself under valgrind with two numbers of texts and takes the difference. `bench-message [--json]`
+//! For the instructions it runs itself under valgrind with two numbers of texts and takes the difference.
+//! `bench-message [--json]`
 
 use std::process::Command;
+use std::time::Duration;
 
 use wa_conformance::{Chain, Failure};
 
+use crate::cryptography::Cryptography;
+
+#[path = "../message/cryptography.rs"]
+mod cryptography;
+
 const FEW: u64 = 20;
 const MANY: u64 = 120;
+
+/// Rounds of so many texts by turns with their cryptography alone; medians count.
+const ROUNDS: usize = 15;
+const TEXTS: u32 = 500;
 
 fn main() -> Result<(), Failure> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["sent", count] => Chain::new()?.send(count.parse()?),
         ["received", count] => Chain::new()?.receive(count.parse()?),
-        rest => compare(rest.first() == Some(&"--json")),
+        rest => {
+            let json = rest.first() == Some(&"--json");
+            for (name, peer) in [("sent", 178_000.0), ("received", 190_000.0)] {
+                times(name, json)?;
+                compare(name, peer, json)?;
+            }
+            Ok(())
+        }
     }
 }
 
-fn compare(json: bool) -> Result<(), Failure> {
-    // The public peer's figures, from its own benchmarks.
-    for (name, peer) in [("sent", 178_000.0), ("received", 190_000.0)] {
-        let each = (instructions(name, MANY)? - instructions(name, FEW)?) as f64 / (MANY - FEW) as f64;
-        let share = each / peer;
-        if json {
-            println!(
-                "{{\"name\":\"text {name}\",\"instructions\":{each:.0},\"peer\":{peer:.0},\"share\":{share:.3}}}"
-            );
+/// The time of one text, and of what of it is cryptography.
+fn times(name: &str, json: bool) -> Result<(), Failure> {
+    let (mut chain, mut cryptography) = (Chain::new()?, Cryptography::new());
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let before = chain.elapsed();
+        let alone = if name == "sent" {
+            chain.send(u64::from(TEXTS))?;
+            cryptography.send(TEXTS)
         } else {
-            println!(
-                "a text {name}: {each:.0} instructions, {share:.2} of the public peer's {peer:.0} (goal: 0.50)"
-            );
-        }
+            chain.receive(u64::from(TEXTS))?;
+            cryptography.receive(TEXTS)
+        };
+        ours.push(chain.elapsed() - before);
+        theirs.push(alone);
+    }
+    let (ours, theirs) = (median(ours), median(theirs));
+    let rest = ours - theirs;
+    if json {
+        println!(
+            "{{\"name\":\"text {name}\",\"ns\":{ours:.0},\"cryptography_ns\":{theirs:.0},\"rest_ns\":{rest:.0}}}"
+        );
+    } else {
+        println!("a text {name}: {ours:.0} ns, of which its cryptography {theirs:.0}, the rest {rest:.0}");
+    }
+    Ok(())
+}
+
+/// Nanoseconds of one text.
+fn median(mut rounds: Vec<Duration>) -> f64 {
+    rounds.sort();
+    rounds[rounds.len() / 2].as_nanos() as f64 / f64::from(TEXTS)
+}
+
+/// The public peer's figures are from its own benchmarks.
+fn compare(name: &str, peer: f64, json: bool) -> Result<(), Failure> {
+    let each = (instructions(name, MANY)? - instructions(name, FEW)?) as f64 / (MANY - FEW) as f64;
+    let share = each / peer;
+    if json {
+        println!(
+            "{{\"name\":\"text {name}\",\"instructions\":{each:.0},\"peer\":{peer:.0},\"share\":{share:.3},\"info\":true}}"
+        );
+    } else {
+        println!("a text {name}: {each:.0} instructions, {share:.2} of the public peer's {peer:.0}");
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! One text after the other on an existing chain, to count what a client does for each: what runs inside the functions
 //! named `measured_…`. The other side and the store stand outside.
 
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use wa_interop::chat::{Command, Content, Event, MessageId, Rows, Transaction};
 
@@ -12,6 +14,7 @@ use crate::target::environment::PHONE;
 pub struct Chain {
     pair: Pair,
     sent: u64,
+    elapsed: Duration,
 }
 
 impl Chain {
@@ -21,7 +24,7 @@ impl Chain {
     /// They do not come to know each other.
     pub fn new() -> Result<Self, Failure> {
         let schedule = Schedule { seed: 0, faults: Faults::Crashes, storage: StorageKind::Memory };
-        let mut chain = Self { pair: Pair::new(schedule)?, sent: 0 };
+        let mut chain = Self { pair: Pair::new(schedule)?, sent: 0, elapsed: Duration::ZERO };
         chain.pair.phone_does("manners", &serde_json::json!({ "answers": false }))?;
         let pair = &mut chain.pair;
         pair.connect();
@@ -32,6 +35,12 @@ impl Chain {
             pair.rest()?;
         }
         Ok(chain)
+    }
+
+    /// How long the client has worked so far, without the store and the other side.
+    #[must_use]
+    pub fn elapsed(&self) -> Duration {
+        self.elapsed
     }
 
     /// Sends so many texts, none answered.
@@ -95,36 +104,49 @@ impl Chain {
 
     #[inline(never)]
     fn measured_command(&mut self, command: Command) {
+        let start = Instant::now();
         self.pair.command(command);
+        self.elapsed += start.elapsed();
     }
 
     #[inline(never)]
     fn measured_bytes(&mut self, bytes: &[u8]) {
-        let pair = &mut self.pair;
+        let (pair, start) = (&mut self.pair, Instant::now());
         pair.client.handle_bytes(pair.now, bytes, &mut pair.rng);
+        self.elapsed += start.elapsed();
     }
 
     #[inline(never)]
     fn measured_transaction(&mut self) -> Option<Transaction> {
-        self.pair.client.poll_transaction()
+        let start = Instant::now();
+        let transaction = self.pair.client.poll_transaction();
+        self.elapsed += start.elapsed();
+        transaction
     }
 
     #[inline(never)]
     fn measured_commit(&mut self, transaction: Transaction, rows: Rows) -> Result<(), Failure> {
-        let pair = &mut self.pair;
+        let (pair, start) = (&mut self.pair, Instant::now());
         pair.client.handle_committed(pair.now, rows, &mut pair.rng)?;
         drop(transaction);
         while pair.client.poll_accepted().is_some() {}
+        self.elapsed += start.elapsed();
         Ok(())
     }
 
     #[inline(never)]
     fn measured_transmit(&mut self) -> Option<Bytes> {
-        self.pair.client.poll_transmit()
+        let start = Instant::now();
+        let bytes = self.pair.client.poll_transmit();
+        self.elapsed += start.elapsed();
+        bytes
     }
 
     #[inline(never)]
     fn measured_event(&mut self) -> Option<Event> {
-        self.pair.client.poll_event()
+        let start = Instant::now();
+        let event = self.pair.client.poll_event();
+        self.elapsed += start.elapsed();
+        event
     }
 }
