@@ -16,19 +16,36 @@ def keys(**change):
     return {"keys": [key | change for key in honest["jwks"]()["keys"]]}
 
 
-def answer(handler, status, body=b"", kind="application/octet-stream"):
+def answer(handler, status, body=b"", kind="application/octet-stream", more=()):
+    is_file = handler.path[1:] in service.FILES
     match FAULT:
+        case "late" if status == 206:
+            body = body[1:] + b"?"
+        case "another" if is_file and status == 200:
+            body = list(service.FILES.values())[-1]
+        case "truncated" if is_file and len(body) > 65_536:
+            body = body[:65_536]
+        case "longer" if is_file:
+            body += b"?"
+        case "untyped" if is_file:
+            return untyped(handler, status, body, more)
         case "html" if is_keys(handler):
             kind = "text/html"
         case "204" if handler.path == "/push" and status == 200:
             status = 204
         case "body" if handler.path == "/push":
             body = b"thank you"
-        case "cut" if handler.path[1:] in service.FILES:
-            body = body[:-1]
         case "everything" if status == 404:
             status, body = 200, b"here"
-    say(handler, status, body, kind)
+    return say(handler, status, body, kind, more)
+
+
+def untyped(handler, status, body, more):
+    handler.send_response(status)
+    for name, value in (("content-length", str(len(body))), *more):
+        handler.send_header(name, value)
+    handler.end_headers()
+    handler.wfile.write(body)
 
 
 def anybody(handler):

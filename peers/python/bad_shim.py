@@ -6,10 +6,11 @@ FAULT = sys.argv.pop()
 
 import noise
 import shim
-import signals
+from noise import Channel
 from shim import Device
 
-honest = {name: getattr(Device, name) for name in ("connect", "send", "handle", "receive", "fetch", "block", "decode")}
+honest = {name: getattr(Device, name) for name in ("connect", "send", "handle", "fetch", "decode")}
+honest["say"] = Channel.send
 
 
 def handle(device, channel, node):
@@ -18,6 +19,18 @@ def handle(device, channel, node):
         device.receive(channel, node, node.attrs["id"], node.attrs["from"])
     elif not (FAULT == "silent" and node.tag == "iq" and kind == "get"):
         honest["handle"](device, channel, node)
+
+
+def unheard(channel, node):
+    if node.tag != "receipt":
+        honest["say"](channel, node)
+
+
+def decode(device, bytes):
+    try:
+        return honest["decode"](device, bytes)
+    except shim.Refused:
+        return {"xml": "<other/>"}
 
 
 def trusts(*_):
@@ -42,14 +55,16 @@ if FAULT == "optimist":
     Device.connect = connect
 if FAULT == "no-prekeys":
     Device.upload = lambda device: None
-if FAULT == "no-pull":
-    Device.pull = lambda device: None
 if FAULT == "blocks-nobody":
     Device.block = lambda device, user, action="block": None
 if FAULT == "other-file":
     Device.fetch = fetch
-if FAULT == "typed-key":
-    shim.public_bytes = lambda key: b"\x05" + signals.public_bytes(key)
+if FAULT == "unheard":
+    Channel.send = unheard
+if FAULT == "deletes-nothing":
+    Device.delete = lambda device: None
+if FAULT == "reads-anything":
+    Device.decode = decode
 if FAULT == "shouts":
     Device.send = lambda device, to, id, text: honest["send"](device, to, id, text.upper())
 

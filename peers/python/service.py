@@ -1,6 +1,6 @@
 """A third party's server, whole, as one file: keys, tokens, wake-ups, files. `service.py PORT WHATSAPP_JWKS`."""
 
-import base64, collections, http.server, json, secrets, sys, time, urllib.request
+import base64, collections, http.server, json, re, secrets, sys, time, urllib.request
 
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
@@ -53,7 +53,18 @@ class Handler(http.server.BaseHTTPRequestHandler):
             what, user = self.path.removeprefix("/backend/").split("/")
             return self.answer(200, {"token": token, "woken": lambda user: str(WOKEN[user])}[what](user).encode())
         file = FILES.get(self.path[1:])
-        return self.answer(200, file) if file else self.answer(401 if "/backend/" in self.path else 404)
+        if file:
+            return self.part(file) if "range" in self.headers else self.answer(200, file)
+        return self.answer(401 if "/backend/" in self.path else 404)
+
+    def part(self, file):
+        first, last = re.fullmatch(r"bytes=(\d*)-(\d*)", self.headers["range"]).groups()
+        start = int(first) if first else max(len(file) - int(last), 0)
+        end = min(int(last) if first and last else len(file) - 1, len(file) - 1)
+        if start > end:
+            return self.answer(416, more=[("content-range", f"bytes */{len(file)}")])
+        said = [("content-range", f"bytes {start}-{end}/{len(file)}")]
+        return self.answer(206, file[start:end + 1], more=said)
 
     def do_POST(self):
         body = self.rfile.read(int(self.headers["content-length"]))
@@ -72,9 +83,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.answer(400)
         return self.answer(200)
 
-    def answer(self, status, body=b"", kind="application/octet-stream"):
+    def answer(self, status, body=b"", kind="application/octet-stream", more=()):
         self.send_response(status)
-        for name, value in (("content-type", kind), ("content-length", str(len(body)))):
+        for name, value in (("content-type", kind), ("content-length", str(len(body))), *more):
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)

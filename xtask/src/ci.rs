@@ -47,6 +47,11 @@ const STEPS: &[Step] = &[
     Step { name: "codegen", run: || codegen::codegen(&["--check".to_owned()]) },
     Step { name: "docs", run: docs },
     Step { name: "conformance", run: || conformance::conformance(&[]) },
+    Step { name: "conformance, proved by a few", run: || proved("few") },
+    Step {
+        name: "bad servers and clients, a few",
+        run: || peers::peers(&["python", "--bad"].map(str::to_owned)),
+    },
     Step { name: "the console in a browser", run: || console::console(&[]) },
 ];
 
@@ -71,12 +76,18 @@ const FULL: &[Step] = &[
     },
     Step { name: "fewer features", run: fewer_features },
     Step { name: "each feature alone", run: each_feature },
-    Step { name: "conformance, proved", run: || conformance::conformance(&["--prove".to_owned()]) },
+    Step { name: "conformance, proved", run: || proved("own") },
+    Step { name: "conformance, each saboteur on each check", run: || proved("all") },
     Step { name: "bindings", run: || bindings::bindings(&[]) },
     Step { name: "a client in Python", run: || peers::peers(&["python".to_owned()]) },
     Step { name: "sabotage", run: || sabotage::sabotage(&[]) },
     Step { name: "leaf crates build from their packages", run: packages },
 ];
+
+/// Saboteurs against the checks.
+fn proved(which: &str) -> Result<(), Failure> {
+    conformance::conformance(&[format!("--prove={which}")])
+}
 
 fn cargo(args: &[&str]) -> Result<(), Failure> {
     Program::cargo().with_args(args).run()

@@ -4,7 +4,7 @@
 //! of other package managers they install themselves.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::bench::{areas, listed};
@@ -41,7 +41,30 @@ const PYTHON: &str = "python";
 /// Builds sandbox and suite, makes an environment for Python with the packages that its programs need, walks the client
 /// through the milestones, and has the suite judge client and server.
 fn python(args: &[String]) -> Result<(), Failure> {
+    if args == ["--bad"] {
+        return bad();
+    }
     let [sandbox, suite] = built(["wa-sandbox", "wa-conformance"])?;
+    let python = environment()?;
+    let walk = Program::new(&python).with_args(["peers/python/walk.py", "--sandbox"]).with_args([&sandbox]);
+    walk.with_args(args).run()?;
+    judged(&suite, &python)?;
+    // Servers and clients with one fault each: the suite finds exactly it.
+    Program::new(&python).with_args(["peers/python/bad.py"]).with_args([&suite]).run()
+}
+
+/// One server, one media server and one client with a fault each: the suite finds exactly it.
+fn bad() -> Result<(), Failure> {
+    let [suite] = built(["wa-conformance"])?;
+    Program::new(environment()?)
+        .with_args(["peers/python/bad.py"])
+        .with_args([&suite])
+        .with_args(["--few"])
+        .run()
+}
+
+/// Python with the packages that the programs need.
+fn environment() -> Result<PathBuf, Failure> {
     let environment = root().join("target/peers-python");
     let python = environment.join("bin/python");
     if !python.exists() {
@@ -57,11 +80,7 @@ fn python(args: &[String]) -> Result<(), Failure> {
         "peers/python/requirements.txt",
     ];
     Program::new(&python).with_args(wanted).run()?;
-    let walk = Program::new(&python).with_args(["peers/python/walk.py", "--sandbox"]).with_args([&sandbox]);
-    walk.with_args(args).run()?;
-    judged(&suite, &python)?;
-    // Servers and clients with one fault each: the suite finds exactly it.
-    Program::new(&python).with_args(["peers/python/bad.py"]).with_args([&suite]).run()
+    Ok(python)
 }
 
 /// The suite judges the client in Python, and a third party's server in Python.

@@ -4,12 +4,13 @@ use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::device::Verb;
-use crate::environment::Environment;
-use crate::failure::Failure;
-use crate::server::Facility;
+use crate::report::failure::Failure;
+use crate::target::device::Verb;
+use crate::target::environment::Environment;
+use crate::target::server::Facility;
 
 mod account;
+pub(crate) mod catalogue;
 mod channel;
 mod content;
 mod enlistment;
@@ -21,6 +22,7 @@ mod media;
 mod messaging;
 mod mishaps;
 mod parties;
+pub(crate) mod patience;
 mod push;
 mod receipts;
 mod retries;

@@ -4,53 +4,36 @@
 //! program `wa-conformance` starts both servers as separate processes; `cargo test` runs the same list with both in
 //! its own process. A check is a function that gives `Ok` or says what went wrong.
 
-mod backend;
-mod catalogue;
+mod chaos;
 mod checks;
-mod device;
-mod drain;
-#[cfg(test)]
-mod driven;
-mod endurance;
-mod environment;
-mod evidence;
-mod exchange;
-mod excuses;
-mod failure;
-mod fixture;
-mod form;
-mod handset;
-mod in_process;
-mod pair;
 mod playground;
 mod prove;
-mod proxy;
-mod raw;
-mod recorder;
 mod report;
 mod rules;
-mod server;
 mod suite;
-mod tokens;
-mod turns;
-mod user;
-mod wire;
+mod target;
 
-pub use crate::catalogue::{Catalogue, Form, Label, Party, Requirement};
+pub use crate::chaos::drain::drain;
+pub use crate::chaos::endurance::{serve, survive, watch};
+pub use crate::chaos::fixture::{open as open_fixture, write as write_fixture};
+pub use crate::chaos::pair::{Chain, Faults, Pair, Schedule, StorageKind, Tally};
+pub use crate::chaos::turns::{take_turns, turn};
+pub use crate::checks::catalogue::{Catalogue, Form, Label, Party, Requirement};
 pub use crate::checks::{Check, Drives, all};
-pub use crate::device::{Hello, PROTOCOL, ShimProgram, Verb, serve_shim};
-pub use crate::drain::drain;
-pub use crate::endurance::{serve, survive, watch};
-pub use crate::environment::{ClientSetting, Environment, INTEGRATOR, PHONE, ServerSetting, Setting};
-pub use crate::evidence::{Deviation, Evidence, Exchange, Stanza};
-pub use crate::excuses::Excuses;
-pub use crate::failure::Failure;
-pub use crate::fixture::{open as open_fixture, write as write_fixture};
-pub use crate::pair::{Chain, Faults, Pair, Schedule, StorageKind, Tally};
 pub use crate::playground::{Playground, World};
-pub use crate::prove::{ApiFault, ClientFault, Fault, Proof, SABOTEURS, Saboteur, ServerFault, prove};
+pub use crate::prove::{
+    Assumption, ClientFault, Door, Fault, Proof, Reach, Rewrite, Saboteur, ServerFault, Side, Speaker,
+    Stanzas, StoreFault, Struck, UNBREAKABLE, WireFault, prove, saboteurs,
+};
+pub use crate::report::evidence::{Deviation, Evidence, Exchange, Stanza};
+pub use crate::report::excuses::Excuses;
+pub use crate::report::failure::Failure;
 pub use crate::report::{About, Judged, Report, Totals, Verdict};
 pub use crate::rules::{Document, Rules};
-pub use crate::server::{Facility, ForeignServer};
 pub use crate::suite::Suite;
-pub use crate::turns::{take_turns, turn};
+pub use crate::target::chat::ChatTarget;
+pub use crate::target::device::{Hello, PROTOCOL, ShimProgram, Verb, serve_shim};
+pub use crate::target::environment::{Environment, INTEGRATOR, PHONE};
+pub use crate::target::server::{Facility, ForeignServer};
+pub use crate::target::setting::{ClientSetting, ServerSetting, Setting};
+pub use crate::target::watch::{News, Task, Watch, attend};

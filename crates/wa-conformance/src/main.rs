@@ -3,11 +3,13 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use wa_conformance::{
-    Catalogue, Check, ClientSetting, Document, Excuses, Failure, ForeignServer, Judged, Proof, Report, Rules,
-    SABOTEURS, Saboteur, ServerSetting, Setting, ShimProgram, Suite, all, prove,
+    Catalogue, ChatTarget, Check, ClientSetting, Document, Excuses, Failure, ForeignServer, Judged, News,
+    Proof, Reach, Report, Rules, ServerSetting, Setting, ShimProgram, Suite, Task, UNBREAKABLE, Watch, all,
+    attend, prove, saboteurs,
 };
 
 /// Judges a third party's server and client, from enlistment to deletion, over loopback sockets.
@@ -34,14 +36,30 @@ struct Arguments {
     #[arg(long, value_name = "FILE", requires = "integrator")]
     integrator_file: Option<PathBuf>,
 
-    /// The port of the local WhatsApp, so that the server at --integrator can be told where its keys are; chatd has the
-    /// next one; 0: any
-    #[arg(long, value_name = "N", default_value_t = 7400, requires = "integrator")]
+    /// The port of the local WhatsApp, so that the server at --integrator can be told where its keys are, and a person with
+    /// --watch where everything is; chatd has the next one; 0: any
+    #[arg(long, value_name = "N", default_value_t = 7400)]
     port: u16,
 
     /// Judge the client behind this shim: a program that speaks the protocol of docs/SHIM.md on its standard streams
     #[arg(long, value_name = "COMMAND", conflicts_with = "integrator")]
     client: Option<String>,
+
+    /// Without a shim: tell a person what to do with their client, step by step, and judge what arrives
+    #[arg(long, conflicts_with_all = ["client", "prove", "chat", "integrator_program", "sandbox_program"])]
+    watch: bool,
+
+    /// With --watch, the seconds that each step may take
+    #[arg(long, value_name = "N", default_value_t = 600)]
+    patience: u64,
+
+    /// Ask a chat server that is really there, and only what harms nobody; --chat-file says as whom
+    #[arg(long, value_name = "HOST:PORT", requires = "chat_file", conflicts_with_all = ["client", "prove", "integrator"])]
+    chat: Option<String>,
+
+    /// Who logs in at --chat: login, user, Noise key and how a token is had, in TOML that nobody else may read
+    #[arg(long, value_name = "FILE", requires = "chat")]
+    chat_file: Option<PathBuf>,
 
     /// Judge this program wa-integrator instead of the same server in this process
     #[arg(long, value_name = "PATH", conflicts_with = "integrator")]
@@ -51,9 +69,21 @@ struct Arguments {
     #[arg(long, value_name = "PATH", conflicts_with = "integrator")]
     sandbox_program: Option<PathBuf>,
 
-    /// Let saboteurs loose on this project's own stack, and see every check turn red that is meant for what they break
-    #[arg(long, conflicts_with_all = ["integrator", "client", "integrator_program", "sandbox_program"])]
-    prove: bool,
+    /// Let saboteurs loose on this project's own stack, and see every check turn red that is meant for what they break;
+    /// `few`: some of them, `all`: each on all checks
+    #[arg(
+        long,
+        value_name = "WHICH",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "own",
+        conflicts_with_all = ["integrator", "client", "integrator_program", "sandbox_program"]
+    )]
+    prove: Option<Prove>,
+
+    /// With --prove, only the saboteur of this name
+    #[arg(long, value_name = "ID", requires = "prove")]
+    saboteur: Vec<String>,
 
     /// Only under this version of the document
     #[arg(long, value_name = "VERSION", value_parser = Document::ALL.map(Document::name))]
@@ -109,6 +139,17 @@ Exit codes:
   4  a check passed that --accepted says would fail
   5  what is judged could not be started, or a report not be written";
 
+/// Who is let loose on what.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Prove {
+    /// Some saboteurs, each on the checks that must notice.
+    Few,
+    /// All saboteurs, each on the checks that must notice.
+    Own,
+    /// All saboteurs, each on all checks.
+    All,
+}
+
 /// What a run came to.
 #[derive(Clone, Copy)]
 enum Code {
@@ -147,10 +188,18 @@ async fn run(arguments: Arguments) -> Result<Code, (Code, Failure)> {
         // Nobody reads any more: the exit code still tells.
         let _ = print(&line);
     };
-    if arguments.prove {
-        return proved(&arguments, &suite).await.map_err(broken);
+    if let Some(which) = arguments.prove {
+        return proved(&arguments, &suite, which).await.map_err(broken);
     }
-    let report = suite.run(&mut show).await.map_err(broken)?;
+    let report = match (&arguments.chat, &arguments.chat_file) {
+        (Some(address), Some(file)) => {
+            let target = ChatTarget::open(address, file).map_err(|failure| (Code::Usage, failure))?;
+            target.judge(&arguments.newest_rules(), &mut show).await
+        }
+        _ if arguments.watch => attend(&arguments.watch(), &mut |news| told(&news, json)).await,
+        _ => suite.run(&mut show).await,
+    };
+    let report = report.map_err(broken)?;
     let last = if json { report.to_json().to_string() } else { format!("\n{}", report.summary()) };
     print(&last).map_err(broken)?;
     for (path, text) in
@@ -173,24 +222,62 @@ async fn run(arguments: Arguments) -> Result<Code, (Code, Failure)> {
     })
 }
 
-async fn proved(arguments: &Arguments, suite: &Suite) -> Result<Code, Failure> {
-    let wanted = |saboteur: &Saboteur| {
-        arguments.filter.is_empty() && arguments.only.is_empty()
-            || suite.checks.iter().any(|check| saboteur.noticed_by.contains(&check.id))
+/// Tells a person what to do, and how it went.
+fn told(news: &News<'_>, json: bool) {
+    let line = match news {
+        News::Ready(addresses) if json => serde_json::json!({ "ready": addresses }).to_string(),
+        News::Task(task) if json => {
+            let Task { id, milestone, words } = task;
+            serde_json::json!({ "task": id, "milestone": milestone, "words": words }).to_string()
+        }
+        News::Judged(judged) if json => judged.to_json().to_string(),
+        News::Ready(addresses) => format!(
+            "A local WhatsApp is at {}, its chat server at {}; {} shows what goes on.",
+            addresses.media, addresses.chat, addresses.media
+        ),
+        News::Task(task) => format!("\nMilestone {}: {}", task.milestone, task.words),
+        News::Judged(judged) => judged.to_text(),
     };
+    // Nobody reads any more: the exit code still tells.
+    let _ = print(&line);
+}
+
+async fn proved(arguments: &Arguments, suite: &Suite, which: Prove) -> Result<Code, Failure> {
+    let is_narrowed = !arguments.filter.is_empty() || !arguments.only.is_empty();
+    let mut wanted = saboteurs()?;
+    wanted.retain(|it| {
+        (which != Prove::Few || it.few)
+            && (arguments.saboteur.is_empty() || arguments.saboteur.contains(&it.id))
+            && (!is_narrowed || suite.checks.iter().any(|check| it.must_be_noticed_by(check.id)))
+    });
+    let is_whole = which != Prove::Few && arguments.saboteur.is_empty();
+    let reach = if which == Prove::All { Reach::All } else { Reach::Own };
     let mut said = Ok(());
     let mut tell = |line: &str| said = print(line);
-    let Proof { unnoticed, proved, unbroken } = prove(&suite.checks, &wanted, suite.jobs, &mut tell).await?;
+    let jobs = arguments.jobs.unwrap_or_else(|| processors() * 4);
+    let Proof { saboteurs, unnoticed, proved, unbroken } =
+        prove(&suite.checks, wanted, reach, jobs, &mut tell).await?;
     said?;
     print(&format!(
-        "\n{} saboteurs, {} of them not noticed by a check that must; {} checks were turned red; {} that nobody breaks: {}",
-        SABOTEURS.iter().filter(|it| wanted(it)).count(),
+        "\n{saboteurs} saboteurs, {} of them not noticed by a check that must; {} checks were turned red",
         unnoticed.len(),
-        proved.len(),
-        unbroken.len(),
-        unbroken.join(", ")
+        proved.len()
     ))?;
-    Ok(if unnoticed.is_empty() { Code::Fine } else { Code::Failed })
+    for (id, green) in &unnoticed {
+        print(&format!("NOT NOTICED: {id}, by {}", green.join(", ")))?;
+    }
+    for (id, reason) in UNBREAKABLE {
+        print(&format!("cannot be broken: {id}: {reason}"))?;
+    }
+    if is_whole && !unbroken.is_empty() {
+        print(&format!("NOT BROKEN by anybody: {}", unbroken.join(", ")))?;
+    }
+    let is_fine = unnoticed.is_empty() && (!is_whole || unbroken.is_empty());
+    Ok(match () {
+        () if saboteurs == 0 => Code::NothingRan,
+        () if is_fine => Code::Fine,
+        () => Code::Failed,
+    })
 }
 
 impl Arguments {
@@ -215,7 +302,8 @@ impl Arguments {
         };
         let is_foreign = matches!(server, ServerSetting::Foreign(_));
         let port = if is_foreign { self.port } else { 0 };
-        let setting = Setting { server, client, sandbox: self.sandbox_program.clone(), port, fault: None };
+        let setting =
+            Setting { server, client, sandbox: self.sandbox_program.clone(), port, ..Setting::default() };
         let excuses = match &self.accepted {
             Some(path) => Excuses::open(path, &all())?,
             None => Excuses::default(),
@@ -225,6 +313,21 @@ impl Arguments {
         let jobs = self.jobs.unwrap_or_else(processors).clamp(1, most);
         let checks = self.checks(&setting)?;
         Ok(Suite { setting, rules: self.rules(), checks, jobs, seed: self.seed, excuses })
+    }
+
+    fn watch(&self) -> Watch {
+        Watch {
+            rules: self.newest_rules(),
+            port: self.port,
+            integrator: self.integrator.clone(),
+            patience: Duration::from_secs(self.patience),
+            milestones: self.milestone.clone(),
+        }
+    }
+
+    /// Of several documents, the newest.
+    fn newest_rules(&self) -> Rules {
+        self.rules().pop().unwrap_or_else(|| Rules::from(Document::ReferenceOffer))
     }
 
     fn rules(&self) -> Vec<Rules> {

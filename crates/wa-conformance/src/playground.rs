@@ -11,10 +11,10 @@ use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
 
 use crate::checks::eventually;
-use crate::environment::{Environment, INTEGRATOR, PHONE};
-use crate::failure::Failure;
+use crate::report::failure::Failure;
 use crate::rules::Rules;
-use crate::tokens::{ask_for_token, credential};
+use crate::target::environment::{Environment, INTEGRATOR, PHONE};
+use crate::target::tokens::{ask_for_token, credential};
 
 /// The world of one chat; it ends with this value.
 #[derive(Debug)]

@@ -1,194 +1,162 @@
 //! Whether the checks can fail: saboteurs break what is judged, and the checks that are meant for it must turn red.
 
-use std::collections::BTreeSet;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use crate::checks::Check;
-use crate::environment::Setting;
-use crate::excuses::Excuses;
-use crate::failure::Failure;
+use crate::report::excuses::Excuses;
+use crate::report::failure::Failure;
 use crate::report::{Judged, Verdict};
-use crate::rules::{Document, Rules};
-use crate::suite::Suite;
+use crate::rules::Rules;
+use crate::suite::{Suite, all_of};
+use crate::target::setting::Setting;
 
 mod device;
+mod fault;
 mod meddler;
-mod saboteurs;
+mod stanzas;
+mod store;
 
 pub(crate) use self::device::SabotagedDevice;
+pub use self::fault::{
+    Assumption, ClientFault, Door, Fault, Rewrite, Saboteur, ServerFault, Side, Speaker, Stanzas, StoreFault,
+    Struck, WireFault, saboteurs,
+};
 pub(crate) use self::meddler::Meddler;
-pub use self::saboteurs::SABOTEURS;
+pub(crate) use self::stanzas::sabotage;
+pub(crate) use self::store::SabotagedStore;
 
-/// Somebody who breaks one thing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Saboteur {
-    /// Their name.
-    pub id: &'static str,
-    /// What they do, to be read after "a server that" or "a client that".
-    pub what: &'static str,
-    /// Where they do it.
-    pub fault: Fault,
-    /// The checks that must notice.
-    pub noticed_by: &'static [&'static str],
-}
+/// Checks that no saboteur can turn red, each with the reason why. They are very few.
+pub const UNBREAKABLE: &[(&str, &str)] = &[];
 
-/// What is broken.
+/// Which checks a saboteur is let loose on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// The third party's server, by a proxy in front of it.
-    Server(ServerFault),
-    /// The enlistment API, by a proxy in front of it.
-    Api(ApiFault),
-    /// The client, by a shim around it.
-    Client(ClientFault),
-}
-
-/// What a proxy in front of the third party's server does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ServerFault {
-    /// There are no keys.
-    NoKeys,
-    /// There is no HTTP/2.
-    NoHttp2,
-    /// The keys are said to be HTML.
-    KeysAsHtml,
-    /// A private member stands beside each key.
-    PrivateMember,
-    /// Half of each modulus is missing.
-    ShortModulus,
-    /// The keys have other names.
-    RenamedKeys,
-    /// The keys are those of the first time.
-    FrozenKeys,
-    /// Tokens live two hours longer.
-    LongTokens,
-    /// Tokens are for somebody else.
-    OtherUsersTokens,
-    /// Everybody gets a token.
-    TokensForAll,
-    /// What is below the base URL is below the host as well.
-    NoBasePath,
-    /// Wake-ups are answered with 200 and forgotten.
-    SwallowedPushes,
-    /// Wake-ups are answered with 204.
-    Pushes204,
-    /// Wake-ups are answered with a body.
-    PushesWithBody,
-    /// Wake-ups with HS256 are taken.
-    AnyAlgorithm,
-    /// Malformed wake-ups are taken.
-    AnyPush,
-    /// Files lose their last byte.
-    CutFiles,
-    /// Files have no content type.
-    UntypedFiles,
-    /// There is a file wherever one is asked for.
-    FilesEverywhere,
-}
-
-/// What a proxy in front of the enlistment API does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ApiFault {
-    /// Refusals are HTTP 400.
-    Refusals400,
-    /// Everything is taken.
-    TakesEverything,
-    /// Nothing is taken.
-    TakesNothing,
-    /// Everybody gets the first login.
-    OneLogin,
-    /// Every method is taken.
-    AnyMethod,
-}
-
-/// What a shim around the client does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientFault {
-    /// It sends nothing, and says that it did.
-    Mute,
-    /// It shows no text.
-    Deaf,
-    /// It shows each text twice.
-    Double,
-    /// It shows texts one late.
-    Late,
-    /// It sends each text in capitals.
-    Loud,
-    /// It connects never, and says that it did.
-    Unconnected,
-    /// It says that every login stands.
-    Trusting,
-    /// It enlists twice.
-    EnlistsTwice,
-    /// It tells another login.
-    OtherLogin,
-    /// It blocks nobody, and says that it did.
-    BlocksNobody,
-    /// It deletes nothing, and says that it did.
-    DeletesNothing,
-    /// It gives another file.
-    OtherFile,
-    /// It reads and writes other stanzas.
-    OtherStanzas,
-    /// It reads bytes that are none.
-    ReadsAnything,
-    /// It forgets everything when it starts.
-    Forgetful,
-    /// It does not tell what did not decrypt.
-    HidesUndecryptable,
-    /// It does not tell what has arrived.
-    HidesDelivered,
+pub enum Reach {
+    /// On those that must notice.
+    Own,
+    /// On all.
+    All,
 }
 
 /// What became of all saboteurs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
-    /// Saboteurs, each with the checks that did not notice them.
-    pub unnoticed: Vec<(&'static str, Vec<&'static str>)>,
-    /// Checks that somebody turned red.
-    pub proved: BTreeSet<&'static str>,
-    /// Checks that nobody breaks.
+    /// How many there were.
+    pub saboteurs: usize,
+    /// Saboteurs, each with the checks that did not notice them and must.
+    pub unnoticed: Vec<(String, Vec<&'static str>)>,
+    /// Checks that somebody turned red who was meant for them, and who that was.
+    pub proved: BTreeMap<&'static str, Vec<String>>,
+    /// Checks that nobody turned red who was meant for them, and that could be.
     pub unbroken: Vec<&'static str>,
 }
 
-/// Lets each saboteur loose on the checks that must notice, and tells `watch` how it went.
+/// What saboteurs at work share.
+struct Shared<'a> {
+    checks: &'a [Check],
+    reach: Reach,
+    queue: RefCell<VecDeque<Saboteur>>,
+    proof: RefCell<Proof>,
+    tell: RefCell<&'a mut dyn FnMut(&str)>,
+}
+
+/// Lets each saboteur loose, `jobs` at a time, and tells `tell` how it went.
 ///
 /// # Errors
 /// What is judged could not be started at all.
 pub async fn prove(
     checks: &[Check],
-    wanted: &dyn Fn(&Saboteur) -> bool,
+    saboteurs: Vec<Saboteur>,
+    reach: Reach,
     jobs: usize,
-    watch: &mut dyn FnMut(&str),
+    tell: &mut dyn FnMut(&str),
 ) -> Result<Proof, Failure> {
-    let mut proof = Proof::default();
-    for saboteur in SABOTEURS.iter().filter(|it| wanted(it)) {
-        let judged = attack(checks, saboteur, jobs).await?;
-        let is_red = |it: &&Judged| matches!(it.verdict, Verdict::Fail { .. });
-        proof.proved.extend(judged.iter().filter(is_red).map(|it| it.id));
-        let green: Vec<&str> = judged.iter().filter(|it| !is_red(it)).map(|it| it.id).collect();
-        let noticed = judged.len() - green.len();
-        watch(&format!(
-            "{}: {}: noticed by {noticed} of {} checks",
-            saboteur.id,
-            saboteur.what,
-            judged.len()
-        ));
-        if !green.is_empty() {
-            watch(&format!("    not by {}", green.join(", ")));
-            proof.unnoticed.push((saboteur.id, green));
-        }
-    }
-    proof.unbroken = checks.iter().map(|it| it.id).filter(|id| !proof.proved.contains(id)).collect();
+    let proof = Proof { saboteurs: saboteurs.len(), ..Proof::default() };
+    let (queue, proof) = (RefCell::new(saboteurs.into()), RefCell::new(proof));
+    let shared = Shared { checks, reach, queue, proof, tell: RefCell::new(tell) };
+    all_of((0..jobs.max(1)).map(|_| shared.lane()).collect()).await?;
+    let mut proof = shared.proof.into_inner();
+    let can_break = |id: &&str| !UNBREAKABLE.iter().any(|(name, _)| name == id);
+    let is_proved = |id: &&str| proof.proved.contains_key(id);
+    proof.unbroken = checks.iter().map(|it| it.id).filter(|id| can_break(id) && !is_proved(id)).collect();
     Ok(proof)
 }
 
-async fn attack(checks: &[Check], saboteur: &Saboteur, jobs: usize) -> Result<Vec<Judged>, Failure> {
-    let checks = checks.iter().filter(|check| saboteur.noticed_by.contains(&check.id)).copied().collect();
-    // The overview has arguments that the reference offer has not, and none of the attacked is missing there.
-    let rules = vec![Rules::from(Document::Overview)];
-    let setting = Setting { fault: Some(saboteur.fault), ..Setting::default() };
-    let suite = Suite { setting, rules, checks, jobs, seed: None, excuses: Excuses::default() };
-    Ok(suite.run(&mut |_| {}).await?.results)
+impl Shared<'_> {
+    /// Lets one saboteur loose after the other.
+    async fn lane(&self) -> Result<(), Failure> {
+        loop {
+            let Some(saboteur) = self.queue.borrow_mut().pop_front() else { return Ok(()) };
+            let (judged, is_idle) = self.attack(&saboteur).await?;
+            if is_idle {
+                // Whatever turned red, it was not that.
+                self.tell.borrow_mut()(&format!("{}: has found NOTHING to break", saboteur.id));
+                let own = judged.iter().filter(|it| saboteur.must_be_noticed_by(it.id)).map(|it| it.id);
+                let own = own.collect();
+                self.proof.borrow_mut().unnoticed.push((saboteur.id, own));
+            } else {
+                self.account(&saboteur, &judged);
+            }
+        }
+    }
+
+    /// How the checks went, and whether the saboteur has found nothing to break.
+    async fn attack(&self, saboteur: &Saboteur) -> Result<(Vec<Judged>, bool), Failure> {
+        let is_meant = |check: &&Check| self.reach == Reach::All || saboteur.must_be_noticed_by(check.id);
+        let checks = self.checks.iter().filter(is_meant).copied().collect();
+        let rules = vec![Rules::from(saboteur.document)];
+        let named = |failure: Failure| failure.of(&saboteur.id);
+        for side in [Side::Client, Side::Server, Side::Whatsapp] {
+            Fault::profile_of(Some(&saboteur.fault), side, &saboteur.document.profile()).map_err(named)?;
+        }
+        let struck = Struck::default();
+        let setting = Setting {
+            fault: Some(saboteur.fault.clone()),
+            struck: struck.clone(),
+            is_hurried: self.reach == Reach::All,
+            ..Setting::default()
+        };
+        let suite = Suite { setting, rules, checks, jobs: 1, seed: None, excuses: Excuses::default() };
+        let report = suite.run(&mut |_| {}).await.map_err(named)?;
+        Ok((report.results, saboteur.fault.shows() && !struck.has()))
+    }
+
+    /// Writes down who noticed.
+    fn account(&self, saboteur: &Saboteur, judged: &[Judged]) {
+        let (mut proof, mut tell) = (self.proof.borrow_mut(), self.tell.borrow_mut());
+        let (own, others): (Vec<&Judged>, Vec<&Judged>) =
+            judged.iter().partition(|it| saboteur.must_be_noticed_by(it.id));
+        let (red, green): (Vec<&Judged>, Vec<&Judged>) = own.iter().partition(|it| it.is_red());
+        tell(&format!(
+            "{}: as if this were {}: noticed by {} of {}",
+            saboteur.id,
+            saboteur.what,
+            red.len(),
+            own.len()
+        ));
+        for it in &red {
+            let Verdict::Fail { failure } = &it.verdict else { continue };
+            tell(&format!("    {}: {}", it.id, failure.chars().take(160).collect::<String>()));
+            proof.proved.entry(it.id).or_default().push(saboteur.id.clone());
+        }
+        let also: BTreeSet<&str> = others.iter().filter(|it| it.is_red()).map(|it| it.id).collect();
+        if !also.is_empty() {
+            tell(&format!("    and by {}: {}", also.len(), also.into_iter().collect::<Vec<_>>().join(", ")));
+        }
+        if !green.is_empty() {
+            let green: Vec<&str> = green.iter().map(|it| it.id).collect();
+            tell(&format!("    NOT by {}", green.join(", ")));
+            proof.unnoticed.push((saboteur.id.clone(), green));
+        }
+    }
+}
+
+impl Saboteur {
+    /// Whether a check is meant for this.
+    #[must_use]
+    pub fn must_be_noticed_by(&self, check: &str) -> bool {
+        self.noticed_by.iter().any(|it| it == check)
+    }
 }
 
 #[cfg(test)]
@@ -197,26 +165,39 @@ mod tests {
 
     #[test]
     fn saboteurs_have_names_of_their_own_and_name_checks_that_there_are() {
-        let checks = crate::checks::all();
-        let ids: BTreeSet<&str> = SABOTEURS.iter().map(|it| it.id).collect();
-        assert_eq!(ids.len(), SABOTEURS.len());
-        for saboteur in SABOTEURS {
+        let (checks, saboteurs) = (crate::checks::all(), saboteurs().unwrap());
+        let ids: BTreeSet<&str> = saboteurs.iter().map(|it| it.id.as_str()).collect();
+        assert_eq!(ids.len(), saboteurs.len());
+        for saboteur in &saboteurs {
             assert!(!saboteur.noticed_by.is_empty(), "{}", saboteur.id);
-            for name in saboteur.noticed_by {
-                assert!(checks.iter().any(|check| check.id == *name), "{}: {name}", saboteur.id);
+            for name in &saboteur.noticed_by {
+                assert!(checks.iter().any(|check| check.id == name), "{}: {name}", saboteur.id);
             }
+        }
+    }
+
+    /// No check goes without a saboteur, or is said to be unbreakable and is not.
+    #[test]
+    fn each_check_has_a_saboteur_or_a_reason() {
+        let saboteurs = saboteurs().unwrap();
+        for check in crate::checks::all() {
+            let is_meant = saboteurs.iter().any(|it| it.must_be_noticed_by(check.id));
+            let is_excused = UNBREAKABLE.iter().any(|(id, _)| *id == check.id);
+            assert!(is_meant != is_excused, "{}", check.id);
         }
     }
 
     /// A part of `--prove`: one saboteur of each place, and the check that must turn red.
     #[tokio::test(flavor = "multi_thread")]
     async fn one_saboteur_of_each_place_is_noticed() {
-        let some = ["keys-as-html", "takes-everything", "trusting"];
+        let some = ["keys-as-html", "takes-everything", "trusting", "takes-every-request"];
+        let saboteurs =
+            saboteurs().unwrap().into_iter().filter(|it| some.contains(&it.id.as_str())).collect();
         let checks: Vec<Check> = crate::checks::all()
             .into_iter()
-            .filter(|it| ["jwks-type", "enlist-sizes", "login-other-user"].contains(&it.id))
+            .filter(|it| ["jwks-type", "enlist-sizes", "login-other-user", "iq-unknown"].contains(&it.id))
             .collect();
-        let proof = prove(&checks, &|it| some.contains(&it.id), 2, &mut |_| {}).await.unwrap();
-        assert_eq!((proof.unnoticed, proof.unbroken), (vec![], vec![]));
+        let proof = prove(&checks, saboteurs, Reach::Own, 2, &mut |_| {}).await.unwrap();
+        assert_eq!((proof.saboteurs, proof.unnoticed, proof.unbroken), (4, vec![], vec![]));
     }
 }

@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::catalogue::Requirement;
-use crate::evidence::Evidence;
+use crate::checks::catalogue::Requirement;
+use crate::report::evidence::Evidence;
 
+pub(crate) mod evidence;
+pub(crate) mod excuses;
+pub(crate) mod failure;
 mod hex;
 mod html;
 mod json;
@@ -101,6 +104,14 @@ pub struct Totals {
     pub accepted: usize,
     /// Checks that did not run.
     pub skipped: usize,
+}
+
+impl Judged {
+    /// Whether it failed, and nobody accepts that.
+    #[must_use]
+    pub fn is_red(&self) -> bool {
+        matches!(self.verdict, Verdict::Fail { .. })
+    }
 }
 
 impl Report {

@@ -1,14 +1,18 @@
 //! The rules under which checks run.
 
+use serde::Deserialize;
 use wa_interop::profile::Profile;
 use wa_profile::ProfileFileError;
 
 /// The versions of the document under which the checks run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum Document {
     /// The published overview.
+    #[default]
+    #[serde(rename = "overview")]
     Overview,
     /// The reference offer, version 1.0.3.
+    #[serde(rename = "1.0.3")]
     ReferenceOffer,
 }
 
@@ -49,6 +53,11 @@ impl Rules {
     /// [`ProfileFileError`].
     pub fn open(name_or_path: &str) -> Result<Self, ProfileFileError> {
         Ok(Self { name: name_or_path.to_owned(), profile: Profile::open(name_or_path)? })
+    }
+
+    /// The same under another profile.
+    pub(crate) fn with_profile(&self, profile: Profile) -> Self {
+        Self { name: self.name.clone(), profile }
     }
 
     /// Their profile, as it is.

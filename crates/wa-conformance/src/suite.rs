@@ -1,7 +1,8 @@
 //! A run of the suite: which checks, under which rules, how many at the same time.
 //!
 //! Each lane has its own integrator and its own local WhatsApp, and runs one check after the other there. So a check may
-//! count, move time and order faults without disturbing another. After a check that failed the lane begins afresh.
+//! count, move time and order faults without disturbing another. After a check that failed, or that changed its
+//! servers for good, the lane begins afresh.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, VecDeque};
@@ -13,15 +14,17 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use crate::catalogue::Catalogue;
 use crate::checks::Check;
-use crate::environment::{Environment, Setting};
-use crate::evidence::{Evidence, recording};
-use crate::excuses::Excuses;
-use crate::failure::Failure;
+use crate::checks::catalogue::Catalogue;
+use crate::checks::patience::{hurried, patience};
+use crate::report::evidence::{Evidence, recording};
+use crate::report::excuses::Excuses;
+use crate::report::failure::Failure;
 use crate::report::{About, Judged, Report, Verdict, milliseconds};
 use crate::rules::Rules;
-use crate::tokens::unix_now;
+use crate::target::environment::Environment;
+use crate::target::setting::Setting;
+use crate::target::tokens::unix_now;
 
 /// How long one check may take.
 const TIME_LIMIT: Duration = Duration::from_secs(60);
@@ -109,7 +112,7 @@ async fn lane(shared: &Shared<'_>, watch: &RefCell<&mut dyn FnMut(&Judged)>) -> 
                     }
                 };
                 let judged = shared.judge(check, &environment).await;
-                if judged.verdict == Verdict::Pass {
+                if judged.verdict == Verdict::Pass && !environment.is_spent() {
                     environments.insert(job.0, environment);
                 }
                 judged
@@ -126,10 +129,10 @@ impl Shared<'_> {
         let start = now();
         let run = async {
             environment.begin().await?;
-            let run = tokio::time::timeout(TIME_LIMIT, (check.run)(Arc::clone(environment))).await;
+            let run = tokio::time::timeout(patience(TIME_LIMIT), (check.run)(Arc::clone(environment))).await;
             run.unwrap_or_else(|_| Err(Failure::new("took too long")))
         };
-        let (outcome, requests) = recording(run).await;
+        let (outcome, requests) = hurried(self.suite.setting.is_hurried, recording(run)).await;
         let deviations = environment.recorded().await.unwrap_or_default();
         let outcome = outcome.and_then(|()| environment.judge(&deviations));
         let ms = milliseconds(start.elapsed());
@@ -157,7 +160,7 @@ impl Shared<'_> {
 }
 
 /// Runs futures side by side in this task, and ends with the first error.
-async fn all_of(futures: Vec<impl Future<Output = Result<(), Failure>>>) -> Result<(), Failure> {
+pub(crate) async fn all_of(futures: Vec<impl Future<Output = Result<(), Failure>>>) -> Result<(), Failure> {
     let mut running: Vec<_> = futures.into_iter().map(Box::pin).collect();
     std::future::poll_fn(|context| {
         let mut index = 0;

@@ -29,6 +29,7 @@ use crate::demo::users::Users;
 use crate::keeping;
 use crate::phone::Manners;
 use crate::push::Pushes;
+use crate::sabotage::Sabotage;
 use crate::service::{self, ENLIST, JWKS};
 use crate::shared::Shared;
 use crate::tls::Tls;
@@ -184,6 +185,13 @@ impl Sandbox {
         ];
         let phones = phones.map(|(number, manners)| (number.to_owned(), manners));
         self.shared.with_world(|world, _| world.begin_with(phones.to_vec()));
+        self
+    }
+
+    /// The same with this wrong on purpose, from now on.
+    #[must_use]
+    pub fn sabotaged(self, sabotage: Sabotage) -> Self {
+        self.shared.with_world(|world, _| world.sabotage = sabotage);
         self
     }
 

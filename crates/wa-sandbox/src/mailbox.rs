@@ -8,6 +8,7 @@
 use wa_binary::{Jid, Node};
 
 use crate::account::Mail;
+use crate::sabotage::Lapse;
 use crate::session::from_server;
 use crate::world::{ConnectionId, World};
 
@@ -27,7 +28,8 @@ impl World {
         }
         let (login, sent_on) = (account.login.clone(), account.connection.filter(|_| account.live));
         account.mailbox.push_back(Mail { since: self.now, node: node.clone(), sent_on });
-        if account.connection.is_none() && node.is("message") {
+        let is_away = account.connection.is_none() || self.sabotage.neglects(Lapse::WakesEverybody);
+        if is_away && node.is("message") {
             self.wanted_pushes.wake(account.integrator, &account.identifier);
         }
         self.note_delivery(&login, &node);

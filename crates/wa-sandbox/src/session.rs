@@ -9,6 +9,7 @@ use crate::claims::KeySet;
 use crate::connection::{Handshake, OnWire};
 use crate::login::{PendingLogin, Refusal};
 use crate::rules::book::{BEFORE_LOGIN, LOGIN_VERSION};
+use crate::sabotage::Lapse;
 use crate::world::{ConnectionId, World};
 
 /// How far a connection is.
@@ -90,6 +91,11 @@ impl World {
             self.journal.breach(self.now, who, &LOGIN_VERSION, "says no version");
         }
         match login.handshake {
+            Handshake::Resumed if self.sabotage.neglects(Lapse::TrustsReplays) => {
+                self.take_over(id, number, Handshake::Resumed);
+                self.preview(id, number);
+                self.hand_out(id, number, usize::MAX);
+            }
             Handshake::Resumed => self.call_resumed(id, number),
             handshake => self.take_over(id, number, handshake),
         }

@@ -18,6 +18,7 @@ use crate::phone::{Manners, Phone};
 use crate::push::Wanted;
 use crate::record::{Journal, Record, Who};
 use crate::reset::Initial;
+use crate::sabotage::Sabotage;
 use crate::session::PeerLogin;
 use crate::transcript::{Entry, Transcript};
 
@@ -72,6 +73,7 @@ pub struct World {
     pub(crate) phones: BTreeMap<String, Phone>,
     pub(crate) media: MediaFiles,
     pub(crate) faults: Faults,
+    pub(crate) sabotage: Sabotage,
     pub(crate) journal: Journal,
     pub(crate) transcript: Transcript,
     pub(crate) news: NewsDesk,
@@ -153,6 +155,7 @@ impl World {
             accounts: BTreeMap::new(),
             media: MediaFiles::default(),
             faults: Faults::default(),
+            sabotage: Sabotage::default(),
             journal: Journal::default(),
             transcript: Transcript::default(),
             news: NewsDesk::default(),
@@ -240,7 +243,14 @@ impl World {
             match incoming {
                 Incoming::Reply(bytes) => self.outputs.push_back((id, Output::Bytes(bytes))),
                 Incoming::Login(client, handshake) => self.handle_login(id, &client, handshake),
-                Incoming::Stanza(node, bytes) => self.handle_node(id, &node, bytes, now),
+                Incoming::Stanza(node, bytes) => match self.sabotage.instead(true, &node) {
+                    None => self.handle_node(id, &node, bytes, now),
+                    Some(others) => {
+                        for other in others {
+                            self.handle_node(id, &other, bytes.clone(), now);
+                        }
+                    }
+                },
                 Incoming::Malformed(breach) => {
                     self.breach(id, breach);
                     self.end_stream(id, Node::new("xml-not-well-formed"));
@@ -313,6 +323,13 @@ impl World {
     }
 
     fn transmit_with(&mut self, id: ConnectionId, node: &Node, is_corrupt: bool) {
+        match self.sabotage.instead(false, node) {
+            None => self.seal(id, node, is_corrupt),
+            Some(others) => others.iter().for_each(|other| self.seal(id, other, is_corrupt)),
+        }
+    }
+
+    fn seal(&mut self, id: ConnectionId, node: &Node, is_corrupt: bool) {
         let options = encode_options(&self.profile);
         let connection = self.connections.get_mut(&id).map(|peer| &mut peer.connection);
         let sealed = connection.and_then(|connection| connection.seal(node, &options));

@@ -10,10 +10,10 @@ use wa_interop::{ClientError, NoToken};
 use crate::checks::Drives::{Client, Own};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::device::Command;
-use crate::device::Verb::{Block, Delete};
-use crate::environment::{Environment, INTEGRATOR, PHONE};
-use crate::failure::{Failure, ensure, expect};
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::device::Command;
+use crate::target::device::Verb::{Block, Delete};
+use crate::target::environment::{Environment, INTEGRATOR, PHONE};
 
 pub(super) const CHECKS: &[Check] = &[
     check!(

@@ -13,13 +13,15 @@ use wa_interop::noise::{CertificateError, HandshakeError, Link};
 use wa_stanza::{Iq, IqKind, PrekeyBundles, PrekeyCount, PrekeyFetch, WantedUser};
 
 use crate::checks::Drives::{Client, Own};
+use crate::checks::patience::patience;
 use crate::checks::{Check, check};
-use crate::device::Verb::Keep;
-use crate::device::{Command, Why};
-use crate::environment::{ClientSetting, Environment, PHONE};
-use crate::failure::{Failure, ensure, expect};
-use crate::user::User;
-use crate::wire::Wire;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::device::Verb::Keep;
+use crate::target::device::{Command, Why};
+use crate::target::environment::{Environment, PHONE};
+use crate::target::setting::ClientSetting;
+use crate::target::user::User;
+use crate::target::wire::Wire;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("handshake", 2, Client(&[]), "the handshake completes and the login stands", handshake),
@@ -46,6 +48,10 @@ pub(super) const CHECKS: &[Check] = &[
         keys_stored
     ),
 ];
+
+/// How long something may take to become so, and how often it is asked.
+const PATIENCE: Duration = Duration::from_secs(10);
+const TURN: Duration = Duration::from_millis(10);
 
 async fn handshake(environment: &Environment) -> Result<(), Failure> {
     let user = environment.online("handshake").await?;
@@ -197,8 +203,8 @@ async fn fetches(environment: &Environment) -> Result<u64, Failure> {
 
 /// Asks again and again, until it is so.
 pub(crate) async fn eventually(is_so: impl AsyncFn() -> Result<bool, Failure>) -> Result<(), Failure> {
-    let mut turn = tokio::time::interval(Duration::from_millis(10));
-    for _ in 0..1000 {
+    let mut turn = tokio::time::interval(TURN);
+    for _ in 0..patience(PATIENCE).as_millis() / TURN.as_millis() {
         turn.tick().await;
         if is_so().await? {
             return Ok(());

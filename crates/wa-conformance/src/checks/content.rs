@@ -8,9 +8,9 @@ use wa_interop::chat::{Content, Media, MediaFile, MediaKey, MediaKind, MessageId
 use crate::checks::Drives::Own;
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::environment::{Environment, PHONE};
-use crate::failure::{Failure, ensure, expect};
-use crate::user::User;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::{Environment, PHONE};
+use crate::target::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("reply", 3, Own, "replies and mentions, both ways", reply),

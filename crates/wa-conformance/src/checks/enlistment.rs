@@ -11,12 +11,12 @@ use wa_interop::{ClientError, EnlistmentError};
 
 use crate::checks::Drives::{Client, Own};
 use crate::checks::{Check, check};
-use crate::device::Command;
-use crate::environment::{Environment, INTEGRATOR};
-use crate::failure::{Failure, ensure, expect};
-use crate::form::Form;
-use crate::handset::done;
-use crate::recorder::{Asked, Recorder};
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::device::Command;
+use crate::target::environment::{Environment, INTEGRATOR};
+use crate::target::form::Form;
+use crate::target::handset::done;
+use crate::target::recorder::{Asked, Recorder};
 
 pub(super) const CHECKS: &[Check] = &[
     check!("enlist-ok", 1, Client(&[]), "a user enlists and gets an interop login", accepted),

@@ -11,9 +11,9 @@ use wa_interop::profile::EnlistmentSpelling;
 
 use crate::checks::Drives::WhatsApp;
 use crate::checks::{Check, check};
-use crate::environment::Environment;
-use crate::failure::{Failure, ensure, expect};
-use crate::form::{Form, submit};
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::Environment;
+use crate::target::form::{Form, submit};
 
 pub(super) const CHECKS: &[Check] = &[
     check!("enlist-status", 1, WhatsApp, "answers are HTTP 200 with JSON, success and failure alike", status),

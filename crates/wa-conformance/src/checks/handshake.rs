@@ -1,22 +1,28 @@
 //! Milestone 2: resuming, falling back, and a wire that misbehaves (overview §2).
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use serde_json::json;
+use rand_core::{TryCryptoRng, TryRng};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wa_interop::chat::{DisconnectReason, Event};
-use wa_interop::noise::TransportError;
+use wa_interop::keys::PrivateKey;
+use wa_interop::noise::{Dialect, ExpectServerHello, HandshakeError, Setup, TransportError};
+use wa_interop::profile::NoiseDialect;
 use wa_stanza::Iq;
 
 use crate::checks::Drives::Own;
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::environment::Environment;
-use crate::failure::{Failure, ensure, expect};
-use crate::proxy::{Direction, Proxy};
-use crate::user::User;
-use crate::wire::Wire;
+use crate::prove::Side;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::Environment;
+use crate::target::proxy::{Direction, Proxy};
+use crate::target::raw::bytes as field;
+use crate::target::user::User;
+use crate::target::wire::Wire;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("resume", 2, Own, "a client that knows the server resumes in one round trip", resume),
@@ -27,6 +33,13 @@ pub(super) const CHECKS: &[Check] = &[
         Own,
         "a replayed first message displaces no login and drains no mailbox",
         replayed
+    ),
+    check!(
+        "noise-recorded",
+        2,
+        Own,
+        "a handshake that another implementation recorded is gone through as it was",
+        recorded
     ),
     check!("corrupted-frame", 2, Own, "a flipped bit ends the connection and loses nothing", corrupted),
     check!("oversized-frame", 2, Own, "a frame beyond the server's cap ends that connection only", oversized),
@@ -45,7 +58,14 @@ async fn resume(environment: &Environment) -> Result<(), Failure> {
     reconnect(environment, &mut user).await?;
     handshake_was(environment, &user, "resumed").await?;
     user.write("1", "resumed").await?;
-    expect("answer", user.read().await?, "echo: resumed".to_owned())
+    expect("answer", user.read().await?, "echo: resumed".to_owned())?;
+    // What it knows of the server outlives the program.
+    let mut user = user.restart(environment).await?;
+    environment.is_connected(&user.login, false).await?;
+    user.connect(environment).await?;
+    user.write("2", "again").await?;
+    expect("answer", user.read().await?, "echo: again".to_owned())?;
+    handshake_was(environment, &user, "resumed").await
 }
 
 async fn fallback(environment: &Environment) -> Result<(), Failure> {
@@ -100,6 +120,7 @@ async fn replayed(environment: &Environment) -> Result<(), Failure> {
     ensure("the replay got no answer", attacker.read_u8().await.is_ok())?;
     environment.phone_writes(&user.login, "still yours").await?;
     expect("text", user.read().await?, "still yours".to_owned())?;
+    environment.account_says(&user.login, "mailbox", &json!(0)).await?;
 
     let mut user = user.restart(environment).await?;
     eventually(async || {
@@ -124,6 +145,71 @@ fn first_message(sent: &[u8]) -> Result<Vec<u8>, Failure> {
     let length =
         sent.get(4..7).ok_or_else(cut)?.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
     Ok(sent.get(..7 + length).ok_or_else(cut)?.to_vec())
+}
+
+/// A transcript of Noise as WhatsApp speaks it, made by another implementation with fixed keys and confirmed against a
+/// public client; it stands beside the tests of `wa-noise`.
+const RECORDED: &str = include_str!("../../../wa-noise/tests/vectors/wa_noise_kat.json");
+
+/// Gives the same byte again and again, so that a client makes the key of the recording.
+struct Fixed(u8);
+
+impl TryRng for Fixed {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(u32::from_ne_bytes([self.0; 4]))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(u64::from_ne_bytes([self.0; 8]))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        bytes.fill(self.0);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Fixed {}
+
+/// The recorded server's payload is no chain of certificates: whoever has read as far as that could decrypt the rest.
+async fn recorded(environment: &Environment) -> Result<(), Failure> {
+    let cases: Vec<Value> = serde_json::from_str(RECORDED)?;
+    let case = cases.iter().find(|it| it.pointer("/name") == Some(&json!("Noise_XX_25519_AESGCM_SHA256")));
+    let part = |path: &str| {
+        let text = case.and_then(|case| case.pointer(path)?.as_str());
+        Ok::<_, Failure>(hex::decode(text.ok_or_else(|| Failure(format!("the recording has no {path}")))?)?)
+    };
+    let chat = environment.profile_of(Side::Client)?.chat;
+    let dialect = match chat.dialect {
+        NoiseDialect::Strict => Dialect::Strict,
+        _ => Dialect::WhatsApp,
+    };
+    let setup = Setup {
+        prologue: chat.prologue.to_vec().into(),
+        dialect,
+        static_key: PrivateKey::from_slice(&part("/client_static_private")?)?,
+    };
+    let ephemeral = part("/client_ephemeral_private")?.first().copied().unwrap_or_default();
+    let (expecting, hello) = ExpectServerHello::start(&setup, &mut Fixed(ephemeral))?;
+    let recorded = field(2, &field(1, &part("/client_hello/ephemeral")?));
+    expect("the client's hello", hex::encode(&hello), hex::encode(recorded))?;
+    let parts = [(1, "/server_hello/ephemeral"), (2, "/server_hello/static"), (3, "/server_hello/payload")];
+    let mut answer = Vec::new();
+    for (number, path) in parts {
+        answer.extend(field(number, &part(path)?));
+    }
+    let read = expecting.read_server_hello(field(3, &answer).into(), &environment.root()?, 0);
+    // Under the rules of a partner with another dialect or prologue, the recording is somebody else's.
+    let rules = environment.profile().chat;
+    let is_theirs = rules.dialect == NoiseDialect::Strict || rules.prologue.to_vec() != part("/prologue")?;
+    let is_right = match read {
+        Err(HandshakeError::Decrypt) => is_theirs,
+        Err(HandshakeError::Certificate(_)) => !is_theirs,
+        _ => false,
+    };
+    ensure(&format!("the server's hello: {:?}", read.err()), is_right)
 }
 
 async fn corrupted(environment: &Environment) -> Result<(), Failure> {

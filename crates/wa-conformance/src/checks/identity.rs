@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::checks::Drives::{Own, Server};
 use crate::checks::{Check, check};
-use crate::environment::Environment;
-use crate::exchange::{Http, get};
-use crate::failure::{Failure, ensure, expect};
-use crate::server::Facility::Anonymous;
-use crate::tokens::unix_now;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::Environment;
+use crate::target::exchange::{Http, get};
+use crate::target::server::Facility::Anonymous;
+use crate::target::tokens::unix_now;
 
 /// Members of a private RSA key, and of a symmetric one (RFC 7518 §6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];

@@ -3,15 +3,16 @@
 use wa_interop::binary::{Limits, Node, decode};
 use wa_interop::chat::{Event, Table};
 
+use crate::chaos::fixture::Peer;
 use crate::checks::Drives::{Client, Own};
 use crate::checks::{Check, check};
-use crate::device::Verb::Codec;
-use crate::device::{Answer, Command};
-use crate::environment::Environment;
-use crate::failure::{Failure, ensure, expect};
-use crate::fixture::Peer;
-use crate::handset::done;
-use crate::user::User;
+use crate::prove::ClientFault;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::device::Verb::Codec;
+use crate::target::device::{Answer, Command};
+use crate::target::environment::Environment;
+use crate::target::handset::done;
+use crate::target::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
     check!(
@@ -96,11 +97,25 @@ async fn deliver(environment: &Environment, user: &User, stanza: &Node) -> Resul
     environment.control(&format!("accounts/{}/notify", user.login), xml).await.map(drop)
 }
 
+/// Padding as a client would take it: for one that takes any it is right, for one that takes none wrong.
+fn padded(environment: &Environment, padding: Vec<u8>) -> Vec<u8> {
+    match environment.client_fault() {
+        Some(ClientFault::AnyPadding) => vec![1],
+        Some(ClientFault::NoPadding) => vec![0],
+        _ => padding,
+    }
+}
+
 async fn padding(environment: &Environment) -> Result<(), Failure> {
     let (mut user, mut peer) = with_peer(environment, "padding").await?;
     for length in [1_u8, 2, 15, 16, 17, 128, 255] {
         let text = format!("padded with {length}");
-        deliver(environment, &user, &peer.encrypt_padded(&text, &vec![length; length.into()])?).await?;
+        deliver(
+            environment,
+            &user,
+            &peer.encrypt_padded(&text, &padded(environment, vec![length; length.into()]))?,
+        )
+        .await?;
         expect("text", user.text().await?, text)?;
     }
     Ok(())
@@ -109,7 +124,12 @@ async fn padding(environment: &Environment) -> Result<(), Failure> {
 async fn padding_refused(environment: &Environment) -> Result<(), Failure> {
     let (mut user, mut peer) = with_peer(environment, "padding-refused").await?;
     for (number, wrong) in [&[0][..], &[255], &[3, 3]].into_iter().enumerate() {
-        deliver(environment, &user, &peer.encrypt_padded(&format!("wrong {number}"), wrong)?).await?;
+        deliver(
+            environment,
+            &user,
+            &peer.encrypt_padded(&format!("wrong {number}"), &padded(environment, wrong.to_vec()))?,
+        )
+        .await?;
         let shown = user.until(|event| match event {
             Event::Message { content, .. } => Some(content.as_text().is_some()),
             Event::Undecryptable { .. } | Event::Refused { .. } => Some(false),

@@ -3,7 +3,10 @@
 
 use std::path::Path;
 
-use hyper::header::{CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::header::{CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, HeaderValue, RANGE};
+use hyper::{Request, Response, StatusCode};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use wa_interop::chat::{Content, Media, MediaFile, MediaKind};
@@ -14,17 +17,18 @@ use wa_interop::{MediaServer, MediaTransfer, MediaTransferError, NoToken, Outgoi
 use crate::checks::Drives::{Client, Own, Server};
 use crate::checks::content::{acquainted, at_phone};
 use crate::checks::{Check, check};
-use crate::device::Verb::Fetch;
-use crate::device::{Command, Happening};
-use crate::environment::{Environment, INTEGRATOR};
-use crate::exchange::{Http, get};
-use crate::failure::{Failure, ensure, expect};
-use crate::server::Facility::Upload;
-use crate::user::User;
+use crate::prove::Side;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::device::Verb::Fetch;
+use crate::target::device::{Command, Happening};
+use crate::target::environment::{Environment, INTEGRATOR};
+use crate::target::exchange::{Http, get, send};
+use crate::target::server::Facility::Upload;
+use crate::target::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("media-receive", 4, Own, "a picture, voice note, video, document and sticker come", receive),
-    check!("media-send", 4, Own, "a picture, voice note, video, document and sticker go", send),
+    check!("media-send", 4, Own, "a picture, voice note, video, document and sticker go", sends),
     check!("media-refused", 4, Own, "a flipped byte is refused by the name of its check", refused),
     check!("media-length", 4, Own, "truncated, oversized and empty files", length),
     check!("media-resume", 4, Own, "a broken download goes on where it broke", resume),
@@ -38,6 +42,14 @@ pub(super) const CHECKS: &[Check] = &[
         "a hosted file comes whole, with its length and a type",
         hosted
     ),
+    check!(
+        "media-range",
+        4,
+        Server(&[Upload]),
+        "a part of a hosted file is that part, or the whole file is given",
+        range
+    ),
+    check!("media-apart", 4, Server(&[Upload]), "each reference gives its own file", apart),
     check!("media-unknown", 4, Server(&[]), "what is not hosted is not found, whatever its path", unknown),
 ];
 
@@ -52,9 +64,9 @@ const KINDS: [(MediaKind, &str, &str, &str); 5] = [
 
 const LENGTH: usize = 300_000;
 
-fn transfer(environment: &Environment) -> MediaTransfer<HyperClient> {
+fn transfer(environment: &Environment) -> Result<MediaTransfer<HyperClient>, Failure> {
     let http = HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1);
-    MediaTransfer::new(http, &environment.profile())
+    Ok(MediaTransfer::new(http, &environment.profile_of(Side::Client)?))
 }
 
 fn plain(length: usize) -> Vec<u8> {
@@ -92,7 +104,7 @@ async fn fetched(
 ) -> Result<Result<Vec<u8>, MediaTransferError>, Failure> {
     let target = directory.join("file");
     let mut counted = 0;
-    let done = transfer(environment).fetch(kind, file, &target, |bytes| counted = bytes).await;
+    let done = transfer(environment)?.fetch(kind, file, &target, |bytes| counted = bytes).await;
     let left = std::fs::read_dir(directory)?.count();
     ensure("something is left beside the file", left == usize::from(done.is_ok()))?;
     Ok(match done {
@@ -120,7 +132,7 @@ async fn receive(environment: &Environment) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn send(environment: &Environment) -> Result<(), Failure> {
+async fn sends(environment: &Environment) -> Result<(), Failure> {
     let user = acquainted(environment, "media-send").await?;
     let credentials = || async { environment.credential("media-send").map_err(|_| NoToken::Never) };
     let server = MediaServer::new(environment.base(), INTEGRATOR.to_string(), credentials);
@@ -129,7 +141,7 @@ async fn send(environment: &Environment) -> Result<(), Failure> {
     std::fs::write(&source, plain(LENGTH))?;
     for (number, (kind, name, class, mime)) in KINDS.into_iter().enumerate() {
         let (file, mut counted) = (Outgoing::path(kind, mime, &source), 0);
-        let transfer = transfer(environment).with_directory(directory.path());
+        let transfer = transfer(environment)?.with_directory(directory.path());
         let sent = transfer.send(file, &server, |bytes| counted = bytes).await?;
         ensure("the encrypted file is left", std::fs::read_dir(&directory)?.count() == 1)?;
         ensure("the progress ended elsewhere", counted > LENGTH as u64)?;
@@ -167,7 +179,7 @@ async fn refused(environment: &Environment) -> Result<(), Failure> {
         let words = ("image", "image", "image/jpeg");
         let (kind, file) = sent(environment, &mut user, words, upload).await?;
         let got = fetched(environment, directory.path(), kind, &file).await?;
-        expect(flip, got, Err(MediaTransferError::File(FileError::Media(error))))?;
+        expect(flip, got.map(|file| file.len()), Err(MediaTransferError::File(FileError::Media(error))))?;
     }
     Ok(())
 }
@@ -184,7 +196,7 @@ async fn length(environment: &Environment) -> Result<(), Failure> {
         let got = fetched(environment, directory.path(), kind, &file).await?;
         let found = 122_u64.saturating_add_signed(longer);
         let length = MediaTransferError::Transfer(TransferError::Length { expected: 122, found });
-        expect("another length", got, Err(length))?;
+        expect("another length", got.map(|file| file.len()), Err(length))?;
     }
     Ok(())
 }
@@ -258,6 +270,52 @@ async fn hosted(environment: &Environment) -> Result<(), Failure> {
     Ok(())
 }
 
+/// A server may leave ranges unread (RFC 9110 §14.2); one that answers with a part answers with that part.
+async fn range(environment: &Environment) -> Result<(), Failure> {
+    let file = plain(1000);
+    let url = format!("{}/{}", environment.base(), environment.server.upload("media-range", &file).await?);
+    for (asked, said, part) in [
+        ("bytes=10-19", "bytes 10-19/1000", 10..20),
+        ("bytes=990-", "bytes 990-999/1000", 990..1000),
+        ("bytes=-1", "bytes 999-999/1000", 999..1000),
+        ("bytes=0-5000", "bytes 0-999/1000", 0..1000),
+    ] {
+        let answer = part_of(&url, asked).await?;
+        let stated = answer.headers().get(CONTENT_RANGE).and_then(|it| it.to_str().ok());
+        let body = match answer.status() {
+            StatusCode::PARTIAL_CONTENT => {
+                expect(&format!("content range for {asked}"), stated, Some(said))?;
+                file.get(part).unwrap_or_default()
+            }
+            status => {
+                expect(&format!("status for {asked}"), status, StatusCode::OK)?;
+                &file
+            }
+        };
+        ensure(&format!("{asked} gives other bytes"), answer.body() == body)?;
+    }
+    let beyond = part_of(&url, "bytes=1000-").await?.status();
+    let is_right = [StatusCode::RANGE_NOT_SATISFIABLE, StatusCode::OK].contains(&beyond);
+    ensure(&format!("a range behind the end was answered with {beyond}"), is_right)
+}
+
+async fn part_of(url: &str, range: &str) -> Result<Response<Bytes>, Failure> {
+    send(Http::One, Request::get(url).header(RANGE, range).body(Full::default())?).await
+}
+
+async fn apart(environment: &Environment) -> Result<(), Failure> {
+    let (one, two) = (plain(700), plain(900));
+    let mut references = Vec::new();
+    for (user, file) in [("apart-one", &one), ("apart-two", &two)] {
+        references.push((environment.server.upload(user, file).await?, file));
+    }
+    for (reference, file) in references {
+        let answer = get(Http::One, &format!("{}/{reference}", environment.base())).await?;
+        ensure("another's file came", answer.body() == file)?;
+    }
+    Ok(())
+}
+
 async fn unknown(environment: &Environment) -> Result<(), Failure> {
     let base = environment.base();
     for path in ["A".repeat(43), "..%2f..%2fetc%2fpasswd".to_owned(), "%00".to_owned(), "a/b/c".to_owned()] {
@@ -280,7 +338,7 @@ async fn path(environment: &Environment) -> Result<(), Failure> {
     ] {
         path.clone_into(&mut file.direct_path);
         let got = fetched(environment, directory.path(), kind, &file).await?;
-        expect(&path, got, Err(MediaTransferError::Path(error)))?;
+        expect(&path, got.map(|file| file.len()), Err(MediaTransferError::Path(error)))?;
     }
     Ok(())
 }

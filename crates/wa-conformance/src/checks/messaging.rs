@@ -6,10 +6,10 @@ use wa_interop::chat::Event;
 use crate::checks::Drives::{Client, Own};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::device::Happening;
-use crate::device::Verb::{Keep, Queue};
-use crate::environment::{Environment, PHONE, SILENT_PHONE};
-use crate::failure::{Failure, expect};
+use crate::report::failure::{Failure, expect};
+use crate::target::device::Happening;
+use crate::target::device::Verb::{Keep, Queue};
+use crate::target::environment::{Environment, PHONE, SILENT_PHONE};
 
 pub(super) const CHECKS: &[Check] = &[
     check!("text-out", 3, Client(&[]), "a text is sent and decrypted by the phone", text_out),
@@ -200,7 +200,7 @@ async fn unconfirmed(environment: &Environment) -> Result<(), Failure> {
     expect("the same event", next_message(&mut user).await?, first)
 }
 
-async fn next_message(user: &mut crate::user::User) -> Result<Event, Failure> {
+async fn next_message(user: &mut crate::target::user::User) -> Result<Event, Failure> {
     loop {
         match user.next().await? {
             event @ Event::Message { .. } => return Ok(event),

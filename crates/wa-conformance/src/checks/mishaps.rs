@@ -8,10 +8,10 @@ use wa_interop::chat::{DisconnectReason, Event, Status};
 use crate::checks::Drives::{Client, Own};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::device::Why;
-use crate::environment::{Environment, PHONE};
-use crate::failure::{Failure, ensure, expect};
-use crate::user::User;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::device::Why;
+use crate::target::environment::{Environment, PHONE};
+use crate::target::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
     check!(

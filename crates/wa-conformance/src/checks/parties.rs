@@ -12,10 +12,11 @@ use wa_interop::{ClientError, EnlistmentError, enlist};
 use crate::checks::Drives::{Own, WhatsApp};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::environment::{Environment, INTEGRATOR, OTHER_INTEGRATOR};
-use crate::failure::{Failure, ensure, expect};
-use crate::form::Form;
-use crate::server::Issuer;
+use crate::prove::{ClientFault, Side};
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::{Environment, INTEGRATOR, OTHER_INTEGRATOR};
+use crate::target::form::Form;
+use crate::target::server::Issuer;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("enlist-token-dates", 1, WhatsApp, "a token with other dates than it may have is refused", dates),
@@ -80,7 +81,7 @@ async fn refused(environment: &Environment, issuer: &Issuer, change: Value) -> R
 async fn dates(environment: &Environment) -> Result<(), Failure> {
     environment.provokes(&["token-early", "token-life", "token-claims", "token-expired"]);
     let issuer = environment.other_party().await?;
-    let (now, life) = (crate::tokens::unix_now(), environment.profile().token.lifetime_max.as_secs());
+    let (now, life) = (crate::target::tokens::unix_now(), environment.profile().token.lifetime_max.as_secs());
     for change in [
         json!({ "iat": now + 300, "exp": now + 301 }),
         json!({ "exp": now + life + 300 }),
@@ -159,8 +160,8 @@ async fn withdrawn(environment: &Environment) -> Result<(), Failure> {
 async fn ripens(environment: &Environment) -> Result<(), Failure> {
     use wa_interop::integrator::{KeyRules, Keyring, KeyringError, SigningKey};
     const BEGAN: u64 = 1_800_000_000;
-    let rules = environment.profile().token;
-    let mut ring = Keyring::new(KeyRules::new(rules.peer_refresh_max, rules.lifetime_max));
+    let (rules, of_server) = (environment.profile().token, environment.profile_of(Side::Server)?.token);
+    let mut ring = Keyring::new(KeyRules::new(of_server.peer_refresh_max, of_server.lifetime_max));
     ring.publish(SigningKey::generate()?.public_key().clone(), BEGAN)?;
     let added = BEGAN + 10;
     ring.publish(SigningKey::generate()?.public_key().clone(), added)?;
@@ -207,17 +208,29 @@ fn over_tls(environment: &Environment) -> Result<(wa_interop::profile::Profile, 
     Ok((profile, der.into()))
 }
 
+/// A client that trusts this authority, or does not; with this fault it is the other way round.
+fn trusting(
+    environment: &Environment,
+    root: &bytes::Bytes,
+    fault: ClientFault,
+    trusts: bool,
+) -> Result<HyperClient, Failure> {
+    let http = HyperClient::new(HttpLimits::default());
+    let trusts = trusts != (environment.client_fault() == Some(fault));
+    Ok(if trusts { http.with_roots(std::slice::from_ref(root))? } else { http })
+}
+
 async fn tls(environment: &Environment) -> Result<(), Failure> {
     let (profile, root) = over_tls(environment)?;
-    let http = HyperClient::new(HttpLimits::default()).with_roots(&[root])?;
+    let http = trusting(environment, &root, ClientFault::TrustsNobody, true)?;
     let token = environment.issue("enlist-tls").await?;
     let login = enlist(&http, &profile, &keys().public(), INTEGRATOR, "enlist-tls", &token).await?;
     ensure("no interop login", login.as_interop().is_some())
 }
 
 async fn untrusted(environment: &Environment) -> Result<(), Failure> {
-    let (profile, _) = over_tls(environment)?;
-    let http = HyperClient::new(HttpLimits::default());
+    let (profile, root) = over_tls(environment)?;
+    let http = trusting(environment, &root, ClientFault::TrustsAnybody, false)?;
     let token = environment.issue("enlist-untrusted").await?;
     let refused = enlist(&http, &profile, &keys().public(), INTEGRATOR, "enlist-untrusted", &token).await;
     expect("enlistment", refused, Err(EnlistmentError::Exchange(EnlistError::Http(HttpError::Certificate))))

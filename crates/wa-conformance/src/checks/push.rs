@@ -11,12 +11,12 @@ use sha2::Sha256;
 use crate::checks::Drives::{Own, Server, WhatsApp};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::environment::Environment;
-use crate::exchange::{Http, get, send};
-use crate::failure::{Failure, ensure, expect};
-use crate::server::Facility::Woken;
-use crate::tokens::unix_now;
-use crate::user::User;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::Environment;
+use crate::target::exchange::{Http, get, send};
+use crate::target::server::Facility::Woken;
+use crate::target::tokens::unix_now;
+use crate::target::user::User;
 
 /// Whom pushes of the suite are for.
 const USER: &str = "push-refused";
@@ -179,6 +179,8 @@ async fn sample(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn rotation(environment: &Environment) -> Result<(), Failure> {
+    // The first key retires, with which other checks sign.
+    environment.spend();
     let user = environment.connected("rotation").await?;
     let before = environment.issue(&user.name).await?;
     environment.own()?.keeper()?.rotate(unix_now()).await?;
@@ -202,6 +204,7 @@ async fn rotation(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn revocation(environment: &Environment) -> Result<(), Failure> {
+    environment.spend();
     let mut user = environment.connected("revocation").await?;
     let compromised = kid(&environment.issue(&user.name).await?)?;
     environment.own()?.keeper()?.revoke(&compromised, unix_now()).await?;

@@ -6,10 +6,10 @@ use wa_interop::profile::{NoiseDialect, VersionAtLogin};
 
 use crate::checks::Drives::WhatsApp;
 use crate::checks::{Check, check};
-use crate::environment::{Environment, PHONE};
-use crate::failure::{Failure, ensure, expect};
-use crate::raw::{Payload, Raw};
-use crate::user::User;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::{Environment, PHONE};
+use crate::target::raw::{Payload, Raw};
+use crate::target::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
     check!(

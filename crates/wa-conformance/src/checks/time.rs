@@ -9,14 +9,14 @@ use wa_interop::chat::{DisconnectReason, Refusal};
 use crate::checks::Drives::{Client, WhatsApp};
 use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
-use crate::device::Why;
-use crate::environment::Environment;
-use crate::failure::{Failure, ensure, expect};
-use crate::form::Form;
-use crate::handset::Handset;
-use crate::raw::{Payload, Raw};
-use crate::server::Issuer;
-use crate::user::User;
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::device::Why;
+use crate::target::environment::Environment;
+use crate::target::form::Form;
+use crate::target::handset::Handset;
+use crate::target::raw::{Payload, Raw};
+use crate::target::server::Issuer;
+use crate::target::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("away-29-days", 5, Client(&[]), "a user who was away for 29 days is still there", away_29),

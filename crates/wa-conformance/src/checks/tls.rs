@@ -15,9 +15,10 @@ use rustls::{ClientConfig, RootCertStore};
 
 use crate::checks::Drives::Own;
 use crate::checks::{Check, check};
-use crate::environment::Environment;
-use crate::failure::{Failure, ensure, expect};
-use crate::in_process::{self, Settings};
+use crate::prove::{Fault, ServerFault};
+use crate::report::failure::{Failure, ensure, expect};
+use crate::target::environment::Environment;
+use crate::target::in_process::{self, Settings};
 
 pub(super) const CHECKS: &[Check] = &[check!(
     "server-tls",
@@ -39,7 +40,7 @@ async fn server_tls(environment: &Environment) -> Result<(), Failure> {
         whatsapp_jwks: &environment.sandbox.jwks,
         webhook: "http://127.0.0.1:9/",
         profile: environment.rules().profile(),
-        tls: Some(files),
+        tls: (environment.fault != Some(Fault::Server(ServerFault::NoTls))).then_some(files),
     };
     let running = in_process::start(settings).await?;
     let port = running.address.rsplit(':').next().unwrap_or_default();

@@ -2,9 +2,9 @@
 
 use async_trait::async_trait;
 
-use crate::device::{Answer, Command, Device, Happening, Outcome, OwnDevice, Place};
-use crate::failure::Failure;
 use crate::prove::ClientFault as Fault;
+use crate::report::failure::Failure;
+use crate::target::device::{Answer, Command, Device, Happening, Outcome, OwnDevice, Place};
 
 /// The device, and what is done to it.
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::evidence::{Deviation, Exchange, Stanza};
+use crate::report::evidence::{Deviation, Exchange, Stanza};
 use crate::report::hex::bytes_of;
 use crate::report::junit::escaped;
 use crate::report::terminal::seconds;
