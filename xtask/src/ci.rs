@@ -118,7 +118,7 @@ fn fewer_features() -> Result<(), Failure> {
 
 /// Crates that others depend on, with each of their features and no other. The server's stand in [`fewer_features`].
 fn each_feature() -> Result<(), Failure> {
-    const FEATURES: [(&str, &[&str]); 9] = [
+    const FEATURES: [(&str, &[&str]); 10] = [
         ("wa-interop", &["", "client", "enlist", "http", "media", "metadata", "serde", "store"]),
         ("wa-client", &["", "http", "media", "metadata"]),
         ("wa-chat", &["", "serde"]),
@@ -128,6 +128,7 @@ fn each_feature() -> Result<(), Failure> {
         ("wa-keys", &["", "ladder-only"]),
         ("wa-http", &["", "hyper"]),
         ("wa-store", &[""]),
+        ("wa-ffi", &["", "codec", "media", "profiles"]),
     ];
     for (package, features) in FEATURES {
         for feature in features {

@@ -84,8 +84,10 @@ To work on the project:
   codegen [--check]            generate the protobuf types from proto/, the rules in docs/SANDBOX.md and the
                                requirements in docs/CONFORMANCE.md; --check only compares
   bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
-  bindings [LANGUAGE|size]     write the client's bindings for Python, Kotlin and Swift below target/bindings, and hold a
-                               conversation through the first two; `bindings size` prints what the library weighs
+  bindings [LANGUAGE|size|cost|stubs]
+                               make the client's packages for Python, Kotlin and Swift below target/bindings, and try them out:
+                               a conversation, the samples of docs/MOBILE.md, the suite through Python; `size` prints what the
+                               library weighs, `cost` what calls cost through Python, `stubs` writes the types of Python
   peers AREA [ARGS]            agree with other implementations, asked live (for example `signal --conversations 3000`);
                                `peers python` walks a client in Python through the five milestones at a sandbox and has the suite
                                judge it, and a third party's server in Python

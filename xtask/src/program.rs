@@ -33,8 +33,14 @@ impl Program {
         self
     }
 
-    pub(crate) fn with_env(mut self, name: &str, value: &str) -> Self {
+    pub(crate) fn with_env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// Runs there instead of in the workspace's root.
+    pub(crate) fn with_directory(mut self, directory: impl AsRef<Path>) -> Self {
+        self.command.current_dir(root().join(directory));
         self
     }
 

@@ -5,23 +5,24 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use wa_interop::TcpConnector;
 use wa_interop::chat::{EventId, IdentityPolicy, Mark, MessageId, Reach, Typing};
 use wa_interop::keys::PublicKey;
 use wa_interop::noise::{TrustRoot, WHATSAPP_ROOT};
 use wa_interop::profile::Profile;
-use wa_interop::{Events, TcpConnector};
 
 use crate::content::{Content, address, bytes32};
 use crate::error::WaError;
-use crate::event::Event;
+use crate::event::{Event, Told, Turns};
 use crate::http::{Brought, Http};
 use crate::store::Account;
-use crate::tasks::{Draining, Source, Staying, Tokens};
+use crate::tasks::{Canceller, Draining, Source, Staying, Tokens, unless};
 
 /// Under which rules, and with whom, a client speaks.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Options {
-    /// A document, `overview` or `1.0.3`, or the text of a profile in TOML.
+    /// A document, `overview` or `1.0.3`; unless the library was built without `profiles`, a profile's path or its text in TOML
+    /// as well.
     pub profile: String,
     /// Host and port of chatd, if not the profile's.
     #[uniffi(default = None)]
@@ -41,7 +42,7 @@ pub struct Options {
 #[derive(Debug, uniffi::Object)]
 pub struct Client {
     client: wa_interop::Client,
-    events: Mutex<Events>,
+    turns: Mutex<Turns>,
     profile: Profile,
 }
 
@@ -75,7 +76,7 @@ pub async fn open_client(account: Arc<Account>, options: Options) -> Result<Arc<
     let opened =
         wa_interop::Client::open_with(account.0.clone(), chatd, profile.clone(), root, policy).await?;
     let (client, events) = opened;
-    Ok(Arc::new(Client { client, events: Mutex::new(events), profile }))
+    Ok(Arc::new(Client { client, turns: Mutex::new(Turns::new(events)), profile }))
 }
 
 #[uniffi::export(async_runtime = "tokio")]
@@ -113,8 +114,9 @@ impl Client {
     ///
     /// # Errors
     /// Why the login does not stand.
-    pub async fn connect(&self, token: String) -> Result<(), WaError> {
-        Ok(self.client.connect(token).await?)
+    #[uniffi::method(default(canceller = None))]
+    pub async fn connect(&self, token: String, canceller: Option<Arc<Canceller>>) -> Result<(), WaError> {
+        unless(canceller, async { Ok(self.client.connect(token).await?) }).await
     }
 
     /// Connects, and again whenever the connection ends, until that cannot help or it is cancelled.
@@ -132,17 +134,29 @@ impl Client {
 
     /// The next event; none if none comes within this time. One call at a time.
     ///
-    /// Give it a time instead of cancelling it: a language that stops waiting does not tell, and the event that was on its
-    /// way to it comes again only when the account is opened again.
+    /// Give it a time instead of cancelling it: the event that was on its way to a cancelled call comes again only when the
+    /// account is opened again. `event_after` can be cancelled.
     ///
     /// # Errors
     /// Why there will be none any more.
     pub async fn next_event(&self, within_millis: u64) -> Result<Option<Event>, WaError> {
-        let next = async { self.events.lock().await.next().await };
+        let next = async { self.turns.lock().await.next().await };
         match tokio::time::timeout(Duration::from_millis(within_millis), next).await {
-            Ok(event) => Ok(Some(event?.into())),
+            Ok(told) => Ok(Some(told?.event)),
             Err(_) => Ok(None),
         }
+    }
+
+    /// The event after this turn, 0 before the first; waits as long as it takes. The turn before it is done with.
+    ///
+    /// Cancel it as you like: an event whose answer was lost is the answer to the next call with the same turn. The streams
+    /// of each language (`Events`) are this call in a loop.
+    ///
+    /// # Errors
+    /// Why there will be none any more; `Cancelled`.
+    #[uniffi::method(default(canceller = None))]
+    pub async fn event_after(&self, turn: u64, canceller: Option<Arc<Canceller>>) -> Result<Told, WaError> {
+        unless(canceller, async { Ok(self.turns.lock().await.after(turn).await?) }).await
     }
 
     /// Says that this event and every one before it were dealt with; returns when that is durable.
@@ -247,14 +261,26 @@ impl Client {
 
 impl Options {
     fn profile(&self) -> Result<Profile, WaError> {
-        let mut profile = if self.profile.contains('\n') {
-            Profile::from_toml(&self.profile).map_err(WaError::argument)?
-        } else {
-            Profile::open(&self.profile).map_err(WaError::argument)?
-        };
+        let mut profile = named(&self.profile)?;
         if let Some(url) = &self.enlist {
             profile.enlistment.url.clone_from(url);
         }
         Ok(profile)
     }
+}
+
+/// A document's profile, a file's, or that of a text.
+#[cfg(feature = "profiles")]
+pub(crate) fn named(profile: &str) -> Result<Profile, WaError> {
+    if profile.contains('\n') {
+        Profile::from_toml(profile).map_err(WaError::argument)
+    } else {
+        Profile::open(profile).map_err(WaError::argument)
+    }
+}
+
+/// A document's profile.
+#[cfg(not(feature = "profiles"))]
+pub(crate) fn named(profile: &str) -> Result<Profile, WaError> {
+    Profile::of_document(profile).ok_or_else(|| WaError::argument(format!("no document's name: {profile:?}")))
 }

@@ -1,6 +1,6 @@
 //! Why something was not done, as an exception of each language.
 
-use wa_interop::chat::{CommandError, NoAnswer};
+use wa_interop::chat::{CommandError, DisconnectReason, NoAnswer, Refusal};
 use wa_interop::store::{LeaseError, OpenError};
 use wa_interop::{ClientError, Ended, EnlistmentError, OpenOrEnlistError};
 
@@ -42,6 +42,8 @@ pub enum WaError {
     Disconnected {
         /// How.
         why: String,
+        /// As far as an application acts on it.
+        reason: Cause,
         /// Whether connecting again cannot help until somebody changes something.
         is_final: bool,
     },
@@ -74,6 +76,9 @@ pub enum WaError {
         /// What happened.
         why: String,
     },
+    /// A `Canceller` ended the call.
+    #[error("cancelled")]
+    Cancelled,
     /// Another process owns the account by now.
     #[error("another process owns this account")]
     Fenced,
@@ -83,6 +88,45 @@ pub enum WaError {
         /// How.
         why: String,
     },
+}
+
+/// How a connection ended, as far as an application acts on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+#[non_exhaustive]
+pub enum Cause {
+    /// The server is not WhatsApp.
+    Impostor,
+    /// The token is not accepted: try once with a fresh one.
+    Token,
+    /// The account is gone: enlist again.
+    NotEnlisted,
+    /// The server has no room now.
+    Busy,
+    /// Another connection of the account took over.
+    Replaced,
+    /// The line was lost, or the server said to come again.
+    Lost,
+    /// The application closed it.
+    Closed,
+    /// Another reason; the words say which.
+    Other,
+}
+
+impl From<&DisconnectReason> for Cause {
+    fn from(reason: &DisconnectReason) -> Self {
+        match reason {
+            _ if reason.is_impostor() => Self::Impostor,
+            DisconnectReason::Refused(Refusal::Token) => Self::Token,
+            DisconnectReason::Refused(Refusal::NotEnlisted) | DisconnectReason::LoggedOut => {
+                Self::NotEnlisted
+            }
+            DisconnectReason::Refused(_) if !reason.is_terminal() => Self::Busy,
+            DisconnectReason::Replaced => Self::Replaced,
+            DisconnectReason::Lost | DisconnectReason::GoAway | DisconnectReason::TimedOut => Self::Lost,
+            DisconnectReason::Closed => Self::Closed,
+            _ => Self::Other,
+        }
+    }
 }
 
 impl WaError {
@@ -99,7 +143,9 @@ impl From<ClientError> for WaError {
             ClientError::Store(wa_interop::chat::StoreError::Fenced) => Self::Fenced,
             ClientError::Store(_) | ClientError::State(_) => Self::Store { why },
             ClientError::Unreachable(_) => Self::Unreachable { why },
-            ClientError::Disconnected(reason) => Self::Disconnected { why, is_final: reason.is_terminal() },
+            ClientError::Disconnected(reason) => {
+                Self::Disconnected { why, reason: Cause::from(&reason), is_final: reason.is_terminal() }
+            }
             ClientError::Command(CommandError::TooLong { .. } | CommandError::LongName) => {
                 Self::Unsendable { why }
             }

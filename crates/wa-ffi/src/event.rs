@@ -2,8 +2,10 @@
 
 use wa_interop::binary::Jid;
 use wa_interop::chat::{self, EventId, MessageId};
+use wa_interop::{Ended, Events};
 
 use crate::content::Content;
+use crate::error::Cause;
 
 /// Something that happened. One with a number is told again after a restart until it is confirmed.
 #[derive(Clone, Debug, uniffi::Record)]
@@ -12,6 +14,43 @@ pub struct Event {
     pub number: Option<u64>,
     /// What happened.
     pub what: Happened,
+}
+
+/// An event, and its turn among those that a client object has told.
+#[derive(Clone, Debug, uniffi::Record)]
+pub struct Told {
+    /// 1 for the first; it says nothing in another process.
+    pub turn: u64,
+    /// What is told.
+    pub event: Event,
+}
+
+/// Tells events in turns, and the last one again if its answer was lost on the way.
+#[derive(Debug)]
+pub(crate) struct Turns {
+    events: Events,
+    last: Option<Told>,
+}
+
+impl Turns {
+    pub(crate) fn new(events: Events) -> Self {
+        Self { events, last: None }
+    }
+
+    /// The event of the turn after this one; waits for it.
+    pub(crate) async fn after(&mut self, turn: u64) -> Result<Told, Ended> {
+        match &self.last {
+            Some(told) if told.turn > turn => Ok(told.clone()),
+            _ => self.next().await,
+        }
+    }
+
+    /// The next event that was not told yet.
+    pub(crate) async fn next(&mut self) -> Result<Told, Ended> {
+        let event = Event::from(self.events.next().await?);
+        let turn = self.last.as_ref().map_or(0, |told| told.turn) + 1;
+        Ok(self.last.insert(Told { turn, event }).clone())
+    }
 }
 
 /// What happened.
@@ -25,13 +64,15 @@ pub enum Happened {
     Disconnected {
         /// How.
         why: String,
+        /// As far as an application acts on it.
+        reason: Cause,
         /// Whether connecting again cannot help until somebody changes something.
         is_final: bool,
     },
     /// A message has come.
     Message {
         /// Who wrote it.
-        from: String,
+        sender: String,
         /// From which of their devices; 0 is the first.
         device: u16,
         /// Its name.
@@ -86,7 +127,7 @@ pub enum Happened {
     /// A message could not be decrypted.
     Undecryptable {
         /// Who sent it.
-        from: String,
+        sender: String,
         /// Its name.
         id: String,
         /// Why.
@@ -113,7 +154,7 @@ pub enum Happened {
     /// What a peer is doing right now.
     Typing {
         /// Who.
-        from: String,
+        sender: String,
         /// Writing, or recording; otherwise neither any more.
         is_active: bool,
     },
@@ -160,12 +201,14 @@ impl From<chat::Event> for Happened {
         use chat::Event as E;
         match event {
             E::Connected => Self::Connected,
-            E::Disconnected(reason) => {
-                Self::Disconnected { why: reason.to_string(), is_final: reason.is_terminal() }
-            }
+            E::Disconnected(reason) => Self::Disconnected {
+                why: reason.to_string(),
+                reason: Cause::from(&reason),
+                is_final: reason.is_terminal(),
+            },
             E::Message { from, device, id, timestamp, content, is_accepted, push_name, waited, .. } => {
-                let (from, id, content) = (from.to_string(), id.to_string(), content.into());
-                Self::Message { from, device, id, timestamp, content, is_accepted, push_name, waited }
+                let (sender, id, content) = (from.to_string(), id.to_string(), content.into());
+                Self::Message { sender, device, id, timestamp, content, is_accepted, push_name, waited }
             }
             E::MailboxWaits { messages, .. } => Self::MailboxWaits { messages },
             E::MailboxEmpty { .. } => Self::MailboxEmpty,
@@ -186,7 +229,7 @@ impl From<chat::Event> for Happened {
                 is_first,
             },
             E::Undecryptable { from, id, why, is_hidden, .. } => Self::Undecryptable {
-                from: from.to_string(),
+                sender: from.to_string(),
                 id: id.to_string(),
                 why: why.to_string(),
                 is_hidden,
@@ -195,7 +238,7 @@ impl From<chat::Event> for Happened {
             E::Expired { to, id, .. } => Self::failed(&to, &id, "not sent in 30 days".to_owned()),
             E::NoSession { peer, why, .. } => Self::Waiting { peer: peer.to_string(), why: why.to_string() },
             E::Typing { from, typing, .. } => {
-                Self::Typing { from: from.to_string(), is_active: typing != chat::Typing::Paused }
+                Self::Typing { sender: from.to_string(), is_active: typing != chat::Typing::Paused }
             }
             other => Self::Other { what: format!("{other:?}") },
         }

@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use wa_interop::chat;
 use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
-use wa_interop::profile::Profile;
 use wa_interop::{MediaServer, MediaTransfer, MediaTransferError, Outgoing, describe, kind_of};
 
+use crate::client::named;
 use crate::content::Media;
 use crate::error::WaError;
-use crate::tasks::Tokens;
+use crate::tasks::{Canceller, Tokens, unless};
 
 /// Hears how far a transfer is. The platform implements it.
 #[uniffi::export(with_foreign)]
@@ -36,7 +36,7 @@ impl Files {
     /// The profile is none.
     #[uniffi::constructor]
     pub fn new(profile: &str, origin: Option<String>, directory: &str) -> Result<Arc<Self>, WaError> {
-        let mut profile = Profile::open(profile).map_err(WaError::argument)?;
+        let mut profile = named(profile)?;
         if let Some(origin) = origin {
             profile.media.whatsapp_origin = origin;
         }
@@ -53,6 +53,7 @@ impl Files {
     ///
     /// # Errors
     /// The file cannot be read, or the server does not take it.
+    #[uniffi::method(default(progress = None, canceller = None))]
     pub async fn upload(
         &self,
         path: String,
@@ -60,40 +61,54 @@ impl Files {
         integrator: u16,
         credentials: Arc<dyn Tokens>,
         progress: Option<Arc<dyn Progress>>,
+        canceller: Option<Arc<Canceller>>,
     ) -> Result<Media, WaError> {
         let path = Path::new(&path);
-        let metadata = describe(path).await?;
-        let kind = kind_of(&metadata);
         let transfer = self.transfer(&server);
         let credentials = || async { credentials.fetch().await.map_err(Into::into) };
         let server = MediaServer::new(server, integrator.to_string(), credentials);
-        let outgoing = Outgoing::path(kind, metadata.mime, path);
-        let sent = transfer.send(outgoing, &server, telling(progress)).await?;
-        Ok(sent.into_media(kind, &metadata).into())
+        let sent = async {
+            let metadata = describe(path).await?;
+            let kind = kind_of(&metadata);
+            let outgoing = Outgoing::path(kind, metadata.mime, path);
+            let sent = transfer.send(outgoing, &server, telling(progress)).await?;
+            Ok(sent.into_media(kind, &metadata).into())
+        };
+        unless(canceller, sent).await
     }
 
     /// Fetches, verifies and decrypts a file to a path.
     ///
     /// # Errors
     /// It is gone, was changed, or cannot be written.
+    #[uniffi::method(default(progress = None, canceller = None))]
     pub async fn download(
         &self,
         media: Media,
         path: String,
         progress: Option<Arc<dyn Progress>>,
+        canceller: Option<Arc<Canceller>>,
     ) -> Result<(), WaError> {
         let media = chat::Media::try_from(media)?;
         let transfer = self.transfer(&self.origin);
-        Ok(transfer.fetch(media.kind, &media.file, Path::new(&path), telling(progress)).await?)
+        let path = Path::new(&path);
+        let fetched = async { Ok(transfer.fetch(media.kind, &media.file, path, telling(progress)).await?) };
+        unless(canceller, fetched).await
     }
 
     /// Likewise, into memory.
     ///
     /// # Errors
     /// As `download`.
-    pub async fn download_bytes(&self, media: Media) -> Result<Vec<u8>, WaError> {
+    #[uniffi::method(default(canceller = None))]
+    pub async fn download_bytes(
+        &self,
+        media: Media,
+        canceller: Option<Arc<Canceller>>,
+    ) -> Result<Vec<u8>, WaError> {
         let media = chat::Media::try_from(media)?;
-        Ok(self.transfer(&self.origin).fetch_bytes(media.kind, &media.file, |_| {}).await?)
+        let transfer = self.transfer(&self.origin);
+        unless(canceller, async { Ok(transfer.fetch_bytes(media.kind, &media.file, |_| {}).await?) }).await
     }
 }
 

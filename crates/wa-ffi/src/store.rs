@@ -7,6 +7,7 @@ use std::time::Duration;
 use wa_interop::store::{AccountId, AccountStore, SqliteStore, StoreKey};
 
 use crate::error::WaError;
+use crate::tasks::{Canceller, unless};
 
 /// Many accounts in one file, every value encrypted with a key of the caller's.
 #[derive(Debug, uniffi::Object)]
@@ -69,11 +70,18 @@ impl Store {
     /// Likewise, but waits for the other holder, who is told.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub async fn lease(&self, name: String, holder: String, term_millis: u64) -> Result<Arc<Lease>, WaError> {
+    /// The file cannot be written; `Cancelled`.
+    #[uniffi::method(default(canceller = None))]
+    pub async fn lease(
+        &self,
+        name: String,
+        holder: String,
+        term_millis: u64,
+        canceller: Option<Arc<Canceller>>,
+    ) -> Result<Arc<Lease>, WaError> {
         let name = AccountId::new(name).map_err(WaError::argument)?;
-        let lease = self.0.lease(&name, &holder, Duration::from_millis(term_millis)).await?;
-        Ok(Arc::new(Lease(lease)))
+        let term = Duration::from_millis(term_millis);
+        unless(canceller, async { Ok(Arc::new(Lease(self.0.lease(&name, &holder, term).await?))) }).await
     }
 
     /// How far the store has come: kept elsewhere, it recognises a snapshot that was put back.

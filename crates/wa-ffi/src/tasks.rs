@@ -59,6 +59,11 @@ pub enum Mailbox {
     TimeUp,
 }
 
+/// What ends calls that take long, where the language's own cancellation does not: those that it was given to, and those that
+/// it is given to later. In Kotlin and Python a cancelled coroutine or task ends its call without it.
+#[derive(Debug, Default, uniffi::Object)]
+pub struct Canceller(watch::Sender<bool>);
+
 /// A client that is kept connected.
 #[derive(Debug, uniffi::Object)]
 pub struct Staying(Run<Result<(), WaError>>);
@@ -116,6 +121,35 @@ impl Draining {
             }
         };
         Arc::new(Self(Run::start(work, Ok(Mailbox::TimeUp))))
+    }
+}
+
+/// Does the work unless it is cancelled before: it is dropped then.
+pub(crate) async fn unless<T>(
+    canceller: Option<Arc<Canceller>>,
+    work: impl Future<Output = Result<T, WaError>>,
+) -> Result<T, WaError> {
+    let Some(canceller) = canceller else { return work.await };
+    let mut cancels = canceller.0.subscribe();
+    tokio::select! {
+        biased;
+        done = work => done,
+        _ = cancels.wait_for(|is_cancelled| *is_cancelled) => Err(WaError::Cancelled),
+    }
+}
+
+#[uniffi::export]
+impl Canceller {
+    /// One that has not been used.
+    #[uniffi::constructor]
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        Arc::default()
+    }
+
+    /// Ends the calls; each throws `Cancelled`.
+    pub fn cancel(&self) {
+        self.0.send_replace(true);
     }
 }
 

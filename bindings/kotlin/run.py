@@ -1,4 +1,4 @@
-"""Compiles the Kotlin bindings and `Conversation.kt` beside this file, and runs them against a local WhatsApp.
+"""Compiles the Kotlin package and its tests with the sample of docs/MOBILE.md, and runs them against a local WhatsApp.
 
 The compiler comes with the package kotlin-jupyter-kernel (kotlinc and coroutines, as jars), JNA from the system.
 """
@@ -27,25 +27,29 @@ def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     for name, what in [
         ("sandbox", "the program wa-sandbox"),
-        ("library", "the directory of the built library"),
-        ("bindings", "the directory of the generated sources"),
+        ("package", "the directory of the package"),
         ("compiler", "where the compiler's jars are kept"),
         ("jna", "the jar of JNA"),
     ]:
         arguments.add_argument(f"--{name}", required=True, type=pathlib.Path, help=what)
     arguments = arguments.parse_args()
     compiler = jars(arguments.compiler)
-    classes = arguments.bindings / "classes"
+    package = arguments.package
     path = lambda *parts: ":".join(map(str, parts))
     needed = path(*compiler, arguments.jna)
-    sources = [*arguments.bindings.glob("uniffi/**/*.kt"), pathlib.Path(__file__).with_name("Conversation.kt")]
-    options = ["-no-stdlib", "-no-reflect", "-nowarn", "-cp", needed, "-d", classes]
-    subprocess.run(["java", "-cp", path(*compiler), COMPILER, *options, *sources], check=True)
+    java = lambda *command: ["java", "-cp", path(*compiler), COMPILER, "-no-stdlib", "-no-reflect", *command]
+    # First the package alone, as those who use it have it.
+    library, tests = package / "classes", package / "test-classes"
+    sources = sorted((package / "src/main/kotlin").glob("**/*.kt"))
+    subprocess.run(java("-nowarn", "-cp", needed, "-d", library, *sources), check=True)
+    sources = sorted((package / "src/test/kotlin").glob("**/*.kt"))
+    strict = ["-Werror", "-module-name", "tests"]
+    subprocess.run(java(*strict, "-cp", path(library, needed), "-d", tests, *sources), check=True)
     command = [arguments.sandbox, "--port", "0", "--strict"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as sandbox:
         try:
-            run = ["java", f"-Djna.library.path={arguments.library}", "-cp", path(classes, needed), "ConversationKt"]
-            subprocess.run([*run, sandbox.stdout.readline()], check=True, timeout=120)
+            run = ["java", "-cp", path(tests, library, package / "src/main/resources", needed), "ConversationKt"]
+            subprocess.run([*run, sandbox.stdout.readline()], check=True, timeout=180)
         finally:
             sandbox.terminate()
 
