@@ -182,7 +182,7 @@ mod tests {
     fn the_catalogue_and_the_checks_know_each_other() {
         let catalogue = Catalogue::open().unwrap();
         assert_eq!(catalogue.faults(&crate::checks::all()), Vec::<String>::new());
-        assert_eq!(catalogue.requirements.len(), 133);
+        assert_eq!(catalogue.requirements.len(), 134);
     }
 
     #[test]
