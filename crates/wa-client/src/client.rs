@@ -108,7 +108,9 @@ impl Client {
     /// Opens the account of a store, makes one where there is none, and has it enlisted where it has no login yet.
     ///
     /// `enlist` gives the login that WhatsApp assigns to these keys, as [`enlist`](crate::enlist) with the feature `http`
-    /// does. Wherever the process dies, the next call goes on.
+    /// does. Wherever the process dies, the next call goes on. New identities are told of and used
+    /// ([`IdentityPolicy::Notify`]); who wants them held calls [`create`](Self::create), [`open_with`](Self::open_with) and
+    /// [`enlisted`](Self::enlisted), and opens with the same policy each time: it is not stored.
     ///
     /// # Errors
     /// As [`open`](Self::open), or what `enlist` says.
