@@ -44,7 +44,7 @@ const MIGRATIONS: [&str; 4] = [
 const BUSY: Duration = Duration::from_secs(5);
 
 /// Pages of 4 KiB in the log before they go to their places: a page that many commits change goes once. With SQLite's
-/// own thousand a busy store spent a fifth of its writes on that.
+/// own thousand every tenth commit of 64 busy accounts ended in that.
 const CHECKPOINT_PAGES: i64 = 4000;
 
 /// KiB of pages that a connection keeps at most.

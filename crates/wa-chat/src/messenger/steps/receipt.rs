@@ -11,8 +11,8 @@ use crate::messenger::state::view::Stop;
 use crate::messenger::steps::Step;
 use crate::row::{InboxEntry, InboxItem, Row};
 
-/// Messages of one receipt that are remembered as delivered: half the rows that a client keeps loaded, and twice what
-/// WhatsApp's own clients put in one (observed). Of the others the contents are kept until they expire.
+/// Messages of one receipt that are remembered as delivered: half the rows that a client keeps loaded (our
+/// choice). Of the others the contents are kept until they expire.
 const MAX_DELIVERED: usize = 512;
 
 impl Step<'_> {

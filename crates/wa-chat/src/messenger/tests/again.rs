@@ -173,25 +173,6 @@ fn two_questions_under_way_forget_no_identity() {
     }
     bench.messenger.handle_link_down();
     bench.messenger.handle_link_up(bench.now, &mut bench.rng);
-    let mut questions = Vec::new();
-    loop {
-        let mut moved = false;
-        while let Some(t) = bench.messenger.poll_transaction() {
-            bench.commit(&t);
-            moved = true;
-        }
-        while let Some(stanza) = bench.messenger.poll_stanza() {
-            moved = true;
-            let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
-            if node.tag() == "iq" && (node.attr_str("xmlns") == Some("usync") || node.child("key").is_some())
-            {
-                questions.push(node);
-            }
-        }
-        if !moved {
-            break;
-        }
-    }
     let pump = |bench: &mut Bench| {
         let mut questions = Vec::new();
         loop {
@@ -214,6 +195,7 @@ fn two_questions_under_way_forget_no_identity() {
             }
         }
     };
+    let questions = pump(&mut bench);
     while bench.messenger.poll_event().is_some() {}
     let lists: Vec<Node> =
         questions.iter().filter(|q| q.attr_str("xmlns") == Some("usync")).cloned().collect();
