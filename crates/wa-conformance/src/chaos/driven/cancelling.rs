@@ -111,20 +111,19 @@ fn a_text_whose_call_was_dropped_arrives_once() {
 fn an_event_whose_call_was_dropped_comes_with_the_next() {
     turn_by_turn(async {
         let Driven { client, mut events, .. } = Driven::connected().await;
-        let mut echoes = Vec::new();
         for number in 0..50 {
             let id = MessageId(number.to_string());
             client.send(phone(), id, Content::text(number.to_string())).await.unwrap();
-            while echoes.len() <= number {
-                ends_within(number % 7, std::future::pending::<()>()).await;
-                let next = tokio::time::timeout(Duration::from_nanos(1), events.next()).await;
-                if let Ok(Ok(Event::Message { id, .. })) = next {
-                    echoes.push(id);
-                }
+            let (mut turns, mut echoes) = (0, 0);
+            while echoes == 0 {
+                let mut next = None;
+                // One turn for each call: what does not come at once is dropped.
+                ends_within(1, async { next = Some(events.next().await.unwrap()) }).await;
+                echoes += usize::from(matches!(next, Some(Event::Message { .. })));
+                turns += 1;
+                assert!(turns < TURNS, "the echo of text {number} was lost");
             }
         }
-        let different: std::collections::BTreeSet<_> = echoes.iter().map(|id| &id.0).collect();
-        assert_eq!(different.len(), 50);
     });
 }
 
@@ -147,8 +146,9 @@ fn what_makes_and_ends_connections_can_be_dropped_anywhere() {
             in_time("connect", client.connect(token)).await.unwrap();
             in_time("blocklist", client.blocklist()).await.unwrap();
         }
-        // The login is told in one turn, and the call that waits for it has one of the next two.
-        assert!(stood <= 2, "an attempt ends with the call: {stood}");
+        // The login is told in one turn, and the call that waits for it has one of the next; the driver takes what is ready in
+        // any order. Six were seen where abandoned attempts went on.
+        assert!(stood <= 4, "an attempt ends with the call: {stood}");
     });
 }
 
