@@ -23,6 +23,7 @@ mod reconnect;
 mod transfer;
 #[cfg(feature = "media")]
 mod upload;
+mod waiting;
 
 pub use crate::client::Client;
 pub use crate::connector::{Connector, TcpConnector};
