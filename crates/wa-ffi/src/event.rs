@@ -124,6 +124,20 @@ pub enum Happened {
         /// Whether nothing was known of the user before.
         is_first: bool,
     },
+    /// Two addresses are one user's: from now on both lead to the first.
+    SameUser {
+        /// The address under which the user is known.
+        peer: String,
+        /// The other one.
+        other: String,
+    },
+    /// A user makes themselves known: they can be written to.
+    Reached {
+        /// Who.
+        sender: String,
+        /// What they are called.
+        display_name: Option<String>,
+    },
     /// A message could not be decrypted.
     Undecryptable {
         /// Who sent it.
@@ -228,6 +242,10 @@ impl From<chat::Event> for Happened {
                 removed,
                 is_first,
             },
+            E::SameUser { peer, other, .. } => {
+                Self::SameUser { peer: peer.to_string(), other: other.to_string() }
+            }
+            E::Reached { from, display_name, .. } => Self::Reached { sender: from.to_string(), display_name },
             E::Undecryptable { from, id, why, is_hidden, .. } => Self::Undecryptable {
                 sender: from.to_string(),
                 id: id.to_string(),

@@ -1,3 +1,6 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # In detail
 //! The third party's server: its keys, its users' identity tokens, WhatsApp's wake-ups (overview §1.3, §3.2.2).
 //!
 //! WhatsApp verifies who a third party's user is by a token that the third party's server signed, against
