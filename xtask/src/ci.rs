@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, no_more};
 use crate::program::Program;
-use crate::{bindings, codegen, conformance, console, peers, report, sabotage, system, test, tidy};
+use crate::{bindings, codegen, conformance, console, guide, peers, report, sabotage, system, test, tidy};
 
 /// Runs the steps in order, cheap ones first, and stops at the first that fails.
 pub(crate) fn ci(args: &[String]) -> Result<(), Failure> {
@@ -46,6 +46,7 @@ const STEPS: &[Step] = &[
     Step { name: "test", run: || test::test(&[]) },
     Step { name: "codegen", run: || codegen::codegen(&["--check".to_owned()]) },
     Step { name: "docs", run: docs },
+    Step { name: "the guide", run: || guide::guide(&[]) },
     Step { name: "conformance", run: || conformance::conformance(&[]) },
     Step { name: "conformance, proved by a few", run: || proved("few") },
     Step {

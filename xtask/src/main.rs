@@ -12,6 +12,7 @@ mod conformance;
 mod console;
 mod failure;
 mod fuzz;
+mod guide;
 mod peers;
 mod program;
 mod report;
@@ -53,6 +54,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "conformance" => conformance::conformance(rest),
         "console" => console::console(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "guide" => guide::guide(rest),
         "peers" => peers::peers(rest),
         "sabotage" => sabotage::sabotage(rest),
         "sandbox" => conformance::sandbox(rest),
@@ -98,6 +100,7 @@ To work on the project:
                                `chaos replicas` kills two third party's servers on one database by turns
   console [--pictures]         walk through the sandbox's console in a headless Chromium, with axe-core; --pictures writes those
                                in docs/console
+  guide                        do what docs/BEGIN.md says, and compare what it says is printed
   sabotage [NAME…]             break each gate of the store contract in a copy of the tree, and see a test notice
   fuzz TARGET [SECONDS]        run a fuzz target (nightly Rust and cargo-fuzz); without SECONDS until stopped
 
@@ -122,6 +125,7 @@ mod tests {
             "conformance",
             "console",
             "fuzz",
+            "guide",
             "peers",
             "sandbox",
             "test",
