@@ -25,7 +25,9 @@ const PORTS: [u16; 4] = [7400, 7401, 7402, 7403];
 pub(crate) fn guide(args: &[String]) -> Result<(), Failure> {
     no_more("guide", args)?;
     if !Program::new("curl").with_args(["--version"]).succeeds() {
-        return Err(Failure::new("the page's commands need curl (on Debian and Ubuntu: apt-get install curl)"));
+        return Err(Failure::new(
+            "the page's commands need curl (on Debian and Ubuntu: apt-get install curl)",
+        ));
     }
     let read = |path: &str| {
         let path = root().join(path);

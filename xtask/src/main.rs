@@ -44,6 +44,14 @@ fn run(args: &[String]) -> Result<(), Failure> {
         report::line(HELP);
         return Ok(());
     };
+    if let [flag] = rest
+        && is_help(flag)
+        && !HELP_THEMSELVES.contains(&command.as_str())
+        && let Some(help) = help_of(command)
+    {
+        report::line(&help);
+        return Ok(());
+    }
     match command.as_str() {
         "bench" => bench::bench(rest),
         "bindings" => bindings::bindings(rest),
@@ -60,12 +68,31 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "sandbox" => conformance::sandbox(rest),
         "test" => test::test(rest),
         "tidy" => tidy::tidy(rest),
-        "help" | "--help" | "-h" => {
+        "help" => {
+            report::line(HELP);
+            Ok(())
+        }
+        flag if is_help(flag) => {
             report::line(HELP);
             Ok(())
         }
         _ => Err(Failure::usage(format!("there is no command `{command}`; `cargo xtask` lists them"))),
     }
+}
+
+/// Commands that hand `--help` to the program that they start.
+const HELP_THEMSELVES: [&str; 3] = ["chat", "conformance", "sandbox"];
+
+fn is_help(argument: &str) -> bool {
+    matches!(argument, "--help" | "-h")
+}
+
+/// The lines of the help that are about one command.
+fn help_of(command: &str) -> Option<String> {
+    let mut lines = HELP.lines().skip_while(|line| !line.starts_with(&format!("  {command} ")));
+    let first = lines.next()?;
+    let more = lines.take_while(|line| line.starts_with("     "));
+    Some(format!("cargo xtask{}", std::iter::once(&first[1..]).chain(more).collect::<Vec<_>>().join("\n")))
 }
 
 const HELP: &str = "\
@@ -133,6 +160,14 @@ mod tests {
         ] {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {command} "))), "{command}");
         }
+    }
+
+    #[test]
+    fn a_command_says_what_it_does() {
+        let help = help_of("guide").unwrap();
+        assert!(help.starts_with("cargo xtask guide ") && help.lines().count() < 4, "{help}");
+        assert!(help_of("bench").unwrap().contains("AREA"));
+        assert_eq!(help_of("frobnicate"), None);
     }
 
     #[test]

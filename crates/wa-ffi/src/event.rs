@@ -12,7 +12,7 @@ use crate::error::Cause;
 pub struct Event {
     /// What to confirm it by; none for what is told once.
     pub number: Option<u64>,
-    /// What happened.
+    /// What the client says.
     pub what: Happened,
 }
 
@@ -53,7 +53,7 @@ impl Turns {
     }
 }
 
-/// What happened.
+/// What a client says to its application.
 #[derive(Clone, Debug, uniffi::Enum)]
 #[expect(clippy::large_enum_variant, reason = "a box is nothing that UniFFI knows")]
 #[non_exhaustive]
@@ -62,7 +62,7 @@ pub enum Happened {
     Connected,
     /// The connection ended.
     Disconnected {
-        /// How.
+        /// The reason, for a log.
         why: String,
         /// As far as an application acts on it.
         reason: Cause,
@@ -75,7 +75,7 @@ pub enum Happened {
         sender: String,
         /// From which of their devices; 0 is the first.
         device: u16,
-        /// Its name.
+        /// The message's id, chosen by its sender.
         id: String,
         /// When the server took it, in Unix seconds.
         timestamp: u64,
@@ -97,16 +97,16 @@ pub enum Happened {
     MailboxEmpty,
     /// Something became of messages of ours.
     Receipt {
-        /// At whom.
+        /// The user who has the messages, or the server.
         by: String,
-        /// Which.
+        /// The ids of the messages.
         ids: Vec<String>,
-        /// What.
+        /// How far the messages have come.
         status: Status,
     },
     /// A peer has another identity key: what was verified about them holds no longer.
     IdentityChanged {
-        /// Who.
+        /// The peer whose key changed.
         peer: String,
         /// Which of their devices.
         device: u16,
@@ -115,7 +115,7 @@ pub enum Happened {
     },
     /// Messages to a peer go to other devices from now on.
     DevicesChanged {
-        /// Whose.
+        /// The user whose devices changed.
         peer: String,
         /// Devices that were added.
         added: Vec<AddedDevice>,
@@ -133,7 +133,7 @@ pub enum Happened {
     },
     /// A user makes themselves known: they can be written to.
     Reached {
-        /// Who.
+        /// The user who can be written to.
         sender: String,
         /// What they are called.
         display_name: Option<String>,
@@ -142,9 +142,9 @@ pub enum Happened {
     Undecryptable {
         /// Who sent it.
         sender: String,
-        /// Its name.
+        /// The message's id.
         id: String,
-        /// Why.
+        /// Why it could not be decrypted.
         why: String,
         /// Whether nothing should be shown in its place.
         is_hidden: bool,
@@ -153,21 +153,21 @@ pub enum Happened {
     Failed {
         /// To whom it was.
         to: String,
-        /// Its name.
+        /// The message's id.
         id: String,
-        /// Why.
+        /// Why it was not sent.
         why: String,
     },
     /// Messages to a peer wait.
     Waiting {
-        /// Who.
+        /// The peer to whom messages wait.
         peer: String,
-        /// What for.
+        /// Why there is no session.
         why: String,
     },
     /// What a peer is doing right now.
     Typing {
-        /// Who.
+        /// The user who is writing.
         sender: String,
         /// Writing, or recording; otherwise neither any more.
         is_active: bool,
@@ -200,7 +200,7 @@ pub enum Status {
 pub struct AddedDevice {
     /// Its number; 0 is the first.
     pub device: u16,
-    /// 32 bytes.
+    /// The device's identity key: 32 bytes.
     pub identity: Vec<u8>,
 }
 

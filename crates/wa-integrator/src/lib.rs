@@ -54,7 +54,7 @@
 //! # Keys
 //!
 //! [`Keyring`] says which key signs and which are published, [`KeyKeeper`] keeps it in a [`KeyStore`] and does what is
-//! due, [`Keys`] is what requests see of it. Without a store, [`Keys::fixed`] is one key for ever.
+//! due, [`Keys`] is what requests see of it. Without a store, [`Keys::fixed`] is one key that is never rotated.
 
 use thiserror::Error;
 

@@ -11,9 +11,10 @@ use std::error::Error;
 use wa_interop::binary::Jid;
 use wa_interop::chat::{Content, Event, MemoryStore, MessageId};
 use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
+use wa_interop::keys::PublicKey;
 use wa_interop::noise::TrustRoot;
 use wa_interop::profile::Profile;
-use wa_interop::{Client, TcpConnector, enlist, keys::PublicKey};
+use wa_interop::{Client, TcpConnector, enlist};
 
 #[tokio::main]
 #[expect(clippy::print_stdout, reason = "what it shows is what it is for")]

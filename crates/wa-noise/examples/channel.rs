@@ -16,7 +16,7 @@ use wa_noise::{
     CertificateAuthority, Dialect, ExpectServerHello, FrameDecoder, Hello, MAX_FRAME, Setup, Validity, frame,
 };
 
-/// Unix seconds.
+/// The date of the handshake, in Unix seconds.
 const NOW: u64 = 1_800_000_000;
 
 #[expect(clippy::print_stdout, reason = "what it shows is what it is for")]

@@ -14,7 +14,7 @@ use wa_signal::{
     Bundle, LocalIdentity, PreKeyMessage, Prekeys, SessionRecord, SignalMessage, SignedPrekey, Trust,
 };
 
-/// Unix seconds.
+/// The date of the conversation, in Unix seconds.
 const NOW: u64 = 1_800_000_000;
 
 #[expect(clippy::print_stdout, reason = "what it shows is what it is for")]

@@ -40,7 +40,7 @@ pub const MAX_UNACKNOWLEDGED_AGE: u64 = 30 * 24 * 60 * 60;
 #[derive(Clone, Debug, Default)]
 pub struct SessionRecord {
     current: Option<Session>,
-    /// Newest first.
+    /// Earlier sessions, the newest first.
     archived: VecDeque<Session>,
     /// Of the blocks, those that are loaded and those that have changed.
     blocks: KeyBlocks,

@@ -12,7 +12,7 @@ fn check_package(tree: &Tree, name: &str) -> Vec<Violation> {
     let file = |path: &str| tree.files().find(|file| file.path == format!("crates/{name}/{path}"));
     let missing = HELD.iter().filter(|held| file(held).is_none());
     let mut found: Vec<Violation> = missing
-        .map(|held| Violation::new(&format!("crates/{name}/{held}"), "is missing; a package is read alone"))
+        .map(|held| Violation::new(format!("crates/{name}/{held}"), "is missing; a package is read alone"))
         .collect();
     if let Some(library) = file("src/lib.rs")
         && !library.text.starts_with(README)
