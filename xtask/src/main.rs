@@ -112,7 +112,8 @@ To work on the project:
   tidy                         check the taste that the compiler cannot: sockets, layers, crypto crates, words, files
   codegen [--check]            generate the protobuf types from proto/, the rules in docs/SANDBOX.md and the
                                requirements in docs/CONFORMANCE.md; --check only compares
-  bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
+  bench AREA [--json|--plot]   compare with other implementations (see docs/BENCHMARKS.md); --plot also draws the picture in
+                               docs/benchmarks
   bindings [LANGUAGE|size|cost|stubs]
                                make the client's packages for Python, Kotlin and Swift below target/bindings, and try them out:
                                a conversation, the samples of docs/MOBILE.md, the suite through Python; `size` prints what the

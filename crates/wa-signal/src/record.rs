@@ -178,6 +178,8 @@ impl SessionRecord {
             return Err(DecryptError::Untrusted);
         }
         let mut budget = Budget::new(self.limits);
+        // A new session stands beside the record until its first message has authenticated: anybody can name a base key, and
+        // must not archive the session that is in use by it.
         let mut session = Session::respond(identity, prekeys, message)?;
         let decrypted =
             decrypt_trusted(&mut session, &message.message, trust, &mut self.blocks, &mut budget)?;
