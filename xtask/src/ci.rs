@@ -70,8 +70,17 @@ const FULL: &[Step] = &[
         name: "traces",
         run: || {
             test::test(
-                &["--", "-p", "wa-integrator-server", "--features", "otel", "--test", "telemetry"]
-                    .map(str::to_owned),
+                &[
+                    "--",
+                    "-p",
+                    "wa-integrator-server",
+                    "--features",
+                    "otel",
+                    "--test",
+                    "server",
+                    "telemetry::",
+                ]
+                .map(str::to_owned),
             )
         },
     },
