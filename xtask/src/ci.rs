@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::failure::{Failure, no_more};
 use crate::program::Program;
 use crate::{
-    bindings, codegen, conformance, console, fuzz, peers, report, sabotage, system, test, tidy, tools,
+    bindings, codegen, conformance, console, fuzz, guide, peers, report, sabotage, system, test, tidy, tools,
     workflows,
 };
 
@@ -49,6 +49,7 @@ const STEPS: &[Step] = &[
     Step { name: "test", run: || test::test(&[]) },
     Step { name: "codegen", run: || codegen::codegen(&["--check".to_owned()]) },
     Step { name: "docs", run: docs },
+    Step { name: "the guide", run: || guide::guide(&[]) },
     Step { name: "conformance", run: || conformance::conformance(&[]) },
     Step { name: "conformance, proved by a few", run: || proved("few") },
     Step {

@@ -12,6 +12,7 @@ mod conformance;
 mod console;
 mod failure;
 mod fuzz;
+mod guide;
 mod mutants;
 mod peers;
 mod program;
@@ -47,6 +48,14 @@ fn run(args: &[String]) -> Result<(), Failure> {
         report::line(HELP);
         return Ok(());
     };
+    if let [flag] = rest
+        && is_help(flag)
+        && !HELP_THEMSELVES.contains(&command.as_str())
+        && let Some(help) = help_of(command)
+    {
+        report::line(&help);
+        return Ok(());
+    }
     match command.as_str() {
         "bench" => bench::bench(rest),
         "bindings" => bindings::bindings(rest),
@@ -57,6 +66,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "conformance" => conformance::conformance(rest),
         "console" => console::console(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "guide" => guide::guide(rest),
         "mutants" => mutants::mutants(rest),
         "peers" => peers::peers(rest),
         "sabotage" => sabotage::sabotage(rest),
@@ -65,12 +75,31 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "test" => test::test(rest),
         "tidy" => tidy::tidy(rest),
         "workflows" => workflows::workflows(rest),
-        "help" | "--help" | "-h" => {
+        "help" => {
+            report::line(HELP);
+            Ok(())
+        }
+        flag if is_help(flag) => {
             report::line(HELP);
             Ok(())
         }
         _ => Err(Failure::usage(format!("there is no command `{command}`; `cargo xtask` lists them"))),
     }
+}
+
+/// Commands that hand `--help` to the program that they start.
+const HELP_THEMSELVES: [&str; 3] = ["chat", "conformance", "sandbox"];
+
+fn is_help(argument: &str) -> bool {
+    matches!(argument, "--help" | "-h")
+}
+
+/// The lines of the help that are about one command.
+fn help_of(command: &str) -> Option<String> {
+    let mut lines = HELP.lines().skip_while(|line| !line.starts_with(&format!("  {command} ")));
+    let first = lines.next()?;
+    let more = lines.take_while(|line| line.starts_with("     "));
+    Some(format!("cargo xtask{}", std::iter::once(&first[1..]).chain(more).collect::<Vec<_>>().join("\n")))
 }
 
 const HELP: &str = "\
@@ -90,7 +119,8 @@ To work on the project:
   tidy                         check the taste that the compiler cannot: sockets, layers, crypto crates, words, files
   codegen [--check]            generate the protobuf types from proto/, the rules in docs/SANDBOX.md and the
                                requirements in docs/CONFORMANCE.md; --check only compares
-  bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
+  bench AREA [--json|--plot]   compare with other implementations (see docs/BENCHMARKS.md); --plot also draws the picture in
+                               docs/benchmarks
   bindings [LANGUAGE|size|cost|stubs]
                                make the client's packages for Python, Kotlin and Swift below target/bindings, and try them out:
                                a conversation, the samples of docs/MOBILE.md, the suite through Python; `size` prints what the
@@ -108,6 +138,7 @@ To work on the project:
                                processes hold; fails if a text is lost or comes twice, or if memory grows
   console [--pictures]         walk through the sandbox's console in a headless Chromium, with axe-core; --pictures writes those
                                in docs/console
+  guide                        do what docs/BEGIN.md says, and compare what it says is printed
   sabotage [NAME…]             break each gate of the store contract in a copy of the tree, and see a test notice
   mutants [CRATE] [--shard K/N]
                                break code in one place after the other, and see the crate's own tests notice nine in ten
@@ -137,6 +168,7 @@ mod tests {
             "conformance",
             "console",
             "fuzz",
+            "guide",
             "mutants",
             "peers",
             "sandbox",
@@ -147,6 +179,14 @@ mod tests {
         ] {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {command} "))), "{command}");
         }
+    }
+
+    #[test]
+    fn a_command_says_what_it_does() {
+        let help = help_of("guide").unwrap();
+        assert!(help.starts_with("cargo xtask guide ") && help.lines().count() < 4, "{help}");
+        assert!(help_of("bench").unwrap().contains("AREA"));
+        assert_eq!(help_of("frobnicate"), None);
     }
 
     #[test]

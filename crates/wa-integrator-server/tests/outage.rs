@@ -147,7 +147,7 @@ fn private(directory: &Path, name: &str, content: &str) -> PathBuf {
     path
 }
 
-/// Whoever asks the running program.
+/// A client of the running program.
 struct Caller {
     program: Program,
     client: HyperClient,

@@ -35,7 +35,7 @@ impl Verifier {
         Self { key: *key, point: point.filter(|point| !SMALL_ORDER.contains(&unsigned(point.encoded))) }
     }
 
-    /// The key.
+    /// The key that signatures are verified with.
     pub fn public_key(&self) -> &PublicKey {
         &self.key
     }

@@ -1,4 +1,4 @@
-//! `agree-codec [--nodes N] [--seed S]`: generated nodes, written by each codec and read by the other.
+//! `peers-codec [--nodes N] [--seed S]`: generated nodes, written by each codec and read by the other.
 //!
 //! Ends with 0 if all agree but for the differences that are listed, with 1 if one does not, and with 2 if it
 //! was called wrongly.
@@ -11,7 +11,7 @@ use peers_codec::inputs::inputs;
 
 fn main() -> ExitCode {
     let Some((nodes, seed)) = arguments() else {
-        eprintln!("usage: agree-codec [--nodes N] [--seed S]");
+        eprintln!("usage: peers-codec [--nodes N] [--seed S]");
         return ExitCode::from(2);
     };
     let mut generator = Generator::new(seed);

@@ -1,4 +1,4 @@
-//! `handshake-noise`: live handshakes with wacore-noise 0.7.0 in all its roles, then frames both ways.
+//! `peers-noise`: live handshakes with wacore-noise 0.7.0 in all its roles, then frames both ways.
 //!
 //! It has clients (XX, IK, XXfallback); the servers that our own client meets are put together from its symmetric
 //! state. Exit code 0 only if every handshake and every frame went through.
