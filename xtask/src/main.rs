@@ -13,14 +13,18 @@ mod console;
 mod failure;
 mod fuzz;
 mod guide;
+mod mutants;
 mod peers;
 mod program;
 mod report;
 mod sabotage;
 mod servers;
+mod soak;
 mod system;
 mod test;
 mod tidy;
+mod tools;
+mod workflows;
 
 use std::process::ExitCode;
 
@@ -63,11 +67,14 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "console" => console::console(rest),
         "fuzz" => fuzz::fuzz(rest),
         "guide" => guide::guide(rest),
+        "mutants" => mutants::mutants(rest),
         "peers" => peers::peers(rest),
         "sabotage" => sabotage::sabotage(rest),
         "sandbox" => conformance::sandbox(rest),
+        "soak" => soak::soak(rest),
         "test" => test::test(rest),
         "tidy" => tidy::tidy(rest),
+        "workflows" => workflows::workflows(rest),
         "help" => {
             report::line(HELP);
             Ok(())
@@ -126,11 +133,19 @@ To work on the project:
                                `chaos drain` empties full mailboxes on busy processors, `chaos digest` is one SHA-256 over
                                what the client lets out, equal as long as code only moves;
                                `chaos replicas` kills two third party's servers on one database by turns
+  soak MINUTES                 ten thousand clients (or as many as there is memory for) write and are answered, while lines are
+                               cut, clients restart, keys change, stanzas are lost and clocks jump; each minute says what both
+                               processes hold; fails if a text is lost or comes twice, or if memory grows
   console [--pictures]         walk through the sandbox's console in a headless Chromium, with axe-core; --pictures writes those
                                in docs/console
   guide                        do what docs/BEGIN.md says, and compare what it says is printed
   sabotage [NAME…]             break each gate of the store contract in a copy of the tree, and see a test notice
-  fuzz TARGET [SECONDS]        run a fuzz target (nightly Rust and cargo-fuzz); without SECONDS until stopped
+  mutants [CRATE] [--shard K/N]
+                               break code in one place after the other, and see the crate's own tests notice nine in ten
+                               (docs/MUTANTS.md)
+  workflows                    read the forge's workflows with their schema and with zizmor
+  fuzz TARGET [SECONDS]        run a fuzz target for so many seconds of processor time (60; docs/FUZZING.md);
+                               `fuzz smoke [SECONDS]` runs each for a moment (5) and says what was reached
 
 `test`, `conformance` and `ci` look for OpenSSL's development files first. On Debian and Ubuntu, as root, they install
 what is missing; elsewhere they say what to install. `test` and `ci` do the same for the servers that the tests of
@@ -154,10 +169,13 @@ mod tests {
             "console",
             "fuzz",
             "guide",
+            "mutants",
             "peers",
             "sandbox",
+            "soak",
             "test",
             "tidy",
+            "workflows",
         ] {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {command} "))), "{command}");
         }

@@ -9,6 +9,8 @@ mod content;
 mod disconnect;
 mod encoded;
 mod event;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[cfg(feature = "serde")]
 mod json;
 mod key;

@@ -7,6 +7,8 @@
 
 mod chaos;
 mod checks;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod playground;
 mod prove;
 mod report;

@@ -1,5 +1,7 @@
 //! One connection from its first byte to its end (RFC 9112 §9, RFC 9113 §9.1).
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod preface;
 mod watch;
 

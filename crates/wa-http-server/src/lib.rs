@@ -20,6 +20,8 @@ mod tls;
 mod wire;
 
 pub use client::{ClientAddress, ForwardedFor, PeerAddress, ProxyProtocol};
+#[cfg(fuzzing)]
+pub use connection::fuzzing;
 pub use drain::Drain;
 pub use limits::ConnectionLimits;
 pub use observe::{Event, Observe};

@@ -110,6 +110,14 @@ mod tests {
     }
 
     #[test]
+    fn a_point_without_its_sign_keeps_everything_else() {
+        assert_eq!(unsigned([0; 32]), [0; 32]);
+        let mut expected = [0xFF; 32];
+        expected[31] = 0x7F;
+        assert_eq!(unsigned([0xFF; 32]), expected);
+    }
+
+    #[test]
     fn no_key_of_small_order_is_made_ready() {
         for torsion in EIGHT_TORSION {
             assert!(

@@ -24,6 +24,8 @@
 //! [`SqliteStore::open_from`]. What to do with an older copy says [`SqliteStore::open_restored`].
 
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod lease;
 mod number;
 mod schema;
