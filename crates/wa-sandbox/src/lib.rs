@@ -37,6 +37,7 @@ mod login;
 mod mailbox;
 mod media;
 mod news;
+mod outgoing;
 mod phone;
 pub mod program;
 mod push;

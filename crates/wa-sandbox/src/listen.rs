@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::demo::Demo;
 use crate::demo::users::Users;
 use crate::keeping;
+use crate::outgoing::Outgoing;
 use crate::phone::Manners;
 use crate::push::Pushes;
 use crate::sabotage::Sabotage;
@@ -46,9 +47,6 @@ const MAX_EVENTS: usize = 1024;
 
 /// Frames that go out in one write.
 const MAX_AT_ONCE: usize = 64;
-
-/// What requests over HTTP are made with.
-pub(crate) type HttpClient<B> = Client<HttpConnector, B>;
 
 /// A running WhatsApp.
 #[derive(Debug)]
@@ -77,12 +75,21 @@ pub struct Binding {
     pub demo: bool,
     /// The file in which accounts, mail and phones are kept, and from which they go on.
     pub state: Option<PathBuf>,
+    /// The authorities, in PEM, whose certificates third parties' servers may have; without any they speak no TLS.
+    pub authorities: Option<String>,
 }
 
 impl Default for Binding {
     /// Any ports on loopback.
     fn default() -> Self {
-        Self { address: Ipv4Addr::LOCALHOST.into(), port: 0, token: None, demo: false, state: None }
+        Self {
+            address: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            token: None,
+            demo: false,
+            state: None,
+            authorities: None,
+        }
     }
 }
 
@@ -129,6 +136,7 @@ impl Sandbox {
     pub async fn bind_at(mut config: WorldConfig, clock: Clock, binding: Binding) -> io::Result<Self> {
         let Sockets { http, chat, demo, https } = Sockets::bind(&binding).await?;
         let tls = Tls::generate().map_err(io::Error::other)?;
+        let outgoing = Outgoing::new(binding.authorities.as_deref()).map_err(io::Error::other)?;
         let base = format!("http://{}", reachable(http.local_addr()?));
         config.profile.media.whatsapp_origin.clone_from(&base);
         let demo_url = match &demo {
@@ -159,8 +167,7 @@ impl Sandbox {
             clients: Mutex::new(HashMap::new()),
             clock,
             pushes: Mutex::new(pushes),
-            client: client(false),
-            push_clients: [client(false), client(true)],
+            outgoing,
             events: broadcast::channel(MAX_EVENTS).0,
             exchanges: Mutex::default(),
             users: Users::default(),
@@ -265,10 +272,6 @@ impl Sockets {
         let https = listener(at(3)).await?;
         Ok(Self { http, chat, demo, https })
     }
-}
-
-fn client<B: Body<Data: Send> + Send>(http2: bool) -> HttpClient<B> {
-    Client::builder(TokioExecutor::new()).http2_only(http2).build_http()
 }
 
 /// A connection to chatd, for the demonstration users.
@@ -388,7 +391,7 @@ pub async fn ask(
     token: Option<&str>,
     body: Option<String>,
 ) -> Result<(u16, String), Box<dyn std::error::Error + Send + Sync>> {
-    let client: HttpClient<Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let mut request = Request::builder().method(method).uri(url);
     if let Some(token) = token {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));

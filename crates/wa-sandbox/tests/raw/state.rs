@@ -25,7 +25,7 @@ fn a_client_finds_its_account_its_mail_and_its_sessions_again() {
     assert_eq!(second.world.noise_root(), first.world.noise_root());
     assert_eq!(second.world.save(7), state, "nothing is lost on the way");
     let now = second.now();
-    second.world.handle_keys(1, Some(&jwks("key")), now);
+    second.world.handle_keys(1, Ok(&jwks("key")), now);
     // Its known server is the same, so it may even resume.
     let (mut line, _) = second.resume(&user);
     let nodes = second.ask(&mut line, r#"<ib><offline_batch count="9"/></ib>"#);

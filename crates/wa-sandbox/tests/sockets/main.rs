@@ -7,6 +7,7 @@
     reason = "helpers of tests fail where they are called"
 )]
 
+mod authorities;
 mod client;
 mod conversations;
 mod description;

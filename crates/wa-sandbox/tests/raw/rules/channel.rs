@@ -94,7 +94,7 @@ fn early(is_early: bool) -> impl Fn(&mut Stage) -> String {
         let payload = stage.user.client_payload(&token).encode_to_vec();
         let mut line = stage.bench.login(&mut stage.user, &payload);
         if !is_early {
-            stage.bench.world.handle_keys(1, Some(&jwks("new")), NOW);
+            stage.bench.world.handle_keys(1, Ok(&jwks("new")), NOW);
         }
         let ping = r#"<iq id="1" type="get" xmlns="w:p" to="s.whatsapp.net"/>"#;
         joined(&stage.bench.ask(&mut line, ping))
