@@ -26,7 +26,7 @@ use crate::api::BASE;
 use crate::clock::Clock;
 use crate::demo::Demo;
 use crate::demo::users::Users;
-use crate::keeping;
+use crate::keeping::Keeper;
 use crate::outgoing::Outgoing;
 use crate::phone::Manners;
 use crate::push::Pushes;
@@ -57,8 +57,7 @@ pub struct Sandbox {
     https: TcpListener,
     tls: Tls,
     shared: Arc<Shared>,
-    /// Where everything is kept.
-    state: Option<PathBuf>,
+    keeper: Option<Keeper>,
 }
 
 /// Where a sandbox is to listen.
@@ -73,7 +72,8 @@ pub struct Binding {
     pub token: Option<String>,
     /// Whether there is a demonstration integrator, with the id 1.
     pub demo: bool,
-    /// The file in which accounts, mail and phones are kept, and from which they go on.
+    /// The file in which accounts, mail and phones are kept, with the transcript and media beside it, and from which they
+    /// go on.
     pub state: Option<PathBuf>,
     /// The authorities, in PEM, whose certificates third parties' servers may have; without any they speak no TLS.
     pub authorities: Option<String>,
@@ -147,10 +147,8 @@ impl Sandbox {
         let rules = config.profile.clone();
         let mut world = World::new(config, Box::new(UnwrapErr(SysRng)));
         let mut pushes = Pushes::new().map_err(io::Error::other)?;
-        if let Some(path) = &binding.state {
-            let named = |error| io::Error::other(format!("{}: {error}", path.display()));
-            keeping::load(path, &mut world, &mut pushes, &clock).map_err(named)?;
-        }
+        let open = |path: PathBuf| Keeper::open(&path, &mut world, &mut pushes, &clock);
+        let keeper = binding.state.map(open).transpose().map_err(io::Error::other)?;
         let addresses = Addresses {
             enlist: format!("{base}{ENLIST}"),
             chat: reachable(chat.local_addr()?).to_string(),
@@ -178,7 +176,7 @@ impl Sandbox {
             let demo = Demo::new(DEMO, base_url, rules, Arc::clone(&shared)).map_err(io::Error::other)?;
             Ok::<_, io::Error>((listener, Arc::new(demo)))
         });
-        Ok(Self { http, chat, demo: demo.transpose()?, https, tls, shared, state: binding.state })
+        Ok(Self { http, chat, demo: demo.transpose()?, https, tls, shared, keeper })
     }
 
     /// Adds three WhatsApp users with different manners: one answers with an echo, one shows that it reads and types and
@@ -241,11 +239,11 @@ impl Sandbox {
 }
 
 impl Sandbox {
-    fn keep(&self) {
-        if let Some(path) = &self.state
-            && let Err(error) = keeping::save(path, &self.shared)
+    fn keep(&mut self) {
+        if let Some(keeper) = &mut self.keeper
+            && let Err(error) = keeper.save(&self.shared)
         {
-            tracing::error!(%error, path = %path.display(), "the state is not kept");
+            tracing::error!(%error, "the state is not kept");
         }
     }
 }

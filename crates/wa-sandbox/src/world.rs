@@ -351,6 +351,12 @@ impl World {
         number
     }
 
+    /// A stanza of an earlier run is in the transcript, too; its connection's number is not given again.
+    pub(crate) fn go_on_from(&mut self, entry: Entry) {
+        self.next_connection = self.next_connection.max(entry.connection + 1);
+        self.transcript.go_on_from(entry);
+    }
+
     /// Ends a stream with an error.
     pub(crate) fn end_stream(&mut self, id: ConnectionId, condition: Node) {
         let mut error = Node::new("stream:error").with_child(condition);

@@ -12,3 +12,4 @@ mod client;
 mod conversations;
 mod description;
 mod served;
+mod state;
