@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wa_media::{Decryptor, FileFacts, MediaClass, MediaKey, MediaKeys, FileVerifier, decrypt, encrypt};
+use wa_media::{Decryptor, FileFacts, FileVerifier, MediaClass, MediaKey, MediaKeys, decrypt, encrypt};
 
 fuzz_target!(|data: &[u8]| {
     let Some((cut, data)) = data.split_first() else { return };

@@ -1,5 +1,6 @@
 //! Both ends of a handshake with fixed keys, for the targets that need one.
 
+pub mod first;
 pub mod sessions;
 
 use std::sync::LazyLock;
@@ -8,10 +9,11 @@ use bytes::Bytes;
 use prost::Message;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use wa_chat::Known;
 use wa_keys::PrivateKey;
 use wa_noise::{
-    CertificateAuthority, Dialect, ExpectServerHello, HandshakeError, Hello, SendFinish, SendServerHello,
-    Setup, Transport, TrustRoot, Validity,
+    CertificateAuthority, Dialect, ExpectResumption, ExpectServerHello, HandshakeError, Hello, KnownServer,
+    Resume, Resumption, SendFinish, SendServerHello, Setup, Transport, TrustRoot, Validity,
 };
 
 /// A client, a server and the authority that certifies it, always the same.
@@ -68,6 +70,36 @@ impl World {
         client: ExpectServerHello,
         hello: Bytes,
     ) -> Result<SendFinish, HandshakeError> {
+        client.read_server_hello(hello, &self.root, 1_700_000_000)
+    }
+
+    /// The server, as a client knows it from before.
+    pub fn known(&self) -> Known {
+        let key = self.server.static_key.public_key();
+        let server = KnownServer { key, not_after: u64::from(u32::MAX) };
+        Known { server, routing_info: None }
+    }
+
+    /// A client that resumes, and its hello.
+    pub fn resuming(&self) -> (ExpectResumption, Bytes) {
+        let known = self.known().server;
+        ExpectResumption::start(&self.client, &known, b"login", &mut self.rng()).expect("a client begins")
+    }
+
+    /// A server that has read this hello of a client that resumes.
+    pub fn resumed(&self, hello: Bytes) -> Resume {
+        match Hello::read(&self.server, hello, &mut StdRng::seed_from_u64(3)) {
+            Ok(Hello::Resume(resume)) => resume,
+            _ => panic!("the client's hello is good"),
+        }
+    }
+
+    /// The resuming client's verdict on a server's hello.
+    pub fn read_resumption(
+        &self,
+        client: ExpectResumption,
+        hello: Bytes,
+    ) -> Result<Resumption, HandshakeError> {
         client.read_server_hello(hello, &self.root, 1_700_000_000)
     }
 

@@ -18,6 +18,8 @@ use wa_signal::{
 };
 use zeroize::Zeroizing;
 
+use crate::first::Receiver;
+
 /// Bob's side of a session with Alice: she has written, he has answered, one message of hers is missing.
 pub static SESSION: LazyLock<SessionRecord> = LazyLock::new(|| session().0);
 
@@ -55,10 +57,17 @@ fn mac(receiver: &SessionRecord, body: &[u8]) -> Option<[u8; 8]> {
     let message = signal::SignalMessage::decode(body.get(1..)?).ok()?;
     let ratchet = PublicKey::from_prefixed(&message.ratchet_key?).ok()?;
     let seed = seed(&session, blocks, &ratchet, message.counter?)?;
-    let key: [u8; 32] = derive::<80>(&[0; 32], &seed, b"WhisperMessageKeys")[32..64].try_into().ok()?;
+    let key = |identity: &[u8]| PublicKey::from_slice(identity).ok();
+    let (sender, receiver) = (key(&session.remote_identity)?, key(&session.local_identity)?);
+    mac_of(&seed, [&sender, &receiver], body)
+}
+
+/// The MAC of a body whose keys come from that seed, between sender and receiver.
+pub(crate) fn mac_of(seed: &[u8; 32], parties: [&PublicKey; 2], body: &[u8]) -> Option<[u8; 8]> {
+    let key: [u8; 32] = derive::<80>(&[0; 32], seed, b"WhisperMessageKeys")[32..64].try_into().ok()?;
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key).ok()?;
-    for identity in [&session.remote_identity, &session.local_identity] {
-        mac.update(&PublicKey::from_slice(identity).ok()?.to_prefixed());
+    for identity in parties {
+        mac.update(&identity.to_prefixed());
     }
     mac.update(body);
     mac.finalize().into_bytes()[..8].try_into().ok()
@@ -99,13 +108,13 @@ fn seed(
     Some(step(&key, 1))
 }
 
-fn derive<const N: usize>(salt: &[u8; 32], secret: &[u8], info: &[u8]) -> [u8; N] {
+pub(crate) fn derive<const N: usize>(salt: &[u8; 32], secret: &[u8], info: &[u8]) -> [u8; N] {
     let mut out = [0; N];
     Hkdf::<Sha256>::new(Some(salt), secret).expand(info, &mut out).expect("short");
     out
 }
 
-fn step(key: &[u8; 32], byte: u8) -> [u8; 32] {
+pub(crate) fn step(key: &[u8; 32], byte: u8) -> [u8; 32] {
     let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("any length");
     mac.update(&[byte]);
     mac.finalize().into_bytes().into()
@@ -147,6 +156,30 @@ fn session() -> (SessionRecord, Vec<Vec<u8>>) {
         bodies.push(without_mac(&hers.encrypt(&alice, b"next", 0, rng).expect("encrypts").bytes));
     }
     (his, bodies)
+}
+
+/// First messages to that receiver without their MACs: the first and the third with a one-time prekey, two without, and one
+/// of another peer.
+pub fn envelopes(identity: &PrivateKey, prekeys: &Receiver, rng: &mut StdRng) -> Vec<Vec<u8>> {
+    let mut envelopes = Vec::new();
+    for (peer, one_time) in [(31, true), (31, false), (32, true)] {
+        let local = LocalIdentity { key: PrivateKey::from_bytes([peer; 32]), registration_id: 31 };
+        let bundle = Bundle {
+            registration_id: 2,
+            identity: identity.public_key(),
+            signed_prekey: SignedPrekey::sign(1, &prekeys.signed, identity, rng),
+            one_time_prekey: one_time.then(|| (7, prekeys.one_time.public_key())),
+        };
+        let mut record = SessionRecord::default();
+        record.establish(&local.key, &bundle, &Trust::Any, 0, rng).expect("establishes");
+        for text in [&b"hello"[..], b"a text of more than one block"] {
+            let sent = record.encrypt(&local, text, 0, rng).expect("encrypts").bytes;
+            let mut form = signal::PreKeySignalMessage::decode(&sent[1..]).expect("protobuf");
+            form.message = form.message.map(|message| without_mac(&message).into());
+            envelopes.push([&sent[..1], &form.encode_to_vec()].concat());
+        }
+    }
+    envelopes
 }
 
 fn without_mac(message: &[u8]) -> Vec<u8> {

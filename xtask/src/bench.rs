@@ -1,12 +1,15 @@
-//! `cargo xtask bench AREA [--features NAME] [--json]`: side by side with other implementations.
+//! `cargo xtask bench AREA [--features NAME] [--json | --plot]`: side by side with other implementations.
 //!
 //! The benchmarks live in `peers/`, a workspace of its own that is never published, since it holds the other
-//! implementations. What they print is described in `docs/BENCHMARKS.md`.
+//! implementations. What they print is described in `docs/BENCHMARKS.md`, whose pictures `--plot` draws.
+
+mod plot;
 
 use std::collections::BTreeMap;
 
-use crate::failure::{Failure, no_more};
+use crate::failure::{Failure, io, no_more};
 use crate::program::{Program, root};
+use crate::report;
 
 /// Runs the benchmark program of one area in release mode.
 pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
@@ -24,19 +27,33 @@ pub(crate) fn bench(args: &[String]) -> Result<(), Failure> {
         [flag, name, rest @ ..] if flag == FEATURES => (vec![flag, name], rest),
         _ => (Vec::new(), rest),
     };
-    let (json, rest) = match rest.split_first() {
-        Some((first, rest)) if first == "--json" => (Some("--json"), rest),
+    let (form, rest) = match rest.split_first() {
+        Some((first, rest)) if [JSON, PLOT].contains(&first.as_str()) => (Some(first.as_str()), rest),
         _ => (None, rest),
     };
     no_more("bench", rest)?;
     let program = format!("{PREFIX}{area}");
-    Program::cargo()
+    let program = Program::cargo()
         .with_args(["run", "--release", "--quiet", "--manifest-path", manifest, "--bin", &program])
         .with_args(features)
         .with_args(["--"])
-        .with_args(json)
-        .run()
+        .with_args(form.map(|_| JSON));
+    if form == Some(PLOT) { plot(area, &program.output()?) } else { program.run() }
 }
+
+/// Shows what was printed, and draws it.
+fn plot(area: &str, output: &str) -> Result<(), Failure> {
+    report::line(output.trim_end());
+    let picture =
+        plot::svg(area, output).ok_or_else(|| Failure::new(format!("{area} has no rows to draw")))?;
+    let path = root().join(format!("docs/benchmarks/{area}.svg"));
+    std::fs::create_dir_all(root().join("docs/benchmarks")).map_err(|error| io(&path, &error))?;
+    std::fs::write(&path, picture).map_err(|error| io(&path, &error))
+}
+
+/// How the figures come out: as lines of JSON, or as such and as a picture in `docs/benchmarks`.
+const JSON: &str = "--json";
+const PLOT: &str = "--plot";
 
 /// What follows is a feature of the area's package, such as `ladder-only` of `signal`.
 const FEATURES: &str = "--features";

@@ -39,7 +39,7 @@ fn usage() -> Failure {
     )
 }
 
-/// Below `target/bindings`.
+/// The path of `name` below `target/bindings`.
 fn place(name: &str) -> PathBuf {
     root().join("target/bindings").join(name)
 }

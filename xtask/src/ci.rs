@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use crate::failure::{Failure, no_more};
 use crate::program::Program;
-use crate::{bindings, codegen, conformance, console, peers, report, sabotage, system, test, tidy};
+use crate::{
+    bindings, codegen, conformance, console, fuzz, guide, peers, report, sabotage, system, test, tidy, tools,
+    workflows,
+};
 
 /// Runs the steps in order, cheap ones first, and stops at the first that fails.
 pub(crate) fn ci(args: &[String]) -> Result<(), Failure> {
@@ -46,6 +49,7 @@ const STEPS: &[Step] = &[
     Step { name: "test", run: || test::test(&[]) },
     Step { name: "codegen", run: || codegen::codegen(&["--check".to_owned()]) },
     Step { name: "docs", run: docs },
+    Step { name: "the guide", run: || guide::guide(&[]) },
     Step { name: "conformance", run: || conformance::conformance(&[]) },
     Step { name: "conformance, proved by a few", run: || proved("few") },
     Step {
@@ -56,11 +60,10 @@ const STEPS: &[Step] = &[
 ];
 
 const FULL: &[Step] = &[
-    Step { name: "licences and advisories", run: deny },
-    Step {
-        name: "fuzz targets compile",
-        run: || cargo(&["check", "--all-features", "--manifest-path", "fuzz/Cargo.toml"]),
-    },
+    Step { name: "licences, bans and sources", run: deny },
+    Step { name: "workflows", run: || workflows::workflows(&[]) },
+    Step { name: "fuzz targets have their seeds", run: seeds },
+    Step { name: "each fuzz target for a moment", run: || fuzz::fuzz(&["smoke".to_owned()]) },
     Step {
         name: "agreement by the ladder alone",
         run: || test::test(&["--", "-p", "wa-keys", "--features", "ladder-only"].map(str::to_owned)),
@@ -69,8 +72,17 @@ const FULL: &[Step] = &[
         name: "traces",
         run: || {
             test::test(
-                &["--", "-p", "wa-integrator-server", "--features", "otel", "--test", "telemetry"]
-                    .map(str::to_owned),
+                &[
+                    "--",
+                    "-p",
+                    "wa-integrator-server",
+                    "--features",
+                    "otel",
+                    "--test",
+                    "server",
+                    "telemetry::",
+                ]
+                .map(str::to_owned),
             )
         },
     },
@@ -116,27 +128,18 @@ fn fewer_features() -> Result<(), Failure> {
     ])
 }
 
-/// Crates that others depend on, with each of their features and no other. The server's stand in [`fewer_features`].
+/// Each crate with each of its features and no other, as who depends on it sees it: without what its tests need.
 fn each_feature() -> Result<(), Failure> {
-    const FEATURES: [(&str, &[&str]); 10] = [
-        ("wa-interop", &["", "client", "enlist", "http", "media", "metadata", "serde", "store"]),
-        ("wa-client", &["", "http", "media", "metadata"]),
-        ("wa-chat", &["", "serde"]),
-        ("wa-binary", &["", "serde"]),
-        ("wa-media", &["", "metadata"]),
-        ("wa-profile", &["", "file"]),
-        ("wa-keys", &["", "ladder-only"]),
-        ("wa-http", &["", "hyper"]),
-        ("wa-store", &[""]),
-        ("wa-ffi", &["", "codec", "media", "profiles"]),
-    ];
-    for (package, features) in FEATURES {
-        for feature in features {
-            cargo(&["check", "--package", package, "--no-default-features", "--features", feature])?;
-        }
-    }
+    let hack = tools::HACK.command()?.with_args(["check", "--workspace", "--each-feature", "--no-dev-deps"]);
+    hack.with_args(["--exclude", "xtask", "--exclude", "codegen"]).run()?;
     let test = ["--", "-p", "wa-chat", "--features", "serde", "json"];
     test::test(&test.map(str::to_owned))
+}
+
+fn seeds() -> Result<(), Failure> {
+    let seeds =
+        ["run", "--quiet", "--manifest-path", "fuzz/Cargo.toml", "--example", "seeds", "--", "--check"];
+    cargo(&seeds)
 }
 
 fn docs() -> Result<(), Failure> {
@@ -144,12 +147,10 @@ fn docs() -> Result<(), Failure> {
     docs.with_env("RUSTDOCFLAGS", "-D warnings").run()
 }
 
+/// What is depended on. Advisories change without us: the workflow asks for them each night.
 fn deny() -> Result<(), Failure> {
-    if !Program::cargo().with_args(["deny", "--version"]).succeeds() {
-        report::note("not checked: cargo-deny is not installed (cargo install cargo-deny)");
-        return Ok(());
-    }
-    cargo(&["deny", "check"])
+    let deny = tools::DENY.command()?.with_args(["--log-level", "error"]);
+    deny.with_args(["check", "licenses", "bans", "sources"]).run()
 }
 
 /// The crates without a dependency of ours can be packed before anything of ours is published.

@@ -62,7 +62,7 @@ fn executable(messages: &str, name: &str) -> Result<PathBuf, Failure> {
 }
 
 /// The string member `key` of one line of cargo's JSON, unescaped.
-fn json_string(line: &str, key: &str) -> Option<String> {
+pub(crate) fn json_string(line: &str, key: &str) -> Option<String> {
     let (_, rest) = line.split_once(&format!("\"{key}\":\""))?;
     let mut text = String::new();
     let mut chars = rest.chars();

@@ -12,14 +12,19 @@ mod conformance;
 mod console;
 mod failure;
 mod fuzz;
+mod guide;
+mod mutants;
 mod peers;
 mod program;
 mod report;
 mod sabotage;
 mod servers;
+mod soak;
 mod system;
 mod test;
 mod tidy;
+mod tools;
+mod workflows;
 
 use std::process::ExitCode;
 
@@ -43,6 +48,14 @@ fn run(args: &[String]) -> Result<(), Failure> {
         report::line(HELP);
         return Ok(());
     };
+    if let [flag] = rest
+        && is_help(flag)
+        && !HELP_THEMSELVES.contains(&command.as_str())
+        && let Some(help) = help_of(command)
+    {
+        report::line(&help);
+        return Ok(());
+    }
     match command.as_str() {
         "bench" => bench::bench(rest),
         "bindings" => bindings::bindings(rest),
@@ -53,17 +66,40 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "conformance" => conformance::conformance(rest),
         "console" => console::console(rest),
         "fuzz" => fuzz::fuzz(rest),
+        "guide" => guide::guide(rest),
+        "mutants" => mutants::mutants(rest),
         "peers" => peers::peers(rest),
         "sabotage" => sabotage::sabotage(rest),
         "sandbox" => conformance::sandbox(rest),
+        "soak" => soak::soak(rest),
         "test" => test::test(rest),
         "tidy" => tidy::tidy(rest),
-        "help" | "--help" | "-h" => {
+        "workflows" => workflows::workflows(rest),
+        "help" => {
+            report::line(HELP);
+            Ok(())
+        }
+        flag if is_help(flag) => {
             report::line(HELP);
             Ok(())
         }
         _ => Err(Failure::usage(format!("there is no command `{command}`; `cargo xtask` lists them"))),
     }
+}
+
+/// Commands that hand `--help` to the program that they start.
+const HELP_THEMSELVES: [&str; 3] = ["chat", "conformance", "sandbox"];
+
+fn is_help(argument: &str) -> bool {
+    matches!(argument, "--help" | "-h")
+}
+
+/// The lines of the help that are about one command.
+fn help_of(command: &str) -> Option<String> {
+    let mut lines = HELP.lines().skip_while(|line| !line.starts_with(&format!("  {command} ")));
+    let first = lines.next()?;
+    let more = lines.take_while(|line| line.starts_with("     "));
+    Some(format!("cargo xtask{}", std::iter::once(&first[1..]).chain(more).collect::<Vec<_>>().join("\n")))
 }
 
 const HELP: &str = "\
@@ -83,7 +119,8 @@ To work on the project:
   tidy                         check the taste that the compiler cannot: sockets, layers, crypto crates, words, files
   codegen [--check]            generate the protobuf types from proto/, the rules in docs/SANDBOX.md and the
                                requirements in docs/CONFORMANCE.md; --check only compares
-  bench AREA [--json]          compare with other implementations (see docs/BENCHMARKS.md)
+  bench AREA [--json|--plot]   compare with other implementations (see docs/BENCHMARKS.md); --plot also draws the picture in
+                               docs/benchmarks
   bindings [LANGUAGE|size|cost|stubs]
                                make the client's packages for Python, Kotlin and Swift below target/bindings, and try them out:
                                a conversation, the samples of docs/MOBILE.md, the suite through Python; `size` prints what the
@@ -96,10 +133,19 @@ To work on the project:
                                `chaos drain` empties full mailboxes on busy processors, `chaos digest` is one SHA-256 over
                                what the client lets out, equal as long as code only moves;
                                `chaos replicas` kills two third party's servers on one database by turns
+  soak MINUTES                 ten thousand clients (or as many as there is memory for) write and are answered, while lines are
+                               cut, clients restart, keys change, stanzas are lost and clocks jump; each minute says what both
+                               processes hold; fails if a text is lost or comes twice, or if memory grows
   console [--pictures]         walk through the sandbox's console in a headless Chromium, with axe-core; --pictures writes those
                                in docs/console
+  guide                        do what docs/BEGIN.md says, and compare what it says is printed
   sabotage [NAME…]             break each gate of the store contract in a copy of the tree, and see a test notice
-  fuzz TARGET [SECONDS]        run a fuzz target (nightly Rust and cargo-fuzz); without SECONDS until stopped
+  mutants [CRATE] [--shard K/N]
+                               break code in one place after the other, and see the crate's own tests notice nine in ten
+                               (docs/MUTANTS.md)
+  workflows                    read the forge's workflows with their schema and with zizmor
+  fuzz TARGET [SECONDS]        run a fuzz target for so many seconds of processor time (60; docs/FUZZING.md);
+                               `fuzz smoke [SECONDS]` runs each for a moment (5) and says what was reached
 
 `test`, `conformance` and `ci` look for OpenSSL's development files first. On Debian and Ubuntu, as root, they install
 what is missing; elsewhere they say what to install. `test` and `ci` do the same for the servers that the tests of
@@ -122,13 +168,25 @@ mod tests {
             "conformance",
             "console",
             "fuzz",
+            "guide",
+            "mutants",
             "peers",
             "sandbox",
+            "soak",
             "test",
             "tidy",
+            "workflows",
         ] {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {command} "))), "{command}");
         }
+    }
+
+    #[test]
+    fn a_command_says_what_it_does() {
+        let help = help_of("guide").unwrap();
+        assert!(help.starts_with("cargo xtask guide ") && help.lines().count() < 4, "{help}");
+        assert!(help_of("bench").unwrap().contains("AREA"));
+        assert_eq!(help_of("frobnicate"), None);
     }
 
     #[test]

@@ -124,6 +124,9 @@ mod tests {
     fn an_unknown_area_is_a_usage_error() {
         let failure = peers(&["nothing".to_owned()]).unwrap_err();
         assert_eq!(failure.code(), 2);
-        assert_eq!(failure.message(), Some("there is no area `nothing`, only: http, identity, signal"));
+        assert_eq!(
+            failure.message(),
+            Some("there is no area `nothing`, only: codec, http, identity, noise, signal")
+        );
     }
 }

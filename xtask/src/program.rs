@@ -68,6 +68,12 @@ impl Program {
             .map_err(|_| Failure::new(format!("{} did not print UTF-8", self.described())))
     }
 
+    /// Runs, and says whether it ended well and what it printed on stderr; stdout is shown nowhere.
+    pub(crate) fn heard(mut self) -> Result<(bool, String), Failure> {
+        let output = self.command.stdin(Stdio::null()).output().map_err(|error| self.not_started(&error))?;
+        Ok((output.status.success(), String::from_utf8_lossy(&output.stderr).into_owned()))
+    }
+
     /// Whether it is there and ends with success; nothing is shown.
     pub(crate) fn succeeds(mut self) -> bool {
         let status = self.command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();

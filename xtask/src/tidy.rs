@@ -10,6 +10,7 @@ mod layers;
 mod manifest;
 mod modules;
 mod names;
+mod packages;
 mod sockets;
 mod tree;
 mod violation;
@@ -48,7 +49,7 @@ pub(crate) fn tidy(args: &[String]) -> Result<(), Failure> {
 
 /// The rules that need nothing but the files.
 fn static_rules(tree: &Tree) -> Vec<Violation> {
-    let rules: [fn(&Tree) -> Vec<Violation>; 8] = [
+    let rules: [fn(&Tree) -> Vec<Violation>; 9] = [
         sockets::check,
         layers::check,
         words::check,
@@ -57,6 +58,7 @@ fn static_rules(tree: &Tree) -> Vec<Violation> {
         documents::check,
         modules::check,
         names::check,
+        packages::check,
     ];
     rules.iter().flat_map(|rule| rule(tree)).collect()
 }

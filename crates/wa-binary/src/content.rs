@@ -15,7 +15,7 @@ use crate::text::Str;
 /// [`AttrValue::to_jid`] reads an address from either.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttrValue {
-    /// Text.
+    /// Text: a token, packed characters or UTF-8.
     Text(Str),
     /// An address with a JID tag.
     Jid(Jid),
@@ -90,7 +90,7 @@ text_values!(Str, &Str, &str, String, &String, u64, u32, u16, u8);
 
 /// What stands inside a node.
 ///
-/// On the wire this is a list of nodes or one string of bytes. Whoever writes the bytes may write them as
+/// On the wire this is a list of nodes or one string of bytes. A writer may write the bytes as
 /// such, as a token or packed; [`NodeContent::Bytes`] and [`NodeContent::Text`] keep that apart so that a node is
 /// written as it was read, but they are *equal* when their bytes are.
 #[derive(Clone, Debug, Default)]

@@ -17,7 +17,7 @@ use crate::text::put;
 pub struct Data(Repr);
 
 impl Data {
-    /// No bytes.
+    /// The value that holds no bytes.
     pub const EMPTY: Self = Self(Repr::Short(Short { len: 0, bytes: [0; SHORT] }));
 
     /// The bytes as a value of their own; a copy only of those held in place.

@@ -15,7 +15,7 @@ use crate::limits::Limits;
 use crate::node::Node;
 
 /// Whether an interop JID (tag 245) ends in the server's name; writers differ.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SuffixRule {
     /// It does if the bytes after it are exactly the raw string `interop`.
     #[default]
@@ -27,7 +27,7 @@ pub enum SuffixRule {
 }
 
 /// How nodes are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct DecodeOptions {
     /// Bounds on one frame.

@@ -7,7 +7,7 @@
 ///
 /// 235 tokens take one byte (1–235), 1,024 take two (236–239, then an index). Source: overview §2.1.2 for the
 /// principle, the table as agreed on by every public client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Token(u16);
 
 impl Token {

@@ -10,21 +10,21 @@ use crate::error::EncodeError;
 use crate::node::Node;
 
 /// Which strings are packed two characters to a byte, where their characters allow it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Packing {
     /// All, as real clients do.
     #[default]
     Everything,
     /// Only users of JIDs, as the overview's printed example does.
     JidsOnly,
-    /// None.
+    /// No string is packed.
     Nothing,
 }
 
 /// Whether an interop JID ends in the server's name.
 ///
 /// Readers differ on needing it, so a decoder accepts both (see [`SuffixRule`](crate::SuffixRule)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum InteropSuffix {
     /// Left out, as WhatsApp's own clients do. Still written where the next string is `interop` itself,
     /// which would otherwise be taken for it.
@@ -35,7 +35,7 @@ pub enum InteropSuffix {
 }
 
 /// How nodes are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct EncodeOptions {
     /// Which strings are packed.

@@ -88,7 +88,7 @@ pub enum JidError {
     /// The domain byte is not 0, 1, 128 or 129.
     #[error("unknown jid domain {0}")]
     Domain(u8),
-    /// Not `{1..999}-{1..999999999999999}[:0]@interop`.
+    /// The user of an interop address is not of the form `{1..999}-{1..999999999999999}[:0]@interop`.
     #[error("invalid interop jid")]
     Interop,
     /// Not `+` and 7 to 15 digits.
@@ -156,7 +156,7 @@ pub struct XmlError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum XmlErrorKind {
-    /// Not well-formed.
+    /// The XML is not well-formed.
     #[error("xml is not well-formed")]
     Syntax,
     /// The text ends before the first element does, or has none.

@@ -18,11 +18,11 @@ use crate::text::Str;
 ///
 /// Text: `14155551001@s.whatsapp.net`, `14155551001:2@s.whatsapp.net` (device 2), `s.whatsapp.net` (the
 /// server itself), `1-10853634039893@interop` (integrator 1). `Display` and `FromStr` are inverse.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Jid(pub(crate) Repr);
 
 /// The four forms; each value is in the only one its address has.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Repr {
     /// Tag 250: everything without a device.
     Pair { user: Option<Str>, server: Server },

@@ -1,33 +1,4 @@
-//! Overview §2.1.2: WhatsApp's binary token codec.
-//!
-//! A [`Node`] is one element of the chat protocol's XML. On the wire it is a list: its tag, names and values
-//! of its attributes, and its content. Strings of a fixed [dictionary](Token) are one or two bytes long,
-//! digits are packed two to a byte, and addresses ([`Jid`]) have forms of their own.
-//!
-//! ```
-//! use wa_binary::{EncodeOptions, Jid, Limits, Node, Packing, decode, encode};
-//!
-//! // The example of overview §2.1.2. There the length of the body is printed as 14; it is 21.
-//! let node = Node::new("message")
-//!     .with_attr("to", Jid::phone("14155551001")?)
-//!     .with_attr("from", Jid::phone("14155551000")?)
-//!     .with_attr("id", "123456")
-//!     .with_attr("type", "text")
-//!     .with_attr("notify", "joe")
-//!     .with_child(Node::new("body").with_bytes("Body text of message."));
-//!
-//! // The example packs the users of addresses, but not the identifier.
-//! let options = EncodeOptions::new().with_packing(Packing::JidsOnly);
-//! let bytes = encode(&node, &options)?;
-//! assert_eq!(bytes[..4], [248, 12, 19, 17]);
-//! assert_eq!(bytes[4..13], [250, 255, 134, 20, 21, 85, 81, 0, 31]);
-//! assert_eq!(bytes.len(), 71);
-//!
-//! let read = decode(&bytes.into(), &Limits::new())?;
-//! assert_eq!(read, node);
-//! assert_eq!(read.child("body").and_then(Node::bytes), Some(&b"Body text of message."[..]));
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # Frames
 //! A decrypted frame begins with a flag byte: [`unpack`] then [`decode`] it; [`pack`] writes one.

@@ -109,7 +109,7 @@ impl Node {
         self.tag.allocated() + attrs + self.attrs.iter().map(strings).sum::<usize>() + content
     }
 
-    /// The tag.
+    /// The tag, such as `message`.
     #[must_use]
     pub fn tag(&self) -> &str {
         &self.tag
@@ -145,7 +145,7 @@ impl Node {
         self.attr(name)?.as_str()
     }
 
-    /// The content.
+    /// The content: nodes, bytes, text, or nothing.
     #[must_use]
     pub fn content(&self) -> &NodeContent {
         &self.content

@@ -32,7 +32,7 @@ impl Str {
     /// What a string is before it is read into place; a token because that is the least to write.
     pub(crate) const BLANK: Self = Self(Repr::Token(Token::FIRST));
 
-    /// The text.
+    /// The string as `str`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match &self.0 {

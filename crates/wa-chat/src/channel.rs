@@ -94,7 +94,7 @@ pub enum ChannelEvent {
     Open,
     /// A stanza for the channel's user. Pings were answered already.
     Stanza {
-        /// The stanza.
+        /// The stanza that was read.
         stanza: Box<Stanza>,
         /// Bytes that it has allocated, and the frame that it is read from.
         bytes: usize,

@@ -33,7 +33,7 @@ pub enum Command {
     /// The user has read or played messages; one receipt for each 256 of them. Nothing is sent where the profile has delivery
     /// receipts only.
     Mark {
-        /// Whose messages.
+        /// The sender of the messages.
         from: Jid,
         /// Which; none is nothing to do.
         ids: Vec<MessageId>,
@@ -44,7 +44,7 @@ pub enum Command {
     Typing {
         /// To whom it is shown.
         to: Jid,
-        /// What.
+        /// What we are doing: writing, recording, or neither.
         typing: Typing,
     },
     /// The application accepts a peer's new identity: messages that are held because of it go out
@@ -53,7 +53,7 @@ pub enum Command {
     AcceptIdentity {
         /// Which device, with its number.
         address: Jid,
-        /// Its key.
+        /// The identity key that was accepted.
         key: PublicKey,
     },
     /// Ask WhatsApp for something, on this connection; [`Event::Answered`](crate::Event::Answered) tells the rest.
@@ -131,7 +131,7 @@ pub enum IdentityPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Mark {
-    /// Read them.
+    /// The user has read the messages.
     Read,
     /// Played a voice note or a video.
     Played,
@@ -145,7 +145,7 @@ pub enum Ask {
     Blocklist,
     /// Block somebody: nothing comes from them any more.
     Block(Jid),
-    /// The contrary.
+    /// Unblocks a user.
     Unblock(Jid),
     /// Report somebody to WhatsApp, with messages in clear.
     Report(Report),

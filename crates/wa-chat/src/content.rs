@@ -25,21 +25,21 @@ pub enum Content {
     Text(Text),
     /// A reaction to a message.
     Reaction {
-        /// To which.
+        /// The message that the reaction is to.
         target: Target,
         /// An emoji; empty takes the reaction back.
         emoji: String,
     },
     /// New text for an earlier message of the same sender.
     Edit {
-        /// Which.
+        /// The id of the message that is edited.
         id: MessageId,
         /// What it says from now on.
         text: Text,
     },
     /// An earlier message of the same sender is taken back.
     Revoke {
-        /// Which.
+        /// The id of the message that is revoked.
         id: MessageId,
     },
     /// A picture, a recording or another file, which lies elsewhere.
@@ -66,7 +66,7 @@ pub struct Text {
 #[derive(Clone, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Reply {
-    /// Its name.
+    /// The id of the message that is answered.
     pub id: MessageId,
     /// Who wrote it.
     pub author: Jid,
@@ -79,9 +79,9 @@ pub struct Reply {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize))]
 pub struct Target {
-    /// Its name.
+    /// The id of the message.
     pub id: MessageId,
-    /// Whether whoever sends this content wrote it; otherwise the receiver did.
+    /// Whether the sender of this content wrote that message; otherwise the receiver did.
     pub by_sender: bool,
 }
 
@@ -100,7 +100,7 @@ const REVOKE: i32 = 0;
 const EDIT: i32 = 14;
 
 impl Content {
-    /// Plain text.
+    /// A text without mentions, and in reply to nothing.
     pub fn text(body: impl Into<String>) -> Self {
         Self::Text(Text::from(body.into()))
     }
@@ -282,7 +282,7 @@ fn context(reply: Option<&Reply>, mentions: &[Jid]) -> Option<Box<content::Conte
     }))
 }
 
-/// What can be read of a context; a reply without name or author is none.
+/// Reads a context; a reply without an id or an author is not a reply.
 fn of_context(context: Option<Box<content::ContextInfo>>) -> (Option<Reply>, Vec<Jid>) {
     let Some(context) = context else { return (None, Vec::new()) };
     let reply = || {

@@ -5,7 +5,7 @@ use wa_noise::{FrameError, HandshakeError, TransportError};
 use wa_profile::Failures;
 use wa_stanza::{Conflict, Failure, FailureReason, StreamCondition, StreamError};
 
-/// Why a channel ended. There is one for every end, and none without.
+/// Why a channel ended; every end has exactly one.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DisconnectReason {

@@ -11,7 +11,7 @@ use crate::channel::BadStanza;
 use crate::key::Table;
 use crate::{Answer, Content, DisconnectReason, NoAnswer, StoreError, Ticket, Undecryptable};
 
-/// Names an inbox event: it rises, is never used again, and one message has one for ever.
+/// Names an event of the inbox. Ids rise and are never used again; a message keeps its id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(transparent))]
 pub struct EventId(pub u64);
@@ -22,7 +22,7 @@ pub struct EventId(pub u64);
 pub struct MessageId(pub String);
 
 impl MessageId {
-    /// The name.
+    /// The id as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -88,7 +88,7 @@ pub enum Event {
         event: EventId,
         /// Who wrote it.
         from: Jid,
-        /// Its name.
+        /// The message's id, chosen by its sender.
         id: MessageId,
         /// When the server took it, in Unix seconds.
         timestamp: u64,
@@ -124,9 +124,9 @@ pub enum Event {
         event: EventId,
         /// At whom; of [`Status::Sent`] to whom.
         by: Jid,
-        /// Which messages.
+        /// The ids of the messages.
         ids: Vec<MessageId>,
-        /// What.
+        /// How far the messages have come.
         status: Status,
         /// When, in Unix seconds, as far as the server says.
         timestamp: Option<u64>,
@@ -137,7 +137,7 @@ pub enum Event {
     IdentityChanged {
         /// To be confirmed.
         event: EventId,
-        /// Who.
+        /// The peer whose key changed.
         peer: Jid,
         /// Which of their devices; 0 is the first.
         device: u16,
@@ -151,7 +151,7 @@ pub enum Event {
     DevicesChanged {
         /// To be confirmed.
         event: EventId,
-        /// Whose devices.
+        /// The user whose devices changed.
         peer: Jid,
         /// The devices that were added, and their identity keys. All but the first device, 0, are the server's word.
         #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::public::by_device"))]
@@ -177,7 +177,7 @@ pub enum Event {
     Reached {
         /// To be confirmed.
         event: EventId,
-        /// Who.
+        /// The user who can be written to.
         from: Jid,
         /// What they are called.
         display_name: Option<String>,
@@ -195,16 +195,16 @@ pub enum Event {
     /// What a peer is doing right now.
     #[non_exhaustive]
     Typing {
-        /// Who.
+        /// The user who is writing.
         from: Jid,
-        /// What.
+        /// What they are doing: writing, recording, or neither.
         #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::typing"))]
         typing: Typing,
     },
     /// The answer to an [`Ask`](crate::Ask).
     #[non_exhaustive]
     Answered {
-        /// To which.
+        /// The ticket of the question.
         ticket: Ticket,
         /// What WhatsApp says, or why nothing.
         #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::answer"))]
@@ -219,9 +219,9 @@ pub enum Event {
         from: Jid,
         /// From which of their devices.
         device: u16,
-        /// Its name.
+        /// The message's id.
         id: MessageId,
-        /// Why.
+        /// Why it could not be decrypted.
         #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::words"))]
         why: Undecryptable,
         /// How often its sender has been asked to send it again; none if that makes no sense, or not any more.
@@ -232,9 +232,9 @@ pub enum Event {
     /// A peer's keys could not be had or were bad: messages to it wait.
     #[non_exhaustive]
     NoSession {
-        /// Which peer.
+        /// The peer to whom messages wait.
         peer: Jid,
-        /// Why.
+        /// Why there is no session.
         #[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::words"))]
         why: NoSession,
     },
@@ -245,7 +245,7 @@ pub enum Event {
         event: EventId,
         /// To whom it was.
         to: Jid,
-        /// Its name.
+        /// The message's id.
         id: MessageId,
         /// The server's code; 413 also for a message that is longer than a frame and so never left.
         code: u16,
@@ -266,7 +266,7 @@ pub enum Event {
         event: EventId,
         /// To whom it was.
         to: Jid,
-        /// Its name.
+        /// The message's id.
         id: MessageId,
     },
     /// A stanza could not be read, or what it says not be kept: the server is told so (code 488) and does not bring it again.
@@ -290,11 +290,11 @@ pub enum Event {
     /// an id are never dropped.
     #[non_exhaustive]
     Dropped {
-        /// How many.
+        /// The number of events that were dropped.
         events: u64,
     },
     /// The store cannot run a transaction now; it gets it again until it can. Nothing becomes durable, and nothing that
-    /// depends on it leaves or is shown. Told once for each time, by whoever runs the transactions.
+    /// depends on it leaves or is shown. Told once for each time, by the driver, which runs the transactions.
     StoreStalled(#[cfg_attr(feature = "serde", serde(serialize_with = "crate::json::words"))] StoreError),
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn answer<S: Serializer>(answer: &Result<Answer, NoAnswer>, to: S) ->
     answer.as_ref().map_err(ToString::to_string).serialize(to)
 }
 
-/// Bytes.
+/// Bytes as hexadecimal digits.
 pub(crate) mod hex {
     use super::{Bytes, Deserialize, Deserializer, Serializer, de};
 
@@ -47,7 +47,7 @@ pub(crate) mod hex {
     }
 }
 
-/// SHA-256.
+/// A SHA-256 digest as hexadecimal digits.
 pub(crate) mod digest {
     use super::{Bytes, Deserializer, Serializer, de, hex};
 
@@ -61,7 +61,7 @@ pub(crate) mod digest {
     }
 }
 
-/// A file's key: whoever has this has the file.
+/// A file's key, which is all that it takes to read the file.
 pub(crate) mod key {
     use super::{Deserializer, MediaKey, Serializer, digest};
 
@@ -91,7 +91,7 @@ pub(crate) mod maybe {
     }
 }
 
-/// Public keys.
+/// Public keys as hexadecimal digits.
 pub(crate) mod public {
     use super::{Serializer, digest};
     use wa_keys::PublicKey;

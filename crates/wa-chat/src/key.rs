@@ -224,7 +224,7 @@ impl Key {
         std::str::from_utf8(peer).ok()?.parse().ok()
     }
 
-    /// The table.
+    /// The table that the row is in; none if the name is not one of ours.
     pub fn table(&self) -> Option<Table> {
         Table::of(*self.0.first()?)
     }

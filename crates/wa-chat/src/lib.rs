@@ -1,25 +1,4 @@
-//! The chat client of a third party, as a value (overview §2, §3): bytes in, events out, no I/O, no clock, no store.
-//!
-//! [`Channel`] speaks with chatd (frames, handshake, login, keepalive) and knows no Signal key; [`Messenger`] keeps
-//! sessions, inbox and outbox and knows no Noise. What comes in joins them as a [`Stanza`](wa_stanza::Stanza), what goes
-//! out as an [`EncodedStanza`]; they run together as a [`Client`].
-//!
-//! # State
-//! The client never touches a store. It hands out one [`Transaction`] at a time, and whatever depends on it (bytes
-//! and events alike) is held back until [`Client::handle_committed`]. So a crash at any moment loses nothing and
-//! shows nothing twice that was confirmed. With the [`MemoryStore`] that is one line:
-//!
-//! ```
-//! # use wa_chat::*;
-//! # fn drive(client: &mut Client, memory: &MemoryStore, now: Now, rng: &mut impl rand_core::CryptoRng) -> Result<(), StateError> {
-//! while let Some(transaction) = client.poll_transaction() {
-//!     client.handle_committed(now, memory.apply(&transaction), rng)?;
-//! }
-//! # Ok(())
-//! # }
-//! ```
-//!
-//! `handle_*` puts in and does the work; `poll_*` only takes out, in any order, until there is nothing.
+#![doc = include_str!("../README.md")]
 
 mod account;
 mod backoff;
@@ -30,6 +9,8 @@ mod content;
 mod disconnect;
 mod encoded;
 mod event;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 #[cfg(feature = "serde")]
 mod json;
 mod key;

@@ -1,4 +1,4 @@
-//! A store in memory: for tests, and for whoever keeps the rows elsewhere as a whole.
+//! A store in memory: for tests, and for applications that keep all rows elsewhere as a whole.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};

@@ -368,7 +368,7 @@ impl Messenger {
         self.erased
     }
 
-    /// Answers first: whoever waits for one may be the one who should take the rest.
+    /// Answers first: the task that waits for one may be the one that should take the rest.
     fn tell(&mut self, events: Vec<Event>) {
         for event in events {
             match event {

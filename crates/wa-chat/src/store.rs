@@ -38,7 +38,7 @@ impl fmt::Debug for Value {
 /// One row written: its new content, or nothing to delete it. Absolute, so writing twice is writing once.
 #[derive(Clone, Debug)]
 pub struct Write {
-    /// Which row.
+    /// The name of the row.
     pub key: Key,
     /// Its content from now on.
     pub value: Option<Value>,

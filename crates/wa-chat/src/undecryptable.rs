@@ -40,7 +40,7 @@ pub enum Undecryptable {
     /// It is to a group, or from somebody who is no single user: such messages are not part of this profile.
     #[error("not from one user to another")]
     NotOneToOne = 11,
-    /// A companion device claims an identity that its account has not signed. Whoever made it is not that user.
+    /// A companion device claims an identity that its account has not signed. It is not that user's.
     #[error("the device's identity is not signed by its account")]
     Unvouched = 12,
 }

@@ -81,7 +81,7 @@ pub(crate) struct EncodeArguments {
     /// How to write the bytes
     #[arg(long, value_enum, default_value_t = Form::Hex)]
     pub(crate) to: Form,
-    /// Read JSON
+    /// Read JSON instead of XML
     #[arg(long)]
     pub(crate) json: bool,
     #[command(flatten)]
@@ -230,7 +230,7 @@ pub(crate) enum Packing {
     Everything,
     /// Only users of addresses, as in the published example
     Jids,
-    /// None
+    /// Pack no string
     Nothing,
 }
 

@@ -2,7 +2,7 @@
 
 use anstyle::{AnsiColor, Style};
 
-/// The text with colours around its parts; whoever prints it strips them where they are not wanted.
+/// The text with colours around its parts; they are stripped where they are not wanted.
 pub(crate) fn coloured(xml: &str) -> String {
     let mut out = String::with_capacity(xml.len() * 2);
     let mut rest = xml;

@@ -1,20 +1,19 @@
 //! `wa media`: a file encrypted, opened, or fetched from a media host, with what a message says of it (overview §4.1).
 
-use std::{
-    fs::{self, File},
-    path::{Path, PathBuf},
-};
+use std::fs;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 use thiserror::Error;
+use wa_interop::chat::{FileFacts, MediaFile, MediaKey, MediaKind};
+use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
+use wa_interop::media::{Encryptor, FileError, MediaKeys, encrypt_stream, open_file};
+use wa_interop::profile::Profile;
 use wa_interop::{
     CredentialSource, MediaServer, MediaTransfer, MediaTransferError, NoToken, Outgoing, SentFile,
-    chat::{FileFacts, MediaFile, MediaKey, MediaKind},
-    http::{HttpLimits, HyperClient, PlainHttp},
-    media::{Encryptor, FileError, MediaKeys, encrypt_stream, open_file},
-    profile::Profile,
 };
 
 use crate::arguments::open_profile;
@@ -28,7 +27,7 @@ pub(crate) enum MediaCommand {
         /// What kind of media it is
         #[arg(long, value_enum)]
         kind: Kind,
-        /// The file
+        /// The file to encrypt
         file: PathBuf,
         #[command(flatten)]
         output: Target,
@@ -74,7 +73,7 @@ pub(crate) enum MediaCommand {
         /// The rules that apply: a document, overview or 1.0.3, or a TOML file as `wa profile show` prints one
         #[arg(long, value_name = "NAME|FILE", default_value = "1.0.3", value_parser = open_profile)]
         profile: Box<Profile>,
-        /// The file
+        /// The file to upload
         file: PathBuf,
     },
 }
@@ -107,7 +106,7 @@ pub(crate) struct Facts {
 }
 
 /// What a file is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
     Image,
     Video,

@@ -3,11 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![cfg(feature = "media")]
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
 
 fn wa(directory: &Path, arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_wa"));

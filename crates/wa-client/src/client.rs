@@ -370,7 +370,7 @@ impl Client {
         self.ask(Ask::DeleteAccount).await.map(drop)
     }
 
-    /// Likewise, by the event's name alone: for whoever keeps names and not events.
+    /// Likewise, by the event's id alone, for applications that keep ids and not events.
     ///
     /// # Errors
     /// The client has ended.

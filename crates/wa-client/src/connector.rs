@@ -8,10 +8,10 @@ use wa_profile::Profile;
 
 /// Makes the byte stream to chatd.
 pub trait Connector: Send + Sync + 'static {
-    /// The stream.
+    /// The byte stream to the chat server.
     type Stream: AsyncRead + AsyncWrite + Send + 'static;
 
-    /// Connects once.
+    /// Opens one stream.
     fn connect(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 

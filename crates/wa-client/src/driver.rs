@@ -185,7 +185,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         }
     }
 
-    /// Whoever waits for the end of the mailbox hears of it.
+    /// Completes the calls of `drain` once the mailbox is empty.
     fn tell_drained(&mut self) {
         self.drains.retain(|done| !done.is_closed());
         if !self.drains.is_empty() && self.is_drained() {

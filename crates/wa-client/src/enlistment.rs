@@ -16,7 +16,7 @@ pub enum EnlistmentError {
     /// whether to ask again.
     #[error(transparent)]
     Exchange(#[from] EnlistError),
-    /// WhatsApp refused.
+    /// WhatsApp refused, and says why.
     #[error("refused: {0}")]
     Refused(Reason),
 }

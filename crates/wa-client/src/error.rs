@@ -12,7 +12,8 @@ pub enum OpenOrEnlistError<E> {
     /// The account could not be made or opened.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// There is no login: why, in the words of whoever enlists. The account is made; the next call enlists its keys.
+    /// There is no login: why, in the words of the call that enlists. The account is made; the next call enlists its
+    /// keys.
     #[error("not enlisted: {0}")]
     Enlistment(E),
 }

@@ -1,9 +1,6 @@
-//! The chat client on tokio (overview §2, §3): commands in, events out.
+#![doc = include_str!("../README.md")]
 //!
-//! A [`Client`] is a handle to one task, which drives a [`wa_chat::Client`] over a byte stream and a store. It is the one
-//! place of the client side that opens sockets and asks for the time. `stay_connected` asks a [`TokenSource`] for fresh
-//! tokens; with the feature `http` an account is enlisted, with `media` files are sent and fetched.
-//!
+//! # In detail
 //! What a client does is told to `tracing`, in a span `client` with a number of this process. Neither addresses nor ids nor
 //! anything that was written or stored is ever told.
 
@@ -23,6 +20,7 @@ mod reconnect;
 mod transfer;
 #[cfg(feature = "media")]
 mod upload;
+mod waiting;
 
 pub use crate::client::Client;
 pub use crate::connector::{Connector, TcpConnector};

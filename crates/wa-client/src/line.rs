@@ -23,7 +23,7 @@ pub(crate) type Login = oneshot::Sender<Result<Connection, ClientError>>;
 
 /// The line to the server.
 pub(crate) enum Line<S> {
-    /// There is none.
+    /// There is no connection.
     Down,
     /// A stream is being made, for a login with this token.
     Dialing { stream: Pending<Result<S, ClientError>>, token: String, login: Login },
@@ -56,7 +56,7 @@ pub(crate) enum Happened<S> {
     Sent,
     /// The stream has ended.
     Lost,
-    /// Whoever wanted the login waits for it no more.
+    /// The caller of `connect` has gone.
     Abandoned,
 }
 
@@ -65,7 +65,7 @@ impl<S: AsyncRead + AsyncWrite> Line<S> {
         matches!(self, Self::Down)
     }
 
-    /// Whether whoever wanted the login waits for it no more.
+    /// Whether the caller of `connect` has gone.
     pub(crate) fn is_abandoned(&self) -> bool {
         match self {
             Self::Dialing { login, .. } | Self::LoggingIn { login, .. } => login.is_closed(),

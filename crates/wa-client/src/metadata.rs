@@ -33,7 +33,7 @@ pub fn kind_of(metadata: &Metadata) -> MediaKind {
 }
 
 impl SentFile {
-    /// The content that carries this file and what is known of it. Whoever knows better changes its fields.
+    /// The content that carries this file and what is known of it; its fields may be changed before it is sent.
     #[must_use]
     pub fn into_media(self, kind: MediaKind, metadata: &Metadata) -> Media {
         // Rounded up: what plays for less than a second plays for one.

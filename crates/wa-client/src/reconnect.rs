@@ -127,7 +127,7 @@ impl Impostors {
                 let since = self.since.get_or_insert_with(Instant::now);
                 self.count >= IMPOSTORS && since.elapsed() >= IMPOSTURE
             }
-            // Whoever could not be reached says nothing of the others.
+            // A server that could not be reached says nothing about impostors.
             ClientError::Unreachable(_) => false,
             _ => {
                 *self = Self::default();

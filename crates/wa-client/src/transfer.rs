@@ -24,7 +24,7 @@ use crate::upload::{CredentialSource, MediaServer};
 
 /// Sends and fetches files over an HTTP client.
 ///
-/// Progress is told as bytes of the encrypted file while it travels; `|_| {}` for whoever does not care.
+/// Progress is told as bytes of the encrypted file while it travels; `|_| {}` ignores it.
 #[derive(Debug)]
 pub struct MediaTransfer<C> {
     pub(crate) http: C,
@@ -52,7 +52,7 @@ enum Source {
 const LIMIT: u64 = 2 << 30;
 
 /// A file that lies on our server, as a message says it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SentFile {
     /// Where it lies and how to open it.
@@ -62,10 +62,10 @@ pub struct SentFile {
 }
 
 /// Why a file was not sent or fetched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MediaTransferError {
-    /// The direct path is none.
+    /// The direct path is malformed.
     #[error(transparent)]
     Path(#[from] DirectPathError),
     /// The host's answer.
@@ -76,10 +76,10 @@ pub enum MediaTransferError {
     TooLong {
         /// What the message says.
         length: u64,
-        /// See [`MediaTransfer::with_limit`].
+        /// The most bytes that are fetched: see [`MediaTransfer::with_limit`].
         limit: u64,
     },
-    /// The network.
+    /// The network, or the media host, failed.
     #[error(transparent)]
     Http(#[from] HttpError),
     /// The file itself: a check that failed, or the disk.
@@ -217,7 +217,7 @@ impl<C: StreamingClient> MediaTransfer<C> {
         }
         let cleared = Cleared(self.fresh("sending"));
         let source = file.source;
-        // Whoever makes the file holds what clears it: nothing stays, whenever this is dropped.
+        // The task that makes the file holds what removes it: nothing stays, whenever this is dropped.
         let (encrypted, cleared) = blocking(move || {
             let source: Box<dyn Read> = match source {
                 Source::Path(path) => Box::new(File::open(path)?),

@@ -1,11 +1,14 @@
-//! Conformance: one list of checks over real sockets, from enlistment to the hundredth message (overview §1 to §3).
+#![doc = include_str!("../README.md")]
 //!
+//! # In detail
 //! A check talks to an [`Environment`]: an integrator, a local WhatsApp with phones, and whatever client it needs. The
 //! program `wa-conformance` starts both servers as separate processes; `cargo test` runs the same list with both in
 //! its own process. A check is a function that gives `Ok` or says what went wrong.
 
 mod chaos;
 mod checks;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod playground;
 mod prove;
 mod report;

@@ -154,6 +154,22 @@ impl Playground {
         self.environment.root()
     }
 
+    /// Asks the control interface of the local WhatsApp.
+    ///
+    /// # Errors
+    /// It refuses, or is gone.
+    pub async fn control(&self, path: &str, body: Value) -> Result<Value, Failure> {
+        self.environment.control(path, body).await
+    }
+
+    /// The service signs with a new key from now on, as its operator would have it; the old one stays published.
+    ///
+    /// # Errors
+    /// The service's keys cannot be read, or are too new.
+    pub async fn rotate_keys(&self, now: u64) -> Result<(), Failure> {
+        Ok(self.environment.own()?.keeper()?.rotate(now).await?)
+    }
+
     /// The phone writes to a login, or only listens from now on.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use wa_conformance::{Document, INTEGRATOR, PHONE, Playground};
 use wa_interop::binary::Jid;
 use wa_interop::chat::Event;
 use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
-use wa_interop::store::{AccountId, AccountStore, Lease, SqliteStore, StoreKey};
+use wa_interop::store::{AccountId, SqliteStore, StoreKey};
 use wa_interop::{Client, Drained, Events, NoToken, TcpConnector};
 
 #[path = "../../wa-interop/examples/bridge.rs"]
@@ -61,17 +61,29 @@ impl Stage {
 
     async fn open(&self, user: &str) -> (Client, Events) {
         let store = SqliteStore::open(&self.path(user), &self.key).unwrap();
-        self.client(store.account(&AccountId::new(user).unwrap()).unwrap()).await
-    }
-
-    fn lease(&self, user: &str) -> Lease {
-        let store = SqliteStore::open(&self.path(user), &self.key).unwrap();
-        store.try_lease(&AccountId::new(user).unwrap(), "extension", Duration::from_secs(10)).unwrap()
-    }
-
-    async fn client(&self, account: AccountStore) -> (Client, Events) {
+        let account = store.account(&AccountId::new(user).unwrap()).unwrap();
         let (chatd, root) = (self.playground.chatd(), self.playground.root().unwrap());
         Client::open(account, chatd, self.playground.profile(), root).await.unwrap()
+    }
+
+    /// What a push does: a process of its own takes what waits.
+    async fn wake(&self, user: &str, until: Instant, keep: impl FnMut(&Event)) -> Drained {
+        let token = self.playground.issue(user).await.unwrap();
+        self.wake_at(self.playground.chatd(), user, token, until, keep).await
+    }
+
+    async fn wake_at(
+        &self,
+        chatd: TcpConnector,
+        user: &str,
+        token: String,
+        until: Instant,
+        keep: impl FnMut(&Event),
+    ) -> Drained {
+        let store = SqliteStore::open(&self.path(user), &self.key).unwrap();
+        let (profile, root) = (self.playground.profile(), self.playground.root().unwrap());
+        let whatsapp = wake::WhatsApp { chatd, profile, root };
+        wake::wake(&store, &AccountId::new(user).unwrap(), whatsapp, token, until, keep).await.unwrap()
     }
 }
 
@@ -134,15 +146,9 @@ async fn enlist_and_wake() {
         for number in 0..waiting {
             stage.playground.phone_writes(&login, &format!("text {}", shown + number)).await.unwrap();
         }
-        // Each push wakes a process of its own.
-        let lease = stage.lease("wake");
-        let (client, mut events) = stage.client(lease.account()).await;
-        let token = stage.playground.issue("wake").await.unwrap();
         let mut told = Vec::new();
         let until = Instant::now() + Duration::from_secs(120);
-        let keep = |event: &Event| told.push(event.clone());
-        let drained = wake::wake(&client, &mut events, &lease, token, until, keep).await.unwrap();
-        client.close().await;
+        let drained = stage.wake("wake", until, |event| told.push(event.clone())).await;
         assert_eq!(drained, Drained::Empty, "{waiting} waiting");
         let texts: Vec<String> = told.iter().filter_map(text).collect();
         let expected: Vec<String> = (shown..shown + waiting).map(|number| format!("text {number}")).collect();
@@ -157,21 +163,23 @@ async fn enlist_and_wake() {
 async fn the_extension_leaves_when_the_application_wants_the_account() {
     let stage = Stage::new().await;
     stage.enlist("pair").await;
-    let lease = stage.lease("pair");
     // Nobody answers at the other end: the extension would use up its budget.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let chatd = TcpConnector::to(silent.local_addr().unwrap().to_string());
-    let (profile, root) = (stage.playground.profile(), stage.playground.root().unwrap());
-    let (client, mut events) = Client::open(lease.account(), chatd, profile, root).await.unwrap();
+    let until = Instant::now() + Duration::from_secs(3600);
+    let extension = stage.wake_at(chatd, "pair", "token".to_owned(), until, |_| {});
     let store = SqliteStore::open(&stage.path("pair"), &stage.key).unwrap();
     let (account, term) = (AccountId::new("pair").unwrap(), Duration::from_secs(10));
-    let application = tokio::spawn(async move { store.lease(&account, "app", term).await });
-    let until = Instant::now() + Duration::from_secs(3600);
-    let drained = wake::wake(&client, &mut events, &lease, "token".to_owned(), until, |_| {}).await.unwrap();
+    let application = async {
+        // By now the extension has the account.
+        let _line = silent.accept().await.unwrap();
+        store.lease(&account, "app", term).await.unwrap()
+    };
+    let (drained, lease) = tokio::join!(extension, application);
     assert_eq!(drained, Drained::TimeUp);
-    client.close().await;
+    // And while the application has it an extension leaves at once.
+    assert_eq!(stage.wake("pair", until, |_| {}).await, Drained::TimeUp);
     lease.release().await;
-    application.await.unwrap().unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,13 +191,8 @@ async fn who_has_no_time_leaves_and_loses_nothing() {
     }
     let mut texts = BTreeSet::new();
     for milliseconds in [0, 50, 100, 200, 60_000] {
-        let lease = stage.lease("late");
-        let (client, mut events) = stage.client(lease.account()).await;
-        let token = stage.playground.issue("late").await.unwrap();
         let until = Instant::now() + Duration::from_millis(milliseconds);
-        let keep = |event: &Event| texts.extend(text(event));
-        let drained = wake::wake(&client, &mut events, &lease, token, until, keep).await.unwrap();
-        client.close().await;
+        let drained = stage.wake("late", until, |event| texts.extend(text(event))).await;
         if drained == Drained::Empty {
             assert_eq!(texts.len(), 50);
             return;

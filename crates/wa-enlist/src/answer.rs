@@ -10,7 +10,7 @@ use wa_binary::Jid;
 use crate::{AnswerError, EnlistError};
 
 /// What WhatsApp decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EnlistAnswer {
     /// The user is enlisted; the client connects to the chat service under this interop JID.
     Login(Jid),
@@ -19,7 +19,7 @@ pub enum EnlistAnswer {
 }
 
 /// Why a user was not enlisted.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Reason {
     /// `bad_integrator`, the one published reason (overview §1.2.2).

@@ -5,19 +5,19 @@ use thiserror::Error;
 use wa_http::HttpError;
 
 /// An enlistment without an answer. A refusal is an answer, not an error.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum EnlistError {
     /// The signed prekey's identifier does not fit three bytes; the caller's fault.
     #[error("signed prekey id {id} does not fit 3 bytes")]
     PrekeyId {
-        /// The identifier.
+        /// The identifier that does not fit.
         id: u32,
     },
     /// The integrator's number is not one of 1 to 999; the caller's fault.
     #[error("integrator id {id} is outside 1 to 999")]
     IntegratorId {
-        /// The number.
+        /// The number that does not fit.
         id: u16,
     },
     /// The user identifier is empty or has too many characters; the caller's fault.
@@ -43,7 +43,7 @@ pub enum EnlistError {
     /// The profile sends integrator and user identifier, and the request has none; the caller's fault.
     #[error("this profile needs an integrator id and a user identifier")]
     IdentityMissing,
-    /// The profile's URL is none; the caller's fault.
+    /// The profile's URL is not a URL; the caller's fault.
     #[error("the profile's enlistment url is no url")]
     Url,
     /// There was no whole HTTP response; mostly the world's fault, see [`HttpError::fault`].
@@ -66,7 +66,7 @@ pub enum EnlistError {
 }
 
 /// What is wrong with the body of an answer; the peer's fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AnswerError {
     /// It is longer than any answer.

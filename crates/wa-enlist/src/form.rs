@@ -1,6 +1,7 @@
 //! `application/x-www-form-urlencoded`, as the enlistment's arguments travel (overview §1.2.1; WHATWG URL §5.2).
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// A form being written, argument by argument.
 #[derive(Default)]
@@ -48,7 +49,8 @@ fn hex_digit(nibble: u8) -> char {
 
 #[cfg(test)]
 mod tests {
-    use proptest::{collection::vec, prelude::*};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
 
     use super::*;
 

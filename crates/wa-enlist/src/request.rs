@@ -8,7 +8,8 @@ use wa_keys::PublicKey;
 use wa_profile::{Profile, TokenRules};
 use zeroize::Zeroizing;
 
-use crate::{EnlistError, EnlistedPrekey, form::Form};
+use crate::form::Form;
+use crate::{EnlistError, EnlistedPrekey};
 
 /// What a client says when it enlists: its public keys, its registration id and its identity token.
 ///

@@ -8,7 +8,7 @@ use crate::EnlistError;
 ///
 /// The signature is over `0x05` and the key's 32 bytes (observed; the documents only say "over the signed
 /// prekey").
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EnlistedPrekey {
     id: [u8; 3],
     key: PublicKey,

@@ -2,16 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
-use std::{
-    convert::Infallible,
-    io,
-    sync::atomic::{AtomicUsize, Ordering},
-};
+use std::convert::Infallible;
+use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt as _, Full};
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use wa_binary::Jid;

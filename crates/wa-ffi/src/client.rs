@@ -49,7 +49,7 @@ pub struct Client {
 /// What two people compare to know that nobody stands between them.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Safety {
-    /// Sixty digits.
+    /// Sixty decimal digits, to be compared with the other side's.
     pub digits: String,
     /// What a QR code holds.
     pub scannable: Vec<u8>,
@@ -58,7 +58,7 @@ pub struct Safety {
 /// Opens the account's client, and makes the account where there is none.
 ///
 /// # Errors
-/// The account cannot be read, or an option is none.
+/// The account cannot be read, or an option is malformed.
 #[uniffi::export(async_runtime = "tokio")]
 pub async fn open_client(account: Arc<Account>, options: Options) -> Result<Arc<Client>, WaError> {
     let profile = options.profile()?;

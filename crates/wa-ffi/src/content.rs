@@ -21,16 +21,16 @@ pub enum Content {
     },
     /// A reaction to a message.
     Reaction {
-        /// To which.
+        /// The id of the message that the reaction is to.
         message: String,
-        /// Whether whoever reacts wrote it.
+        /// Whether the sender of the reaction wrote that message.
         by_sender: bool,
         /// Empty takes the reaction back.
         emoji: String,
     },
     /// New text for an earlier message of the same sender.
     Edit {
-        /// Which.
+        /// The id of the message that is edited.
         message: String,
         /// What it says from now on.
         body: String,
@@ -41,7 +41,7 @@ pub enum Content {
     },
     /// An earlier message of the same sender is taken back.
     Revoke {
-        /// Which.
+        /// The id of the message that is revoked.
         message: String,
     },
     /// A file, which lies elsewhere.
@@ -59,7 +59,7 @@ pub enum Content {
 /// The message that is answered.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct Reply {
-    /// Its name.
+    /// The id of the quoted message.
     pub message: String,
     /// Who wrote it.
     pub author: String,
@@ -80,14 +80,14 @@ pub enum Kind {
     Sticker,
 }
 
-/// A file that a message carries. Whoever has `key` and the path can read it.
+/// A file that a message carries. `key` and the path are all that it takes to read it.
 #[derive(Clone, uniffi::Record)]
 pub struct Media {
     /// What it is.
     pub kind: Kind,
     /// Its path at the media host.
     pub direct_path: String,
-    /// 32 bytes.
+    /// The media key: 32 bytes.
     pub key: Vec<u8>,
     /// SHA-256 of the file.
     pub sha256: Vec<u8>,
@@ -101,9 +101,9 @@ pub struct Media {
     pub caption: Option<String>,
     /// The name of a document.
     pub file_name: Option<String>,
-    /// Pixels.
+    /// The width in pixels.
     pub width: Option<u32>,
-    /// Pixels.
+    /// The height in pixels.
     pub height: Option<u32>,
     /// How long it plays.
     pub seconds: Option<u32>,

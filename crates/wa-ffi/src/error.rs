@@ -8,7 +8,7 @@ use wa_interop::{ClientError, Ended, EnlistmentError, OpenOrEnlistError};
 #[derive(Clone, Debug, thiserror::Error, uniffi::Error)]
 #[non_exhaustive]
 pub enum WaError {
-    /// An argument is none: an address, a key, a profile. The caller's fault.
+    /// An argument is malformed: an address, a key, a profile. The caller's fault.
     #[error("{why}")]
     Argument {
         /// What is wrong with it.
@@ -17,7 +17,7 @@ pub enum WaError {
     /// The store could not be opened, or failed for good.
     #[error("{why}")]
     Store {
-        /// What happened.
+        /// The reason, for a log.
         why: String,
     },
     /// The store is an older copy that was put back.
@@ -34,13 +34,13 @@ pub enum WaError {
     /// There is no way to the server.
     #[error("{why}")]
     Unreachable {
-        /// What happened.
+        /// The reason, for a log.
         why: String,
     },
     /// The connection ended.
     #[error("{why}")]
     Disconnected {
-        /// How.
+        /// The reason, for a log.
         why: String,
         /// As far as an application acts on it.
         reason: Cause,
@@ -58,7 +58,7 @@ pub enum WaError {
     /// What was to be sent cannot be: the same again is refused again.
     #[error("{why}")]
     Unsendable {
-        /// Why not.
+        /// The reason, for a log.
         why: String,
     },
     /// There is no token, and will not be.
@@ -73,7 +73,7 @@ pub enum WaError {
     /// A file was not sent or fetched.
     #[error("{why}")]
     Media {
-        /// What happened.
+        /// The reason, for a log.
         why: String,
     },
     /// A `Canceller` ended the call.
@@ -85,7 +85,7 @@ pub enum WaError {
     /// The client has ended.
     #[error("{why}")]
     Ended {
-        /// How.
+        /// The reason, for a log.
         why: String,
     },
 }
@@ -201,7 +201,7 @@ impl From<OpenOrEnlistError<Self>> for WaError {
     }
 }
 
-/// What a foreign implementation throws that is none of its own errors.
+/// An exception of a foreign implementation that is not one of its declared errors.
 impl From<uniffi::UnexpectedUniFFICallbackError> for WaError {
     fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::Argument { why: error.reason }

@@ -12,7 +12,7 @@ use crate::error::Cause;
 pub struct Event {
     /// What to confirm it by; none for what is told once.
     pub number: Option<u64>,
-    /// What happened.
+    /// What the client says.
     pub what: Happened,
 }
 
@@ -53,7 +53,7 @@ impl Turns {
     }
 }
 
-/// What happened.
+/// What a client says to its application.
 #[derive(Clone, Debug, uniffi::Enum)]
 #[expect(clippy::large_enum_variant, reason = "a box is nothing that UniFFI knows")]
 #[non_exhaustive]
@@ -62,7 +62,7 @@ pub enum Happened {
     Connected,
     /// The connection ended.
     Disconnected {
-        /// How.
+        /// The reason, for a log.
         why: String,
         /// As far as an application acts on it.
         reason: Cause,
@@ -75,7 +75,7 @@ pub enum Happened {
         sender: String,
         /// From which of their devices; 0 is the first.
         device: u16,
-        /// Its name.
+        /// The message's id, chosen by its sender.
         id: String,
         /// When the server took it, in Unix seconds.
         timestamp: u64,
@@ -97,16 +97,16 @@ pub enum Happened {
     MailboxEmpty,
     /// Something became of messages of ours.
     Receipt {
-        /// At whom.
+        /// The user who has the messages, or the server.
         by: String,
-        /// Which.
+        /// The ids of the messages.
         ids: Vec<String>,
-        /// What.
+        /// How far the messages have come.
         status: Status,
     },
     /// A peer has another identity key: what was verified about them holds no longer.
     IdentityChanged {
-        /// Who.
+        /// The peer whose key changed.
         peer: String,
         /// Which of their devices.
         device: u16,
@@ -115,7 +115,7 @@ pub enum Happened {
     },
     /// Messages to a peer go to other devices from now on.
     DevicesChanged {
-        /// Whose.
+        /// The user whose devices changed.
         peer: String,
         /// Devices that were added.
         added: Vec<AddedDevice>,
@@ -124,13 +124,27 @@ pub enum Happened {
         /// Whether nothing was known of the user before.
         is_first: bool,
     },
+    /// Two addresses are one user's: from now on both lead to the first.
+    SameUser {
+        /// The address under which the user is known.
+        peer: String,
+        /// The other one.
+        other: String,
+    },
+    /// A user makes themselves known: they can be written to.
+    Reached {
+        /// The user who can be written to.
+        sender: String,
+        /// What they are called.
+        display_name: Option<String>,
+    },
     /// A message could not be decrypted.
     Undecryptable {
         /// Who sent it.
         sender: String,
-        /// Its name.
+        /// The message's id.
         id: String,
-        /// Why.
+        /// Why it could not be decrypted.
         why: String,
         /// Whether nothing should be shown in its place.
         is_hidden: bool,
@@ -139,21 +153,21 @@ pub enum Happened {
     Failed {
         /// To whom it was.
         to: String,
-        /// Its name.
+        /// The message's id.
         id: String,
-        /// Why.
+        /// Why it was not sent.
         why: String,
     },
     /// Messages to a peer wait.
     Waiting {
-        /// Who.
+        /// The peer to whom messages wait.
         peer: String,
-        /// What for.
+        /// Why there is no session.
         why: String,
     },
     /// What a peer is doing right now.
     Typing {
-        /// Who.
+        /// The user who is writing.
         sender: String,
         /// Writing, or recording; otherwise neither any more.
         is_active: bool,
@@ -186,7 +200,7 @@ pub enum Status {
 pub struct AddedDevice {
     /// Its number; 0 is the first.
     pub device: u16,
-    /// 32 bytes.
+    /// The device's identity key: 32 bytes.
     pub identity: Vec<u8>,
 }
 
@@ -228,6 +242,10 @@ impl From<chat::Event> for Happened {
                 removed,
                 is_first,
             },
+            E::SameUser { peer, other, .. } => {
+                Self::SameUser { peer: peer.to_string(), other: other.to_string() }
+            }
+            E::Reached { from, display_name, .. } => Self::Reached { sender: from.to_string(), display_name },
             E::Undecryptable { from, id, why, is_hidden, .. } => Self::Undecryptable {
                 sender: from.to_string(),
                 id: id.to_string(),

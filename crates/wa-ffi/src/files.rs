@@ -33,7 +33,7 @@ impl Files {
     /// `directory` where encrypted files are on their way.
     ///
     /// # Errors
-    /// The profile is none.
+    /// The profile is malformed.
     #[uniffi::constructor]
     pub fn new(profile: &str, origin: Option<String>, directory: &str) -> Result<Arc<Self>, WaError> {
         let mut profile = named(profile)?;

@@ -12,7 +12,7 @@ use wa_interop::http::{HttpClient, HttpError};
 #[uniffi::export(with_foreign)]
 #[async_trait::async_trait]
 pub trait Http: Send + Sync {
-    /// Sends it.
+    /// Sends a request and returns its whole answer.
     async fn send(&self, question: HttpQuestion) -> Result<HttpAnswer, HttpFailed>;
 }
 
@@ -38,7 +38,7 @@ impl std::fmt::Debug for HttpQuestion {
     }
 }
 
-/// An answer.
+/// An answer with its whole body.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct HttpAnswer {
     /// Such as 200.
@@ -49,12 +49,12 @@ pub struct HttpAnswer {
     pub body: Vec<u8>,
 }
 
-/// A header.
+/// One header of a request or an answer.
 #[derive(Clone, Debug, uniffi::Record)]
 pub struct HttpHeader {
-    /// Its name.
+    /// The header's name, in any case.
     pub name: String,
-    /// Its value.
+    /// The header's value.
     pub value: String,
 }
 

@@ -1,5 +1,6 @@
-//! The chat client for Kotlin, Swift and Python (overview §2, §3): one narrow interface, whose bindings UniFFI writes.
+#![doc = include_str!("../README.md")]
 //!
+//! # In detail
 //! End-to-end encryption ends on the device, so the client runs there. What crosses the border is coarse: a message is one
 //! call, bytes are bytes, addresses are text, errors are exceptions with words. The event loop is `next_event` and
 //! `confirm_through`; what takes long has a time, gives an object with `cancel`, or takes a [`Canceller`]. The platform may bring

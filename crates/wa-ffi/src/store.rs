@@ -48,7 +48,7 @@ impl Store {
         Ok(Arc::new(Self(SqliteStore::open(Path::new(path), &store_key(key)?)?)))
     }
 
-    /// The account of this name, taken from whoever has it. Where several processes take turns, `lease` is the way.
+    /// The account of this name, taken from its present owner. Where several processes take turns, `lease` is the way.
     ///
     /// # Errors
     /// The file cannot be written; the name has not 1 to 128 bytes.

@@ -26,7 +26,7 @@ pub enum NoToken {
     Never,
 }
 
-/// An exception that is none of the two: it may be better later.
+/// An undeclared exception: it may be better later.
 impl From<uniffi::UnexpectedUniFFICallbackError> for NoToken {
     fn from(_: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::Later

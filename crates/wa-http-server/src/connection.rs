@@ -1,5 +1,7 @@
 //! One connection from its first byte to its end (RFC 9112 §9, RFC 9113 §9.1).
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod preface;
 mod watch;
 
@@ -35,7 +37,7 @@ use watch::{Overdue, Protocol};
 pub(crate) use watch::{UnderWay, Watch};
 
 /// What every connection of a server is served with.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Serving<S> {
     pub(crate) service: S,
     pub(crate) limits: ConnectionLimits,
@@ -45,7 +47,7 @@ pub(crate) struct Serving<S> {
 }
 
 /// What a TLS handshake agreed on, or that there was none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Agreed {
     /// Either version: the preface tells.
     Nothing,

@@ -6,15 +6,15 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// How far a server is on its way to its end; clones are one.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Drain(Arc<watch::Sender<Phase>>);
 
 /// How far it is, as its connections see it.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Draining(watch::Receiver<Phase>);
 
 /// The way to the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Phase {
     Serving,
     /// Not ready any more, though everything is served: balancers take it out. Connections are asked to end.
@@ -43,7 +43,7 @@ impl Drain {
         self.reach(Phase::Ending);
     }
 
-    /// Ends now.
+    /// Ends every connection now, whatever is under way.
     pub fn cut(&self) {
         self.reach(Phase::Over);
     }

@@ -1,5 +1,6 @@
-//! An HTTP/1.1 and HTTP/2 server for the open Internet: what stands between a socket and a `tower::Service`.
+#![doc = include_str!("../README.md")]
 //!
+//! # In detail
 //! [`Server`] accepts, lets in so many connections in all and for each address, reads who is behind a proxy, does TLS with
 //! a certificate that may be exchanged while serving, and hands requests to any service whose bodies are bytes. What
 //! hyper and h2 limit by themselves they limit; the rest is here: a least rate for request bodies, an answer's time, large
@@ -19,6 +20,8 @@ mod tls;
 mod wire;
 
 pub use client::{ClientAddress, ForwardedFor, PeerAddress, ProxyProtocol};
+#[cfg(fuzzing)]
+pub use connection::fuzzing;
 pub use drain::Drain;
 pub use limits::ConnectionLimits;
 pub use observe::{Event, Observe};

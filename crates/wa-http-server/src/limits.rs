@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// What one connection, and all of them, may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionLimits {
     /// How many connections are served at a time; further ones wait in the operating system's queue.

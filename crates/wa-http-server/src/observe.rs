@@ -1,4 +1,4 @@
-//! What a server tells whoever counts: connections, and requests that it answered for their handlers.
+//! What a server tells an observer: connections, and requests that it answered for their handlers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub trait Observe: Send + Sync + 'static {
     fn note(&self, event: Event);
 }
 
-/// Whoever counts; clones are one.
+/// The observer, shared by its clones.
 #[derive(Clone)]
 pub(crate) struct Observer(Arc<dyn Observe>);
 

@@ -46,7 +46,7 @@ pub enum ServeError {
     /// The address cannot be bound.
     #[error("cannot listen on {address}: {reason}")]
     Bind {
-        /// The address.
+        /// The address that could not be had.
         address: SocketAddr,
         /// What the operating system said.
         reason: SystemError,

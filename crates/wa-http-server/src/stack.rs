@@ -120,7 +120,7 @@ where
         let next = self.service.clone();
         let service = std::mem::replace(&mut self.service, next);
         let watch = self.watch.clone();
-        // Route and status are told by whoever answers.
+        // The handler fills in route and status.
         let span = tracing::info_span!("request", id = id.as_str(), %client, route = field::Empty, status = field::Empty);
         let answering = async move {
             let is_http_1 = head.version < Version::HTTP_2;

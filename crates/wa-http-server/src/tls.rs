@@ -3,10 +3,12 @@
 
 mod error;
 
+use std::fmt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
-use std::{fmt, fs, io};
 
 use rustls::ServerConfig;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
@@ -33,7 +35,7 @@ pub struct Tls {
 }
 
 /// Where certificate and key are.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The certificates in PEM, the server's own first.
     pub certificate: PathBuf,
@@ -100,7 +102,7 @@ impl Tls {
         Ok(changed)
     }
 
-    /// Reads the files again each `interval`, for ever; what fails is logged.
+    /// Reads the files again each `interval`, and never returns; failures are logged.
     pub async fn run(self, interval: Duration) {
         let mut refused = false;
         self.observer.note(Event::CertificateExpires(self.expires_at()));
@@ -165,7 +167,7 @@ impl Current {
     }
 }
 
-/// Shows the certificate in use to whoever asks, by whatever name.
+/// Shows the certificate in use to every client, whatever name it asks for.
 struct Resolver(Arc<Shared>);
 
 impl ResolvesServerCert for Resolver {

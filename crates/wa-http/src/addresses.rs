@@ -3,15 +3,13 @@
 //! The check is on the addresses that a name was resolved to, the very ones that are connected to, so that a name
 //! cannot mean one address when it is checked and another one afterwards.
 
-use std::{
-    error::Error,
-    fmt,
-    future::Future,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    pin::Pin,
-    task::{Context, Poll},
-    vec,
-};
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::vec;
 
 use hyper_util::client::legacy::connect::dns::{GaiResolver, Name};
 use tower::Service;
@@ -19,10 +17,10 @@ use tower::Service;
 use crate::error::Unresolved;
 
 /// Which addresses a client connects to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Addresses {
-    /// All.
+    /// Every address, also private ones.
     #[default]
     Any,
     /// Those that are reached over the Internet: no loopback, private, link-local, shared, reserved or multicast
@@ -31,14 +29,14 @@ pub enum Addresses {
 }
 
 /// Resolves names with the system's resolver, to allowed addresses only.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Resolver {
     system: GaiResolver,
     allowed: Addresses,
 }
 
 /// All addresses of a name, or the address itself, are not allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotPublic;
 
 impl Addresses {

@@ -1,6 +1,7 @@
 //! The HTTP client trait: a request in, a response out (overview part 1, "Supported HTTP Protocols").
 
-use std::{future::Future, sync::Arc};
+use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{Request, Response};

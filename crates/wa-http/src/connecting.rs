@@ -1,19 +1,17 @@
 //! One limit over everything that connecting is: name lookup, TCP and TLS.
 
-use std::{
-    error::Error,
-    fmt,
-    future::Future,
-    pin::Pin,
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::error::Error;
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Uri;
 use tower::Service;
 
 /// A connector whose connections must stand within a limit.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct Connecting<C> {
     inner: C,
     limit: Duration,

@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error;
 
 /// An exchange that ended without a whole response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum HttpError {
     /// The URI has no scheme and host, or a scheme other than `http` and `https`.
@@ -65,7 +65,7 @@ pub enum HttpError {
 }
 
 /// Why a host's name could not be resolved.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum Unresolved {
     /// There is no such name.
@@ -77,7 +77,7 @@ pub enum Unresolved {
 }
 
 /// Whose fault an error is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Fault {
     /// The calling code's, or its configuration's.

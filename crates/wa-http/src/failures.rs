@@ -1,8 +1,12 @@
 //! What hyper and what lies below it report, in this crate's words.
 
-use std::{error::Error, io};
+use std::error::Error;
+use std::io;
 
-use crate::{HttpError, addresses::NotPublic, connecting::ConnectTimedOut, error::Unresolved};
+use crate::HttpError;
+use crate::addresses::NotPublic;
+use crate::connecting::ConnectTimedOut;
+use crate::error::Unresolved;
 
 impl HttpError {
     /// What hyper's pooled client reports.
@@ -37,7 +41,7 @@ fn from_connecting(error: &(dyn Error + 'static)) -> HttpError {
 
 fn from_exchange(error: &(dyn Error + 'static)) -> HttpError {
     let unparsed = find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse);
-    // How hyper reports a chunk that is none.
+    // How hyper reports a malformed chunk.
     let undecoded = find::<io::Error>(error).is_some_and(|error| {
         matches!(error.kind(), io::ErrorKind::InvalidData | io::ErrorKind::InvalidInput)
     });

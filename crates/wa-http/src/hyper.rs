@@ -1,27 +1,27 @@
 //! The HTTP client that opens sockets: hyper's pool over rustls, HTTP/1.1 and HTTP/2 by ALPN.
 
-use std::{
-    fmt,
-    pin::pin,
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, header, uri::Scheme};
+use http::uri::Scheme;
+use http::{HeaderValue, Request, Response, header};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Builder, Client, connect::HttpConnector},
-    rt::{TokioExecutor, TokioTimer},
-};
-use rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::{Builder, Client};
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, RootCertStore};
 
-use crate::{
-    Addresses, BodyStream, HttpClient, HttpError, HttpLimits, StreamingClient, addresses::Resolver, body,
-    connecting::Connecting,
-};
+use crate::addresses::Resolver;
+use crate::connecting::Connecting;
+use crate::{Addresses, BodyStream, HttpClient, HttpError, HttpLimits, StreamingClient, body};
 
 /// An [`HttpClient`] over TCP and TLS with a connection pool; cheap to clone, clones share the pool.
 ///
@@ -39,13 +39,13 @@ pub struct HyperClient {
 }
 
 /// Whether plain `http` URIs are served, for tests and for peers on the same host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PlainHttp {
     /// They are refused.
     #[default]
     Refused,
-    /// HTTP/1.1.
+    /// Plain HTTP/1.1.
     Http1,
     /// HTTP/2 without negotiation ("prior knowledge").
     Http2PriorKnowledge,

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How long an exchange may take and how large its answer may be.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HttpLimits {
     /// How long name lookup, TCP and TLS may take together.

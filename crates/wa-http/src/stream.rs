@@ -1,21 +1,19 @@
 //! Bodies that are too large to be whole: uploads and downloads of media (overview §4.1).
 
-use std::{
-    future::Future,
-    io::{self, Read},
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    task::{Context, Poll},
-    time::Duration,
-};
+use std::future::Future;
+use std::io;
+use std::io::Read;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{BodyExt as _, Empty, Full, combinators::UnsyncBoxBody};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Empty, Full};
 use tokio::task::JoinHandle;
 
 use crate::HttpError;
@@ -23,7 +21,7 @@ use crate::HttpError;
 /// Sends a request whose body comes piece by piece, and gives the response before its body has come.
 ///
 /// Like [`HttpClient`](crate::HttpClient) it follows no redirects and retries nothing that may have reached the peer.
-/// It bounds no body: whoever reads one counts.
+/// It bounds no body: the reader of a body counts its bytes.
 pub trait StreamingClient: Send + Sync {
     /// Sends `request`, whose URI is absolute.
     ///
@@ -59,13 +57,13 @@ impl BodyStream {
         Self { body: body.boxed_unsync(), taken: Arc::default(), pause: None }
     }
 
-    /// Nothing.
+    /// A body without bytes.
     #[must_use]
     pub fn empty() -> Self {
         Self::new(Empty::new().map_err(|never| match never {}))
     }
 
-    /// These bytes.
+    /// A body of these bytes.
     #[must_use]
     pub fn whole(bytes: Bytes) -> Self {
         Self::new(Full::new(bytes).map_err(|never| match never {}))

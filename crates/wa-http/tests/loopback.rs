@@ -6,7 +6,8 @@ mod loopback {
     pub(crate) mod peer;
 }
 
-use std::{io, time::Duration};
+use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response, StatusCode, Version, header};

@@ -152,7 +152,7 @@ pub(crate) enum OutboxCommand {
     },
 }
 
-/// Which wake-ups.
+/// Chooses wake-ups by user and by sink.
 #[derive(Debug, clap::Args)]
 pub(crate) struct WhichWakeUps {
     /// Those for one user

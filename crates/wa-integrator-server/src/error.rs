@@ -21,19 +21,19 @@ pub enum StartError {
     /// Something of the server cannot be made.
     #[error(transparent)]
     Integrator(#[from] IntegratorError),
-    /// The listener.
+    /// The listener cannot be opened.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// The certificate.
+    /// The certificate or its key cannot be used.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// A setting.
+    /// A setting is wrong.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// A variable that is named like ours.
     #[error("{name} is no setting")]
     Environment {
-        /// The variable.
+        /// The name of the variable.
         name: String,
     },
     /// The variable that says what is logged.
@@ -54,19 +54,19 @@ pub enum StartError {
     /// An authenticator lacks something.
     #[error("{name} is needed with this authenticator")]
     Missing {
-        /// The setting.
+        /// The name of the setting.
         name: &'static str,
     },
     /// Keys are not fetched from everywhere.
     #[error("{url} is not a url that keys may be fetched from: https, or push.allow_private")]
     KeyUrl {
-        /// The URL.
+        /// The URL that cannot be used.
         url: Uri,
     },
     /// Pushes cannot come where something else is.
     #[error("the path of pushes, {path}, is taken")]
     PushPath {
-        /// The path.
+        /// The path that cannot be used.
         path: String,
     },
     /// The command line and the environment can be read by others.
@@ -75,19 +75,19 @@ pub enum StartError {
     /// What one server keeps beside itself another could not know.
     #[error("{name} is needed with a database that several servers share")]
     Unshared {
-        /// The setting.
+        /// The name of the setting.
         name: &'static str,
     },
     /// One setting without its other half.
     #[error("{name} is needed as well")]
     Needed {
-        /// The setting.
+        /// The name of the setting.
         name: &'static str,
     },
     /// A feature is not in this program.
     #[error("this program was built without {name}")]
     NotBuilt {
-        /// The feature.
+        /// The name of the feature.
         name: &'static str,
     },
     /// There is nothing to work on.

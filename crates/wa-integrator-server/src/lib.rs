@@ -1,3 +1,6 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # In detail
 //! The program `wa-integrator` as a library: settings, commands, and the server put together from them (overview §1.3).
 //!
 //! What the program does, [`main`] does; [`run::Assembly`] is the server for a process that has others in it, put together

@@ -1,3 +1,6 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # In detail
 //! The third party's server: its keys, its users' identity tokens, WhatsApp's wake-ups (overview §1.3, §3.2.2).
 //!
 //! WhatsApp verifies who a third party's user is by a token that the third party's server signed, against
@@ -51,7 +54,7 @@
 //! # Keys
 //!
 //! [`Keyring`] says which key signs and which are published, [`KeyKeeper`] keeps it in a [`KeyStore`] and does what is
-//! due, [`Keys`] is what requests see of it. Without a store, [`Keys::fixed`] is one key for ever.
+//! due, [`Keys`] is what requests see of it. Without a store, [`Keys::fixed`] is one key that is never rotated.
 
 use thiserror::Error;
 

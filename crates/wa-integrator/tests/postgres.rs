@@ -85,7 +85,7 @@ async fn the_tables_are_made_once_and_a_newer_programs_are_left_alone() {
     assert!(connect(&url).await.is_ok(), "it says that this program may use it");
     execute(&url, "UPDATE wa_integrator.version SET min_compatible = 99").await;
     assert_eq!(connect(&url).await.unwrap_err(), StoreError::Version { found: 99 });
-    // Nothing is made before it is known what is there: whoever may only read is told the same.
+    // Nothing is made before it is known what is there: a role that may only read is told the same.
     execute(&url, "GRANT USAGE ON SCHEMA wa_integrator TO plain").await;
     execute(&url, "GRANT SELECT ON wa_integrator.version TO plain").await;
     assert_eq!(connect(&plain).await.unwrap_err(), StoreError::Version { found: 99 });

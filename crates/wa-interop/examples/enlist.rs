@@ -9,11 +9,13 @@
 use std::error::Error;
 use std::path::Path;
 
+use wa_interop::binary::Jid;
+use wa_interop::http::HttpClient;
 use wa_interop::http::{HttpLimits, HyperClient};
 use wa_interop::noise::WHATSAPP_ROOT;
 use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
-use wa_interop::{Client, TcpConnector, binary::Jid, enlist, http::HttpClient};
+use wa_interop::{Client, TcpConnector, enlist};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 use wa_interop::chat::Event;
-use wa_interop::noise::WHATSAPP_ROOT;
+use wa_interop::noise::{TrustRoot, WHATSAPP_ROOT};
 use wa_interop::profile::Profile;
-use wa_interop::store::{AccountId, Lease, LeaseError, SqliteStore, StoreKey};
-use wa_interop::{Client, ClientError, Drained, Events, TcpConnector};
+use wa_interop::store::{AccountId, LeaseError, SqliteStore, StoreKey};
+use wa_interop::{Client, Drained, TcpConnector};
 
 /// How long it may take.
 const BUDGET: Duration = Duration::from_secs(25);
@@ -31,55 +31,49 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let [store, key, user, token] = given.try_into().map_err(|_| "usage: wake STORE KEY_HEX USER TOKEN")?;
     let key = StoreKey::from_bytes(hex(&key).ok_or("KEY_HEX has 64 hexadecimal digits")?);
     let store = SqliteStore::open(Path::new(&store), &key)?;
-    let lease = match store.try_lease(&AccountId::new(user)?, "extension", TERM) {
-        // The application is awake.
-        Err(LeaseError::Held { .. }) => return Ok(()),
-        lease => lease?,
-    };
     let profile = Profile::default();
-    let chatd = TcpConnector::new(&profile);
-    let (client, mut events) = Client::open(lease.account(), chatd, profile, WHATSAPP_ROOT).await?;
+    let whatsapp = WhatsApp { chatd: TcpConnector::new(&profile), profile, root: WHATSAPP_ROOT };
     let show = |event: &Event| println!("{event:?}");
-    let drained = wake(&client, &mut events, &lease, token, Instant::now() + BUDGET, show).await;
-    // Before the process is suspended: neither a lock nor the lease is held then.
-    client.close().await;
-    lease.release().await;
+    let drained = wake(&store, &AccountId::new(user)?, whatsapp, token, Instant::now() + BUDGET, show).await;
     store.close().await;
     println!("{:?}", drained?);
     Ok(())
 }
 
+/// Where WhatsApp is, and how it is recognised.
+pub struct WhatsApp {
+    /// The way to its chat server.
+    pub chatd: TcpConnector,
+    /// How its protocol is spoken.
+    pub profile: Profile,
+    /// What its certificates begin with.
+    pub root: TrustRoot,
+}
+
 /// Takes what waits, and tells whether that was all. What there was no time for, because it is over or because the
-/// application wants the account, waits for who comes next.
+/// application has or wants the account, waits for who comes next.
 pub async fn wake(
-    client: &Client,
-    events: &mut Events,
-    lease: &Lease,
+    store: &SqliteStore,
+    user: &AccountId,
+    WhatsApp { chatd, profile, root }: WhatsApp,
     token: String,
     until: Instant,
-    mut keep: impl FnMut(&Event),
-) -> Result<Drained, ClientError> {
-    let taking = async {
-        loop {
-            let event = events.next().await?;
-            keep(&event);
-            client.confirm_through(&event).await?;
-        }
+    keep: impl FnMut(&Event),
+) -> Result<Drained, Box<dyn Error>> {
+    let lease = match store.try_lease(user, "extension", TERM) {
+        // The application is awake.
+        Err(LeaseError::Held { .. }) => return Ok(Drained::TimeUp),
+        lease => lease?,
     };
-    let emptying = async {
-        match tokio::time::timeout_at(until, client.connect(token)).await {
-            Ok(connected) => connected?,
-            Err(_) => return Ok(Drained::TimeUp),
-        }
-        client.drain(until).await
-    };
+    let (client, mut events) = Client::open(lease.account(), chatd, profile, root).await?;
     let drained = tokio::select! {
-        ended = taking => ended,
-        drained = emptying => drained,
+        drained = client.take_waiting(&mut events, token, until, keep) => drained,
         () = lease.wanted() => Ok(Drained::TimeUp),
     };
-    client.disconnect().await?;
-    drained
+    // Before the process is suspended: neither a lock nor the lease is held then.
+    client.close().await;
+    lease.release().await;
+    Ok(drained?)
 }
 
 fn hex(text: &str) -> Option<[u8; 32]> {

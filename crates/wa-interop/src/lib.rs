@@ -1,33 +1,4 @@
-//! Message WhatsApp users from another service, under the EU's Digital Markets Act (overview §1 to §3).
-//!
-//! This crate puts the others together. [`enlist()`] asks WhatsApp for a login; a [`Client`] connects with it, sends and
-//! receives. Each part stands alone as well: see [`binary`], [`noise`], [`chat`] and the rest.
-//!
-//! ```no_run
-//! use wa_interop::chat::{AccountKeys, Content, MemoryStore, MessageId};
-//! use wa_interop::{Client, Connector, TcpConnector, binary::Jid, noise::WHATSAPP_ROOT, profile::Profile};
-//!
-//! # async fn run(login: Jid, token: String) -> Result<(), Box<dyn std::error::Error>> {
-//! # let mut rng = rand_core::UnwrapErr(rand::rngs::SysRng);
-//! let profile = Profile::overview();
-//! let chatd = TcpConnector::new(&profile);
-//!
-//! // Once: make an account in a store, enlist its public keys, keep the login.
-//! let store = MemoryStore::default();
-//! let keys = AccountKeys::generate(&mut rng);
-//! Client::create(&store, &keys).await?;
-//!
-//! let (client, mut events) = Client::open(store, chatd, profile, WHATSAPP_ROOT).await?;
-//! client.enlisted(login).await?;
-//! client.connect(token).await?;
-//! client.send(Jid::phone("14155551001")?, MessageId("1".into()), Content::text("hello")).await?;
-//! while let Ok(event) = events.next().await {
-//!     println!("{event:?}");
-//!     client.confirm_through(&event).await?;
-//! }
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 #[cfg(feature = "client")]
 pub use wa_client::{

@@ -1,6 +1,6 @@
 //! WhatsApp's published keys, fetched and kept (overview §3.2.2: `https://whatsapp.com/.well-known/jwks`).
 //!
-//! Whoever sends a token chooses the key's name in it, so a name must never be a way to make us fetch: there is
+//! The sender of a token chooses the key's name in it, so a name must never be a way to make us fetch: there is
 //! one fetch at a time, in a task of its own that ends with nobody's request, and from its beginning on, good or bad, a
 //! pause. What was fetched is used until it is replaced by a
 //! newer set, also while the publisher cannot be reached, up to a limit; then nothing is believed any more.
@@ -46,7 +46,7 @@ type Fetching = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> 
 struct Flight(watch::Receiver<()>);
 
 /// How long fetched keys are used, and how often they are asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyCacheRules {
     /// The pause after a fetch, good or bad, before an unknown name may cause another one.
@@ -60,7 +60,7 @@ pub struct KeyCacheRules {
 }
 
 /// What the cache says of a key's name.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) enum Lookup {
     /// This set has a key of that name.
     Known(Arc<ForeignKeySet>),
@@ -71,7 +71,7 @@ pub(crate) enum Lookup {
 }
 
 /// How the cache is doing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyCacheStatus {
     /// Whether there are usable keys, or the start was a moment ago.
     pub ready: bool,
@@ -181,11 +181,11 @@ impl KeyCache {
         self.0.usable(&state, now).map(Arc::clone)
     }
 
-    /// The set that has a key of this name. Fetches only when there is reason to and it was not just done; whoever drops
+    /// The set that has a key of this name. Fetches only when there is reason to and it was not just done; dropping
     /// this ends nothing.
     pub(crate) async fn lookup(&self, kid: &str, now: u64) -> Lookup {
         if let Some(set) = self.0.known(kid, now) {
-            // Nobody renews in the background, or could not: whoever comes first waits for it, the others do not.
+            // Nobody renews in the background, or could not: the first caller waits for it, the others do not.
             if !self.0.is_overdue(now) {
                 return Lookup::Known(set);
             }
@@ -262,7 +262,7 @@ impl Inner {
         until.saturating_sub(now)
     }
 
-    /// Fetches once.
+    /// Fetches the key set and keeps what came, or why nothing did.
     async fn fetch(&self, now: u64) {
         let mut request = Request::new(Bytes::new());
         *request.uri_mut() = self.url.clone();

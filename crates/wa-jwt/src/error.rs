@@ -154,7 +154,7 @@ pub enum FetchError {
     /// The answer's status is neither 200 nor 304, or 304 without anything to keep; redirects are not followed.
     #[error("the key set's server answered {status}")]
     Status {
-        /// The status.
+        /// The status of the answer.
         status: u16,
     },
     /// The answer says that it is no JSON, or that it is encoded.

@@ -106,7 +106,7 @@ const DOCUMENT_BYTES_MAX: usize = 64 * 1024;
 const KEYS_MAX: usize = 64;
 /// How long a key's name may be, in bytes.
 pub(crate) const KID_BYTES_MAX: usize = 128;
-/// RFC 7518 §6.3.2: whoever publishes these has lost the key.
+/// RFC 7518 §6.3.2: a key that is published with these is no secret any more.
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
 fn usable(member: &Value, engine: MakeKey) -> Result<(&str, VerifyingKey), KeyUnusable> {

@@ -1,6 +1,6 @@
-//! Somebody else's tokens and keys: WhatsApp's on a push, an identity provider's on a login (overview §3.2.2;
-//! RFC 7515, RFC 7517, RFC 7519, RFC 8725).
+#![doc = include_str!("../README.md")]
 //!
+//! # In detail
 //! [`ForeignKeySet`] reads a published key set key by key, [`KeyCache`] fetches and keeps one, [`TokenVerifier`] says
 //! what a token must claim, [`RemoteVerifier`] puts the three together and remembers what it has verified. Only RS256
 //! is taken. The arithmetic of a signature is not here: an engine comes in as a [`MakeKey`] and is asked through

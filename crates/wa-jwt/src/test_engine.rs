@@ -26,7 +26,7 @@ pub(crate) struct PublicHalf {
 
 struct Components(Vec<u8>, Vec<u8>);
 
-/// The engine.
+/// The engine that the tests hand in.
 #[expect(clippy::unnecessary_wraps, reason = "other engines refuse keys")]
 pub(crate) fn aws_lc(modulus: &[u8], exponent: &[u8]) -> Option<Arc<dyn VerifyRs256>> {
     Some(Arc::new(Components(modulus.to_vec(), exponent.to_vec())))

@@ -12,7 +12,7 @@ use crate::key_set::ForeignKeySet;
 ///
 /// Checks, in this order: lengths and form, the header, the key's name, the signature, the claims. Only RS256;
 /// dates in whole seconds, a fraction is dropped.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenVerifier {
     issuer: String,
     audience: String,
@@ -56,7 +56,7 @@ impl TokenVerifier {
     /// The claims of a token that one of these keys signed, at `now` in Unix seconds.
     ///
     /// # Errors
-    /// [`TokenRefusal`], which is for logs: whoever sent the token must not learn it.
+    /// [`TokenRefusal`], which is for logs: the sender of the token must not learn it.
     pub fn verify(
         &self,
         token: &str,

@@ -107,6 +107,17 @@ mod tests {
     use crate::PrivateKey;
 
     #[test]
+    fn keys_are_equal_in_every_bit_or_not_at_all() {
+        let key = PublicKey::from_bytes([7; 32]);
+        assert_eq!(key, PublicKey::from_bytes([7; 32]));
+        for bit in 0..256 {
+            let mut other = [7; 32];
+            other[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(key, PublicKey::from_bytes(other), "bit {bit}");
+        }
+    }
+
+    #[test]
     fn prefixed_form_is_strict() {
         let key = PrivateKey::from_bytes([5; 32]).public_key();
         let prefixed = key.to_prefixed();

@@ -35,7 +35,7 @@ impl Verifier {
         Self { key: *key, point: point.filter(|point| !SMALL_ORDER.contains(&unsigned(point.encoded))) }
     }
 
-    /// The key.
+    /// The key that signatures are verified with.
     pub fn public_key(&self) -> &PublicKey {
         &self.key
     }
@@ -107,6 +107,14 @@ mod tests {
             let verdict = PublicKey::from_bytes([0; 32]).verify(&[byte], &Signature::from_bytes(signature));
             assert_eq!(verdict, Err(BadSignature));
         }
+    }
+
+    #[test]
+    fn a_point_without_its_sign_keeps_everything_else() {
+        assert_eq!(unsigned([0; 32]), [0; 32]);
+        let mut expected = [0xFF; 32];
+        expected[31] = 0x7F;
+        assert_eq!(unsigned([0xFF; 32]), expected);
     }
 
     #[test]

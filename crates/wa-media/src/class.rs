@@ -1,7 +1,7 @@
 //! The four classes of media, which differ in what their keys are derived with (observed).
 
 /// What a file's keys are derived for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MediaClass {
     /// Pictures and stickers.
@@ -15,7 +15,7 @@ pub enum MediaClass {
 }
 
 impl MediaClass {
-    /// Every class.
+    /// Every class, in the order of their declaration.
     pub const ALL: [Self; 4] = [Self::Image, Self::Video, Self::Audio, Self::Document];
 
     /// The info text of HKDF (observed).

@@ -1,7 +1,7 @@
 //! `Content-Range: bytes first-last/size` of an answer (RFC 9110 §14.4).
 
 /// Which bytes of a file an answer brings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ContentRange {
     /// The first byte's place.
@@ -13,7 +13,7 @@ pub struct ContentRange {
 }
 
 impl ContentRange {
-    /// What a header of this text says; `None` if it is none, or contradicts itself.
+    /// Reads the header's value; `None` if it is malformed or contradicts itself.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let (unit, rest) = text.split_once(' ')?;

@@ -7,11 +7,9 @@ use cbc::cipher::{Array, BlockModeDecrypt as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::{
-    FileFacts, FileVerifier, MediaError, MediaKeys, Verified,
-    encryptor::PIECE,
-    facts::{BLOCK, MAC_LENGTH},
-};
+use crate::encryptor::PIECE;
+use crate::facts::{BLOCK, MAC_LENGTH};
+use crate::{FileFacts, FileVerifier, MediaError, MediaKeys, Verified};
 
 /// Decrypts a file that was verified, as it comes once more.
 ///

@@ -8,7 +8,7 @@ use crate::DirectPathError;
 
 /// The path of an encrypted file at a media host.
 ///
-/// It comes from a peer or goes to one, and names a capability: whoever has it may fetch the encrypted file. Never
+/// It comes from a peer or goes to one, and is a capability: with it the encrypted file may be fetched. Never
 /// shown by `Debug`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct DirectPath(String);

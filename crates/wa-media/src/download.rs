@@ -1,12 +1,13 @@
 //! Fetching an encrypted file, again and again until it is whole (overview §4.1.1; RFC 9110 §14).
 
-use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header, response::Parts};
+use http::response::Parts;
+use http::{HeaderMap, HeaderValue, Request, StatusCode, Uri, header};
 
 use crate::{ContentRange, TransferError};
 
 /// One file to fetch, over as many requests as it takes. The bytes themselves go by: the caller writes them where
 /// [`Arrival`] says.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Download {
     uri: Uri,
     /// What the message's length makes of it.
@@ -17,7 +18,7 @@ pub struct Download {
 }
 
 /// Where an answer's bytes belong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Arrival {
     /// Their place in the file; what was there from here on is not part of it.
@@ -46,7 +47,7 @@ impl Download {
         let mut request = Request::new(());
         *request.uri_mut() = self.uri.clone();
         let headers = request.headers_mut();
-        // The bytes as they are: a range of a compressed file is none of the file.
+        // The bytes as they are: a range of a compressed file is not a range of the file.
         headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         if self.have > 0 {
             if let Ok(range) = HeaderValue::from_str(&format!("bytes={}-", self.have)) {

@@ -10,7 +10,8 @@ use sha2::{Digest as _, Sha256};
 use wa_profile::SidecarCoverage;
 use zeroize::Zeroize as _;
 
-use crate::{FileFacts, MediaKeys, Sidecar, sidecar::Windows};
+use crate::sidecar::Windows;
+use crate::{FileFacts, MediaKeys, Sidecar};
 
 /// Encrypts one file as it comes.
 pub struct Encryptor {
@@ -26,7 +27,7 @@ pub struct Encryptor {
 }
 
 /// What encrypting a file gave besides its bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Encrypted {
     /// What the message says of the file.

@@ -5,7 +5,7 @@ use std::io;
 use thiserror::Error;
 
 /// Which check a file failed: the sender's fault, or the media host's. The checks run in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum MediaError {
     /// The encrypted file is shorter or longer than the message's length makes it.
@@ -39,7 +39,7 @@ pub enum MediaError {
     /// A sidecar's length is no multiple of ten, or it has more windows than any file.
     #[error("the sidecar has {length} bytes, not ten for each window")]
     SidecarLength {
-        /// Its bytes.
+        /// The length of the blob in bytes.
         length: usize,
     },
     /// A window is not what the sidecar says.
@@ -51,7 +51,7 @@ pub enum MediaError {
 }
 
 /// Why a direct path is not taken: the sender's fault, or for a hosted one the caller's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum DirectPathError {
     /// It is longer than 2048 bytes.
@@ -63,7 +63,7 @@ pub enum DirectPathError {
     /// It has a character that a path has not.
     #[error("the direct path has a forbidden character at byte {offset}")]
     Character {
-        /// Where.
+        /// The byte at which the path is malformed.
         offset: usize,
     },
     /// It has an empty segment, or one that names its parent or itself.
@@ -75,7 +75,7 @@ pub enum DirectPathError {
 }
 
 /// Why a transfer ended, apart from what the network does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TransferError {
     /// The media host has it no longer, or never had it (404, 410).
@@ -84,13 +84,13 @@ pub enum TransferError {
     /// The host is busy; the same may succeed later (408, 429, 5xx).
     #[error("the host answered {status}, try again later")]
     Unavailable {
-        /// The status.
+        /// The status of the answer.
         status: u16,
     },
     /// The host refuses (any other status).
     #[error("the host answered {status}")]
     Refused {
-        /// The status.
+        /// The status of the answer.
         status: u16,
     },
     /// The host says, or sends, another length than the message's.
@@ -121,7 +121,7 @@ impl TransferError {
 }
 
 /// Why a file was not encrypted or opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum FileError {
     /// It is not the file that was meant.

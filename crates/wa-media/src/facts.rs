@@ -2,7 +2,7 @@
 //! `fileEncSHA256`, `fileLength`).
 
 /// Hashes and length of a file and of its encryption.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileFacts {
     /// SHA-256 of the file.
     pub sha256: [u8; 32],

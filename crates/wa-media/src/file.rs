@@ -1,10 +1,10 @@
 //! Files of any size in constant memory: encrypted in one pass, opened in two (observed order of checks).
 
-use std::{
-    fs::{self, File},
-    io::{self, Read, Seek as _, Write},
-    path::Path,
-};
+use std::fs;
+use std::fs::File;
+use std::io;
+use std::io::{Read, Seek as _, Write};
+use std::path::Path;
 
 use crate::{Decryptor, Encrypted, Encryptor, FileError, FileFacts, FileVerifier, MediaKeys, Verified};
 

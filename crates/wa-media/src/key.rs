@@ -30,7 +30,7 @@ impl MediaKey {
         Self(Zeroizing::new(bytes))
     }
 
-    /// Its bytes.
+    /// The key as bytes, for a message.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

@@ -1,7 +1,7 @@
 //! What a message says of a file besides its keys, from the bytes: type, size, length, a small picture (overview §4.1
 //! leaves these to the sender; fields observed).
 //!
-//! With the feature `metadata`. Whoever knows better, or has a player or an encoder at hand, gives these instead.
+//! With the feature `metadata`. An application that knows better, or has a player or an encoder at hand, gives its own instead.
 
 use std::io::{self, Read, Seek, SeekFrom};
 use std::time::Duration;
@@ -21,7 +21,7 @@ pub struct Metadata {
     pub mime: &'static str,
     /// Pixels across, as it is shown: a picture or video that says it lies on its side has been turned.
     pub width: Option<u32>,
-    /// Pixels down.
+    /// The height in pixels.
     pub height: Option<u32>,
     /// How long it plays.
     pub duration: Option<Duration>,

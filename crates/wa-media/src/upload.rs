@@ -1,13 +1,16 @@
 //! Bringing an encrypted file to the integrator's server (RO 1.0.3: the server hosts what its users send; the
 //! request is this project's own).
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderValue, Method, Request, StatusCode, Uri, header, response::Parts};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::response::Parts;
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 
-use crate::{FileFacts, TransferError, download::refusal};
+use crate::download::refusal;
+use crate::{FileFacts, TransferError};
 
 /// One encrypted file to upload.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Upload {
     uri: Uri,
     authorization: HeaderValue,

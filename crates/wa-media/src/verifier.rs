@@ -6,7 +6,9 @@ use hmac::{Hmac, Mac as _};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
-use crate::{FileFacts, MediaError, MediaKeys, encryptor::PIECE, facts::MAC_LENGTH};
+use crate::encryptor::PIECE;
+use crate::facts::MAC_LENGTH;
+use crate::{FileFacts, MediaError, MediaKeys};
 
 /// Verifies an encrypted file as it comes.
 pub struct FileVerifier {

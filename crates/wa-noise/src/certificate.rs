@@ -127,9 +127,9 @@ impl Signed {
 /// From when until when a certificate holds, in Unix seconds, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Validity {
-    /// First second.
+    /// The first Unix second at which it is valid.
     pub not_before: u64,
-    /// Last second.
+    /// The last Unix second at which it is valid.
     pub not_after: u64,
 }
 

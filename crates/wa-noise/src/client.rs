@@ -77,7 +77,7 @@ impl SendFinish {
 
 /// A client that resumes with a known server (IK): hello and login are sent, the server's answer is awaited.
 ///
-/// The first message can be replayed by whoever saw it, so a server gives it no effect before a transport message.
+/// The first message can be replayed by anybody who saw it, so a server gives it no effect before a transport message.
 #[derive(Debug)]
 pub struct ExpectResumption {
     noise: Noise,

@@ -9,7 +9,7 @@ pub enum FrameError {
     /// A frame announces more bytes than the cap of the decoder.
     #[error("frame of {length} bytes is over the cap of {cap}")]
     TooLong {
-        /// Announced bytes.
+        /// The length that the frame announces, in bytes.
         length: usize,
         /// Cap of the decoder, in bytes.
         cap: usize,

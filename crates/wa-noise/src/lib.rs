@@ -1,20 +1,4 @@
-//! WhatsApp's Noise handshake, certificate chain, framing and transport, both sides, without I/O (overview §2).
-//!
-//! ```text
-//! client                                            server
-//! [edge preamble] prologue, then frames of 3-byte length + body
-//! ExpectServerHello::start   -- client hello  -->   Hello::read
-//! read_server_hello          <-- server hello --    SendServerHello::send
-//! SendFinish::finish         -- client finish -->   ExpectClientFinish::read_client_finish
-//! Transport  <------- sealed frames ------->  Transport
-//! ```
-//!
-//! The states are types and a transition consumes its state, so a transport cannot exist before the handshake is
-//! complete, and on a client not before the server's certificates were verified. A client that knows the server's
-//! static key resumes in one round trip with [`ExpectResumption`].
-//!
-//! The handshake runs on snow with our own crypto beneath it; the one place where WhatsApp deviates from Noise is
-//! the [`Dialect`]. Time and randomness are arguments.
+#![doc = include_str!("../README.md")]
 
 mod certificate;
 mod client;

@@ -82,7 +82,7 @@ pub struct LoginRules {
 pub enum VersionAtLogin {
     /// In `userAgent.appVersion` {primary, secondary, tertiary}.
     AppVersion,
-    /// Nowhere.
+    /// The version is not sent.
     Omitted,
 }
 

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// Seconds.
+/// A day in seconds.
 const DAY: u64 = 24 * 60 * 60;
 
 /// The numbers and choices around Signal sessions that the documents leave open.

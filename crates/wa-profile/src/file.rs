@@ -4,8 +4,9 @@
 //! letters with hyphens (`delivery-and-read`), durations with their unit (`"30s"`, `"24h"`, `"7d"`), ranges as a pair of
 //! the least and the most, and an `Option` that is empty as `false`. What is no field is refused.
 
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
 
 use thiserror::Error;
 use toml::de::DeTable;
@@ -17,7 +18,7 @@ pub(crate) mod values;
 
 pub(crate) use self::values::{duration, durations, numbers, optional};
 
-/// What is wrong with the text of a profile; the fault is whoever's that wrote it.
+/// The text of a profile is wrong, and so the fault of its author.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("line {line}{}{key}: {message}", if .key.is_empty() { "" } else { ", " })]
 pub struct ProfileTextError {
@@ -36,7 +37,7 @@ pub enum ProfileFileError {
     /// It is not the name of a document, and the operating system did not let it be read as a file.
     #[error("{} is neither a document (overview, 1.0.3) nor a file that can be read: {}", .path.display(), said(*.kind))]
     Read {
-        /// The file.
+        /// The file that cannot be read.
         path: PathBuf,
         /// What the operating system said.
         kind: io::ErrorKind,
@@ -44,7 +45,7 @@ pub enum ProfileFileError {
     /// The file holds no profile.
     #[error("{}, {error}", .path.display())]
     Text {
-        /// The file.
+        /// The file that cannot be used.
         path: PathBuf,
         /// What is wrong with it.
         error: ProfileTextError,

@@ -1,9 +1,6 @@
-//! Protobuf messages of the interoperability protocol, generated from `/proto` (overview §2, §3).
+#![doc = include_str!("../README.md")]
 //!
-//! Four packages: [`handshake`] (Noise, certificates, the login), [`signal`] (the ratchet's messages), [`content`]
-//! (what a message says) and [`record`] (what our own stores keep). Decoding is prost's: bounded recursion, unknown
-//! fields skipped, nothing required; whoever decodes checks presence and lengths.
-//!
+//! # In detail
 //! The files under `gen` are written by `cargo xtask codegen` and checked to be fresh in CI.
 
 mod redacted;

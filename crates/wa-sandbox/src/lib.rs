@@ -1,3 +1,6 @@
+#![doc = include_str!("../README.md")]
+//!
+//! # In detail
 //! A local WhatsApp, so that a third party can be built and tested without the real one (overview §1 to §3).
 //!
 //! ```text

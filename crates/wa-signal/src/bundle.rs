@@ -32,7 +32,7 @@ pub struct Bundle {
 pub struct SignedPrekey {
     /// Its id, 24 bits on the wire.
     pub id: u32,
-    /// The key.
+    /// The public half of the prekey.
     pub key: PublicKey,
     /// The identity's signature over the key with its type byte, 33 bytes.
     pub signature: Signature,

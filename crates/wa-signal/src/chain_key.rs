@@ -32,6 +32,8 @@ impl ChainKey {
     pub(crate) fn advance(&mut self, hmac: &mut Hmac) -> Option<Zeroizing<[u8; 32]>> {
         let next = self.index.checked_add(1)?;
         let mut seed = Zeroizing::new([0; 32]);
+        // KDF_CK: HMAC under the chain key of two constants that differ. The next key is made last, over the present one,
+        // which is gone then: a state that is stolen later opens nothing that was sent before (Double Ratchet §5.2).
         hmac.set_key(&self.key);
         hmac.codes([&SEED, &NEXT], [&mut seed, &mut self.key]);
         self.index = next;

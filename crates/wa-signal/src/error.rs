@@ -8,7 +8,7 @@ use crate::KeyBlockId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum EstablishError {
-    /// The identity is not the one that the policy pins, or it is our own: whoever gives our keys as a peer's wants our own
+    /// The identity is not the one that the policy pins, or it is our own: a server that gives our keys as a peer's wants our own
     /// words back as theirs.
     #[error("identity is not the trusted one")]
     Untrusted,
@@ -87,7 +87,7 @@ pub enum DecryptError {
     /// The message is further ahead of the chain than [`SkipLimits::forward_jump`](crate::SkipLimits::forward_jump).
     #[error("message is {jump} messages ahead")]
     TooFarAhead {
-        /// Messages between.
+        /// The number of messages between it and the last one.
         jump: u32,
     },
     /// The message needs a one-time prekey that the caller did not give: used already, or never ours.

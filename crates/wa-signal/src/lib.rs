@@ -1,47 +1,4 @@
-//! Signal protocol v3 as WhatsApp speaks it: X3DH, Double Ratchet, sender keys, fingerprints (overview §3; observed).
-//!
-//! Values and records, no store, no I/O, no clock. A [`SessionRecord`] is everything between us and one device of a
-//! peer; it starts from a [`Bundle`] ([`SessionRecord::establish`]) or from a peer's first message
-//! ([`SessionRecord::decrypt_prekey`]). A call that fails has changed nothing: new keys are computed beside the old
-//! ones and assigned once the message has authenticated. Time and randomness are arguments.
-//!
-//! Keys of skipped messages lie beside the record, in blocks that are stored as rows of their own
-//! ([`SessionRecord::blocks_for`], [`SessionRecord::take_block_changes`]).
-//!
-//! ```
-//! # use rand::rngs::SysRng;
-//! # use rand_core::UnwrapErr;
-//! use wa_keys::PrivateKey;
-//! use wa_signal::{Bundle, LocalIdentity, PreKeyMessage, Prekeys, SessionRecord, SignedPrekey, Trust};
-//!
-//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! # let mut rng = UnwrapErr(SysRng);
-//! let now = 1_800_000_000; // Unix seconds
-//! let alice = LocalIdentity { key: PrivateKey::generate(&mut rng), registration_id: 1001 };
-//! let bob = LocalIdentity { key: PrivateKey::generate(&mut rng), registration_id: 1002 };
-//!
-//! // Bob publishes a signed prekey; Alice fetches it and writes.
-//! let signed_prekey = PrivateKey::generate(&mut rng);
-//! let bundle = Bundle {
-//!     registration_id: bob.registration_id,
-//!     identity: bob.key.public_key(),
-//!     signed_prekey: SignedPrekey::sign(22, &signed_prekey, &bob.key, &mut rng),
-//!     one_time_prekey: None,
-//! };
-//! let mut to_bob = SessionRecord::default();
-//! to_bob.establish(&alice.key, &bundle, &Trust::Any, now, &mut rng)?;
-//! let sent = to_bob.encrypt(&alice, b"hello", now, &mut rng)?;
-//!
-//! // Bob's record begins with Alice's first message.
-//! let mut to_alice = SessionRecord::default();
-//! let message = PreKeyMessage::decode(sent.bytes)?;
-//! assert_eq!(message.signed_prekey_id, 22);
-//! let prekeys = Prekeys { signed: &signed_prekey, one_time: None };
-//! let received = to_alice.decrypt_prekey(&bob.key, prekeys, &message, &Trust::Any)?;
-//! assert_eq!(received.plaintext, b"hello");
-//! # Ok(())
-//! # }
-//! ```
+#![doc = include_str!("../README.md")]
 
 mod bundle;
 mod chain_key;

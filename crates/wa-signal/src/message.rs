@@ -55,7 +55,7 @@ impl SignalMessage {
         Ok(Self { ratchet_key: key("ratchet key", ratchet_key)?, counter, ciphertext, bytes })
     }
 
-    /// Any protobuf.
+    /// Reads fields in any order, as protobuf allows.
     #[cold]
     fn decode_unusual(protobuf: Bytes, bytes: Bytes) -> Result<Self, MessageError> {
         let message = signal::SignalMessage::decode(protobuf).map_err(|_| MessageError::Decode)?;

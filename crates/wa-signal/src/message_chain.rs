@@ -45,6 +45,7 @@ impl MessageChain {
         if jump > MAX_FORWARD_JUMP {
             return Err(DecryptError::TooFarAhead { jump });
         }
+        // On a copy: the message has not authenticated yet.
         let mut chain = self.chain.clone();
         let mut skipped = Vec::new();
         while chain.index() < counter {

@@ -62,6 +62,7 @@ impl ReceiverChain {
             let seed = seed.ok_or(DecryptError::Duplicate { counter })?;
             return Ok((Zeroizing::new(*seed), Step::Skipped(counter)));
         }
+        // Before the steps are made: a counter costs its sender nothing, and nothing has authenticated it yet.
         budget.spend(counter - self.chain.index())?;
         let begun = match block {
             // What the store lost is gone; the keys from here on are kept all the same.

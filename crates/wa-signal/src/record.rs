@@ -40,7 +40,7 @@ pub const MAX_UNACKNOWLEDGED_AGE: u64 = 30 * 24 * 60 * 60;
 #[derive(Clone, Debug, Default)]
 pub struct SessionRecord {
     current: Option<Session>,
-    /// Newest first.
+    /// Earlier sessions, the newest first.
     archived: VecDeque<Session>,
     /// Of the blocks, those that are loaded and those that have changed.
     blocks: KeyBlocks,
@@ -178,6 +178,8 @@ impl SessionRecord {
             return Err(DecryptError::Untrusted);
         }
         let mut budget = Budget::new(self.limits);
+        // A new session stands beside the record until its first message has authenticated: anybody can name a base key, and
+        // must not archive the session that is in use by it.
         let mut session = Session::respond(identity, prekeys, message)?;
         let decrypted =
             decrypt_trusted(&mut session, &message.message, trust, &mut self.blocks, &mut budget)?;

@@ -29,6 +29,8 @@ impl RootKey {
         theirs: &PublicKey,
     ) -> Result<(Self, ChainKey), ZeroSecret> {
         let shared = ours.agree(theirs)?;
+        // KDF_RK: the old root is HKDF's salt and the agreement its input, so that knowing one of the two tells
+        // nothing of what follows (Double Ratchet §5.2).
         Ok(Self::split(&derive(&mut Hmac::unkeyed(), Some(&self.0), shared.as_bytes(), &RATCHET)))
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct Session {
     pub(crate) previous_counter: u32,
     /// None while the peer has turned and nothing was sent since: the next message brings a new ratchet key.
     pub(crate) sender: Option<SenderChain>,
-    /// Oldest first.
+    /// The peer's chains, the oldest first.
     pub(crate) receivers: VecDeque<ReceiverChain>,
     pub(crate) unacknowledged: Option<Unacknowledged>,
     /// Whether nothing is sent before the next turn, because messages may have been sent that this state does not know of.
@@ -50,7 +50,7 @@ pub(crate) struct SenderChain {
 pub(crate) struct Unacknowledged {
     pub(crate) one_time_prekey_id: Option<u32>,
     pub(crate) signed_prekey_id: u32,
-    /// Unix seconds.
+    /// The date of the first message, in Unix seconds.
     pub(crate) since: u64,
 }
 

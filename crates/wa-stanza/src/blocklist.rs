@@ -12,20 +12,20 @@ use crate::iq::Iq;
 pub struct Blocklist {
     /// A digest of the list, opaque here.
     pub dhash: Option<Str>,
-    /// Who.
+    /// The users who are blocked.
     pub blocked: Vec<Jid>,
 }
 
 /// A change of the [`Blocklist`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlocklistChange {
-    /// Whom.
+    /// The user to block or unblock.
     pub jid: Jid,
     /// Whether they are blocked from now on, or no longer.
     pub block: bool,
 }
 
-/// The namespace.
+/// The namespace of the iq.
 const XMLNS: &str = "blocklist";
 
 impl Blocklist {
@@ -50,7 +50,7 @@ impl TryFrom<&Iq> for Blocklist {
 }
 
 impl BlocklistChange {
-    /// The request.
+    /// The iq that asks for it.
     #[must_use]
     pub fn into_iq(self, id: impl Into<Str>) -> Iq {
         Iq::set(id, XMLNS).with_children([self.into()])

@@ -12,7 +12,7 @@ pub struct Chatstate {
     pub to: Option<Jid>,
     /// Whose it is; stamped by the server.
     pub from: Option<Jid>,
-    /// What.
+    /// What the sender is doing.
     pub typing: Typing,
 }
 
@@ -20,7 +20,7 @@ pub struct Chatstate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Typing {
-    /// Writing text.
+    /// The sender is writing a text.
     Composing,
     /// Recording a voice message.
     Recording,

@@ -9,7 +9,7 @@ use crate::iq::Iq;
 /// Asks which devices users have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeviceQuery {
-    /// Whose.
+    /// The users whose devices are asked for.
     pub users: Vec<Jid>,
 }
 
@@ -25,7 +25,7 @@ pub struct DeviceLists {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct UserDevices {
-    /// Whose.
+    /// The user whose devices these are.
     pub jid: Jid,
     /// Their numbers; 0 is the phone. Empty if the server refused or left them out.
     pub devices: Vec<u16>,
@@ -35,7 +35,7 @@ pub struct UserDevices {
 const MAX_DEVICES: usize = 64;
 
 impl DeviceQuery {
-    /// The request.
+    /// The iq that asks for them.
     #[must_use]
     pub fn into_iq(self, id: impl Into<Str>) -> Iq {
         let id = id.into();

@@ -73,6 +73,6 @@ pub struct Malformed {
     /// What is wrong.
     #[source]
     pub error: StanzaError,
-    /// The node.
+    /// The stanza that cannot be read.
     pub node: Node,
 }

@@ -21,12 +21,12 @@ pub struct Ib {
 pub enum IbItem {
     /// From the server: the mailbox is empty now; so many stanzas were in it.
     Offline {
-        /// The number.
+        /// The number of stanzas that were waiting.
         count: u32,
     },
     /// From the server: what waits in the mailbox.
     OfflinePreview {
-        /// All stanzas.
+        /// The number of all stanzas that wait.
         count: u32,
         /// Messages among them.
         message: u32,
@@ -39,22 +39,22 @@ pub enum IbItem {
     },
     /// From a client: send so many stanzas from the mailbox.
     OfflineBatch {
-        /// The number.
+        /// The number of stanzas that are wanted at once.
         count: u32,
     },
     /// From the server: something kept by the client is out of date.
     Dirty {
-        /// What.
+        /// What is out of date.
         kind: Str,
         /// Since when, seconds since 1970.
         timestamp: Option<u64>,
     },
     /// From the server: what to send before the next connection's first frame.
     EdgeRouting {
-        /// Opaque.
+        /// Bytes that the client gives back when it connects again; their form is the server's own.
         routing_info: Bytes,
     },
-    /// Another element.
+    /// An element that is not modelled.
     Other(Node),
 }
 

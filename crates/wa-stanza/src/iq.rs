@@ -8,7 +8,7 @@ use crate::fields::Fields;
 /// A request (get, set) or its answer (result, error).
 ///
 /// What it asks or answers is [`Iq::content`]; an answer does not say of what kind that is, so typed
-/// contents are made from an iq by whoever asked, as in `PrekeyBundles::try_from(&iq)`.
+/// contents are read from an iq by the side that asked, as in `PrekeyBundles::try_from(&iq)`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Iq {
@@ -31,7 +31,7 @@ pub struct Iq {
 pub enum IqKind {
     /// Asks for something.
     Get,
-    /// Changes something.
+    /// A request that changes something.
     Set,
     /// The answer of success.
     Result,

@@ -1,23 +1,4 @@
-//! Overview §2.1.1: typed stanzas of the chat protocol.
-//!
-//! A [`Stanza`] is made from a [`Node`](wa_binary::Node) with `TryFrom` and turned into one with `From`; one
-//! file per family. Nothing here reads a socket, a clock or a key.
-//!
-//! ```
-//! use wa_binary::Node;
-//! use wa_stanza::{Ack, Stanza};
-//!
-//! let node: Node = r#"<message from="14155551001@s.whatsapp.net" id="3EB0" type="text" t="1700000000">
-//!     <enc v="2" type="msg" wa:bytes="330a"/>
-//! </message>"#.parse()?;
-//! let Stanza::Message(message) = Stanza::try_from(node)? else { panic!() };
-//! assert_eq!(message.t, Some(1_700_000_000));
-//! assert_eq!(&message.encs[0].ciphertext[..], b"\x33\x0a");
-//!
-//! let ack = Node::from(Ack::from(&message));
-//! assert_eq!(ack.to_string(), r#"<ack class="message" id="3EB0" to="14155551001@s.whatsapp.net"/>"#);
-//! # Ok::<(), Box<dyn std::error::Error>>(())
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # What is kept
 //! Attributes and children that are not modelled never make a stanza fail. What an answer needs is kept;

@@ -70,7 +70,7 @@ pub enum EncKind {
     Msg,
     /// In a group, with a sender key.
     SkMsg,
-    /// Another type.
+    /// A type that is not modelled.
     Other(Str),
 }
 
@@ -78,15 +78,15 @@ pub enum EncKind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MessageKind {
-    /// Text.
+    /// A text message.
     Text,
-    /// Everything that is none of the others.
+    /// Everything else: media, and what has no type of its own.
     Media,
-    /// A reaction.
+    /// A reaction to a message.
     Reaction,
     /// A poll or a vote.
     Poll,
-    /// Another type.
+    /// A type that is not modelled.
     Other(Str),
 }
 
@@ -104,7 +104,7 @@ pub enum Edit {
     SenderRevoke,
     /// 8: revoked by an admin.
     AdminRevoke,
-    /// Another number.
+    /// A number that is not modelled.
     Other(Str),
 }
 

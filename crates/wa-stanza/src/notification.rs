@@ -20,7 +20,7 @@ pub struct Notification {
     pub t: Option<u64>,
     /// Present if it waited in the mailbox.
     pub offline: Option<u32>,
-    /// What changed.
+    /// The change that is told.
     pub content: NotificationContent,
 }
 
@@ -30,20 +30,20 @@ pub struct Notification {
 pub enum NotificationContent {
     /// Type `encrypt`: so many one-time prekeys are left at the server.
     PrekeysLeft {
-        /// The number.
+        /// The number of prekeys that are left.
         value: u32,
     },
     /// Type `encrypt`: so many one-time prekeys that quantum computers do not break are left, and nothing is said of the
     /// others. Nothing need be done by who uploads none (observed).
     PostQuantumPrekeysLeft {
-        /// The number.
+        /// The number of prekeys that are left.
         value: u32,
     },
     /// Type `encrypt`: the sender's identity key changed.
     IdentityChanged,
     /// Type `w:interop`: a user says that they can be reached through an integrator.
     Reachability(ReachabilityPing),
-    /// Everything else.
+    /// Content that is not modelled.
     Other(NodeContent),
 }
 
@@ -53,7 +53,7 @@ pub enum NotificationContent {
 pub struct ReachabilityPing {
     /// What the user is called.
     pub display_name: Option<Str>,
-    /// The integrator.
+    /// The integrator's number at WhatsApp.
     pub integrator: u32,
     /// What the integrator is called.
     pub integrator_name: Option<Str>,
@@ -78,7 +78,7 @@ impl NotificationContent {
 }
 
 impl ReachabilityPing {
-    /// Another form than the known one is none, and no fault: the form is not published.
+    /// The form is not published, so that another one is not a fault: it is not modelled.
     fn of(notification: Fields<'_>) -> Option<Self> {
         let ping = notification.child_opt("ping")?;
         let integrator = ping.first("integrator")?;

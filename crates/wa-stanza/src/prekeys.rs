@@ -14,15 +14,15 @@ use crate::error::StanzaError;
 use crate::fields::Fields;
 
 /// The identifier of a prekey, 24 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PrekeyId(u32);
 
 /// A signed prekey's public part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SignedPrekeyNode {
-    /// Its identifier.
+    /// The prekey's id.
     pub id: PrekeyId,
-    /// The key.
+    /// The public half of the prekey.
     pub value: [u8; 32],
     /// The identity key's XEdDSA signature over `0x05` and the key.
     pub signature: [u8; 64],
@@ -31,9 +31,9 @@ pub struct SignedPrekeyNode {
 /// A one-time prekey's public part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneTimePrekey {
-    /// Its identifier.
+    /// The signed prekey's id.
     pub id: PrekeyId,
-    /// The key.
+    /// The public half of the signed prekey.
     pub value: [u8; 32],
 }
 
@@ -96,7 +96,7 @@ impl From<OneTimePrekey> for Node {
     }
 }
 
-/// The namespace.
+/// The namespace of the iq.
 const XMLNS: &str = "encrypt";
 /// The only key type: Curve25519.
 const KEY_TYPE: u8 = 5;

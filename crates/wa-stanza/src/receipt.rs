@@ -38,7 +38,7 @@ pub struct Receipt {
 pub enum ReceiptKind {
     /// Delivered; the type is left out.
     Delivery,
-    /// Read.
+    /// The messages were read.
     Read,
     /// Played (voice), or viewed (once).
     Played,
@@ -48,7 +48,7 @@ pub enum ReceiptKind {
     ServerError,
     /// It could not be decrypted: send it again.
     Retry(Box<Retry>),
-    /// Another type.
+    /// A type that is not modelled.
     Other(Str),
 }
 

@@ -19,7 +19,7 @@ pub struct Report {
 /// One message of a [`Report`].
 #[derive(Clone, PartialEq, Eq)]
 pub struct ReportedMessage {
-    /// Its name.
+    /// The id of the reported message.
     pub id: Str,
     /// When it was sent, seconds since 1970.
     pub t: u64,

@@ -15,7 +15,7 @@ use crate::prekeys::{
 pub struct Retry {
     /// How often it has been asked, from 1.
     pub count: u32,
-    /// The message.
+    /// The id of the message to send again.
     pub id: Str,
     /// The message's own time, seconds since 1970.
     pub t: u64,

@@ -26,7 +26,7 @@ pub enum Stanza {
     StreamEnd,
     /// A request or its answer.
     Iq(Iq),
-    /// A message.
+    /// An encrypted message, in either direction.
     Message(Message),
     /// What became of a message.
     Receipt(Receipt),
@@ -34,7 +34,7 @@ pub enum Stanza {
     Ack(Ack),
     /// Information about the connection.
     Ib(Ib),
-    /// Something changed.
+    /// The server says that something changed.
     Notification(Notification),
     /// What a user is doing right now.
     Chatstate(Chatstate),

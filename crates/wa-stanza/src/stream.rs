@@ -25,7 +25,7 @@ pub struct Success {
 /// `<failure>`: the login was refused, and the connection ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Failure {
-    /// Why.
+    /// Why the server refuses the login.
     pub reason: FailureReason,
     /// The server's location.
     pub location: Option<Str>,
@@ -53,7 +53,7 @@ pub struct Failure {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureReason {
-    /// 400: generic.
+    /// 400: a refusal without a reason of its own.
     Generic,
     /// 401: not authorised, logged out.
     NotAuthorized,
@@ -63,7 +63,7 @@ pub enum FailureReason {
     Locked,
     /// 405: the client's version is too old.
     ClientOutdated,
-    /// 406: banned.
+    /// 406: the account is banned.
     Banned,
     /// 409: the client's description of itself is not accepted.
     BadUserAgent,

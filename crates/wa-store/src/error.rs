@@ -10,7 +10,7 @@ use wa_chat::StoreError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// There is no such file. Whoever expected one has lost it; a new one is made by `create` only.
+    /// There is no such file. If one was expected, it is lost; a new one is made by `create` only.
     #[error("no store at this path")]
     Missing,
     /// There is a file already; it is not written over.

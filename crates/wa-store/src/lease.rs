@@ -50,7 +50,7 @@ impl Lease {
         self.account.clone()
     }
 
-    /// Waits until another process asks for the account, or has it. Whoever works in the background finishes what is under
+    /// Waits until another process asks for the account, or has it. A process in the background finishes what is under
     /// way and releases.
     ///
     /// Cancel safety: dropping it changes nothing.
@@ -67,7 +67,7 @@ impl Lease {
         let _ = self.standing.clone().wait_for(|standing| *standing == Standing::Lost).await;
     }
 
-    /// Gives the account back; returns when others can take it at once. Close the client before. Whoever waits in
+    /// Gives the account back; returns when others can take it at once. Close the client before. A call that waits in
     /// [`wanted`](Self::wanted) or [`lost`](Self::lost) goes on.
     pub async fn release(&self) {
         let (done, released) = oneshot::channel();

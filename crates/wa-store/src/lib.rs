@@ -1,21 +1,4 @@
-//! A durable store for chat clients: many accounts in one SQLite file, every value encrypted.
-//!
-//! A [`SqliteStore`] is a file and two threads, one that writes and one that reads. What many accounts ask for at the
-//! same time shares one commit, and so one sync of the disk (write-ahead log, `synchronous=FULL`); each is answered
-//! alone, behind the sync. An [`AccountStore`] is one account of it and what a [`Client`](wa_chat::Client) is given.
-//!
-//! ```
-//! use wa_store::{AccountId, SqliteStore, StoreKey};
-//!
-//! # fn run(directory: &std::path::Path) -> Result<(), Box<dyn std::error::Error>> {
-//! let key = StoreKey::generate(); // keep it where the platform keeps secrets
-//! let store = SqliteStore::create(&directory.join("accounts.db"), &key)?;
-//! let alice = store.account(&AccountId::new("alice")?)?;
-//! # Ok(())
-//! # }
-//! # let directory = tempfile::tempdir().unwrap();
-//! # run(directory.path()).unwrap();
-//! ```
+#![doc = include_str!("../README.md")]
 //!
 //! # What is encrypted
 //! Values, with XChaCha20-Poly1305 under the caller's key, a random nonce for each, bound to the account and the row's
@@ -41,6 +24,8 @@
 //! [`SqliteStore::open_from`]. What to do with an older copy says [`SqliteStore::open_restored`].
 
 mod error;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod lease;
 mod number;
 mod schema;

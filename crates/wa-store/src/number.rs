@@ -10,7 +10,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 use crate::error::{Failed, OpenError};
 
-/// The number of an open store. Commits move it; whoever asks reads it.
+/// The number of an open store: commits move it, any thread may read it.
 #[derive(Debug)]
 pub(crate) struct Number {
     /// The small file. It is written over in place, always as long as it was, and synced by no commit: behind the database

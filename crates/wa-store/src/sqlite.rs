@@ -43,7 +43,7 @@ impl AccountId {
         if (1..=128).contains(&name.len()) { Ok(Self(name)) } else { Err(BadAccountId) }
     }
 
-    /// The name.
+    /// The name as a string.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -99,7 +99,7 @@ impl SqliteStore {
 
     /// Opens a backup that was put back. Its sessions would use message keys a second time: give each account to
     /// [`wa_chat::Restoration`] before a client opens it, and call [`finish_restoration`](Self::finish_restoration)
-    /// when all are done; until then [`open`](Self::open) says [`OpenError::Restored`], whoever was killed in between.
+    /// when all are done; until then [`open`](Self::open) says [`OpenError::Restored`], also after a death in between.
     ///
     /// # Errors
     /// As [`open`](Self::open), except that an older copy is what is expected.

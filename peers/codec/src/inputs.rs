@@ -4,9 +4,9 @@ use wa_binary::{Jid, Node};
 
 /// A stanza and what it is called in the rows.
 pub struct Input {
-    /// Its name.
+    /// The name of the row.
     pub name: &'static str,
-    /// The stanza.
+    /// The stanza that is encoded and decoded.
     pub node: Node,
 }
 

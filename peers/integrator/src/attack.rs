@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use crate::server::credential;
 
 /// One kind of attack.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Attack {
     /// What it is called.
     pub name: &'static str,
@@ -25,7 +25,7 @@ pub struct Attack {
     kind: Kind,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 enum Kind {
     /// Sends this, and then a byte now and then if there is one to send.
     Stall(fn() -> String, Option<&'static str>),

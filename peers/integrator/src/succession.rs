@@ -21,13 +21,13 @@ pub struct Succession {
 }
 
 /// How many requests of each kind were answered, and how many were not.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// Over HTTP/1.1, on connections that stay.
     pub keeping: u64,
     /// Over HTTP/1.1, on a connection each.
     pub opening: u64,
-    /// Over HTTP/2.
+    /// Requests over HTTP/2.
     pub http2: u64,
     /// Over HTTP/2, ended without an answer and asked once more: GOAWAY may cross a request, and those after the one that
     /// it names may be repeated (RFC 9113 §6.8). Browsers do so by themselves; hyper leaves it to its caller.

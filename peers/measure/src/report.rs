@@ -60,7 +60,7 @@ impl Report {
         })
     }
 
-    /// A table.
+    /// The rows as a table for people.
     pub fn table(&self) -> String {
         let mut out =
             format!("{:<28} {:>12} {:>22}  {:>6}\n", "", "wa-interop", self.reference_name, "ratio");

@@ -22,7 +22,7 @@ pub struct Oracle {
 /// The library said no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Decrypted before.
+    /// The message was decrypted before.
     Duplicate,
     /// Another identity than the known one.
     Untrusted,

@@ -25,7 +25,7 @@ pub struct Ours {
     pub local: LocalIdentity,
     /// Its side of the session.
     pub record: SessionRecord,
-    /// Its prekeys.
+    /// Its signed prekey.
     pub signed: PrivateKey,
     /// And the one for one session.
     pub one_time: PrivateKey,

@@ -11,15 +11,15 @@ use crate::ours::Ours;
 /// Whose implementation an end runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// Ours.
+    /// The device runs on this project's code.
     Ours,
     /// The official library.
     Official,
 }
 
-/// One end.
+/// One end of a conversation.
 pub enum Party {
-    /// Ours.
+    /// An end that runs on this project's code.
     Ours(Box<Ours>),
     /// The official library's, known to the oracle by its name.
     Official(Official),

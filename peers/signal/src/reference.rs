@@ -71,7 +71,7 @@ impl SessionStore for Sessions {
 
 /// Our own identity, and that of the one peer.
 pub struct Identities {
-    /// Ours.
+    /// The identity key pair of this end.
     pub ours: IdentityKeyPair,
     /// The peer's, once it is known.
     pub known: Option<IdentityKey>,

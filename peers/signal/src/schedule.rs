@@ -17,7 +17,7 @@ pub struct Schedule {
 pub enum Step {
     /// `who` fetches a bundle of the other and begins a session.
     Establish {
-        /// Who begins.
+        /// The end that begins.
         who: usize,
         /// The other's signed prekey.
         signed_id: u32,
@@ -26,30 +26,30 @@ pub enum Step {
     },
     /// `who` writes.
     Send {
-        /// Who writes.
+        /// The end that writes.
         who: usize,
         /// Bytes of the plaintext.
         length: usize,
     },
     /// A message under way arrives; pick 0 is the oldest.
     Deliver {
-        /// Where.
+        /// The end that receives.
         to: usize,
-        /// Which.
+        /// The number of the message among those that wait.
         pick: usize,
     },
     /// A message that has arrived arrives again.
     Repeat {
-        /// Where.
+        /// The end that receives.
         to: usize,
-        /// Which.
+        /// The number of the message among those that wait.
         pick: usize,
     },
     /// A copy of a message under way arrives with one bit changed; the message itself stays under way.
     Corrupt {
-        /// Where.
+        /// The end that receives.
         to: usize,
-        /// Which.
+        /// The number of the message among those that wait.
         pick: usize,
         /// Which bit, modulo the bits of the message.
         bit: usize,
@@ -58,14 +58,14 @@ pub enum Step {
     Lose {
         /// Where it does not arrive.
         to: usize,
-        /// Which.
+        /// The number of the message among those that wait.
         pick: usize,
     },
     /// All that is under way arrives, newest first if so drawn.
     Drain {
-        /// Where.
+        /// The end that receives.
         to: usize,
-        /// Newest first.
+        /// Whether the newest message comes first.
         reversed: bool,
     },
 }

@@ -1,5 +1,6 @@
 //! Rule: a file is named after a noun of the protocol, says what it is, and is of readable length.
 
+use crate::tidy::packages::README;
 use crate::tidy::tree::{File, Tree};
 use crate::tidy::violation::Violation;
 
@@ -17,7 +18,7 @@ pub(crate) fn warnings(tree: &Tree) -> Vec<Violation> {
 
 fn check_file(file: &File) -> Vec<Violation> {
     let mut found = Vec::new();
-    if !file.text.starts_with("//!") {
+    if !file.text.starts_with("//!") && !file.text.starts_with(README) {
         found.push(Violation::new(&file.path, "begins with no `//!` line that says what it is").with_line(1));
     }
     if has_length(file) && length(file) > TOO_LONG {
@@ -69,6 +70,7 @@ mod tests {
         let expected = ["crates/a/tests/b.rs:1: begins with no `//!` line that says what it is"];
         assert_eq!(found("crates/a/tests/b.rs", "use x;\n"), expected);
         assert_eq!(found("crates/a/tests/b.rs", "//! Doc.\nuse x;\n"), [""; 0]);
+        assert_eq!(found("crates/a/src/lib.rs", &format!("{README}\nuse x;\n")), [""; 0]);
         assert_eq!(found("crates/a/src/gen/b.rs", "use x;\n"), [""; 0]);
         assert_eq!(found("fuzz/fuzz_targets/b.rs", "#![no_main]\n"), [""; 0]);
     }

@@ -20,7 +20,7 @@ pub(crate) fn protocol_crates(tree: &Tree) -> Vec<String> {
 
 /// Runtimes and native libraries below a protocol crate, in cargo's listing of what it depends on.
 ///
-/// Whoever uses our HTTP client gets its runtime with it.
+/// A crate that uses our HTTP client gets its runtime with it.
 pub(crate) fn edges_below(name: &str, dependency_tree: &str) -> Vec<Violation> {
     let mut found: Vec<&str> = dependency_tree.lines().filter_map(|line| line.split(' ').next()).collect();
     found.sort_unstable();

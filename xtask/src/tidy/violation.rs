@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Where a rule is broken and what to do about it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {
     path: String,
     line: Option<usize>,

@@ -155,6 +155,16 @@ class Happened:
         removed: typing.List[int]
         is_first: bool
         def __init__(self, peer: str, added: typing.List[AddedDevice], removed: typing.List[int], is_first: bool) -> None: ...
+    class SAME_USER(Happened):
+        """Two addresses are one user's: from now on both lead to the first."""
+        peer: str
+        other: str
+        def __init__(self, peer: str, other: str) -> None: ...
+    class REACHED(Happened):
+        """A user makes themselves known: they can be written to."""
+        sender: str
+        display_name: typing.Optional[str]
+        def __init__(self, sender: str, display_name: typing.Optional[str]) -> None: ...
     class UNDECRYPTABLE(Happened):
         """A message could not be decrypted."""
         sender: str

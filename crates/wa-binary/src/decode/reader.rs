@@ -281,11 +281,11 @@ impl<'a> Reader<'a> {
 
 /// What a binary tag and its length announce.
 struct Binary<'a> {
-    /// The bytes.
+    /// The bytes of the string.
     data: &'a [u8],
     /// The bytes and all that follows.
     from: &'a [u8],
-    /// What follows.
+    /// The input after the string.
     rest: &'a [u8],
 }
 

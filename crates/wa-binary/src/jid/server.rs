@@ -5,7 +5,7 @@ use crate::error::JidError;
 use crate::text::Str;
 
 /// The servers whose users have numbered devices (the domain byte of tag 247; source: public clients).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Domain {
     /// `s.whatsapp.net`: phone numbers. Byte 0.
@@ -64,7 +64,7 @@ impl Domain {
 }
 
 /// A server's name: a token wherever the dictionary has it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) enum Server {
     Token(Token),
     Other(Box<str>),

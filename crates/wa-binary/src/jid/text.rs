@@ -82,7 +82,7 @@ pub(super) fn plain_user(user: Str) -> Result<Str, JidError> {
     }
 }
 
-/// Reads `integrator-number[:0]`.
+/// Reads `integrator-number[:0]`, the user part of an interop address.
 pub(super) fn interop_user(user: &str) -> Result<(u16, u64), JidError> {
     let numbers = separated_pair(number::<u16>(3), char('-'), number::<u64>(15));
     match all_consuming(terminated(numbers, opt(tag(":0")))).parse(user) {

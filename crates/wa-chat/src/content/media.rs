@@ -24,10 +24,10 @@ pub struct Media {
     /// The name of a document.
     #[cfg_attr(feature = "serde", serde(default))]
     pub file_name: Option<String>,
-    /// Pixels.
+    /// The width in pixels.
     #[cfg_attr(feature = "serde", serde(default))]
     pub width: Option<u32>,
-    /// Pixels.
+    /// The height in pixels.
     #[cfg_attr(feature = "serde", serde(default))]
     pub height: Option<u32>,
     /// How long it plays.
@@ -55,9 +55,9 @@ pub struct Media {
 #[cfg_attr(feature = "serde", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum MediaKind {
-    /// A picture.
+    /// A picture, usually a JPEG.
     Image,
-    /// A video.
+    /// A video, usually an MP4.
     Video,
     /// A video that is shown as a moving picture, without sound.
     Gif,
@@ -65,9 +65,9 @@ pub enum MediaKind {
     Audio,
     /// A voice note.
     Voice,
-    /// Any file.
+    /// A file of any type, with its name.
     Document,
-    /// A sticker.
+    /// A sticker, usually a WebP.
     Sticker,
 }
 
@@ -115,7 +115,7 @@ impl MediaFile {
         Self { direct_path: direct_path.into(), key, sha256, enc_sha256, length, mime: mime.into() }
     }
 
-    /// What whoever opens it verifies.
+    /// The hashes and the length that identify the file.
     pub fn facts(&self) -> FileFacts {
         FileFacts { sha256: self.sha256, enc_sha256: self.enc_sha256, length: self.length }
     }

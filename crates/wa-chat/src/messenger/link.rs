@@ -51,7 +51,7 @@ impl Messenger {
         let lost = |ticket| Event::Answered { ticket, answer: Err(NoAnswer::Lost) };
         self.notices.extend(self.requests.clear().map(lost));
         for input in self.queue.iter() {
-            // An answer that was not looked at yet is none.
+            // An answer that nobody has looked at yet is dropped with the connection.
             if let Input::Answer(Request::Ask(ticket, _), _) | Input::Unanswered(Request::Ask(ticket, _)) =
                 input
             {

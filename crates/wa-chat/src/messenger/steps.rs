@@ -126,7 +126,7 @@ impl Step<'_> {
     }
 
     /// What expired before our clock's date and the server's may go. Neither is believed alone, nor both for more than a
-    /// week at once: whoever finds a wrong date has time to mend it before much is lost.
+    /// week at once: a wrong date can be mended before much is lost.
     fn sweep(&self, server_time: u64, draft: &mut Draft) -> Result<(), Stop> {
         let mut counters = self.view.counters()?;
         let both = self.now.unix.min(server_time);

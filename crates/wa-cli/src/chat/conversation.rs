@@ -17,7 +17,7 @@ use super::ChatFailure;
 use super::files::{Files, free_path};
 use super::line::{HELP, Line};
 
-/// One conversation.
+/// One conversation as the terminal shows it.
 pub(super) struct Conversation {
     client: Client,
     files: Files,

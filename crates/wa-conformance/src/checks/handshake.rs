@@ -149,7 +149,7 @@ fn first_message(sent: &[u8]) -> Result<Vec<u8>, Failure> {
 
 /// A transcript of Noise as WhatsApp speaks it, made by another implementation with fixed keys and confirmed against a
 /// public client; it stands beside the tests of `wa-noise`.
-const RECORDED: &str = include_str!("../../../wa-noise/tests/vectors/wa_noise_kat.json");
+const RECORDED: &str = include_str!("../../data/wa_noise_kat.json");
 
 /// Gives the same byte again and again, so that a client makes the key of the recording.
 struct Fixed(u8);

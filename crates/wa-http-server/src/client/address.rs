@@ -13,11 +13,11 @@ use crate::client::is_among;
 pub struct PeerAddress(pub SocketAddr);
 
 /// Who asks: the other end of the connection, or the one a trusted proxy names; an extension of every request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(pub IpAddr);
 
 /// Which proxies are believed when they say for whom they ask; by default none.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ForwardedFor {
     proxies: Arc<[IpNet]>,
 }
@@ -30,7 +30,7 @@ impl ForwardedFor {
     }
 
     /// Who asks through `peer`: from the right, the first address of `X-Forwarded-For` that is no trusted proxy.
-    /// What stands left of it was written by whoever that is. Where the header stops making sense, the last trusted
+    /// What stands left of it was written by that address. Where the header stops making sense, the last trusted
     /// proxy is who asks.
     pub(crate) fn client(&self, peer: SocketAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.ip().to_canonical();

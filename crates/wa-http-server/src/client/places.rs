@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A count for each address that has connections, and a limit.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct PerAddress {
     counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
     max: usize,
@@ -48,7 +48,7 @@ impl Drop for Place {
     }
 }
 
-/// Whoever has one IPv6 address has all of its network of 64 bits.
+/// A client that has one IPv6 address has all of its network of 64 bits.
 fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),

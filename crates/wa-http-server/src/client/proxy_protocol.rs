@@ -11,7 +11,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _};
 use crate::client::is_among;
 
 /// The proxies that say for whom they connect. They must, and nobody else may connect.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProxyProtocol {
     proxies: Arc<[IpNet]>,
 }

@@ -1,6 +1,6 @@
 //! The first bytes of a connection: HTTP/2's preface or not (RFC 9113 §3.4), within a time.
 //!
-//! hyper's own detection waits for ever on a peer that sends nothing, or half a preface. The bytes read here
+//! hyper's own detection waits without end for a peer that sends nothing, or half a preface. The bytes read here
 //! are given back in front of the rest.
 
 use std::io;

@@ -5,7 +5,7 @@ use http::request::Parts;
 use rand::Rng as _;
 
 /// What `X-Request-Id` says in an answer, and as an extension of its request.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId(String);
 
 impl RequestId {

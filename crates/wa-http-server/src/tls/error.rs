@@ -7,13 +7,13 @@ use thiserror::Error;
 use crate::system_error::SystemError;
 
 /// Why a certificate and a key cannot be used; the configuration's or the file system's fault.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum TlsError {
     /// A file cannot be read.
     #[error("{path} cannot be read: {reason}", path = .path.display())]
     File {
-        /// The file.
+        /// The file that cannot be read.
         path: PathBuf,
         /// What the operating system said.
         reason: SystemError,
@@ -21,7 +21,7 @@ pub enum TlsError {
     /// A file does not hold what it should.
     #[error("{path} does not hold a certificate, or a private key, in pem", path = .path.display())]
     NotPem {
-        /// The file.
+        /// The file that cannot be used.
         path: PathBuf,
     },
     /// The key belongs to another certificate.

@@ -20,7 +20,7 @@ pub(crate) struct FrameLimits {
     pub(crate) burst: u32,
     /// For how much time another one may come.
     pub(crate) each: Duration,
-    /// How many bytes of content, in either direction, earn one: whoever takes or sends it opens windows.
+    /// How many bytes of content, in either direction, earn one, since content needs window updates.
     pub(crate) bytes_a_frame: u32,
     /// How many a request earns, for what its answer needs.
     pub(crate) frames_a_request: u32,

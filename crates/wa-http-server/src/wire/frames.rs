@@ -10,7 +10,7 @@ pub(crate) struct Frames {
 }
 
 /// A frame's head.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Head {
     pub(crate) length: u32,
     pub(crate) kind: u8,

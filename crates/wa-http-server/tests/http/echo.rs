@@ -15,7 +15,7 @@ use tower::Service;
 use wa_http_server::{ClientAddress, PeerAddress, RequestBody, RequestId};
 
 /// Answers 200 with what it saw of a request, once its body is whole.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Echo {
     /// How many requests came.
     pub(crate) seen: Arc<AtomicUsize>,

@@ -39,7 +39,7 @@ async fn what_has_begun_is_answered_and_said_to_be_the_last() {
         tokio::task::yield_now().await;
     }
     server.drain.leave();
-    // Whoever comes while it leaves is served.
+    // A client that comes while it leaves is served.
     let late = server.raw("GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await;
     assert!(late.starts_with("HTTP/1.1 200 "), "{late}");
     server.drain.end();

@@ -108,7 +108,7 @@ async fn beside(address: SocketAddr, limits: ConnectionLimits) -> Result<Server,
     Ok(Server::bind_beside(address, limits)?)
 }
 
-/// Alone.
+/// Where two processes cannot share a port.
 #[cfg(not(unix))]
 async fn beside(address: SocketAddr, limits: ConnectionLimits) -> Result<Server, StartError> {
     Ok(Server::bind(address, limits).await?)
@@ -156,7 +156,7 @@ async fn operators(
     }
 }
 
-/// Keeps the certificate fresh, for ever.
+/// Keeps the certificate fresh, and never returns.
 async fn certificate(tls: Option<Tls>, mut reload: Reload, refresh: Duration) {
     let Some(tls) = tls else { return std::future::pending().await };
     let asked = tls.clone();

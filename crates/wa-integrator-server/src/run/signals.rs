@@ -25,7 +25,7 @@ pub(crate) struct Reload {
 }
 
 impl Signals {
-    /// Listens.
+    /// Registers for the signals.
     #[cfg(unix)]
     pub(crate) fn listen() -> Result<Self, StartError> {
         use signal::unix::SignalKind;
@@ -36,7 +36,7 @@ impl Signals {
         Ok(Self { stop: Stop { interrupt, terminate }, reload: Reload { hangup } })
     }
 
-    /// Listens.
+    /// Registers for Ctrl-C.
     #[cfg(not(unix))]
     pub(crate) fn listen() -> Result<Self, StartError> {
         Ok(Self { stop: Stop {}, reload: Reload {} })

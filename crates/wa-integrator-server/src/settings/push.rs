@@ -15,7 +15,7 @@ use super::value;
 use super::value::{UrlPath, Within};
 use crate::error::StartError;
 
-/// Wake-ups.
+/// The section `push`: wake-ups and where they go.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct PushSettings {

@@ -16,7 +16,7 @@ pub enum SettingsError {
     /// The operating system refused the file.
     #[error("{file} cannot be read: {reason}")]
     Io {
-        /// The file.
+        /// The path of the settings file.
         file: String,
         /// What the operating system said.
         reason: SystemError,
@@ -24,9 +24,9 @@ pub enum SettingsError {
     /// The file is not TOML.
     #[error("{file}, line {line}: {message}")]
     Form {
-        /// The file.
+        /// The path of the settings file.
         file: String,
-        /// From 1.
+        /// The line, counted from 1.
         line: usize,
         /// What is wrong with it.
         message: String,
@@ -34,9 +34,9 @@ pub enum SettingsError {
     /// The file holds what is no setting, or a setting that cannot be.
     #[error("{file}, line {line}, {key}: {message}")]
     InFile {
-        /// The file.
+        /// The path of the settings file.
         file: String,
-        /// From 1.
+        /// The line, counted from 1.
         line: usize,
         /// The table, and the setting in it.
         key: String,

@@ -44,7 +44,7 @@ pub(crate) enum Recognition {
     SharedSecret,
     /// A proxy in front that names the user in a header
     Proxy {
-        /// The header.
+        /// The header that the proxy sets.
         header: HeaderName,
         /// The proxies that are believed.
         proxies: Vec<IpNet>,

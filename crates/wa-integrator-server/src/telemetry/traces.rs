@@ -88,7 +88,7 @@ impl Traces {
 struct Client {
     client: HyperClient,
     runtime: Handle,
-    /// Said once.
+    /// Whether it fails right now: the log is told once.
     failing: Arc<AtomicBool>,
 }
 

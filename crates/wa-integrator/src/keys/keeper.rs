@@ -20,7 +20,7 @@ const SEAL_PAUSE: u64 = 300;
 const CONFLICTS_MAX: usize = 16;
 
 /// What signs and what is published; clones show the same.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct Keys(Arc<RwLock<Arc<KeyView>>>);
 
 /// The keys as they were read at one time.
@@ -59,7 +59,7 @@ pub struct KeyKeeper {
 }
 
 impl Keys {
-    /// One key for ever, for tests and for trying things out: nothing rotates.
+    /// One key that is never rotated, for tests and for trying things out.
     #[must_use]
     pub fn fixed(key: SigningKey) -> Self {
         let key_set = KeySet::new(std::slice::from_ref(key.public_key()));

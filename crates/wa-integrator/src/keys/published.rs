@@ -10,7 +10,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 
 /// The public half of a signing key: what the JWKS says of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PublicKey {
     n: String,
     e: String,
@@ -21,7 +21,7 @@ pub struct PublicKey {
 ///
 /// Each key has exactly the members `kid`, `kty`, `alg`, `use`, `n` and `e`; nothing of a private half can
 /// get in, since the set is made from [`PublicKey`]s.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeySet {
     body: Bytes,
     etag: HeaderValue,
@@ -92,7 +92,7 @@ impl KeySet {
     /// The `Cache-Control` that is sent with it (RFC 9111 §5.2, RFC 5861 §4).
     ///
     /// Fresh for five minutes, so that nobody asks every second; usable for as long as keys are published before
-    /// they sign while this server cannot be reached. Whoever keeps to it never holds a copy that lacks a key
+    /// they sign while this server cannot be reached. A cache that keeps to it never holds a copy that lacks a key
     /// which signs.
     #[must_use]
     pub const fn cache_control(&self) -> &HeaderValue {

@@ -9,7 +9,7 @@
 //!                    └────────────── revoke ──────────────┘ ──► Revoked (gone at once)
 //! ```
 //!
-//! [`NEXT_KEYS`] keys are always published ahead. One of them was there before the last rotation, so whoever
+//! [`NEXT_KEYS`] keys are always published ahead. One of them was there before the last rotation, so an operator who
 //! has to revoke the signing key finds a successor that every copy of the key set already holds. A value
 //! without keys' private halves, clock or randomness: time is an argument, in Unix seconds.
 
@@ -23,7 +23,7 @@ mod property;
 mod tests;
 
 /// The keys that an integrator has and had, in the order in which they were published.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Keyring {
     rules: KeyRules,
     entries: Vec<KeyEntry>,
@@ -31,7 +31,7 @@ pub struct Keyring {
 }
 
 /// One key of a [`Keyring`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyEntry {
     /// The public half.
     pub public_key: PublicKey,
@@ -46,7 +46,7 @@ pub struct KeyEntry {
 }
 
 /// Where in its life a key stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyState {
     /// Published, and has not signed yet.
     Next,
@@ -61,7 +61,7 @@ pub enum KeyState {
 }
 
 /// The times that a [`Keyring`] keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct KeyRules {
     /// How long a key signs before the next one takes over.

@@ -52,7 +52,7 @@ pub(super) struct NewBlob {
 }
 
 /// A blob as it lies there.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
     /// Its name; `None` for what has no name of ours.
     pub(super) id: Option<[u8; 32]>,

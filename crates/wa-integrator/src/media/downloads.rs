@@ -34,7 +34,7 @@ struct Misses {
     count: u32,
 }
 
-/// How many lookups are under way at a time, whoever causes them.
+/// How many lookups are under way at a time, of all clients together.
 const LOOKUPS_MAX: usize = 64;
 /// How often an address may ask for what is not there, in each minute.
 const MISSES_MAX: u32 = 300;

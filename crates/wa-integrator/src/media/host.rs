@@ -26,7 +26,7 @@ const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 const SWEEP_INTERVAL: Duration = Duration::from_secs(600);
 const UPLOAD_SECONDS_MAX: u64 = 24 * 60 * 60;
 
-/// Takes encrypted files from our users and gives them to whoever has their reference.
+/// Takes encrypted files from our users and gives them to anybody who has their reference.
 ///
 /// | request | answer |
 /// |---|---|
@@ -52,7 +52,7 @@ pub(super) struct Hosting {
 }
 
 /// What [`MediaHost`] takes and for how long.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MediaRules {
     /// The longest file, in bytes as encrypted.

@@ -3,7 +3,7 @@
 use http::{HeaderMap, header};
 
 /// What of a hosted file a request asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ByteRange {
     /// All of it; also for several ranges, or what is no range.
     Whole,

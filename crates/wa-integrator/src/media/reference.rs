@@ -19,14 +19,14 @@ impl StorageReference {
         Self(URL_SAFE_NO_PAD.encode(bytes))
     }
 
-    /// The reference with this text; `None` if it is none. Nothing but its letters is looked at.
+    /// The reference with this text; `None` if it is not one. Nothing but its letters is looked at.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let character = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
         (text.len() == CHARACTERS && text.bytes().all(character)).then(|| Self(text.to_owned()))
     }
 
-    /// Its text.
+    /// The reference as it stands in a path.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0

@@ -84,20 +84,20 @@ pub trait MediaStore: Send + Sync + 'static {
 pub struct MediaQuota {
     /// Bytes, as encrypted.
     pub bytes: u64,
-    /// Files.
+    /// The number of files.
     pub files: u64,
 }
 
 /// An upload that is to begin.
 #[derive(Clone)]
 pub struct Beginning {
-    /// Its name.
+    /// The id of the upload.
     pub id: [u8; 32],
     /// Whose it is.
     pub user: String,
     /// Its length in bytes.
     pub length: u64,
-    /// Its SHA-256.
+    /// The SHA-256 of the file.
     pub digest: [u8; 32],
     /// When it begins.
     pub now: u64,
@@ -112,7 +112,7 @@ pub enum Begun {
     Yes,
     /// Not before then.
     QuotaUsed {
-        /// When.
+        /// The Unix second from which there is room again.
         until: u64,
     },
 }
@@ -122,14 +122,14 @@ pub enum Begun {
 pub struct Hosted {
     /// Its length in bytes.
     pub length: u64,
-    /// Its SHA-256.
+    /// The SHA-256 of the file.
     pub digest: [u8; 32],
 }
 
 /// A file that is to be removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Doomed {
-    /// Its name.
+    /// The file's id.
     pub id: [u8; 32],
     /// Whether it is an upload that did not end.
     pub is_upload: bool,
@@ -142,7 +142,7 @@ pub struct Entry {
     pub id: [u8; 32],
     /// Its length in bytes.
     pub length: u64,
-    /// Its SHA-256.
+    /// The SHA-256 of the file.
     pub digest: [u8; 32],
     /// Whether it is not hosted: an upload under way, or to be removed.
     pub is_uploading: bool,

@@ -43,7 +43,7 @@ pub struct Findings {
     pub corrupt: Vec<String>,
     /// How many files no row knows.
     pub orphans: u64,
-    /// Their bytes.
+    /// The bytes of those blobs.
     pub orphan_bytes: u64,
     /// How many of the orphans have lain there for a day, and may be removed.
     pub old_orphans: u64,
@@ -54,7 +54,7 @@ pub struct Findings {
 /// Which files a check removes that no row knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Removal {
-    /// None.
+    /// Nothing is removed.
     Nothing,
     /// Those that have lain there for a day, unless they are more than a tenth of all files, or the index is empty: then it
     /// is the index that is wrong.

@@ -29,7 +29,7 @@ pub(super) struct Reception {
 }
 
 /// Why an upload is not taken, as an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
     NoLength,
     Empty,

@@ -21,7 +21,7 @@ struct Dependency {
 }
 
 impl Dependencies {
-    /// None yet.
+    /// A list without dependencies.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

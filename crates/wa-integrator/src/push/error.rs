@@ -32,7 +32,7 @@ pub enum SinkError {
     /// It answered with another status than 2xx.
     #[error("the sink answered {status}")]
     Status {
-        /// The status.
+        /// The status of the answer.
         status: u16,
     },
     /// Nobody receives any more.

@@ -85,7 +85,7 @@ pub enum Strangers {
     Deliver,
     /// Answer 200 and drop it.
     Drop,
-    /// Answer 404.
+    /// They are answered with 404.
     NotFound,
 }
 
@@ -177,7 +177,7 @@ impl Push {
 
     async fn take(&self, request: &Parts, body: RequestBody) -> Result<(), Refusal> {
         let now = self.clock.now();
-        // Whoever waits here for a key takes up no room of those who have one.
+        // A push that waits here for a key takes up no room of those that have one.
         self.authenticate(request, now).await?;
         // Only WhatsApp comes this far.
         let _room = self.room.try_acquire().map_err(|_| Refusal::Later)?;
@@ -257,7 +257,7 @@ impl Refusal {
         }
     }
 
-    /// What WhatsApp, or whoever says to be it, is told: never which check a token failed.
+    /// The answer to the sender of a push, who may not be WhatsApp: it never says which check a token failed.
     fn response(self) -> Response<Full<Bytes>> {
         match self {
             Self::Missing => challenged(StatusCode::UNAUTHORIZED, "Bearer realm=\"wa-integrator\""),

@@ -8,9 +8,9 @@ use crate::push::PushRequestError;
 use crate::value::UserIdentifier;
 
 /// Whom a push wakes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushRequest {
-    /// The user.
+    /// The user to be woken.
     pub to: UserIdentifier,
 }
 

@@ -20,7 +20,7 @@ pub use webhook::{Webhook, WebhookFormat};
 
 /// Takes wake-ups and brings them nearer to the user's client.
 ///
-/// A wake-up may come more than once: whoever is awake already does nothing.
+/// A wake-up may come more than once; the second must do no harm.
 pub trait PushSink: Send + Sync + 'static {
     /// The name under which wake-ups for it are stored; stable between starts.
     fn name(&self) -> &str;

@@ -128,7 +128,7 @@ pub enum Outcome {
     Delivered,
     /// It failed; again at this time.
     Retry {
-        /// When.
+        /// The Unix second of the next attempt.
         at: u64,
     },
     /// It will never succeed: moved to the dead letters.
@@ -147,7 +147,7 @@ pub struct Counts {
     pub next_due: Option<u64>,
     /// Wake-ups that no sink took.
     pub dead: u64,
-    /// Known users.
+    /// The number of known users.
     pub users: u64,
 }
 

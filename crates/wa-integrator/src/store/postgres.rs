@@ -2,7 +2,7 @@
 //!
 //! Pushes that come at the same time are written by one statement, so that they share one sync of the disk. A wake-up
 //! that a server has taken to deliver is leased to it: others pass over it until the lease is over. Changes of the keys
-//! and new wake-ups are told to the others by `NOTIFY`; whoever misses that finds out when it looks the next time.
+//! and new wake-ups are told to the others by `NOTIFY`; a server that misses one finds out when it looks the next time.
 
 mod address;
 mod import;

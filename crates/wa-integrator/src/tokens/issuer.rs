@@ -21,7 +21,7 @@ pub struct TokenIssuer {
     lifetime_seconds: u64,
 }
 
-/// An issued identity token. Whoever has it is the user; `Debug` does not show it.
+/// An issued identity token. It is all that it takes to be the user; `Debug` does not show it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
     text: String,

@@ -1,4 +1,4 @@
-//! Our users, as far as this server knows them: whoever got a token (overview §1.2.2).
+//! Our users, as far as this server knows them: those who got a token (overview §1.2.2).
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher as _, RandomState};

@@ -9,7 +9,7 @@ use http::uri::Scheme;
 use thiserror::Error;
 
 /// An absolute `https` URL without a trailing slash; `http` is taken on a loopback host only.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BaseUrl {
     text: String,
     path_start: usize,

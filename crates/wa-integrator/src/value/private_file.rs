@@ -24,7 +24,7 @@ pub enum PrivateFileError {
     /// It is not a regular file.
     #[error("{path} is not a regular file", path = .path.display())]
     NotAFile {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// Others than its owner may use it.
@@ -34,7 +34,7 @@ pub enum PrivateFileError {
         path = .path.display()
     )]
     Mode {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
         /// Its permission bits.
         mode: u32,
@@ -42,13 +42,13 @@ pub enum PrivateFileError {
     /// Its content is not what it should hold. It is never replaced.
     #[error("{path} does not hold what it should; restore it, or move it away to start anew", path = .path.display())]
     Corrupt {
-        /// The file.
+        /// The path of the file.
         path: PathBuf,
     },
     /// Another process uses the data directory.
     #[error("{path} is in use by another process", path = .path.display())]
     InUse {
-        /// The directory.
+        /// The path of the directory.
         path: PathBuf,
     },
 }

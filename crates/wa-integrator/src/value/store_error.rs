@@ -28,12 +28,12 @@ pub enum StoreError {
         "the store has version {found}, and this program needs {needed}: run `wa-integrator store upgrade`"
     )]
     Behind {
-        /// Its version.
+        /// The version that the data has.
         found: i64,
         /// What this program needs.
         needed: i64,
     },
-    /// There is no store where one should be, and whoever asked makes none.
+    /// There is no store where one should be, and the caller makes none.
     #[error("there is no store at {place}")]
     Absent {
         /// The file, or the database.
@@ -42,7 +42,7 @@ pub enum StoreError {
     /// A newer program has written it, which this one is too old for.
     #[error("the store has version {found}, which this program does not know")]
     Version {
-        /// Its version.
+        /// The version that the data has.
         found: i64,
     },
     /// The database does not take this user; the configuration's fault.

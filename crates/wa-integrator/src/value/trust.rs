@@ -24,11 +24,11 @@ pub struct ClientTrust {
 /// Where plain text may go: a host's name, all names below one (`.svc.cluster.local`), or addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PlainHost {
-    /// This name.
+    /// A host with exactly this name.
     Name(String),
     /// Every name that ends like this.
     Below(String),
-    /// These addresses.
+    /// Hosts whose address is in this network.
     Network(IpNet),
 }
 
@@ -68,7 +68,7 @@ impl ClientTrust {
         Self { roots: Arc::new(roots), ..self.clone() }
     }
 
-    /// The authorities.
+    /// The authorities whose certificates are trusted.
     #[must_use]
     pub fn roots(&self) -> &RootCertStore {
         &self.roots

@@ -168,7 +168,7 @@ fn asked_from(path: &str, address: &str) -> Request<Body> {
     request
 }
 
-/// Whoever guesses is not allowed to ask the index for long, and nobody else suffers for it (A16).
+/// An address that guesses may not ask the index for long, and no other address suffers for it (A16).
 #[tokio::test]
 async fn an_address_that_asks_for_what_is_not_there_waits() {
     let world = World::new(Place::Files, |_| ()).await;

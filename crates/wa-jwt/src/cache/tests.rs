@@ -16,7 +16,7 @@ const DAY: u64 = 24 * 3600;
 
 type Answer = Result<Response<Bytes>, HttpError>;
 
-/// Gives its answers in order, the last one for ever, and keeps what it was asked.
+/// Gives its answers in order, the last one again and again, and keeps what it was asked.
 #[derive(Default)]
 struct Publisher {
     answers: StdMutex<VecDeque<Answer>>,
@@ -279,7 +279,7 @@ fn the_refusals_are_named() {
     assert_eq!(error.to_string(), "no key of the set can be used");
 }
 
-/// Whoever hangs up drops the lookup; what it began goes on, and nobody can begin it again.
+/// A client that hangs up drops the lookup; what it began goes on, and nobody can begin it again.
 #[tokio::test]
 async fn a_hundred_cancelled_lookups_are_one_fetch() {
     let (cache, publisher) = cache(vec![set(&["a"])]);

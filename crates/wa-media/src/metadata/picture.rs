@@ -3,7 +3,8 @@
 use std::io::{BufReader, Cursor, Read, Seek};
 
 use image::codecs::jpeg::JpegEncoder;
-use image::{DynamicImage, ImageDecoder, ImageReader, Limits, metadata::Orientation};
+use image::metadata::Orientation;
+use image::{DynamicImage, ImageDecoder, ImageReader, Limits};
 
 use super::{Metadata, THUMBNAIL_EDGE};
 

@@ -8,7 +8,8 @@ use wa_keys::{PublicKey, Verifier};
 use wa_proto::record;
 use zeroize::Zeroizing;
 
-use super::{Distribution, SenderKeyMessage, VERSION, group_keys::GroupKeys};
+use super::group_keys::GroupKeys;
+use super::{Distribution, SenderKeyMessage, VERSION};
 use crate::hmac::Hmac;
 use crate::message_chain::MessageChain;
 use crate::record::{form, writer};
@@ -20,7 +21,7 @@ pub const MAX_SENDER_KEY_STATES: usize = 5;
 /// The sender keys of one device of a peer in one group. Starts empty; name it by group and authenticated sender.
 #[derive(Clone, Debug, Default)]
 pub struct SenderKeyRecord {
-    /// Newest first.
+    /// The sender's keys, the newest first.
     states: VecDeque<State>,
 }
 

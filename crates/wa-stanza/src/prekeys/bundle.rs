@@ -13,14 +13,14 @@ use crate::iq::{Iq, IqError, IqKind};
 /// A request for bundles; the answer is [`PrekeyBundles`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PrekeyFetch {
-    /// Whose.
+    /// The users whose keys are asked for.
     pub users: Vec<WantedUser>,
 }
 
 /// A user, or one device of a user, whose bundle is wanted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WantedUser {
-    /// The address.
+    /// The address of the user, or of one device.
     pub jid: Jid,
     /// Whether it is wanted because the user's identity key changed (`reason="identity"`).
     pub identity_changed: bool,
@@ -36,7 +36,7 @@ pub struct PrekeyBundles {
 /// A user's bundle, or why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FetchedUser {
-    /// The address.
+    /// The address of the device.
     pub jid: Jid,
     /// The bundle, or the server's error for this user alone.
     pub bundle: Result<FetchedBundle, IqError>,

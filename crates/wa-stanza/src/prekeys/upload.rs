@@ -12,7 +12,7 @@ use crate::iq::{Iq, IqKind};
 /// How many one-time prekeys the server has left: the answer to [`PrekeyCount::request`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PrekeyCount {
-    /// The number.
+    /// The number of one-time prekeys that the server has.
     pub value: u32,
 }
 

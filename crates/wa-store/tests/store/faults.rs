@@ -303,7 +303,7 @@ async fn an_older_copy_is_recognised() {
     let rows = alice(&restored).run(&reads(vec![Read::One(key(1, b"a"))])).await.unwrap();
     assert_eq!(texts(&rows), ["old"]);
     restored.close().await;
-    // Whoever was killed before all accounts were restored finds it as it was found.
+    // A restoration that was interrupted is found as it was left.
     assert_eq!(place.open().unwrap_err(), OpenError::Restored);
     let restored = SqliteStore::open_restored(&place.path(), &place.key).unwrap();
     restored.finish_restoration().unwrap();

@@ -36,7 +36,7 @@ async fn one_holds_and_the_other_waits_until_it_lets_go() {
     held.account().run(&writes(vec![put(&key(1, b"a"), "of the app")])).await.unwrap();
     let LeaseError::Held { holder, left } = take(&extension, "extension").unwrap_err() else { panic!() };
     assert!(holder == "app" && left <= TERM, "{holder}, {left:?}");
-    // Whoever waits for longer than the term waits for one who renews.
+    // The waiting lasts longer than the term, because the holder renews.
     let begun = Instant::now();
     let account = alice();
     let waiting = extension.lease(&account, "extension", TERM);

@@ -22,9 +22,6 @@ const USER: &str = "drain";
 /// More than any machine takes for it.
 const BUDGET: Duration = Duration::from_secs(600);
 
-/// After which another process might take the account.
-const TERM: Duration = Duration::from_secs(10);
-
 /// How often, each time with as many texts: the median counts.
 const ROUNDS: usize = 3;
 
@@ -77,15 +74,12 @@ async fn account(playground: &Playground, store: &SqliteStore) -> Result<Jid, Fa
 async fn empty(playground: &Playground, store: &SqliteStore, texts: usize) -> Result<(f64, f64), Failure> {
     let token = playground.issue(USER).await?;
     let (cpu, start) = (processor_time()?, Instant::now());
-    let lease = store.try_lease(&AccountId::new(USER)?, "bench", TERM)?;
-    let (client, mut events) =
-        Client::open(lease.account(), playground.chatd(), playground.profile(), playground.root()?).await?;
+    let (chatd, profile, root) = (playground.chatd(), playground.profile(), playground.root()?);
+    let whatsapp = wake::WhatsApp { chatd, profile, root };
     let mut seen = 0;
     let keep = |event: &Event| seen += usize::from(matches!(event, Event::Message { .. }));
     let until = tokio::time::Instant::now() + BUDGET;
-    let drained = wake::wake(&client, &mut events, &lease, token, until, keep).await?;
-    client.close().await;
-    lease.release().await;
+    let drained = wake::wake(store, &AccountId::new(USER)?, whatsapp, token, until, keep).await?;
     let (wall, cpu) = (start.elapsed().as_secs_f64(), processor_time()? - cpu);
     if drained != Drained::Empty || seen != texts {
         return Err(Failure::new(format!("{drained:?}, {seen} texts of {texts}")));

@@ -79,7 +79,7 @@ impl Events {
         }
     }
 
-    /// Whether there is none to take, and none to confirm.
+    /// Whether every event was taken and confirmed.
     pub(crate) fn are_done(&self) -> bool {
         self.waiting.is_empty() && self.dropped == 0 && self.unconfirmed.is_empty()
     }

@@ -16,7 +16,7 @@ impl Step<'_> {
         let lists = DeviceLists::try_from(iq).map(|lists| lists.users).unwrap_or_default();
         let listed = lists.into_iter().find(|list| list.jid == *named).map(|list| list.devices);
         let listed = listed.filter(|devices| !devices.is_empty());
-        // Whoever lists devices that there cannot be has listed the others.
+        // Devices that there cannot be are dropped; the rest of the list is taken.
         let listed = listed.map(|devices| existing(user, Devices::new(devices, self.now.unix)).devices);
         let devices = listed.iter().flatten().chain([&0]);
         let addresses: Vec<Jid> = devices.map(|&device| address(user, device)).collect();

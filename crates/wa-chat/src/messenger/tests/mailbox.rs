@@ -122,7 +122,7 @@ fn that_the_server_has_a_message_is_told_once_and_durably() {
         (format!("{USER}@s.whatsapp.net"), "m0", Some(1_700_000_009))
     );
     assert!(bench.rows(Table::Inbox).contains(&Key::inbox(event.0)));
-    // A copy for one device is none that the application knows of.
+    // The application does not know of a copy for one device.
     bench.stanza(phone.asks_again("m0", 1));
     bench.exchange(&mut server, &mut [&mut phone]);
     bench.stanza(ack);

@@ -14,7 +14,7 @@ const REFRESH: u64 = 24 * 3600;
 const LAG: u64 = 600;
 
 /// What may happen next.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 enum Act {
     /// Time passes; replicas that may not be behind any more read the newest state first.
     Wait(u64),
@@ -111,7 +111,7 @@ impl World {
             Act::Issue(replica) => return self.issue(replica),
             Act::Fetch(replica) => return self.fetch(replica),
         }
-        // Whoever changes the stored ring also publishes what is wanted.
+        // A change of the stored ring also publishes what is wanted.
         self.fill();
         Ok(())
     }

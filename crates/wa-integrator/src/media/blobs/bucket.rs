@@ -120,7 +120,7 @@ impl Blobs {
             .with_timeout_disabled()
             .with_connect_timeout(PATIENCE)
             .with_read_timeout(READ_PATIENCE);
-        // Whoever waits for the answer asks again: short, and then 503.
+        // Short, and then 503: the client asks again.
         let retry = RetryConfig {
             backoff: BackoffConfig {
                 init_backoff: Duration::from_millis(100),

@@ -161,7 +161,7 @@ async fn it_runs_by_itself() {
     running.abort();
 }
 
-/// Never answers.
+/// A sink that never answers.
 struct Hanging;
 
 impl PushSink for Hanging {

@@ -14,7 +14,7 @@ pub struct ChannelSink {
 impl ChannelSink {
     /// The sink of this name and the end that receives; `capacity` wake-ups, at least one, may wait in between.
     ///
-    /// What waits in the channel when the process ends is lost: whoever needs it kept takes it out and stores it.
+    /// What waits in the channel when the process ends is lost: the receiver stores what must be kept.
     #[must_use]
     pub fn new(name: &str, capacity: usize) -> (Self, mpsc::Receiver<WakeUp>) {
         let (sender, receiver) = mpsc::channel(capacity.max(1));

@@ -15,12 +15,12 @@ use crate::store::sqlite;
 use crate::value::StoreError;
 
 /// How much was copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Imported {
     /// Signing keys, also those that ended.
     pub keys: u64,
-    /// Known users.
+    /// The number of known users.
     pub users: u64,
     /// Wake-ups that wait.
     pub wake_ups: u64,

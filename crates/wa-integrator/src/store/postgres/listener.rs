@@ -21,7 +21,7 @@ pub(super) struct Bells {
     pub(super) to_tell: Notify,
 }
 
-/// Hears what others tell, for ever.
+/// Hears the notifications of other servers, and never returns.
 pub(super) async fn listen(address: PostgresAddress, replica: i64, bells: Arc<Bells>) {
     let replica = replica.to_string();
     loop {

@@ -103,7 +103,7 @@ impl<'g> Folded<'g> {
 
 /// How many groups are written at a time: while one is synced, the next is on its way.
 const WRITERS: usize = 3;
-/// How much may wait before whoever brings more has to wait as well.
+/// How many jobs may wait before the callers have to.
 const WAITING_MAX: usize = 4096;
 /// How much one statement takes.
 const GROUP_MAX: usize = 512;

@@ -12,7 +12,7 @@ use crate::store::Opening;
 use crate::value::StoreError;
 
 /// The index in a file, its owner's alone (mode 0600); cheap to clone.
-#[derive(Debug, Clone)]
+#[derive(Clone, Debug)]
 pub struct SqliteMedia(Arc<Mutex<Connection>>);
 
 impl SqliteMedia {

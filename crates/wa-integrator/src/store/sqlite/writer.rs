@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::value::StoreError;
 
-/// How much may wait before whoever brings more has to wait as well.
+/// How many jobs may wait before the callers have to.
 const WAITING_MAX: usize = 4096;
 /// How much one transaction takes.
 const GROUP_MAX: usize = 512;

@@ -1,0 +1,125 @@
+//! A picture of what a benchmark printed: one bar a row, from level with the reference to as many times as fast.
+
+use std::fmt::Write as _;
+
+use crate::conformance::json_string;
+
+/// One row of a benchmark's JSON lines.
+#[derive(Debug, PartialEq)]
+struct Row {
+    name: String,
+    reference: String,
+    ratio: f64,
+}
+
+/// Pixels: of a row's height, of the names on the left, of the bars.
+const ROW: usize = 22;
+const NAMES: f64 = 250.0;
+const BARS: f64 = 420.0;
+
+/// The axis: powers of two, from a quarter to sixteen times as fast.
+const FROM: f64 = -2.0;
+const TO: f64 = 4.0;
+
+/// The rows of a benchmark's output as an SVG; `None` where no line is a row with a ratio.
+pub(crate) fn svg(area: &str, output: &str) -> Option<String> {
+    let rows: Vec<Row> = output.lines().filter_map(row).collect();
+    let reference = &rows.first()?.reference;
+    let (width, height) = (NAMES + BARS + 70.0, (rows.len() + 3) * ROW);
+    let mut svg = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" role=\"img\" \
+         aria-label=\"{area} beside {reference}\">\n{STYLE}\n\
+         <text x=\"8\" y=\"{ROW}\" class=\"title\">{area}, beside {reference} (longer is faster)</text>\n",
+        reference = escaped(reference),
+    );
+    axis(&mut svg, rows.len());
+    for (at, row) in rows.iter().enumerate() {
+        bar(&mut svg, at, row);
+    }
+    svg.push_str("</svg>\n");
+    Some(svg)
+}
+
+fn axis(svg: &mut String, rows: usize) {
+    for power in [-2, -1, 0, 1, 2, 3, 4] {
+        let x = place(f64::from(power));
+        let class = if power == 0 { "level" } else { "grid" };
+        let bottom = (rows + 2) * ROW;
+        let _ = writeln!(
+            svg,
+            "<line x1=\"{x:.0}\" x2=\"{x:.0}\" y1=\"{}\" y2=\"{bottom}\" class=\"{class}\"/>",
+            2 * ROW - 6
+        );
+        let label = 2f64.powi(power);
+        let _ = writeln!(svg, "<text x=\"{x:.0}\" y=\"{}\" class=\"scale\">{label}×</text>", bottom + 14);
+    }
+}
+
+fn bar(svg: &mut String, at: usize, row: &Row) {
+    let top = (at + 2) * ROW;
+    let (level, end) = (place(0.0), place(row.ratio.log2()));
+    let (x, width) = (level.min(end), (end - level).abs().max(1.0));
+    let class = if row.ratio < 1.0 { "slower" } else { "faster" };
+    let baseline = top + 12;
+    let _ = writeln!(svg, "<text x=\"8\" y=\"{baseline}\">{}</text>", escaped(&row.name));
+    let _ = writeln!(
+        svg,
+        "<rect x=\"{x:.1}\" y=\"{top}\" width=\"{width:.1}\" height=\"15\" class=\"{class}\"/>"
+    );
+    let _ = writeln!(svg, "<text x=\"{:.0}\" y=\"{baseline}\">{:.2}</text>", NAMES + BARS + 20.0, row.ratio);
+}
+
+/// Where a power of two lies on the axis.
+fn place(power: f64) -> f64 {
+    NAMES + BARS * (power.clamp(FROM, TO) - FROM) / (TO - FROM)
+}
+
+fn row(line: &str) -> Option<Row> {
+    let number = line.split_once("\"ratio\":")?.1.split([',', '}']).next()?;
+    let (name, reference) = (json_string(line, "name")?, json_string(line, "reference_name")?);
+    Some(Row { name, reference, ratio: number.parse().ok()? })
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
+
+/// Legible on a light page and on a dark one.
+const STYLE: &str = "<style>
+text { font: 13px ui-sans-serif, system-ui, sans-serif; fill: #1f2328 }
+.title { font-weight: 600 } .scale { text-anchor: middle; fill: #59636e; font-size: 11px }
+.grid { stroke: #d1d9e0 } .level { stroke: #1f2328 } .faster { fill: #2da44e } .slower { fill: #bf8700 }
+@media (prefers-color-scheme: dark) {
+  text { fill: #e6edf3 } .scale { fill: #9198a1 } .grid { stroke: #3d444d } .level { stroke: #e6edf3 }
+}
+</style>";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LINE: &str = "{\"name\":\"decode/a<b\",\"ours\":10.0,\"reference\":25.0,\"reference_name\":\"other 1.0\",\"unit\":\"ns\",\"ratio\":2.500}";
+
+    #[test]
+    fn a_line_is_a_row() {
+        let expected = Row { name: "decode/a<b".to_owned(), reference: "other 1.0".to_owned(), ratio: 2.5 };
+        assert_eq!(row(LINE), Some(expected));
+        assert_eq!(row("something else"), None);
+        assert_eq!(svg("codec", "something else"), None);
+    }
+
+    #[test]
+    fn a_picture_has_a_bar_for_each_row() {
+        let svg = svg("codec", &format!("{LINE}\n{LINE}\n")).unwrap();
+        assert_eq!(svg.matches("<rect").count(), 2);
+        assert!(svg.contains("decode/a&lt;b") && !svg.contains("a<b"));
+    }
+
+    #[test]
+    fn the_axis_is_logarithmic_and_ends() {
+        assert_eq!(place(FROM), NAMES);
+        assert_eq!(place(TO), NAMES + BARS);
+        assert_eq!(place(99.0), NAMES + BARS);
+        assert!((place(1.0) - place(0.0) - BARS / 6.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,51 @@
+//! `cargo xtask workflows`: the forge's workflows against their schema, and against what is known to go wrong in them.
+
+use crate::failure::{Failure, no_more};
+use crate::program::{Program, root};
+
+/// Both readers work offline; they are installed once, below `target`.
+pub(crate) fn workflows(args: &[String]) -> Result<(), Failure> {
+    no_more("workflows", args)?;
+    let environment = root().join("target/workflows");
+    let program = |name: &str| environment.join("bin").join(name);
+    if !program("zizmor").exists() {
+        Program::new("python3").with_args(["-m", "venv"]).with_args([&environment]).run()?;
+        let wanted = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        let wanted = wanted.iter().chain(&[".github/requirements.txt"]);
+        Program::new(program("python")).with_args(wanted).run()?;
+    }
+    let files = files()?;
+    let schema = |name: &str| Program::new(program("check-jsonschema")).with_args(["--builtin-schema", name]);
+    schema("vendor.github-workflows").with_args(&files).run()?;
+    schema("vendor.github-actions").with_args(["action.yml"]).run()?;
+    Program::new(program("zizmor"))
+        .with_args(["--offline", "--quiet", "--no-progress", ".github", "action.yml"])
+        .run()
+}
+
+/// The workflows.
+fn files() -> Result<Vec<String>, Failure> {
+    let directory = root().join(".github/workflows");
+    let entries = std::fs::read_dir(&directory).map_err(|error| crate::failure::io(&directory, &error))?;
+    let mut files: Vec<_> = entries.flatten().map(|entry| entry.path().display().to_string()).collect();
+    files.sort();
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What runs with rights of ours is named by the bytes that it is.
+    #[test]
+    fn every_action_is_pinned_by_its_digest() {
+        for file in files().unwrap() {
+            for line in std::fs::read_to_string(&file).unwrap().lines() {
+                let Some((_, action)) = line.split_once("uses: ") else { continue };
+                let digest = action.split_once('@').unwrap().1.split(' ').next().unwrap();
+                let is_digest = digest.len() == 40 && digest.bytes().all(|byte| byte.is_ascii_hexdigit());
+                assert!(is_digest && action.contains(" # v"), "{file}: {action}");
+            }
+        }
+    }
+}
