@@ -302,6 +302,6 @@ fn named(node: &Node, child: &str, clause: &'static Clause) -> Result<(), Box<De
         return Ok(());
     }
     let mut deviation = Deviation::at(clause, node, &[], format!("holds no {child}"));
-    deviation.finding.mend = format!("inside must stand <{child}>");
+    deviation.finding.mend = format!("must contain <{child}>");
     Err(Box::new(deviation))
 }

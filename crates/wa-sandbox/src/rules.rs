@@ -20,7 +20,7 @@ mod stanzas;
 pub use self::book::{Clause, Place};
 pub(crate) use self::iqs::FOREIGN_NAMESPACES;
 pub use self::judge::{Class, Finding};
-pub(crate) use self::mark::marked;
+pub(crate) use self::mark::{marked, shortened};
 
 /// What one kind of stanza must look like.
 #[derive(Clone, Copy, Debug)]

@@ -51,7 +51,8 @@ fn integrators(call: &mut Call<'_>) -> Result<Value, Problem> {
             "base_url": known.base_url,
             "keys": known.keys.names().collect::<Vec<_>>(),
             "fetched": known.fetched,
-            "reachable": known.is_reachable,
+            "reachable": known.failure.is_none(),
+            "failure": known.failure,
         })
     });
     Ok(json!({ "integrators": known.collect::<Vec<_>>() }))

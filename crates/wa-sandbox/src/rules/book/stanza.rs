@@ -99,7 +99,7 @@ pub const ACK_TO: Clause = Clause::new(
     "an ack's to is the from of the stanza that has this class and id",
     "observed",
 )
-.mend("copy from of the stanza to to, with its device")
+.mend("give in to what the stanza has in from, with its device")
 .answer("nothing: the stanza stays in the mailbox");
 
 /// `<chatstate>`.
