@@ -177,6 +177,6 @@ pub(crate) async fn all_of(futures: Vec<impl Future<Output = Result<(), Failure>
 }
 
 #[expect(clippy::disallowed_methods, reason = "measures how long checks take")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }

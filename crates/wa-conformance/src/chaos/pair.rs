@@ -148,7 +148,7 @@ impl Pair {
         let mut world = World::new(config, Box::new(StdRng::seed_from_u64(seed + 1)));
         let now = Now { unix: clock.now(), tick: Duration::ZERO };
         let (token, jwks) = token_and_jwks(now.unix, &mut rng)?;
-        world.handle_keys(INTEGRATOR, Some(&jwks), now.unix);
+        world.handle_keys(INTEGRATOR, Ok(&jwks), now.unix);
         let keys = AccountKeys::generate(&mut rng);
         let login = enlist(&mut world, &keys, &token, &profile, now.unix)?;
         let store = Storage::new(storage)?;
