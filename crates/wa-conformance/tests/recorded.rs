@@ -4,7 +4,7 @@
 //! made the contents, the payload and the bytes, with which nothing of ours had to do. So neither end here is the other's
 //! oracle.
 
-#![expect(clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::indexing_slicing, clippy::panic, clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use prost::Message as _;
 use serde_json::{Value, json};
