@@ -196,7 +196,7 @@ impl Client {
         self.events.pop_front().or_else(|| self.messenger.poll_event())
     }
 
-    /// The next event about the connection, or answer: what must not wait behind events that nobody takes, since whoever
+    /// The next event about the connection, or answer: what must not wait behind events that nobody takes, since the task that
     /// should take them may be waiting for it. [`poll_event`](Self::poll_event) gives these too, before all else.
     #[must_use]
     pub fn poll_notice(&mut self) -> Option<Event> {

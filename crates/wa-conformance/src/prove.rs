@@ -36,7 +36,7 @@ pub const UNBREAKABLE: &[(&str, &str)] = &[];
 pub enum Reach {
     /// On those that must notice.
     Own,
-    /// On all.
+    /// Each saboteur runs against every check.
     All,
 }
 

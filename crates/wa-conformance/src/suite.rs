@@ -36,7 +36,7 @@ pub struct Suite {
     pub setting: Setting,
     /// The documents or profiles whose rules apply, one after the other.
     pub rules: Vec<Rules>,
-    /// The checks.
+    /// The checks that run.
     pub checks: Vec<Check>,
     /// How many checks run at the same time; 0 is 1.
     pub jobs: usize,

@@ -22,7 +22,7 @@ type Answered = Result<Answer, Box<Deviation>>;
 enum Answer {
     /// A result with these inside.
     Result(Vec<Node>),
-    /// An error.
+    /// The request is answered with an error.
     Error(IqError),
     /// It has been.
     Done,

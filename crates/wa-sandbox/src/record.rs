@@ -40,7 +40,7 @@ pub struct Record {
     pub times: u64,
     /// How it was taken.
     pub class: Class,
-    /// Where.
+    /// Where the rule was broken.
     pub place: Place,
     /// The rule's name.
     pub rule: &'static str,

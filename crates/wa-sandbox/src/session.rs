@@ -177,7 +177,7 @@ impl World {
         match self.connections.get(&id).map(|peer| &peer.login) {
             Some(&PeerLogin::Done(number)) => self.handle_stanza(id, number, node, now),
             Some(&PeerLogin::Resumed(number)) => {
-                // A transport message: whoever sent it has the keys, so the first message was no replay.
+                // A transport message: its sender has the keys, so the first message was no replay.
                 self.take_over(id, number, Handshake::Resumed);
                 self.handle_stanza(id, number, node, now);
             }

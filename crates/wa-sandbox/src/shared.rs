@@ -102,7 +102,7 @@ impl Shared {
         done
     }
 
-    /// Tells whoever watches.
+    /// Tells the watchers.
     fn tell(&self, name: &'static str, data: &impl serde::Serialize) {
         if self.events.receiver_count() > 0 {
             // The last of them may have gone by now.
@@ -110,7 +110,7 @@ impl Shared {
         }
     }
 
-    /// Tells whoever watches that something was changed.
+    /// Tells the watchers that something was changed.
     pub(crate) fn tell_changed(&self) {
         let (name, data) = News::Changed.event();
         self.tell(name, &data);
@@ -165,7 +165,7 @@ impl Shared {
         }
     }
 
-    /// A file of a message, whoever hosts it, decrypted.
+    /// A file of a message, decrypted, wherever it is hosted.
     pub(crate) async fn view_media(self: &Arc<Self>, opening: &Opening) -> Result<Bytes, Problem> {
         let path = opening.direct_path.split('?').next().unwrap_or_default();
         let cannot = |why: String| Problem::conflict("cannot-open", why);

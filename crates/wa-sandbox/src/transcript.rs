@@ -1,6 +1,6 @@
 //! Every stanza that went over a channel, in order and numbered, to be read afterwards.
 //!
-//! Kept as the bytes of its node, so that the message path copies bytes and whoever reads decodes.
+//! Kept as the bytes of its node, so that the message path copies bytes and the reader decodes.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;

@@ -57,7 +57,7 @@ pub struct ConnectionId(pub(crate) u64);
 pub enum Output {
     /// Send these bytes.
     Bytes(Bytes),
-    /// Close it.
+    /// The connection is closed.
     Close,
 }
 

@@ -58,7 +58,7 @@ pub enum Faults {
     Crashes,
     /// Bytes on the wire are dropped, changed, doubled, split and delayed.
     Link,
-    /// Both.
+    /// Crashes and a bad line together.
     All,
 }
 
@@ -85,7 +85,7 @@ enum Mishap {
     Reinstalls,
 }
 
-/// One run.
+/// One run of a client and a local WhatsApp on a virtual clock.
 pub struct Pair {
     faults: Faults,
     mishap: Mishap,

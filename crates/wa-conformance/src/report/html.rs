@@ -18,7 +18,7 @@ const ROW: usize = 16;
 const MAX_BYTES: usize = 512;
 
 impl Report {
-    /// The page.
+    /// The report as one page without anything to fetch.
     #[must_use]
     pub fn to_html(&self) -> String {
         let mut text = format!(

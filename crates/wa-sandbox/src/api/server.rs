@@ -11,7 +11,7 @@ use crate::rules::Class;
 use crate::rules::book::clauses;
 use crate::world::Integrator;
 
-/// The rest.
+/// The routes about the server as a whole.
 pub(super) const ROUTES: &[Route] = &[
     ("GET", "integrators", integrators),
     ("POST", "integrators", put_integrator),

@@ -30,7 +30,7 @@ const MAX_ANSWER: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Users(Mutex<BTreeMap<String, Arc<Seat>>>);
 
-/// One user, and whoever waits for what she says.
+/// One user, and the requests that wait for what she says.
 #[derive(Debug)]
 struct Seat {
     name: String,
@@ -215,7 +215,7 @@ async fn run(
                 }
                 seat.with(|user| user.handle_bytes(bytes, shared.clock.now()))?;
                 if seat.with(|user| user.is_connected()) {
-                    // Whoever asked may have stopped waiting.
+                    // The request may have stopped waiting.
                     welcome.take().map(|welcome| welcome.send(()));
                 }
             }

@@ -18,7 +18,7 @@ const EDIT: i32 = 14;
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub(crate) enum Written {
-    /// Text.
+    /// A text without more.
     Text(String),
     /// Text in reply to a message.
     Reply { id: String, author: String, text: String },

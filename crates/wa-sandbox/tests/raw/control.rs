@@ -97,7 +97,7 @@ fn stanzas_are_lost_doubled_swapped_spoilt_and_late_on_order() {
     bench.post("faults", json!({ "delay": 0, "corrupt": 1 }));
     assert_eq!(ids(&bench.ask(&mut line, &ping("6"))), ["garbled"]);
     assert_eq!(bench.get("faults")["corrupt"], 0);
-    // One that lets the next pass is not kept for ever.
+    // One that lets the next pass is not kept.
     let (_, mut line) = bench.connected("bob");
     bench.post("faults", json!({ "reorder": 1 }));
     bench.ask(&mut line, &ping("7"));

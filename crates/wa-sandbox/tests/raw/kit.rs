@@ -120,7 +120,7 @@ impl Bench {
         self.clock.now()
     }
 
-    /// Time passes.
+    /// Moves the clock forward.
     pub(crate) fn advance(&mut self, seconds: i64) {
         self.clock.set_offset(self.clock.offset() + seconds);
         self.world.tick(self.clock.now());
