@@ -24,7 +24,7 @@ impl Report {
         let mut text = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>Conformance: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
+             <title>Conformance: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n",
             escaped(&self.about.target)
         );
         self.head(&mut text);
@@ -37,7 +37,7 @@ impl Report {
         for number in 1..=6 {
             self.milestone(&mut text, number);
         }
-        text.push_str("</body>\n</html>\n");
+        text.push_str("</main>\n</body>\n</html>\n");
         text
     }
 
