@@ -23,8 +23,6 @@ use crate::report;
 use crate::tidy::tree::Tree;
 use crate::tidy::violation::Violation;
 
-pub(crate) use crate::tidy::layers::LEAVES;
-
 /// Checks every rule and lists every violation.
 pub(crate) fn tidy(args: &[String]) -> Result<(), Failure> {
     no_more("tidy", args)?;

@@ -4,9 +4,6 @@ use crate::tidy::manifest::{Dependency, dependencies};
 use crate::tidy::tree::{File, Tree};
 use crate::tidy::violation::Violation;
 
-/// The crates that depend on no other of ours.
-pub(crate) const LEAVES: [&str; 4] = ["wa-binary", "wa-proto", "wa-keys", "wa-profile"];
-
 /// Checks the manifests of `crates/*`.
 pub(crate) fn check(tree: &Tree) -> Vec<Violation> {
     tree.manifests().flat_map(|(name, manifest)| check_manifest(name, manifest)).collect()
@@ -216,11 +213,5 @@ mod tests {
         let found = heavy("wa-interop v0.1.0\nhyper-util v0.1.20\nsha2 v0.11.0 (*)\n");
         let expected = "crates/wa-interop: without `http` it must not reach `hyper-util`: the application's own HTTP takes its place";
         assert_eq!(found.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
-    }
-
-    #[test]
-    fn the_leaves_are_the_lowest_layer() {
-        assert!(LEAVES.iter().all(|leaf| rank(leaf) == Some(0)));
-        assert_eq!(RANKS.iter().filter(|(_, rank)| *rank == 0).count(), LEAVES.len());
     }
 }
