@@ -362,7 +362,6 @@ fn signal_seeds() -> Result<(), Box<dyn std::error::Error>> {
     for envelope in envelopes(&IDENTITY, &PREKEYS, &mut WORLD.rng()) {
         all.extend([&length(&envelope)?, &envelope[..]].concat());
         write("first_message", &[&length(&envelope)?, &envelope[..]].concat())?;
-        write("prekey_message", &wa_fuzz::first::seal(&SessionRecord::default(), &envelope))?;
     }
     write("first_message", &all)?;
     write("bundle", &bundle(&[3]))?;

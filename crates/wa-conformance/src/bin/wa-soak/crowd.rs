@@ -242,7 +242,7 @@ impl Making {
                     None => return Ok(()),
                     Some(Order::Write) => self.write(&client, account).await?,
                     Some(Order::Restart) => {
-                        client.close().await?;
+                        client.close().await;
                         drop(events);
                         (client, events) = self.open(user).await?;
                         self.stay(&client, user);

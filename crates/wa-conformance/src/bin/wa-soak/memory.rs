@@ -31,7 +31,8 @@ impl Memory {
     pub(crate) fn judge(&self) -> Result<(), Failure> {
         for (whose, readings) in [("the clients", &self.ours), ("the servers", &self.theirs)] {
             let third = readings.len() / 3;
-            let [second, last] = [&readings[third..2 * third], &readings[2 * third..]].map(median);
+            let (earlier, last) = readings.split_at(2 * third);
+            let [second, last] = [earlier.get(third..).unwrap_or_default(), last].map(median);
             println!(
                 "{whose} held {} MiB in the second third and {} MiB in the last",
                 mib(second),
