@@ -4,7 +4,8 @@
 //! The input is a kind, and the header; or what the secret's MAC is put behind.
 #![no_main]
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderValue, Request, header};
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! A range lies within its file, whoever asks and whoever answers (wa-integrator, wa-media).
+//! A range lies within its file, in requests and in answers (wa-integrator, wa-media).
 #![no_main]
 
 use http::{HeaderMap, HeaderValue};

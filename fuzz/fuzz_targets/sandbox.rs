@@ -49,7 +49,7 @@ fn world() -> World {
 /// A form: no key of the integrator signs tokens here, so nobody is enlisted, whatever it says.
 fn enlist(world: &mut World, form: &[u8]) {
     let before = world.save(0);
-    world.handle_keys(1, Some(form), NOW);
+    world.handle_keys(1, Ok(form), NOW);
     match world.enlist(form, true, NOW) {
         Enlisted::Login(login) => unreachable!("{login} has no token"),
         _ => assert_eq!(world.save(0), before, "a refused form changed something"),

@@ -28,7 +28,7 @@ pub struct World {
     pub chain: Vec<u8>,
 }
 
-/// The world.
+/// The world that targets share.
 pub static WORLD: LazyLock<World> = LazyLock::new(World::new);
 
 impl World {

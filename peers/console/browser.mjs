@@ -10,7 +10,9 @@ import puppeteer from "puppeteer-core";
 const PATIENCE = 15_000;
 
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-  "--disable-component-update", "--disable-sync", "--disable-lcd-text"];
+  "--disable-component-update", "--disable-sync", "--disable-lcd-text",
+  // A microphone that beeps, and nobody who is asked for it.
+  "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"];
 
 export class Failure extends Error {}
 

@@ -98,6 +98,30 @@ async function files(page) {
     it.querySelector("a").download === "file.bin" && !it.querySelector("img, video, audio, object, iframe")));
 }
 
+async function recording(page) {
+  const notes = () => page.$$eval(".bubble.own audio", (it) => it.length);
+  const before = await notes();
+  await click(page, "#attach");
+  await click(page, "#record");
+  await sees(page, ".recording", "Recording");
+  await page.keyboard.press("Escape");
+  await eventually(page, "what was given up is gone", () => !document.querySelector(".recording"));
+  await click(page, "#attach");
+  await click(page, "#record");
+  await sees(page, ".recording", "Recording");
+  await click(page, "#send-recording");
+  await eventually(page, "the voice note can be played", (before) => {
+    const notes = [...document.querySelectorAll(".bubble.own audio")];
+    return notes.length === before + 1 && notes.at(-1).readyState >= 1 && !notes.at(-1).error;
+  }, before);
+  // Where there is none, nothing is offered.
+  await page.evaluate(() => Object.defineProperty(window, "MediaRecorder", { value: undefined, configurable: true }));
+  await click(page, "#attach");
+  await page.waitForSelector("#send-voice");
+  ensure("recording is offered without a recorder", !(await page.$("#record")));
+  await page.keyboard.press("Escape");
+}
+
 async function staysText(page) {
   await write(page, MARKUP);
   await sees(page, ".bubble.own .text", MARKUP);
@@ -293,6 +317,7 @@ async function walk(browser) {
   const page = await openPage(browser, addresses.media);
   await step("chats from both sides, with ticks and a reply", () => chats(page));
   await step("files of one's own, and one that must not be shown", () => files(page));
+  await step("a voice note from the microphone", () => recording(page));
   await step("markup stays text", () => staysText(page));
   await step("a stanza with its protobuf, by filter and by link", () => wire(page, addresses));
   await step("a deviation is a lesson", () => deviates(page, addresses));

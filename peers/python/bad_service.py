@@ -1,26 +1,29 @@
-"""The server of service.py with one fault: `bad_service.py PORT WHATSAPP_JWKS FAULT`."""
+"""The server of service.py with one fault: `bad_service.py PORT URL_OF_WHATSAPPS_KEYS FAULT`."""
 
+import http.server
+import re
 import sys
 
 FAULT = sys.argv.pop()
 
+import jwt
+
 import service
 from service import Handler
 
-honest = {name: getattr(service, name) for name in ("jwks", "token", "is_whatsapps")}
-say, get, post = Handler.answer, Handler.do_GET, Handler.do_POST
-is_keys = lambda handler: handler.path.endswith("/jwks")
+honest = service.token
+say, get = Handler.answer, Handler.do_GET
 
 
 def keys(**change):
-    return {"keys": [key | change for key in honest["jwks"]()["keys"]]}
+    return {"keys": [key | change for key in service.JWKS["keys"]]}
 
 
-def answer(handler, status, body=b"", kind="application/octet-stream", more=()):
-    is_file = handler.path[1:] in service.FILES
+def answer(handler, status, body=b"", kind="application/octet-stream"):
+    is_file = handler.path in service.FILES
     match FAULT:
-        case "late" if status == 206:
-            body = body[1:] + b"?"
+        case "late" if is_file and "range" in handler.headers:
+            return part(handler, body)
         case "another" if is_file and status == 200:
             body = list(service.FILES.values())[-1]
         case "truncated" if is_file and len(body) > 65_536:
@@ -28,8 +31,8 @@ def answer(handler, status, body=b"", kind="application/octet-stream", more=()):
         case "longer" if is_file:
             body += b"?"
         case "untyped" if is_file:
-            return untyped(handler, status, body, more)
-        case "html" if is_keys(handler):
+            return untyped(handler, status, body)
+        case "html" if handler.path.endswith("/jwks"):
             kind = "text/html"
         case "204" if handler.path == "/push" and status == 200:
             status = 204
@@ -37,13 +40,28 @@ def answer(handler, status, body=b"", kind="application/octet-stream", more=()):
             body = b"thank you"
         case "everything" if status == 404:
             status, body = 200, b"here"
-    return say(handler, status, body, kind, more)
+    return say(handler, status, body, kind)
 
 
-def untyped(handler, status, body, more):
+def part(handler, file):
+    """The part that was asked for, one byte late."""
+    first, last = re.fullmatch(r"bytes=(\d*)-(\d*)", handler.headers["range"]).groups()
+    start = int(first) if first else max(len(file) - int(last), 0)
+    end = min(int(last) if first and last else len(file) - 1, len(file) - 1)
+    if start > end:
+        return say(handler, 416)
+    body = file[start + 1:end + 1] + b"?"
+    handler.send_response(206)
+    handler.send_header("content-range", f"bytes {start}-{end}/{len(file)}")
+    handler.send_header("content-type", "application/octet-stream")
+    handler.send_header("content-length", str(len(body)))
+    handler.end_headers()
+    handler.wfile.write(body)
+
+
+def untyped(handler, status, body):
     handler.send_response(status)
-    for name, value in (("content-length", str(len(body))), *more):
-        handler.send_header(name, value)
+    handler.send_header("content-length", str(len(body)))
     handler.end_headers()
     handler.wfile.write(body)
 
@@ -53,31 +71,25 @@ def anybody(handler):
     get(handler)
 
 
-def long(user, life=7200):
-    time = service.time
-    service.time = type("Later", (), {"time": staticmethod(lambda: time.time())})
-    dumps = service.json.dumps
-    service.json.dumps = lambda part: dumps(part | {"exp": part["iat"] + life} if "exp" in part else part)
-    try:
-        return honest["token"](user)
-    finally:
-        service.time, service.json.dumps = time, dumps
+def unchecked(bearer):
+    if not bearer:
+        raise jwt.InvalidTokenError("there is none")
 
 
 Handler.answer = answer
 if FAULT == "private":
-    service.jwks = lambda: keys(d="AQAB")
+    service.JWKS = keys(d="AQAB")
 if FAULT == "useless":
-    service.jwks = lambda: keys(use="enc")
+    service.JWKS = keys(use="enc")
 if FAULT == "anybody":
     Handler.do_GET = anybody
 if FAULT == "long":
-    service.token = long
+    service.token = lambda user: honest(user, 7200)
 if FAULT == "one-user":
-    service.token = lambda user: honest["token"]("somebody")
+    service.token = lambda user: honest("somebody")
 if FAULT == "unchecked":
-    service.is_whatsapps = lambda bearer: bool(bearer)
+    service.verify = unchecked
 if FAULT == "forgets":
     service.WOKEN = type("Nobody", (dict,), {"__missing__": lambda self, user: 0, "__setitem__": lambda *_: None})()
 
-service.serve()
+http.server.ThreadingHTTPServer(("127.0.0.1", service.PORT), Handler).serve_forever()

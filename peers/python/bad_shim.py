@@ -26,6 +26,12 @@ def unheard(channel, node):
         honest["say"](channel, node)
 
 
+def coloured(channel, node):
+    if node.tag == "ack":
+        node.attrs["colour"] = "blue"
+    honest["say"](channel, node)
+
+
 def decode(device, bytes):
     try:
         return honest["decode"](device, bytes)
@@ -61,6 +67,8 @@ if FAULT == "other-file":
     Device.fetch = fetch
 if FAULT == "unheard":
     Channel.send = unheard
+if FAULT == "coloured":
+    Channel.send = coloured
 if FAULT == "deletes-nothing":
     Device.delete = lambda device: None
 if FAULT == "reads-anything":

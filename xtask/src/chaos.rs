@@ -36,7 +36,7 @@ fn replicas(args: &[String]) -> Result<(), Failure> {
     crate::failure::no_more("chaos replicas", args)?;
     servers::ensure()?;
     Program::cargo()
-        .with_args(["test", "--package", "wa-integrator-server", "--test", "replicas"])
+        .with_args(["test", "--package", "wa-integrator-server", "--test", "server", "replicas::"])
         .with_env("WA_INTEGRATOR_TEST_PUSHES", "10000")
         .run()
 }

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::failure::{Failure, no_more};
 use crate::program::Program;
 use crate::{
-    bindings, codegen, conformance, console, fuzz, guide, peers, report, sabotage, system, test, tidy, tools,
-    workflows,
+    bindings, codegen, conformance, console, fuzz, guide, image, page, peers, report, sabotage, system, test,
+    tidy, tools, workflows,
 };
 
 /// Runs the steps in order, cheap ones first, and stops at the first that fails.
@@ -57,6 +57,7 @@ const STEPS: &[Step] = &[
         run: || peers::peers(&["python", "--bad"].map(str::to_owned)),
     },
     Step { name: "the console in a browser", run: || console::console(&[]) },
+    Step { name: "the suite's page in a browser", run: || page::page(&[]) },
 ];
 
 const FULL: &[Step] = &[
@@ -72,8 +73,17 @@ const FULL: &[Step] = &[
         name: "traces",
         run: || {
             test::test(
-                &["--", "-p", "wa-integrator-server", "--features", "otel", "--test", "telemetry"]
-                    .map(str::to_owned),
+                &[
+                    "--",
+                    "-p",
+                    "wa-integrator-server",
+                    "--features",
+                    "otel",
+                    "--test",
+                    "server",
+                    "telemetry::",
+                ]
+                .map(str::to_owned),
             )
         },
     },
@@ -81,6 +91,7 @@ const FULL: &[Step] = &[
     Step { name: "each feature alone", run: each_feature },
     Step { name: "conformance, proved", run: || proved("own") },
     Step { name: "conformance, each saboteur on each check", run: || proved("all") },
+    Step { name: "the sandbox's image", run: || image::image(&[]) },
     Step { name: "bindings", run: || bindings::bindings(&[]) },
     Step { name: "a client in Python", run: || peers::peers(&["python".to_owned()]) },
     Step { name: "sabotage", run: || sabotage::sabotage(&[]) },

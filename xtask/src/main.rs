@@ -13,7 +13,9 @@ mod console;
 mod failure;
 mod fuzz;
 mod guide;
+mod image;
 mod mutants;
+mod page;
 mod peers;
 mod program;
 mod report;
@@ -67,7 +69,9 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "console" => console::console(rest),
         "fuzz" => fuzz::fuzz(rest),
         "guide" => guide::guide(rest),
+        "image" => image::image(rest),
         "mutants" => mutants::mutants(rest),
+        "page" => page::page(rest),
         "peers" => peers::peers(rest),
         "sabotage" => sabotage::sabotage(rest),
         "sandbox" => conformance::sandbox(rest),
@@ -136,6 +140,10 @@ To work on the project:
   soak MINUTES                 ten thousand clients (or as many as there is memory for) write and are answered, while lines are
                                cut, clients restart, keys change, stanzas are lost and clocks jump; each minute says what both
                                processes hold; fails if a text is lost or comes twice, or if memory grows
+  image                        put together what docs/deploy/Containerfile.sandbox makes, without a container engine: its size,
+                               the libraries that it wants, and whether it starts with nothing else around it
+  page [--pictures]            look at the page of HTML that the suite writes in a headless Chromium, with axe-core; --pictures
+                               writes those in docs/conformance
   console [--pictures]         walk through the sandbox's console in a headless Chromium, with axe-core; --pictures writes those
                                in docs/console
   guide                        do what docs/BEGIN.md says, and compare what it says is printed

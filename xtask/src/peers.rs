@@ -64,7 +64,7 @@ fn bad() -> Result<(), Failure> {
 }
 
 /// Python with the packages that the programs need.
-fn environment() -> Result<PathBuf, Failure> {
+pub(crate) fn environment() -> Result<PathBuf, Failure> {
     let environment = root().join("target/peers-python");
     let python = environment.join("bin/python");
     if !python.exists() {

@@ -14,6 +14,7 @@ mod packages;
 mod sockets;
 mod tree;
 mod violation;
+mod voice;
 mod words;
 
 use crate::failure::{Failure, no_more};
@@ -49,7 +50,7 @@ pub(crate) fn tidy(args: &[String]) -> Result<(), Failure> {
 
 /// The rules that need nothing but the files.
 fn static_rules(tree: &Tree) -> Vec<Violation> {
-    let rules: [fn(&Tree) -> Vec<Violation>; 9] = [
+    let rules: [fn(&Tree) -> Vec<Violation>; 10] = [
         sockets::check,
         layers::check,
         words::check,
@@ -59,6 +60,7 @@ fn static_rules(tree: &Tree) -> Vec<Violation> {
         modules::check,
         names::check,
         packages::check,
+        voice::check,
     ];
     rules.iter().flat_map(|rule| rule(tree)).collect()
 }

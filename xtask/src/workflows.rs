@@ -23,7 +23,7 @@ pub(crate) fn workflows(args: &[String]) -> Result<(), Failure> {
         .run()
 }
 
-/// The workflows.
+/// The paths of the workflows.
 fn files() -> Result<Vec<String>, Failure> {
     let directory = root().join(".github/workflows");
     let entries = std::fs::read_dir(&directory).map_err(|error| crate::failure::io(&directory, &error))?;

@@ -97,7 +97,7 @@ impl DisconnectReason {
         }
     }
 
-    /// Whether the server is not who it must be, or its certificates or our clock are out of date. Whoever is in between
+    /// Whether the server is not who it must be, or its certificates or our clock are out of date. An attacker in between
     /// can bring this about once, so another attempt makes sense; if it stays so, a person must look.
     pub fn is_impostor(&self) -> bool {
         matches!(self, Self::Handshake(HandshakeError::Certificate(_)))

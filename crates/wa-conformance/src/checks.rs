@@ -30,7 +30,7 @@ mod stanzas;
 mod time;
 mod tls;
 
-/// One check.
+/// One check of the suite.
 #[derive(Clone, Copy, Debug)]
 pub struct Check {
     /// Its name, stable between versions.
@@ -41,7 +41,7 @@ pub struct Check {
     pub drives: Drives,
     /// What is checked.
     pub title: &'static str,
-    /// Runs it.
+    /// Runs the check in an environment of its own.
     pub run: fn(Arc<Environment>) -> Outcome,
 }
 
@@ -80,7 +80,7 @@ impl Future for Outcome {
     }
 }
 
-/// Every check.
+/// Every check of the suite, in the order of the milestones.
 #[must_use]
 pub fn all() -> Vec<Check> {
     [

@@ -25,7 +25,7 @@ pub use crate::checks::catalogue::{Catalogue, Form, Label, Party, Requirement};
 pub use crate::checks::{Check, Drives, all};
 pub use crate::playground::{Playground, World};
 pub use crate::prove::{
-    Assumption, ClientFault, Door, Fault, Proof, Reach, Rewrite, Saboteur, ServerFault, Side, Speaker,
+    Assumption, ClientFault, Door, Fault, Proof, Reach, Rewrite, Saboteur, ServerFault, Shard, Side, Speaker,
     Stanzas, StoreFault, Struck, UNBREAKABLE, WireFault, prove, saboteurs,
 };
 pub use crate::report::evidence::{Deviation, Evidence, Exchange, Stanza};

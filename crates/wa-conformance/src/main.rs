@@ -8,8 +8,8 @@ use std::time::Duration;
 use clap::Parser;
 use wa_conformance::{
     Catalogue, ChatTarget, Check, ClientSetting, Document, Excuses, Failure, ForeignServer, Judged, News,
-    Proof, Reach, Report, Rules, ServerSetting, Setting, ShimProgram, Suite, Task, UNBREAKABLE, Watch, all,
-    attend, prove, saboteurs,
+    Proof, Reach, Report, Rules, ServerSetting, Setting, Shard, ShimProgram, Suite, Task, UNBREAKABLE, Watch,
+    all, attend, prove, saboteurs,
 };
 
 /// Judges a third party's server and client, from enlistment to deletion, over loopback sockets.
@@ -84,6 +84,10 @@ struct Arguments {
     /// With --prove, only the saboteur of this name
     #[arg(long, value_name = "ID", requires = "prove")]
     saboteur: Vec<String>,
+
+    /// With --prove, only one part of the saboteurs, such as 2/4: the second of four, for as many machines
+    #[arg(long, value_name = "K/N", requires = "prove")]
+    shard: Option<Shard>,
 
     /// Only under this version of the document
     #[arg(long, value_name = "VERSION", value_parser = Document::ALL.map(Document::name))]
@@ -250,11 +254,17 @@ async fn proved(arguments: &Arguments, suite: &Suite, which: Prove) -> Result<Co
             && (arguments.saboteur.is_empty() || arguments.saboteur.contains(&it.id))
             && (!is_narrowed || suite.checks.iter().any(|check| it.must_be_noticed_by(check.id)))
     });
-    let is_whole = which != Prove::Few && arguments.saboteur.is_empty();
+    let wanted = match arguments.shard {
+        Some(shard) => shard.of(wanted),
+        None => wanted,
+    };
+    let is_whole = which != Prove::Few && arguments.saboteur.is_empty() && arguments.shard.is_none();
     let reach = if which == Prove::All { Reach::All } else { Reach::Own };
     let mut said = Ok(());
     let mut tell = |line: &str| said = print(line);
-    let jobs = arguments.jobs.unwrap_or_else(|| processors() * 4);
+    // Let loose on all checks, most wait for what does not come, and the processors with them.
+    let each = if which == Prove::All { 12 } else { 4 };
+    let jobs = arguments.jobs.unwrap_or_else(|| processors() * each);
     let Proof { saboteurs, unnoticed, proved, unbroken } =
         prove(&suite.checks, wanted, reach, jobs, &mut tell).await?;
     said?;

@@ -229,7 +229,7 @@ impl Playground {
         last.cloned().ok_or_else(|| Failure::new("the phone has received nothing"))
     }
 
-    /// The phone sends a document of so many bytes to whoever wrote last; gives what the message says of it.
+    /// The phone sends a document of so many bytes to the user who wrote last; gives what the message says of it.
     ///
     /// # Errors
     /// Nobody has written.

@@ -1,14 +1,16 @@
 //! Whether the checks can fail: saboteurs break what is judged, and the checks that are meant for it must turn red.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::str::FromStr;
+use std::time::Instant;
 
 use crate::checks::Check;
 use crate::report::excuses::Excuses;
 use crate::report::failure::Failure;
 use crate::report::{Judged, Verdict};
 use crate::rules::Rules;
-use crate::suite::{Suite, all_of};
+use crate::suite::{Suite, all_of, now};
 use crate::target::setting::Setting;
 
 mod device;
@@ -34,8 +36,15 @@ pub const UNBREAKABLE: &[(&str, &str)] = &[];
 pub enum Reach {
     /// On those that must notice.
     Own,
-    /// On all.
+    /// Each saboteur runs against every check.
     All,
+}
+
+/// A part of the saboteurs: of `of` parts the one with this number, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    number: usize,
+    of: usize,
 }
 
 /// What became of all saboteurs.
@@ -51,6 +60,27 @@ pub struct Proof {
     pub unbroken: Vec<&'static str>,
 }
 
+impl Shard {
+    /// The saboteurs of this part: every so manieth, so that neighbours in the table, which are alike, are shared out.
+    pub fn of<T>(self, all: Vec<T>) -> Vec<T> {
+        let mine = all.into_iter().enumerate().filter(|(index, _)| index % self.of == self.number - 1);
+        mine.map(|(_, saboteur)| saboteur).collect()
+    }
+}
+
+impl FromStr for Shard {
+    type Err = &'static str;
+
+    /// Reads `2/4`, the second of four.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts =
+            text.split_once('/').and_then(|(number, of)| Some((number.parse().ok()?, of.parse().ok()?)));
+        let shard = parts.map(|(number, of)| Self { number, of });
+        let is_one = |it: &Self| it.number >= 1 && it.number <= it.of;
+        shard.filter(is_one).ok_or("expected K/N, such as 2/4: the second of four parts")
+    }
+}
+
 /// What saboteurs at work share.
 struct Shared<'a> {
     checks: &'a [Check],
@@ -58,6 +88,9 @@ struct Shared<'a> {
     queue: RefCell<VecDeque<Saboteur>>,
     proof: RefCell<Proof>,
     tell: RefCell<&'a mut dyn FnMut(&str)>,
+    began: Instant,
+    /// How many are done.
+    done: Cell<usize>,
 }
 
 /// Lets each saboteur loose, `jobs` at a time, and tells `tell` how it went.
@@ -73,7 +106,8 @@ pub async fn prove(
 ) -> Result<Proof, Failure> {
     let proof = Proof { saboteurs: saboteurs.len(), ..Proof::default() };
     let (queue, proof) = (RefCell::new(saboteurs.into()), RefCell::new(proof));
-    let shared = Shared { checks, reach, queue, proof, tell: RefCell::new(tell) };
+    let (tell, began, done) = (RefCell::new(tell), now(), Cell::new(0));
+    let shared = Shared { checks, reach, queue, proof, tell, began, done };
     all_of((0..jobs.max(1)).map(|_| shared.lane()).collect()).await?;
     let mut proof = shared.proof.into_inner();
     let can_break = |id: &&str| !UNBREAKABLE.iter().any(|(name, _)| name == id);
@@ -88,16 +122,25 @@ impl Shared<'_> {
         loop {
             let Some(saboteur) = self.queue.borrow_mut().pop_front() else { return Ok(()) };
             let (judged, is_idle) = self.attack(&saboteur).await?;
+            let progress = self.progress();
             if is_idle {
                 // Whatever turned red, it was not that.
-                self.tell.borrow_mut()(&format!("{}: has found NOTHING to break", saboteur.id));
+                self.tell.borrow_mut()(&format!("{progress} {}: has found NOTHING to break", saboteur.id));
                 let own = judged.iter().filter(|it| saboteur.must_be_noticed_by(it.id)).map(|it| it.id);
                 let own = own.collect();
                 self.proof.borrow_mut().unnoticed.push((saboteur.id, own));
             } else {
-                self.account(&saboteur, &judged);
+                self.account(&progress, &saboteur, &judged);
             }
         }
+    }
+
+    /// One more is done: how many of how many, after how long.
+    fn progress(&self) -> String {
+        self.done.set(self.done.get() + 1);
+        let seconds = self.began.elapsed().as_secs();
+        let (done, all) = (self.done.get(), self.proof.borrow().saboteurs);
+        format!("[{done}/{all}, {}:{:02}]", seconds / 60, seconds % 60)
     }
 
     /// How the checks went, and whether the saboteur has found nothing to break.
@@ -122,13 +165,13 @@ impl Shared<'_> {
     }
 
     /// Writes down who noticed.
-    fn account(&self, saboteur: &Saboteur, judged: &[Judged]) {
+    fn account(&self, progress: &str, saboteur: &Saboteur, judged: &[Judged]) {
         let (mut proof, mut tell) = (self.proof.borrow_mut(), self.tell.borrow_mut());
         let (own, others): (Vec<&Judged>, Vec<&Judged>) =
             judged.iter().partition(|it| saboteur.must_be_noticed_by(it.id));
         let (red, green): (Vec<&Judged>, Vec<&Judged>) = own.iter().partition(|it| it.is_red());
         tell(&format!(
-            "{}: as if this were {}: noticed by {} of {}",
+            "{progress} {}: as if this were {}: noticed by {} of {}",
             saboteur.id,
             saboteur.what,
             red.len(),
@@ -173,6 +216,16 @@ mod tests {
             for name in &saboteur.noticed_by {
                 assert!(checks.iter().any(|check| check.id == name), "{}: {name}", saboteur.id);
             }
+        }
+    }
+
+    #[test]
+    fn shards_share_all_saboteurs_out() {
+        let shard = |text: &str| text.parse::<Shard>();
+        let parts = ["1/3", "2/3", "3/3"].map(|text| shard(text).unwrap().of((0..8).collect()));
+        assert_eq!(parts, [vec![0, 3, 6], vec![1, 4, 7], vec![2, 5]]);
+        for text in ["", "1", "0/3", "4/3", "1/0", "a/b", "-1/3", "1/3/5"] {
+            assert!(shard(text).is_err(), "{text}");
         }
     }
 

@@ -19,7 +19,7 @@ mod terminal;
 /// A whole run.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Report {
-    /// What ran.
+    /// What was judged, and under which rules.
     pub about: About,
     /// The results, in the order of the list of checks.
     pub results: Vec<Judged>,
@@ -47,7 +47,7 @@ pub struct About {
 /// How one check went under one set of rules.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judged {
-    /// The check.
+    /// The name of the check.
     pub id: &'static str,
     /// The document or profile whose rules applied.
     pub document: String,

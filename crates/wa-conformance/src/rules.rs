@@ -17,7 +17,7 @@ pub enum Document {
 }
 
 impl Document {
-    /// Both.
+    /// Both versions of the document.
     pub const ALL: [Self; 2] = [Self::Overview, Self::ReferenceOffer];
 
     /// Its name, as the programs know it.
@@ -29,7 +29,7 @@ impl Document {
         }
     }
 
-    /// Its assumptions.
+    /// The profile of that version.
     #[must_use]
     pub fn profile(self) -> Profile {
         match self {

@@ -16,7 +16,7 @@ use rand::seq::SliceRandom;
 
 use crate::checks::Check;
 use crate::checks::catalogue::Catalogue;
-use crate::checks::patience::{hurried, patience};
+use crate::checks::patience::hurried;
 use crate::report::evidence::{Evidence, recording};
 use crate::report::excuses::Excuses;
 use crate::report::failure::Failure;
@@ -36,7 +36,7 @@ pub struct Suite {
     pub setting: Setting,
     /// The documents or profiles whose rules apply, one after the other.
     pub rules: Vec<Rules>,
-    /// The checks.
+    /// The checks that run.
     pub checks: Vec<Check>,
     /// How many checks run at the same time; 0 is 1.
     pub jobs: usize,
@@ -129,7 +129,7 @@ impl Shared<'_> {
         let start = now();
         let run = async {
             environment.begin().await?;
-            let run = tokio::time::timeout(patience(TIME_LIMIT), (check.run)(Arc::clone(environment))).await;
+            let run = tokio::time::timeout(TIME_LIMIT, (check.run)(Arc::clone(environment))).await;
             run.unwrap_or_else(|_| Err(Failure::new("took too long")))
         };
         let (outcome, requests) = hurried(self.suite.setting.is_hurried, recording(run)).await;
@@ -177,6 +177,6 @@ pub(crate) async fn all_of(futures: Vec<impl Future<Output = Result<(), Failure>
 }
 
 #[expect(clippy::disallowed_methods, reason = "measures how long checks take")]
-fn now() -> Instant {
+pub(crate) fn now() -> Instant {
     Instant::now()
 }

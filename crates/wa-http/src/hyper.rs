@@ -45,9 +45,9 @@ pub enum PlainHttp {
     /// They are refused.
     #[default]
     Refused,
-    /// Plain HTTP/1.1.
+    /// They are made over HTTP/1.1.
     Http1,
-    /// HTTP/2 without negotiation ("prior knowledge").
+    /// They are made over HTTP/2 without negotiation ("prior knowledge").
     Http2PriorKnowledge,
 }
 

@@ -220,7 +220,7 @@ pub(crate) enum KeyCommand {
     },
     /// Add a key that was made elsewhere, PKCS#8 in PEM, mode 0600
     Import {
-        /// The file
+        /// The file that holds it
         file: PathBuf,
     },
     /// Print the published key set

@@ -16,6 +16,7 @@ pub use base_url::{BaseUrl, BaseUrlError};
 pub use clock::{Clock, ClockError};
 pub use private_file::PrivateFileError;
 pub(crate) use rate::{ForAll, PerName};
+pub(crate) use store_error::Failed;
 pub use store_error::StoreError;
 #[cfg(feature = "postgres")]
 pub(crate) use trust::read_authorities;

@@ -39,11 +39,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 /// One side: an account, and the user whom it talks to.
 pub struct End {
-    /// The account.
+    /// The account's client.
     pub client: Client,
     /// What it hears.
     pub events: Events,
-    /// The user.
+    /// The user whom it talks to.
     pub peer: Jid,
 }
 

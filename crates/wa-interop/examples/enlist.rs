@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Who enlists.
+/// The user who enlists, as the service knows them.
 pub struct Service {
     /// The service's id at WhatsApp.
     pub integrator: u16,

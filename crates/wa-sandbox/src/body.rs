@@ -23,13 +23,13 @@ pub(crate) struct SandboxBody {
 
 #[derive(Debug)]
 enum Then {
-    /// It ends.
+    /// The body has ended.
     End,
     /// It breaks off once what was written before is on its way.
     Break,
     /// It breaks off.
     Broken,
-    /// What comes.
+    /// Pieces as they come, without an end of their own.
     Events(mpsc::Receiver<Bytes>),
 }
 

@@ -135,7 +135,7 @@ fn kid_of(token: &str) -> Result<String, TokenFault> {
     let malformed = |what: &str| TokenFault::Breach(&TOKEN_FORM, what.to_owned());
     let parts: Vec<&str> = token.split('.').collect();
     let [header, _, _] = parts.as_slice() else {
-        return Err(malformed(&format!("the token has {} parts", parts.len())));
+        return Err(malformed(&format!("the token has {} of the three parts", parts.len())));
     };
     let header = URL_SAFE_NO_PAD.decode(header).map_err(|_| malformed("the header is not base64url"))?;
     let header: Map<String, Value> =

@@ -71,7 +71,7 @@ enum Stage {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Handshake {
-    /// Three messages.
+    /// It took three messages.
     Full,
     /// Two messages; the first may be a replay, so it changes nothing until a transport message has come.
     Resumed,

@@ -30,6 +30,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("/console/chat.js", SCRIPT, include_str!("console/chat.js")),
     ("/console/composer.js", SCRIPT, include_str!("console/composer.js")),
     ("/console/file.js", SCRIPT, include_str!("console/file.js")),
+    ("/console/recorder.js", SCRIPT, include_str!("console/recorder.js")),
     ("/console/wire.js", SCRIPT, include_str!("console/wire.js")),
     ("/console/log.js", SCRIPT, include_str!("console/log.js")),
     ("/console/detail.js", SCRIPT, include_str!("console/detail.js")),

@@ -1,5 +1,5 @@
 //! A demonstration integrator: what a third party's server must do, in one file, so that nobody needs one to begin
-//! (overview §1.3, §3.2.2, §4.1). It gives tokens to whoever asks, so it is for this machine only.
+//! (overview §1.3, §3.2.2, §4.1). It gives tokens to everybody who asks, so it is for this machine only.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -52,7 +52,7 @@ POST /media                           hosts the encrypted file in the body; give
 GET  /{reference}                     the file
 ";
 
-/// The server.
+/// The demonstration integrator's server.
 pub(crate) struct Demo {
     id: u16,
     base_url: String,

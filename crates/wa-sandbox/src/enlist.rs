@@ -135,13 +135,15 @@ impl World {
         match known.keys.verify(token, &known.base_url, &self.profile.token, self.now) {
             Ok(claims) => Ok(claims),
             Err(TokenFault::UnknownKey(_)) if !fetched => Err(Judged::FetchKeys(integrator)),
-            Err(TokenFault::UnknownKey(_)) if !known.is_reachable => {
-                breach(&KEYS_AWAY, format!("{} did not give its keys", known.base_url))
-            }
-            Err(fault) => {
-                let (clause, what) = fault.breach();
-                breach(clause, what)
-            }
+            Err(fault) => match (fault, &known.failure) {
+                (TokenFault::UnknownKey(_), Some(why)) => {
+                    breach(&KEYS_AWAY, format!("{} did not give its keys: {why}", known.base_url))
+                }
+                (fault, _) => {
+                    let (clause, what) = fault.breach();
+                    breach(clause, what)
+                }
+            },
         }
     }
 

@@ -33,6 +33,9 @@ pub(crate) struct Exchange {
     pub(crate) sent: String,
     /// Absent if nobody answered.
     pub(crate) status: Option<u16>,
+    /// Why nobody answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<String>,
     /// The answer's body, as far as it is text.
     pub(crate) answered: String,
     /// Bytes of the answer's body, where they are known.
@@ -79,6 +82,7 @@ impl Exchange {
             url: url.to_owned(),
             sent: String::new(),
             status: None,
+            failure: None,
             answered: String::new(),
             length: None,
         }
@@ -97,6 +101,12 @@ impl Exchange {
             (name, value)
         });
         self.sent = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+        self
+    }
+
+    /// Without an answer, for this reason.
+    pub(crate) fn failed(mut self, why: &str) -> Self {
+        self.failure = Some(why.to_owned());
         self
     }
 

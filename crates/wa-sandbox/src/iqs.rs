@@ -22,7 +22,7 @@ type Answered = Result<Answer, Box<Deviation>>;
 enum Answer {
     /// A result with these inside.
     Result(Vec<Node>),
-    /// An error.
+    /// The request is answered with an error.
     Error(IqError),
     /// It has been.
     Done,
@@ -302,6 +302,6 @@ fn named(node: &Node, child: &str, clause: &'static Clause) -> Result<(), Box<De
         return Ok(());
     }
     let mut deviation = Deviation::at(clause, node, &[], format!("holds no {child}"));
-    deviation.finding.mend = format!("inside must stand <{child}>");
+    deviation.finding.mend = format!("must contain <{child}>");
     Err(Box::new(deviation))
 }

@@ -40,6 +40,7 @@ mod login;
 mod mailbox;
 mod media;
 mod news;
+mod outgoing;
 mod phone;
 pub mod program;
 mod push;

@@ -26,7 +26,8 @@ use crate::api::BASE;
 use crate::clock::Clock;
 use crate::demo::Demo;
 use crate::demo::users::Users;
-use crate::keeping;
+use crate::keeping::Keeper;
+use crate::outgoing::Outgoing;
 use crate::phone::Manners;
 use crate::push::Pushes;
 use crate::sabotage::Sabotage;
@@ -47,9 +48,6 @@ const MAX_EVENTS: usize = 1024;
 /// Frames that go out in one write.
 const MAX_AT_ONCE: usize = 64;
 
-/// What requests over HTTP are made with.
-pub(crate) type HttpClient<B> = Client<HttpConnector, B>;
-
 /// A running WhatsApp.
 #[derive(Debug)]
 pub struct Sandbox {
@@ -59,8 +57,7 @@ pub struct Sandbox {
     https: TcpListener,
     tls: Tls,
     shared: Arc<Shared>,
-    /// Where everything is kept.
-    state: Option<PathBuf>,
+    keeper: Option<Keeper>,
 }
 
 /// Where a sandbox is to listen.
@@ -75,14 +72,24 @@ pub struct Binding {
     pub token: Option<String>,
     /// Whether there is a demonstration integrator, with the id 1.
     pub demo: bool,
-    /// The file in which accounts, mail and phones are kept, and from which they go on.
+    /// The file in which accounts, mail and phones are kept, with the transcript and media beside it, and from which they
+    /// go on.
     pub state: Option<PathBuf>,
+    /// The authorities, in PEM, whose certificates third parties' servers may have; without any they speak no TLS.
+    pub authorities: Option<String>,
 }
 
 impl Default for Binding {
     /// Any ports on loopback.
     fn default() -> Self {
-        Self { address: Ipv4Addr::LOCALHOST.into(), port: 0, token: None, demo: false, state: None }
+        Self {
+            address: Ipv4Addr::LOCALHOST.into(),
+            port: 0,
+            token: None,
+            demo: false,
+            state: None,
+            authorities: None,
+        }
     }
 }
 
@@ -129,6 +136,7 @@ impl Sandbox {
     pub async fn bind_at(mut config: WorldConfig, clock: Clock, binding: Binding) -> io::Result<Self> {
         let Sockets { http, chat, demo, https } = Sockets::bind(&binding).await?;
         let tls = Tls::generate().map_err(io::Error::other)?;
+        let outgoing = Outgoing::new(binding.authorities.as_deref()).map_err(io::Error::other)?;
         let base = format!("http://{}", reachable(http.local_addr()?));
         config.profile.media.whatsapp_origin.clone_from(&base);
         let demo_url = match &demo {
@@ -139,10 +147,8 @@ impl Sandbox {
         let rules = config.profile.clone();
         let mut world = World::new(config, Box::new(UnwrapErr(SysRng)));
         let mut pushes = Pushes::new().map_err(io::Error::other)?;
-        if let Some(path) = &binding.state {
-            let named = |error| io::Error::other(format!("{}: {error}", path.display()));
-            keeping::load(path, &mut world, &mut pushes, &clock).map_err(named)?;
-        }
+        let open = |path: PathBuf| Keeper::open(&path, &mut world, &mut pushes, &clock);
+        let keeper = binding.state.map(open).transpose().map_err(io::Error::other)?;
         let addresses = Addresses {
             enlist: format!("{base}{ENLIST}"),
             chat: reachable(chat.local_addr()?).to_string(),
@@ -159,8 +165,7 @@ impl Sandbox {
             clients: Mutex::new(HashMap::new()),
             clock,
             pushes: Mutex::new(pushes),
-            client: client(false),
-            push_clients: [client(false), client(true)],
+            outgoing,
             events: broadcast::channel(MAX_EVENTS).0,
             exchanges: Mutex::default(),
             users: Users::default(),
@@ -171,7 +176,7 @@ impl Sandbox {
             let demo = Demo::new(DEMO, base_url, rules, Arc::clone(&shared)).map_err(io::Error::other)?;
             Ok::<_, io::Error>((listener, Arc::new(demo)))
         });
-        Ok(Self { http, chat, demo: demo.transpose()?, https, tls, shared, state: binding.state })
+        Ok(Self { http, chat, demo: demo.transpose()?, https, tls, shared, keeper })
     }
 
     /// Adds three WhatsApp users with different manners: one answers with an echo, one shows that it reads and types and
@@ -234,11 +239,11 @@ impl Sandbox {
 }
 
 impl Sandbox {
-    fn keep(&self) {
-        if let Some(path) = &self.state
-            && let Err(error) = keeping::save(path, &self.shared)
+    fn keep(&mut self) {
+        if let Some(keeper) = &mut self.keeper
+            && let Err(error) = keeper.save(&self.shared)
         {
-            tracing::error!(%error, path = %path.display(), "the state is not kept");
+            tracing::error!(%error, "the state is not kept");
         }
     }
 }
@@ -265,10 +270,6 @@ impl Sockets {
         let https = listener(at(3)).await?;
         Ok(Self { http, chat, demo, https })
     }
-}
-
-fn client<B: Body<Data: Send> + Send>(http2: bool) -> HttpClient<B> {
-    Client::builder(TokioExecutor::new()).http2_only(http2).build_http()
 }
 
 /// A connection to chatd, for the demonstration users.
@@ -388,7 +389,7 @@ pub async fn ask(
     token: Option<&str>,
     body: Option<String>,
 ) -> Result<(u16, String), Box<dyn std::error::Error + Send + Sync>> {
-    let client: HttpClient<Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let mut request = Request::builder().method(method).uri(url);
     if let Some(token) = token {
         request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));

@@ -153,14 +153,14 @@ impl PendingLogin {
             Ok(claims) => return Ok(claims),
             Err(fault) => fault,
         };
-        let (clause, what): (&Clause, _) = match fault {
-            TokenFault::UnknownKey(_) if self.fetched.is_none() => {
+        let (clause, what): (&Clause, _) = match (fault, &integrator.failure) {
+            (TokenFault::UnknownKey(_), _) if self.fetched.is_none() => {
                 return Err(Refusal::FetchKeys(account.integrator));
             }
-            TokenFault::UnknownKey(_) if !integrator.is_reachable => {
-                (&KEYS_AWAY, format!("{issuer} did not give its keys"))
+            (TokenFault::UnknownKey(_), Some(why)) => {
+                (&KEYS_AWAY, format!("{issuer} did not give its keys: {why}"))
             }
-            fault => fault.breach(),
+            (fault, _) => fault.breach(),
         };
         let who = Who {
             login: Some(account.login.to_string()),

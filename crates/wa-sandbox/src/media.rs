@@ -39,6 +39,16 @@ struct HostedFile {
     asked: Vec<String>,
 }
 
+/// What is kept of a file beside its bytes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeptFile {
+    pub(crate) path: String,
+    breaks: Vec<usize>,
+    expired: bool,
+    asked: Vec<String>,
+}
+
 /// A file that a phone uploads.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -161,6 +171,27 @@ impl MediaFiles {
     /// The encrypted file of a phone's at a path, unless it has expired.
     pub(crate) fn blob(&self, path: &str) -> Option<Bytes> {
         self.files.get(path).filter(|file| !file.expired).map(|file| file.blob.clone())
+    }
+
+    /// What is kept of each file.
+    pub(crate) fn kept(&self) -> impl Iterator<Item = KeptFile> {
+        self.files.iter().map(|(path, file)| KeptFile {
+            path: path.clone(),
+            breaks: file.breaks.clone(),
+            expired: file.expired,
+            asked: file.asked.clone(),
+        })
+    }
+
+    /// The bytes of a file, even if it has expired.
+    pub(crate) fn kept_blob(&self, path: &str) -> Option<Bytes> {
+        self.files.get(path).map(|file| file.blob.clone())
+    }
+
+    /// Hosts a file of an earlier run.
+    pub(crate) fn host_kept(&mut self, kept: KeptFile, blob: Bytes) {
+        let KeptFile { path, breaks, expired, asked } = kept;
+        self.files.insert(path, HostedFile { blob, breaks, expired, asked });
     }
 
     fn host(

@@ -27,7 +27,7 @@ pub(crate) use self::device::{
 };
 pub(crate) use self::kept::PhoneState;
 pub(crate) use self::media::MediaWritten;
-pub(crate) use self::tree::tree;
+pub(crate) use self::tree::{Composed, tree};
 
 /// Messages and receipts that a phone remembers.
 const MAX_REMEMBERED: usize = 10_000;

@@ -70,6 +70,10 @@ struct Serve {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
 
+    /// Trust these authorities, certificates in PEM, when integrators are asked over TLS
+    #[arg(long, value_name = "FILE")]
+    authorities: Option<PathBuf>,
+
     /// Keep accounts, mail and phones in this file, and go on from it
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
@@ -120,7 +124,19 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn serve(serve: Serve) -> ExitCode {
-    let Serve { integrator, phone, profile, port, listen, token, strict, clock_offset, state, ca } = serve;
+    let Serve {
+        integrator,
+        phone,
+        profile,
+        port,
+        listen,
+        token,
+        strict,
+        clock_offset,
+        state,
+        ca,
+        authorities,
+    } = serve;
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env()
@@ -132,7 +148,12 @@ async fn serve(serve: Serve) -> ExitCode {
         return fail("off loopback a token is needed: --token or WA_SANDBOX_TOKEN", ExitCode::from(2));
     }
     let (is_demo, has_phones) = (integrator.is_empty(), !phone.is_empty());
-    let binding = Binding { address: listen, port, token, demo: is_demo, state };
+    let authorities = match authorities.as_ref().map(|path| (path, std::fs::read_to_string(path))) {
+        Some((path, Err(error))) => return fail(&format!("{}: {error}", path.display()), ExitCode::from(2)),
+        Some((_, Ok(pem))) => Some(pem),
+        None => None,
+    };
+    let binding = Binding { address: listen, port, token, demo: is_demo, state, authorities };
     let config = WorldConfig { profile, integrators: integrator, phones: phone, strict };
     let sandbox = match Sandbox::bind_at(config, Clock::new(clock_offset), binding).await {
         Ok(sandbox) => sandbox,
@@ -284,7 +305,7 @@ mod tests {
     fn an_integrator_is_read() {
         let read = parse_integrator("12=http://127.0.0.1:1/a/").unwrap();
         assert_eq!((read.id, read.base_url.as_str()), (12, "http://127.0.0.1:1/a"));
-        for text in ["12", "0=http://a", "1000=http://a", "1=https://a", "x=http://a"] {
+        for text in ["12", "0=http://a", "1000=http://a", "1=ftp://a", "x=http://a"] {
             assert!(parse_integrator(text).is_err(), "{text}");
         }
     }

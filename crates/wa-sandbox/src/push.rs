@@ -48,6 +48,9 @@ pub(crate) struct Pushed {
     pub(crate) status: Option<u16>,
     /// Whether the answer had a body.
     pub(crate) body: bool,
+    /// Why there was no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) failure: Option<String>,
 }
 
 /// Everything about pushes that lasts.

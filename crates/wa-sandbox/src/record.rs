@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use serde::Serialize;
 use wa_binary::Node;
 
-use crate::rules::{Class, Clause, Finding, Place, marked};
+use crate::rules::{Class, Clause, Finding, Place, marked, shortened};
 
 /// Records that are kept.
 const MAX_RECORDS: usize = 1000;
@@ -40,7 +40,7 @@ pub struct Record {
     pub times: u64,
     /// How it was taken.
     pub class: Class,
-    /// Where.
+    /// Where the rule was broken.
     pub place: Place,
     /// The rule's name.
     pub rule: &'static str,
@@ -158,7 +158,6 @@ impl Journal {
             *(if class == Class::Note { notes } else { deviations }) += 1;
         }
         self.next += 1;
-        let shortened = |text: String| text.chars().take(MAX_STANZA).collect();
         let record = Record {
             number: self.next,
             at,
@@ -169,8 +168,8 @@ impl Journal {
             stanza_number: self.stanza,
             who,
             what,
-            stanza: stanza.map(|(node, _)| shortened(node.to_string())),
-            marked: stanza.map(|(node, finding)| shortened(marked(node, finding))),
+            stanza: stanza.map(|(node, _)| node.to_string().chars().take(MAX_STANZA).collect()),
+            marked: stanza.map(|(node, finding)| shortened(&marked(node, finding), MAX_STANZA)),
             says: clause.says,
             source: clause.source,
             mend,

@@ -20,7 +20,7 @@ mod stanzas;
 pub use self::book::{Clause, Place};
 pub(crate) use self::iqs::FOREIGN_NAMESPACES;
 pub use self::judge::{Class, Finding};
-pub(crate) use self::mark::marked;
+pub(crate) use self::mark::{marked, shortened};
 
 /// What one kind of stanza must look like.
 #[derive(Clone, Copy, Debug)]
@@ -48,9 +48,9 @@ pub enum Kind {
     User,
     /// A WhatsApp user, or one device of theirs, as a JID.
     Device,
-    /// Any JID.
+    /// A JID of any form.
     Address,
-    /// Any text.
+    /// A text of any form.
     Text,
     /// WhatsApp's server or a user.
     Sender,
@@ -63,7 +63,7 @@ pub enum Kind {
 /// What stands inside a node.
 #[derive(Clone, Copy, Debug)]
 pub enum Inside {
-    /// Nothing.
+    /// The element is empty.
     Nothing,
     /// At least and at most so many bytes.
     Bytes(usize, usize),
@@ -83,7 +83,7 @@ pub enum Inside {
     Noted(&'static Inside),
     /// One child whose tag the profile names: the caller compares it.
     Named(&'static Rule),
-    /// Anything.
+    /// Children of any form.
     Anything,
 }
 

@@ -128,8 +128,8 @@ async fn media(shared: &Arc<Shared>, path: &str, headers: &HeaderMap, is_hosted:
         return shared.with_world(|world, _| world.media.serve(path, headers));
     }
     let fetched = match shared.fetch_hosted(path).await {
-        Ok(Some(fetched)) => fetched,
-        Ok(None) => return status(StatusCode::BAD_GATEWAY),
+        Ok(Ok(fetched)) => fetched,
+        Ok(Err(_)) => return status(StatusCode::BAD_GATEWAY),
         Err(problem) => return refusal(&problem),
     };
     let mut answer = Response::new(SandboxBody::from(fetched.body));

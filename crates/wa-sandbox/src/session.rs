@@ -12,6 +12,9 @@ use crate::rules::book::{BEFORE_LOGIN, LOGIN_VERSION};
 use crate::sabotage::Lapse;
 use crate::world::{ConnectionId, World};
 
+/// What an integrator answers in the place of a JWKS.
+const NO_KEY_SET: &str = "its answer is no JSON object with the member keys";
+
 /// How far a connection is.
 #[derive(Debug)]
 pub(crate) enum PeerLogin {
@@ -42,15 +45,15 @@ impl World {
         }
     }
 
-    /// The body of an integrator's JWKS, or nothing if it could not be fetched; logins that waited for it go on.
-    pub fn handle_keys(&mut self, integrator: u16, jwks: Option<&[u8]>, now: u64) {
+    /// The body of an integrator's JWKS, or why it could not be fetched; logins that waited for it go on.
+    pub fn handle_keys(&mut self, integrator: u16, jwks: Result<&[u8], &str>, now: u64) {
         self.now = now;
         if let Some(known) = self.integrators.get_mut(&integrator) {
-            let keys = jwks.and_then(KeySet::parse);
-            known.is_reachable = keys.is_some();
             // Not asked again at once where nobody answers.
             known.fetched = Some(now);
-            if let Some(keys) = keys {
+            let keys = jwks.and_then(|jwks| KeySet::parse(jwks).ok_or(NO_KEY_SET));
+            known.failure = keys.as_ref().err().map(|why| (*why).to_owned());
+            if let Ok(keys) = keys {
                 known.keys = keys;
             }
         }
@@ -174,7 +177,7 @@ impl World {
         match self.connections.get(&id).map(|peer| &peer.login) {
             Some(&PeerLogin::Done(number)) => self.handle_stanza(id, number, node, now),
             Some(&PeerLogin::Resumed(number)) => {
-                // A transport message: whoever sent it has the keys, so the first message was no replay.
+                // A transport message: its sender has the keys, so the first message was no replay.
                 self.take_over(id, number, Handshake::Resumed);
                 self.handle_stanza(id, number, node, now);
             }

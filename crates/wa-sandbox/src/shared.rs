@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty, Full, Limited};
+use http_body_util::Full;
+use hyper::http::response::Parts;
 use hyper::{StatusCode, header};
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
@@ -16,20 +17,20 @@ use crate::clock::Clock;
 use crate::demo::users::{self, Users};
 use crate::exchanges::{Exchange, Exchanges};
 use crate::faults::is_due;
-use crate::listen::{Addresses, HttpClient};
+use crate::listen::Addresses;
 use crate::media::{Class, Described, Opening, Sealed, hosted};
 use crate::news::News;
+use crate::outgoing::Outgoing;
 use crate::push::{PushDue, Pushed, Pushes};
 use crate::world::{ConnectionId, Output, World};
 
 /// Outputs that may wait for a slow client before its connection is dropped.
 const MAX_QUEUED: usize = 4096;
 
-/// Longest JWKS that is read, in bytes, and how long its server may take.
+/// Longest JWKS that is read, in bytes.
 const MAX_JWKS: usize = 64 * 1024;
 /// Longest file of a third party that a phone opens, in bytes.
 const MAX_MEDIA: usize = 64 * 1024 * 1024;
-const FETCH_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The world and its surroundings.
 #[derive(Debug)]
@@ -38,9 +39,7 @@ pub(crate) struct Shared {
     pub(crate) clients: Mutex<HashMap<ConnectionId, mpsc::Sender<Output>>>,
     pub(crate) clock: Clock,
     pub(crate) pushes: Mutex<Pushes>,
-    pub(crate) client: HttpClient<Empty<Bytes>>,
-    /// HTTP/1.1 and HTTP/2.
-    pub(crate) push_clients: [HttpClient<Full<Bytes>>; 2],
+    pub(crate) outgoing: Outgoing,
     /// What happens: the event's name, and its data as JSON.
     pub(crate) events: broadcast::Sender<(&'static str, Arc<str>)>,
     pub(crate) exchanges: Mutex<Exchanges>,
@@ -103,7 +102,7 @@ impl Shared {
         done
     }
 
-    /// Tells whoever watches.
+    /// Tells the watchers.
     fn tell(&self, name: &'static str, data: &impl serde::Serialize) {
         if self.events.receiver_count() > 0 {
             // The last of them may have gone by now.
@@ -111,7 +110,7 @@ impl Shared {
         }
     }
 
-    /// Tells whoever watches that something was changed.
+    /// Tells the watchers that something was changed.
     pub(crate) fn tell_changed(&self) {
         let (name, data) = News::Changed.event();
         self.tell(name, &data);
@@ -159,33 +158,35 @@ impl Shared {
         self: &Arc<Self>,
         opening: &Opening,
     ) -> Result<serde_json::Value, Problem> {
-        let fetched = self.fetch_hosted(&opening.direct_path).await?;
-        match fetched {
-            Some(Fetched { status: StatusCode::OK, body, .. }) => opening.opened(&body),
-            Some(Fetched { status, .. }) => Ok(serde_json::json!({ "status": status.as_u16() })),
-            None => Ok(serde_json::json!({ "status": 0 })),
+        match self.fetch_hosted(&opening.direct_path).await? {
+            Ok(Fetched { status: StatusCode::OK, body, .. }) => opening.opened(&body),
+            Ok(Fetched { status, .. }) => Ok(serde_json::json!({ "status": status.as_u16() })),
+            Err(why) => Ok(serde_json::json!({ "status": 0, "failure": why })),
         }
     }
 
-    /// A file of a message, whoever hosts it, decrypted.
+    /// A file of a message, decrypted, wherever it is hosted.
     pub(crate) async fn view_media(self: &Arc<Self>, opening: &Opening) -> Result<Bytes, Problem> {
         let path = opening.direct_path.split('?').next().unwrap_or_default();
         let cannot = |why: String| Problem::conflict("cannot-open", why);
         let blob = match self.with_world(|world, _| world.media.blob(path)) {
             Some(blob) => blob,
             None => match self.fetch_hosted(&opening.direct_path).await? {
-                Some(Fetched { status: StatusCode::OK, body, .. }) => body,
-                Some(Fetched { status, .. }) => {
+                Ok(Fetched { status: StatusCode::OK, body, .. }) => body,
+                Ok(Fetched { status, .. }) => {
                     return Err(cannot(format!("its host answers {}", status.as_u16())));
                 }
-                None => return Err(cannot("its host does not answer".to_owned())),
+                Err(why) => return Err(cannot(format!("its host does not answer: {why}"))),
             },
         };
         opening.open(&blob)?.map(Bytes::from).map_err(|error| cannot(error.to_string()))
     }
 
-    /// What lies at a direct path of the profile's form; nothing if its integrator does not answer.
-    pub(crate) async fn fetch_hosted(self: &Arc<Self>, path: &str) -> Result<Option<Fetched>, Problem> {
+    /// What lies at a direct path of the profile's form, or why its integrator does not answer.
+    pub(crate) async fn fetch_hosted(
+        self: &Arc<Self>,
+        path: &str,
+    ) -> Result<Result<Fetched, String>, Problem> {
         let place = self.with_world(|world, _| {
             let (integrator, reference) = hosted(path, &world.profile.media.interop_direct_path)?;
             Some((world.integrators.get(&integrator)?.base_url.clone(), reference.to_owned()))
@@ -194,43 +195,42 @@ impl Shared {
             let detail = "the path is not of the form /interop/whatsapp/download/{integrator}/{reference}/, or the integrator is unknown";
             Problem::not_found("bad-direct-path", detail)
         })?;
-        let Ok(url) = format!("{base}/{reference}").parse() else { return Ok(None) };
-        let exchange = Exchange::made("media", &format!("{base}/{reference}"));
-        let fetch = async {
-            let (head, body) = self.client.get(url).await.ok()?.into_parts();
-            let body = Limited::new(body, MAX_MEDIA).collect().await.ok()?.to_bytes();
-            Some((head, body))
-        };
-        let answer = tokio::time::timeout(FETCH_TIMEOUT, fetch).await.ok().flatten();
-        self.write_down(match &answer {
-            Some((head, body)) => exchange.answered(head.status, &head.headers, body),
-            None => exchange,
-        });
+        let answer = self.fetch("media", &format!("{base}/{reference}"), MAX_MEDIA).await;
         Ok(answer.map(|(head, body)| {
             let content_type = head.headers.get(header::CONTENT_TYPE).cloned();
             Fetched { status: head.status, content_type, body }
         }))
     }
 
+    /// Fetches what a third party has at a URL, and writes that down.
+    async fn fetch(&self, about: &'static str, url: &str, most: usize) -> Result<(Parts, Bytes), String> {
+        let exchange = Exchange::made(about, url);
+        let answer = self.outgoing.fetch(url, most).await;
+        self.write_down(match &answer {
+            Ok((head, body)) => exchange.answered(head.status, &head.headers, body),
+            Err(why) => exchange.failed(why),
+        });
+        answer
+    }
+
     /// Sends a push and remembers the answer.
     async fn push(&self, due: PushDue, path: &str, (token, body): (Option<String>, String), delay: Duration) {
         tokio::time::sleep(delay).await;
         let http = self.with_pushes(|pushes| pushes.http);
-        let [one, two] = &self.push_clients;
-        let client = if http == 2 { two } else { one };
-        let send = async {
-            let request = hyper::Request::post(format!("{}{path}", due.base_url))
-                .header(header::AUTHORIZATION, format!("Bearer {}", token?))
-                .header(header::CONTENT_TYPE, "application/json")
-                .body(Full::from(body));
-            let (head, body) = client.request(request.ok()?).await.ok()?.into_parts();
-            let body = Limited::new(body, MAX_JWKS).collect().await.ok()?.to_bytes();
-            Some((head.status.as_u16(), !body.is_empty()))
+        let request = hyper::Request::post(format!("{}{path}", due.base_url))
+            .header(header::AUTHORIZATION, format!("Bearer {}", token.unwrap_or_default()))
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(body));
+        let answer = match request {
+            Ok(request) => self.outgoing.send(http, request, MAX_JWKS).await,
+            Err(error) => Err(error.to_string()),
         };
-        let answer = tokio::time::timeout(FETCH_TIMEOUT, send).await.ok().flatten();
-        let (status, body) = (answer.map(|(status, _)| status), answer.is_some_and(|(_, body)| body));
-        let pushed =
-            Pushed { number: 0, at: self.clock.now(), to: due.to, url: due.base_url, http, status, body };
+        let (at, to, url) = (self.clock.now(), due.to, due.base_url);
+        let (status, body, failure) = match answer {
+            Ok((head, body)) => (Some(head.status.as_u16()), !body.is_empty(), None),
+            Err(why) => (None, false, Some(why)),
+        };
+        let pushed = Pushed { number: 0, at, to, url, http, status, body, failure };
         let pushed = self.with_pushes(|pushes| pushes.remember(pushed));
         self.tell("push", &pushed);
     }
@@ -242,18 +242,13 @@ impl Shared {
             Some(format!("{base}{}", world.profile.token.jwks_path))
         });
         let Some(url) = url else { return };
-        let exchange = Exchange::made("keys", &url);
-        let fetch = async {
-            let (head, body) = self.client.get(url.parse().ok()?).await.ok()?.into_parts();
-            Some((head, Limited::new(body, MAX_JWKS).collect().await.ok()?.to_bytes()))
+        let keys = match self.fetch("keys", &url, MAX_JWKS).await {
+            Ok((head, body)) if head.status == StatusCode::OK => Ok(body),
+            Ok((head, _)) => Err(format!("it answered {}", head.status.as_u16())),
+            Err(why) => Err(why),
         };
-        let answer = tokio::time::timeout(FETCH_TIMEOUT, fetch).await.ok().flatten();
-        self.write_down(match &answer {
-            Some((head, body)) => exchange.answered(head.status, &head.headers, body),
-            None => exchange,
-        });
-        let body = answer.filter(|(head, _)| head.status == StatusCode::OK).map(|(_, body)| body);
-        self.with_world(|world, clock| world.handle_keys(integrator, body.as_deref(), clock.now()));
+        let keys = keys.as_deref().map_err(String::as_str);
+        self.with_world(|world, clock| world.handle_keys(integrator, keys, clock.now()));
     }
 
     /// A client has connected; what is to be sent to it comes out.

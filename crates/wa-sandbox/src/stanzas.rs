@@ -121,7 +121,7 @@ impl World {
             phone.wait_for(login, node, self.now);
             return Vec::new();
         }
-        // Whoever blocks somebody does not let them know.
+        // A user who blocks another does not let them know.
         if phone.blocked.contains(&login.to_string()) {
             return Vec::new();
         }

@@ -1,7 +1,8 @@
 //! What outlives the program: accounts, mail, phones with their sessions, the server's own keys, in one JSON file.
 //!
-//! Not kept: connections, faults, the transcript, records, files at the media host, and keys of messages that were being
-//! overtaken (a phone asks for such a message again). The file holds private keys of nobody but the sandbox's own phones.
+//! Not kept: connections, faults, records, what a console shows of conversations, and keys of messages that were being
+//! overtaken (a phone asks for such a message again); the transcript and files of the media host are kept beside it. The
+//! file holds private keys of nobody but the sandbox's own phones.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -1,6 +1,6 @@
 //! Every stanza that went over a channel, in order and numbered, to be read afterwards.
 //!
-//! Kept as the bytes of its node, so that the message path copies bytes and whoever reads decodes.
+//! Kept as the bytes of its node, so that the message path copies bytes and the reader decodes.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use wa_binary::{Jid, Limits, Node};
 
 /// Stanzas that are kept.
-const MAX_ENTRIES: usize = 20_000;
+pub(crate) const MAX_ENTRIES: usize = 20_000;
 
 /// Bytes of nodes that are kept, so that a few long stanzas do not fill the memory.
 const MAX_BYTES: usize = 64 << 20;
@@ -44,6 +44,8 @@ pub(crate) struct Transcript {
     bytes: usize,
     /// How many there have been.
     count: u64,
+    /// How often they were forgotten.
+    clears: u64,
 }
 
 /// Which stanzas are asked for; what is not said is not looked at.
@@ -70,7 +72,19 @@ impl Transcript {
     /// Keeps a stanza and gives it its number.
     pub(crate) fn push(&mut self, entry: Entry) -> Arc<Entry> {
         self.count += 1;
-        let entry = Arc::new(Entry { number: self.count, ..entry });
+        self.keep(Entry { number: self.count, ..entry })
+    }
+
+    /// Keeps a stanza of an earlier run, unless its number is taken.
+    pub(crate) fn go_on_from(&mut self, entry: Entry) {
+        if entry.number > self.count {
+            self.count = entry.number;
+            self.keep(entry);
+        }
+    }
+
+    fn keep(&mut self, entry: Entry) -> Arc<Entry> {
+        let entry = Arc::new(entry);
         self.bytes += entry.node.len();
         self.entries.push_back(Arc::clone(&entry));
         while self.entries.len() > MAX_ENTRIES || (self.bytes > MAX_BYTES && self.entries.len() > 1) {
@@ -85,6 +99,7 @@ impl Transcript {
     pub(crate) fn clear(&mut self) {
         self.entries.clear();
         self.bytes = 0;
+        self.clears += 1;
     }
 
     /// How many there have been.
@@ -92,10 +107,23 @@ impl Transcript {
         self.count
     }
 
+    /// How often they were forgotten.
+    pub(crate) fn clears(&self) -> u64 {
+        self.clears
+    }
+
+    /// Those with a higher number, oldest first.
+    pub(crate) fn behind(&self, number: u64) -> Vec<Arc<Entry>> {
+        let newer = self.entries.iter().rev().take_while(|entry| entry.number > number);
+        let mut newer: Vec<_> = newer.cloned().collect();
+        newer.reverse();
+        newer
+    }
+
     /// The stanza of this number, if it is kept.
     pub(crate) fn get(&self, number: u64) -> Option<&Arc<Entry>> {
-        let first = self.entries.front()?.number;
-        self.entries.get(usize::try_from(number.checked_sub(first)?).ok()?)
+        let index = self.entries.binary_search_by_key(&number, |entry| entry.number).ok()?;
+        self.entries.get(index)
     }
 
     /// All that are kept, oldest first, to be read without holding anything up.

@@ -57,7 +57,7 @@ pub struct ConnectionId(pub(crate) u64);
 pub enum Output {
     /// Send these bytes.
     Bytes(Bytes),
-    /// Close it.
+    /// The connection is closed.
     Close,
 }
 
@@ -105,8 +105,8 @@ pub(crate) struct KnownIntegrator {
     pub(crate) keys: KeySet,
     /// When its keys were fetched last.
     pub(crate) fetched: Option<u64>,
-    /// Whether they could be fetched the last time.
-    pub(crate) is_reachable: bool,
+    /// Why they could not be fetched the last time.
+    pub(crate) failure: Option<String>,
 }
 
 #[derive(Debug)]
@@ -123,8 +123,8 @@ impl Integrator {
         if !(1..=999).contains(&self.id) {
             return Err("the id must be 1 to 999");
         }
-        if !self.base_url.starts_with("http://") {
-            return Err("the base URL must begin with http:// (the sandbox stays on this machine)");
+        if !["http://", "https://"].iter().any(|scheme| self.base_url.starts_with(scheme)) {
+            return Err("the base URL must begin with http:// or https://");
         }
         self.base_url.truncate(self.base_url.trim_end_matches('/').len());
         Ok(self)
@@ -133,7 +133,7 @@ impl Integrator {
 
 impl From<Integrator> for KnownIntegrator {
     fn from(integrator: Integrator) -> Self {
-        Self { base_url: integrator.base_url, keys: KeySet::default(), fetched: None, is_reachable: true }
+        Self { base_url: integrator.base_url, keys: KeySet::default(), fetched: None, failure: None }
     }
 }
 
@@ -349,6 +349,12 @@ impl World {
         let number = entry.number;
         self.news.tell(|| News::Stanza(entry));
         number
+    }
+
+    /// A stanza of an earlier run is in the transcript, too; its connection's number is not given again.
+    pub(crate) fn go_on_from(&mut self, entry: Entry) {
+        self.next_connection = self.next_connection.max(entry.connection + 1);
+        self.transcript.go_on_from(entry);
     }
 
     /// Ends a stream with an error.

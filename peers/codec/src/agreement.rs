@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wa_binary::{NodeContent, EncodeOptions, InteropSuffix, Jid, Limits, Node, AttrValue, decode, encode};
+use wa_binary::{AttrValue, EncodeOptions, InteropSuffix, Jid, Limits, Node, NodeContent, decode, encode};
 use wacore_binary::marshal::{marshal, unmarshal_ref};
 use wacore_binary::node::ValueRef;
 use wacore_binary::{JidRef, NodeContentRef, NodeRef};
@@ -121,7 +121,9 @@ impl Comparison<'_> {
             }
         }
         match (node.content(), read.content()) {
-            (NodeContent::Nodes(nodes), NodeContent::Empty) if nodes.is_empty() => self.accept(Accepted::EmptyList),
+            (NodeContent::Nodes(nodes), NodeContent::Empty) if nodes.is_empty() => {
+                self.accept(Accepted::EmptyList)
+            }
             (NodeContent::Nodes(nodes), NodeContent::Nodes(read)) => {
                 same("number of nodes", nodes.len(), read.len())?;
                 nodes.iter().zip(read).try_for_each(|(node, read)| self.written_by_reference(node, read))

@@ -1,6 +1,6 @@
 //! Nodes made at random, from a seed: every form of string, address and content.
 
-use wa_binary::{NodeContent, Jid, Node, Str, Token, AttrValue};
+use wa_binary::{AttrValue, Jid, Node, NodeContent, Str, Token};
 
 /// A source of nodes; the same seed gives the same nodes.
 pub struct Generator {
@@ -21,8 +21,11 @@ impl Generator {
     fn node_at(&mut self, depth: u64) -> Node {
         let mut node = Node::new(self.name());
         for _ in 0..self.below(5) {
-            let value =
-                if self.below(3) == 0 { AttrValue::Jid(self.jid()) } else { AttrValue::Text(self.text().into()) };
+            let value = if self.below(3) == 0 {
+                AttrValue::Jid(self.jid())
+            } else {
+                AttrValue::Text(self.text().into())
+            };
             node = node.with_attr(self.name(), value);
         }
         let content = match self.below(8) {

@@ -2,7 +2,7 @@
 
 use std::num::Wrapping;
 
-use wa_binary::{NodeContent, Jid, Node, AttrValue};
+use wa_binary::{AttrValue, Jid, Node, NodeContent};
 use wacore_binary::node::ValueRef;
 use wacore_binary::{JidRef, NodeContentRef, NodeRef};
 

@@ -1,6 +1,7 @@
 //! Pushes as WhatsApp sends them, each with a token of its own, and what bare verification makes of them.
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Request, Response, header};
 use http_body_util::Full;

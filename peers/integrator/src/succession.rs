@@ -10,7 +10,7 @@ use http::{Request, StatusCode};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
-use wa_http::{HttpClient as _, HttpError, HyperClient, HttpLimits, PlainHttp};
+use wa_http::{HttpClient as _, HttpError, HttpLimits, HyperClient, PlainHttp};
 
 /// Load of three kinds: HTTP/1.1 connections that stay until the server says that an answer is the last, HTTP/1.1
 /// connections for one request each, and HTTP/2 with four requests at a time.

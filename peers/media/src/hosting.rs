@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use sha2::{Digest as _, Sha256};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
-use wa_http::{BodyStream, HyperClient, HttpLimits, PlainHttp, StreamingClient as _};
+use wa_http::{BodyStream, HttpLimits, HyperClient, PlainHttp, StreamingClient as _};
 use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
     Blobs, Clock, Integrator, Keys, MediaHost, MediaQuota, MediaRules, SharedSecret, SigningKey, SqliteMedia,

@@ -8,7 +8,7 @@ use crate::oracle::{Oracle, OracleError, Refusal};
 use crate::party::{Party, Side};
 use crate::schedule::{Schedule, Step};
 
-/// What came of a step: what two runs of a schedule have in common, whoever speaks in them.
+/// What came of a step: what two runs of a schedule have in common, whatever code speaks in them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A session was begun, or was not.

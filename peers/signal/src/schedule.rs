@@ -1,4 +1,4 @@
-//! What happens in a conversation, drawn from a seed: the same whoever speaks.
+//! What happens in a conversation, drawn from a seed: the same whatever code speaks.
 
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;

@@ -23,7 +23,7 @@ struct Arguments {
 enum What {
     /// Random schedules of crashes and of a bad line
     Seeds {
-        /// How many
+        /// The number of schedules
         #[arg(long, default_value_t = 10_000)]
         seeds: u64,
         /// The first one
@@ -44,7 +44,7 @@ enum What {
     },
     /// Empty full mailboxes with the loop of the README, on busy processors
     Drain {
-        /// How many
+        /// The number of mailboxes
         #[arg(long, default_value_t = 100)]
         runs: u32,
     },
@@ -61,7 +61,7 @@ enum What {
     },
     /// Kill a running client again and again
     Kill {
-        /// How often
+        /// How often the client is killed
         #[arg(long, default_value_t = 200)]
         times: u32,
     },
@@ -73,7 +73,7 @@ enum What {
     },
     /// Two processes take turns at one account, are killed, stopped and overtaken
     Turns {
-        /// How often
+        /// How often the processes change
         #[arg(long, default_value_t = 50)]
         times: u32,
     },

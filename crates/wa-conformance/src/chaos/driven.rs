@@ -107,7 +107,7 @@ impl Driven {
         let mut world = World::new(config, Box::new(StdRng::seed_from_u64(8)));
         let now = wa_sandbox::Clock::default().now();
         let (token, jwks) = token_and_jwks(now, &mut rng).unwrap();
-        world.handle_keys(INTEGRATOR, Some(&jwks), now);
+        world.handle_keys(INTEGRATOR, Ok(&jwks), now);
         let keys = AccountKeys::generate(&mut rng);
         let login = enlist(&mut world, &keys, &token, &profile, now).unwrap();
         let root = TrustRoot::new(wa_interop::keys::PublicKey::from_bytes(world.noise_root()));

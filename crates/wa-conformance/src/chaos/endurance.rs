@@ -1,6 +1,6 @@
 //! A real client in a process of its own, killed again and again; and watched while it works.
 //!
-//! The client ([`serve`]) says on its standard output what became durable; whoever started it ([`survive`]) kills it in
+//! The client ([`serve`]) says on its standard output what became durable; its parent ([`survive`]) kills it in
 //! the middle and compares in the end what was said with what the phone has.
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -58,7 +58,7 @@ pub enum Faults {
     Crashes,
     /// Bytes on the wire are dropped, changed, doubled, split and delayed.
     Link,
-    /// Both.
+    /// Crashes and a bad line together.
     All,
 }
 
@@ -85,7 +85,7 @@ enum Mishap {
     Reinstalls,
 }
 
-/// One run.
+/// One run of a client and a local WhatsApp on a virtual clock.
 pub struct Pair {
     faults: Faults,
     mishap: Mishap,
@@ -148,7 +148,7 @@ impl Pair {
         let mut world = World::new(config, Box::new(StdRng::seed_from_u64(seed + 1)));
         let now = Now { unix: clock.now(), tick: Duration::ZERO };
         let (token, jwks) = token_and_jwks(now.unix, &mut rng)?;
-        world.handle_keys(INTEGRATOR, Some(&jwks), now.unix);
+        world.handle_keys(INTEGRATOR, Ok(&jwks), now.unix);
         let keys = AccountKeys::generate(&mut rng);
         let login = enlist(&mut world, &keys, &token, &profile, now.unix)?;
         let store = Storage::new(storage)?;

@@ -148,7 +148,7 @@ struct Count {
 /// is stopped while it holds the account, overtaken, and goes on. Nothing is lost, doubled or shown again.
 ///
 /// # Errors
-/// What was, or somebody waits for ever.
+/// The error says what was lost, or who waits in vain.
 pub async fn take_turns(program: &Path, times: u32) -> Result<String, Failure> {
     let mut survivor = Survivor::new(program).await?;
     let mut count = Count::default();

@@ -19,12 +19,12 @@ const DATA: &str = include_str!("../../data/catalogue.toml");
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Catalogue {
-    /// The requirements.
+    /// The requirements, in the order of the documents.
     #[serde(rename = "requirement")]
     pub requirements: Vec<Requirement>,
 }
 
-/// One requirement.
+/// One requirement of a document.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Requirement {
@@ -58,7 +58,7 @@ pub enum Party {
     Client,
     /// A third party's proxy between its clients and WhatsApp.
     Proxy,
-    /// WhatsApp itself.
+    /// WhatsApp itself, which the local one stands for.
     WhatsApp,
 }
 

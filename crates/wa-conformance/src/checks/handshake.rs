@@ -173,7 +173,7 @@ impl TryRng for Fixed {
 
 impl TryCryptoRng for Fixed {}
 
-/// The recorded server's payload is no chain of certificates: whoever has read as far as that could decrypt the rest.
+/// The recorded server's payload is no chain of certificates: a client that has read as far as that could decrypt the rest.
 async fn recorded(environment: &Environment) -> Result<(), Failure> {
     let cases: Vec<Value> = serde_json::from_str(RECORDED)?;
     let case = cases.iter().find(|it| it.pointer("/name") == Some(&json!("Noise_XX_25519_AESGCM_SHA256")));

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How much shorter it is where many saboteurs are let loose on all checks, of which most will wait in vain.
-const HURRY: u32 = 8;
+const HURRY: u32 = 4;
 
 tokio::task_local! {
     static IS_HURRIED: bool;

@@ -18,7 +18,7 @@ const TABLE: &str = include_str!("../../data/saboteurs.toml");
 /// Somebody who breaks one thing.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 pub struct Saboteur {
-    /// Their name.
+    /// The name of the saboteur.
     pub id: String,
     /// What comes of it, to be read after "as if this were".
     pub what: String,
@@ -71,7 +71,7 @@ pub enum Door {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Rewrite {
-    /// Where.
+    /// The server at which it happens.
     pub at: Door,
     /// Which ones: a regular expression for `METHOD /path`, and once it is answered `METHOD /path STATUS ALG`, where the last
     /// is the algorithm of the request's token.
@@ -115,7 +115,7 @@ pub struct Rewrite {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Stanzas {
-    /// Whose stanzas.
+    /// The side whose stanzas are changed.
     pub by: Speaker,
     /// Which ones, and what of them: a regular expression for the XML.
     pub from: String,
@@ -127,7 +127,7 @@ pub struct Stanzas {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Speaker {
-    /// The client.
+    /// The client sends it.
     Client,
     /// The local WhatsApp.
     Whatsapp,
@@ -147,7 +147,7 @@ pub enum WireFault {
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Assumption {
-    /// Who.
+    /// The party that lives by the other value.
     pub who: Side,
     /// The field of the profile, such as `chat.dialect`.
     pub field: String,
@@ -161,7 +161,7 @@ pub struct Assumption {
 pub enum Side {
     /// The third party's client.
     Client,
-    /// Its server.
+    /// The third party's server.
     Server,
     /// The local WhatsApp.
     Whatsapp,
@@ -207,7 +207,7 @@ pub enum ClientFault {
     HidesUndecryptable,
     /// It does not tell what has arrived.
     HidesDelivered,
-    /// It uses keys of the channel for ever.
+    /// It never renews the keys of the channel.
     Endless,
     /// It trusts whatever certificate it is shown.
     TrustsAnybody,
@@ -223,7 +223,7 @@ pub enum ClientFault {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerFault {
-    /// A certificate.
+    /// The server shows no certificate.
     NoTls,
 }
 
@@ -246,7 +246,7 @@ pub enum StoreFault {
 pub struct Struck(Arc<AtomicBool>);
 
 impl Struck {
-    /// They have.
+    /// Notes that the fault has struck.
     pub(crate) fn note(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

@@ -52,7 +52,7 @@ pub struct Stanza {
     pub login: Option<String>,
     /// `client` or `server`.
     pub by: String,
-    /// The stanza.
+    /// The stanza as XML.
     pub xml: String,
 }
 

@@ -18,13 +18,13 @@ const ROW: usize = 16;
 const MAX_BYTES: usize = 512;
 
 impl Report {
-    /// The page.
+    /// The report as one page without anything to fetch.
     #[must_use]
     pub fn to_html(&self) -> String {
         let mut text = format!(
             "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
              <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-             <title>Conformance: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n",
+             <title>Conformance: {}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<main>\n",
             escaped(&self.about.target)
         );
         self.head(&mut text);
@@ -37,7 +37,7 @@ impl Report {
         for number in 1..=6 {
             self.milestone(&mut text, number);
         }
-        text.push_str("</body>\n</html>\n");
+        text.push_str("</main>\n</body>\n</html>\n");
         text
     }
 

@@ -33,7 +33,7 @@ struct Call {
 }
 
 impl Backend {
-    /// Listens.
+    /// Listens on a port of its own.
     pub(crate) async fn start() -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}/wake", listener.local_addr()?);

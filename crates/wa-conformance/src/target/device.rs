@@ -47,7 +47,7 @@ pub(crate) enum Command {
         to: String,
         /// The message's id.
         id: String,
-        /// The text.
+        /// The text of the message.
         text: String,
     },
     /// Give the next event, waiting for it.
@@ -71,7 +71,7 @@ pub(crate) enum Command {
     Mark {
         /// The phone number of who wrote them.
         from: String,
-        /// Their ids.
+        /// The ids of the messages.
         ids: Vec<String>,
     },
     /// Show that the user types.
@@ -93,7 +93,7 @@ pub(crate) enum Command {
     },
     /// Write a stanza in its binary form.
     Encode {
-        /// The stanza.
+        /// The stanza as XML.
         xml: String,
     },
 }
@@ -179,7 +179,7 @@ pub(crate) enum Why {
     Busy,
     /// The connection ended.
     Lost,
-    /// Anything else.
+    /// A reason that no check looks at.
     Other,
 }
 
@@ -207,17 +207,17 @@ pub(crate) enum Happening {
     Delivered {
         /// At whom: a phone number.
         by: String,
-        /// Their ids.
+        /// The ids of the messages.
         ids: Vec<String>,
     },
     /// Messages of the user were read.
     Read {
         /// By whom: a phone number.
         by: String,
-        /// Their ids.
+        /// The ids of the messages.
         ids: Vec<String>,
     },
-    /// Somebody types.
+    /// A peer is writing, or has stopped.
     Typing {
         /// Their phone number.
         from: String,
@@ -234,7 +234,7 @@ pub(crate) enum Happening {
         /// The client's own words.
         said: String,
     },
-    /// Anything else.
+    /// An event that no check looks at.
     Other {
         /// The client's own words.
         said: String,

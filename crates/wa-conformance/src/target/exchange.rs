@@ -17,7 +17,7 @@ use crate::report::failure::{Failure, ensure};
 /// Which HTTP is spoken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Http {
-    /// HTTP/1.1.
+    /// HTTP/1.1 is spoken.
     One,
     /// HTTP/2 with prior knowledge.
     Two,

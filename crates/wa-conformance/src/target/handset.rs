@@ -16,7 +16,7 @@ use crate::target::setting::ClientSetting;
 /// How long a check waits for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One user.
+/// One user whose client is driven by a shim.
 #[derive(Debug)]
 pub(crate) struct Handset {
     pub(crate) name: String,

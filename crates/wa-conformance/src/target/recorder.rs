@@ -30,7 +30,7 @@ pub(crate) struct Recorder {
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
-/// One request.
+/// One request that came.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
     pub(crate) method: Method,
@@ -40,7 +40,7 @@ pub(crate) struct Asked {
 }
 
 impl Recorder {
-    /// Listens.
+    /// Listens on a port of its own.
     pub(crate) async fn start() -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let recorder =

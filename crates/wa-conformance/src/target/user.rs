@@ -20,7 +20,7 @@ use crate::target::environment::{Environment, INTEGRATOR, PHONE};
 /// How long a check waits for an event.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One user.
+/// One user with this project's client.
 #[derive(Debug)]
 pub(crate) struct User {
     pub(crate) name: String,

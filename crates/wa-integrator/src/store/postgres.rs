@@ -34,7 +34,7 @@ use crate::keys::{KeyStore, KeyTable};
 use crate::push::{Counts, DeadLetter, NewWakeUp, OutboxStore, Outcome, Put, Selection, WakeUp};
 use crate::store::{Opening, Store};
 use crate::tokens::UserStore;
-use crate::value::{StoreError, UserIdentifier};
+use crate::value::{Failed, StoreError, UserIdentifier};
 use listener::Bells;
 use puts::Puts;
 
@@ -241,7 +241,9 @@ impl Connections {
         let taken = self.pool.get().await;
         self.note(taken.as_ref().err());
         taken.map_err(|error| match error {
-            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => error.into(),
+            PoolError::Backend(error) | PoolError::PostCreateHook(HookError::Backend(error)) => {
+                Failed::from(error).into()
+            }
             _ => StoreError::Unavailable,
         })
     }
@@ -273,28 +275,28 @@ fn reason(error: &PoolError) -> String {
 }
 
 /// What the database says, without its words: they may quote what was stored.
-impl From<PostgresError> for StoreError {
+impl From<PostgresError> for Failed {
     fn from(error: PostgresError) -> Self {
         let Some(code) = error.code() else {
             tracing::debug!(closed = error.is_closed(), "no answer of the database");
-            return Self::Unavailable;
+            return Self(StoreError::Unavailable);
         };
         tracing::debug!(code = code.code(), "the database refuses");
-        match code {
+        Self(match code {
             &SqlState::T_R_SERIALIZATION_FAILURE
             | &SqlState::T_R_DEADLOCK_DETECTED
             | &SqlState::LOCK_NOT_AVAILABLE
-            | &SqlState::QUERY_CANCELED => Self::Busy,
-            &SqlState::DISK_FULL => Self::Full,
+            | &SqlState::QUERY_CANCELED => StoreError::Busy,
+            &SqlState::DISK_FULL => StoreError::Full,
             &SqlState::INVALID_PASSWORD
             | &SqlState::INVALID_AUTHORIZATION_SPECIFICATION
             | &SqlState::INVALID_CATALOG_NAME
-            | &SqlState::INSUFFICIENT_PRIVILEGE => Self::Refused,
+            | &SqlState::INSUFFICIENT_PRIVILEGE => StoreError::Refused,
             &SqlState::UNDEFINED_TABLE | &SqlState::UNDEFINED_COLUMN | &SqlState::DATATYPE_MISMATCH => {
-                Self::Corrupt
+                StoreError::Corrupt
             }
-            _ => Self::Unavailable,
-        }
+            _ => StoreError::Unavailable,
+        })
     }
 }
 
@@ -313,7 +315,7 @@ impl fmt::Debug for Connections {
 /// An answer of the database, if it comes in time.
 async fn patiently<T>(asking: impl Future<Output = Result<T, PostgresError>>) -> Result<T, StoreError> {
     match tokio::time::timeout(PATIENCE, asking).await {
-        Ok(answer) => answer.map_err(StoreError::from),
+        Ok(answer) => Ok(answer.map_err(Failed::from)?),
         Err(_) => Err(StoreError::Unavailable),
     }
 }

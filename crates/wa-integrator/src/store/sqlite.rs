@@ -21,7 +21,7 @@ use crate::keys::{KeyStore, KeyTable};
 use crate::push::{Counts, DeadLetter, NewWakeUp, OutboxStore, Outcome, Put, Selection, WakeUp};
 use crate::store::{Opening, Store};
 use crate::tokens::UserStore;
-use crate::value::{StoreError, UserIdentifier};
+use crate::value::{Failed, StoreError, UserIdentifier};
 use writer::Writer;
 
 pub use media::SqliteMedia;
@@ -69,7 +69,7 @@ impl SqliteStore {
         let reader = Arc::clone(&self.reader);
         let reading =
             tokio::task::spawn_blocking(move || work(&reader.lock().unwrap_or_else(PoisonError::into_inner)));
-        Ok(reading.await.map_err(|_| StoreError::Unavailable)??)
+        Ok(reading.await.map_err(|_| StoreError::Unavailable)?.map_err(Failed::from)?)
     }
 }
 
@@ -145,22 +145,22 @@ impl fmt::Debug for SqliteStore {
 }
 
 /// What SQLite says, without its words: they may quote what was stored.
-impl From<rusqlite::Error> for StoreError {
+impl From<rusqlite::Error> for Failed {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, NotADatabase};
-        match error.sqlite_error_code() {
-            Some(DatabaseBusy | DatabaseLocked) => Self::Busy,
-            Some(DiskFull) => Self::Full,
-            Some(DatabaseCorrupt | NotADatabase) => Self::Corrupt,
-            Some(_) => Self::Unavailable,
+        Self(match error.sqlite_error_code() {
+            Some(DatabaseBusy | DatabaseLocked) => StoreError::Busy,
+            Some(DiskFull) => StoreError::Full,
+            Some(DatabaseCorrupt | NotADatabase) => StoreError::Corrupt,
+            Some(_) => StoreError::Unavailable,
             // A row that does not have the form we gave it.
-            None => Self::Corrupt,
-        }
+            None => StoreError::Corrupt,
+        })
     }
 }
 
 /// The signing keys in a database that is open.
 #[cfg(feature = "postgres")]
-pub(super) fn keys(connection: &Connection) -> Result<KeyTable, StoreError> {
-    rows::keys(connection)?
+pub(super) fn keys(connection: &Connection) -> Result<KeyTable, Failed> {
+    Ok(rows::keys(connection)??)
 }

@@ -77,3 +77,20 @@ impl StoreError {
         matches!(self, Self::Conflict | Self::Busy | Self::Full | Self::Unavailable)
     }
 }
+
+/// The same inside a store, which a database's own errors become: none of them is in our interface, where a user's code
+/// would depend on the version of its crate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Failed(pub(crate) StoreError);
+
+impl From<StoreError> for Failed {
+    fn from(error: StoreError) -> Self {
+        Self(error)
+    }
+}
+
+impl From<Failed> for StoreError {
+    fn from(Failed(error): Failed) -> Self {
+        error
+    }
+}

@@ -8,7 +8,7 @@ use crate::account::Account;
 use crate::api::{Call, Problem, Route, done};
 use crate::session::from_server;
 
-/// Accounts.
+/// The routes about enlisted accounts.
 pub(super) const ROUTES: &[Route] = &[
     ("GET", "accounts", list),
     ("GET", "accounts/{login}", show),
@@ -39,7 +39,7 @@ struct StreamError {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RoutingInfo {
-    /// In hexadecimal.
+    /// The bytes in hexadecimal digits.
     routing_info: String,
 }
 

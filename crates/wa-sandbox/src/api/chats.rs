@@ -16,7 +16,7 @@ const MAX_HEX: usize = 64 * 1024;
 /// Characters of its XML.
 const MAX_XML: usize = 256 * 1024;
 
-/// Conversations.
+/// The routes about conversations.
 pub(super) const ROUTES: &[Route] = &[
     ("GET", "phones/{number}/chats", list),
     ("GET", "phones/{number}/chats/{login}", show),

@@ -7,7 +7,7 @@ use wa_binary::{Jid, Node};
 use crate::api::{Call, Problem, Route, account, done, plainly, read};
 use crate::phone::{Device, Manners, Phone, Written};
 
-/// Phones.
+/// The routes about phones.
 pub(super) const ROUTES: &[Route] = &[
     ("GET", "phones", list),
     ("POST", "phones", add),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-/// Problem details.
+/// Problem details (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem {
     /// The HTTP status.

@@ -11,7 +11,7 @@ use crate::rules::Class;
 use crate::rules::book::clauses;
 use crate::world::Integrator;
 
-/// The rest.
+/// The routes about the server as a whole.
 pub(super) const ROUTES: &[Route] = &[
     ("GET", "integrators", integrators),
     ("POST", "integrators", put_integrator),
@@ -51,7 +51,8 @@ fn integrators(call: &mut Call<'_>) -> Result<Value, Problem> {
             "base_url": known.base_url,
             "keys": known.keys.names().collect::<Vec<_>>(),
             "fetched": known.fetched,
-            "reachable": known.is_reachable,
+            "reachable": known.failure.is_none(),
+            "failure": known.failure,
         })
     });
     Ok(json!({ "integrators": known.collect::<Vec<_>>() }))

@@ -6,6 +6,7 @@ import { actor, canWrite, menu, side } from "./chat.js";
 import { here } from "./place.js";
 import { known, user } from "./who.js";
 import { sniff } from "./file.js";
+import { canRecord, record } from "./recorder.js";
 
 /** How often it is said that somebody still types, in milliseconds. */
 const STILL_TYPING = 3000;
@@ -53,6 +54,7 @@ function attachMenu(picker) {
   } }, label);
   const box = menu("Send", item("send-picture", "A picture that is made here", () => attempt(() => send({ picture: { width: 320, height: 240 } }))),
     item("send-voice", "A voice note of 3 seconds that is made here", () => attempt(() => send({ voice: { seconds: 3 } }))),
+    canRecord() ? item("record", "A voice note of yours…", () => attempt(sendRecording)) : null,
     item("send-file", "A file of yours…", () => picker.click()));
 }
 
@@ -97,13 +99,24 @@ function typed() {
   }, STILL_TYPING);
 }
 
+async function sendRecording() {
+  const recorded = await record(menu);
+  if (!recorded) return;
+  const { bytes, mime, seconds } = recorded;
+  const facts = await host(bytes, "audio", place());
+  await send({ media: { kind: "voice", mime, seconds, ...facts } });
+}
+
+/** Where files of the side that one writes as are hosted. */
+const place = () => (side() === "user" ? "integrator" : "whatsapp");
+
 async function sendFile(picker) {
   const [file] = picker.files;
   picker.value = "";
   if (!file) return;
   const bytes = await file.arrayBuffer();
   const [mime, shown] = sniff(new Uint8Array(bytes)) ?? [file.type || "application/octet-stream", "document"];
-  const facts = await host(bytes, shown, side() === "user" ? "integrator" : "whatsapp");
+  const facts = await host(bytes, shown, place());
   const media = { kind: shown, mime, ...facts };
   if (shown === "document") media.file_name = file.name;
   await send({ media });

@@ -23,6 +23,9 @@ export function sniff(bytes) {
   return null;
 }
 
+/** A recording may be in a box that films come in as well. */
+const heard = (found, kind) => (found?.[1] === "video" && ["voice", "audio"].includes(kind) ? [found[0].replace("video", "audio"), "audio"] : found);
+
 const CLASSES = { image: "image", sticker: "image", video: "video", voice: "audio", audio: "audio" };
 export const classOf = (kind) => CLASSES[kind] ?? "document";
 
@@ -57,7 +60,7 @@ async function fill(figure, label, media, name) {
   const { direct_path, key, sha256, enc_sha256, length, kind, about = {} } = media;
   const opening = { direct_path, key, sha256, enc_sha256, length, class: classOf(kind) };
   const bytes = new Uint8Array(await view(opening));
-  const found = sniff(bytes);
+  const found = heard(sniff(bytes), kind);
   const [type, shown] = found ?? ["application/octet-stream", "saved"];
   const url = URL.createObjectURL(new Blob([bytes], { type }));
   if (shown === "image") {

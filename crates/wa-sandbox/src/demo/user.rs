@@ -47,7 +47,7 @@ pub(crate) struct User {
     fetched: u64,
 }
 
-/// A connection.
+/// A demonstration user's connection to chatd.
 struct Line {
     frames: FrameDecoder,
     stage: Stage,

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::Full;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
@@ -30,7 +30,7 @@ const MAX_ANSWER: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Users(Mutex<BTreeMap<String, Arc<Seat>>>);
 
-/// One user, and whoever waits for what she says.
+/// One user, and the requests that wait for what she says.
 #[derive(Debug)]
 struct Seat {
     name: String,
@@ -215,7 +215,7 @@ async fn run(
                 }
                 seat.with(|user| user.handle_bytes(bytes, shared.clock.now()))?;
                 if seat.with(|user| user.is_connected()) {
-                    // Whoever asked may have stopped waiting.
+                    // The request may have stopped waiting.
                     welcome.take().map(|welcome| welcome.send(()));
                 }
             }
@@ -286,10 +286,7 @@ pub(crate) async fn post(
     };
     let failed = |why: String| Problem::conflict("no-answer", format!("{url}: {why}"));
     let request = request.body(Full::new(body)).map_err(|error| failed(error.to_string()))?;
-    let [client, _] = &shared.push_clients;
-    let answer = client.request(request).await.map_err(|error| failed(error.to_string()))?;
-    let body = Limited::new(answer.into_body(), MAX_ANSWER).collect().await;
-    let body = body.map_err(|error| failed(error.to_string()))?.to_bytes();
+    let (_, body) = shared.outgoing.send(1, request, MAX_ANSWER).await.map_err(failed)?;
     Ok(serde_json::from_slice(&body).unwrap_or(Value::Object(Map::new())))
 }
 

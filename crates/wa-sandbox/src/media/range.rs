@@ -7,7 +7,7 @@ use std::ops::Range;
 pub(super) enum Asked {
     /// All of it; also where the header is not understood.
     Everything,
-    /// These bytes.
+    /// These bytes of the file.
     Part(Range<usize>),
     /// Bytes that are not there.
     Nothing,

@@ -20,7 +20,7 @@ pub(crate) enum By {
     User,
 }
 
-/// One message.
+/// One message of a conversation.
 #[derive(Clone, Debug)]
 struct Said {
     login: String,
@@ -40,7 +40,7 @@ struct Said {
 pub(crate) enum Content {
     /// Not read yet, or it cannot be decrypted.
     Sealed,
-    /// A protobuf.
+    /// The decrypted protobuf.
     Plain(Vec<u8>),
     /// Text in the clear, as in the overview's example.
     Clear(String),
@@ -134,7 +134,7 @@ impl Chats {
         self.said.get_mut(place)
     }
 
-    /// The decrypted protobuf of a message, whoever wrote it.
+    /// The decrypted protobuf of a message, in either direction.
     pub(crate) fn plain(&self, login: &str, id: &str, by: By) -> Option<&[u8]> {
         match &self.said.get(self.place(login, id, by)?)?.content {
             Content::Plain(plain) => Some(plain),

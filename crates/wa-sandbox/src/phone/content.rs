@@ -7,6 +7,7 @@ use wa_proto::content::{
     ReactionMessage,
 };
 
+use crate::phone::Composed;
 use crate::phone::media::{MediaWritten, Picture};
 
 /// What a protocol message is about.
@@ -17,7 +18,7 @@ const EDIT: i32 = 14;
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub(crate) enum Written {
-    /// Text.
+    /// A text without more.
     Text(String),
     /// Text in reply to a message.
     Reply { id: String, author: String, text: String },
@@ -37,6 +38,8 @@ pub(crate) enum Written {
     Ephemeral(String),
     /// Text to be read once.
     ViewOnce(String),
+    /// Any protobuf, field by field.
+    Message(Composed),
     /// Any protobuf, in hex.
     Raw(String),
 }
@@ -61,6 +64,10 @@ impl Written {
         if let Self::Raw(bytes) = self {
             let wrapping = Wrapping { kind: "media", edit: None, mediatype: None, hides: false };
             return Some((hex::decode(bytes).ok()?, wrapping));
+        }
+        if let Self::Message(composed) = self {
+            let Composed { plain, kind, edit, mediatype } = composed.clone();
+            return Some((plain, Wrapping { kind, edit, mediatype, hides: kind == "reaction" }));
         }
         let (message, kind, edit) = self.shaped(login)?;
         let mediatype = match self {
@@ -96,8 +103,8 @@ impl Written {
             Self::ViewOnce(text) => {
                 (Message { view_once_message: around(plain(text)), ..empty }, "text", None)
             }
-            // The first two are files first, and the last is no message of ours.
-            Self::Picture(_) | Self::Voice { .. } | Self::Raw(_) => return None,
+            // The first two are files first, and the last are no messages of ours.
+            Self::Picture(_) | Self::Voice { .. } | Self::Message(_) | Self::Raw(_) => return None,
         })
     }
 }

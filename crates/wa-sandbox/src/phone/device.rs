@@ -28,7 +28,7 @@ pub(crate) struct Device {
     signed: SignedPrekey,
     prekeys: BTreeMap<u32, PrivateKey>,
     next_prekey: u32,
-    /// By login.
+    /// The sessions by login.
     sessions: BTreeMap<String, SessionRecord>,
     /// Messages that were decrypted, by login and id.
     seen: BTreeSet<(String, String)>,

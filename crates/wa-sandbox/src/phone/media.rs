@@ -39,10 +39,10 @@ pub(crate) struct MediaWritten {
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Picture {
-    /// In pixels.
+    /// The width in pixels.
     #[serde(default = "side")]
     pub(crate) width: u32,
-    /// In pixels.
+    /// The height in pixels.
     #[serde(default = "side")]
     pub(crate) height: u32,
     #[serde(default)]

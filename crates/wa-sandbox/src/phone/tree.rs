@@ -2,9 +2,12 @@
 
 use serde_json::{Value, json};
 
-use crate::phone::tree::schema::{Kind, MESSAGES};
+use crate::phone::tree::schema::{Field, Kind, MESSAGES};
 
+mod composed;
 mod schema;
+
+pub(crate) use self::composed::Composed;
 
 /// How deep messages are looked into, and how many fields are shown.
 const MAX_DEPTH: usize = 16;
@@ -30,7 +33,7 @@ pub(crate) fn tree(plain: &[u8]) -> Value {
 }
 
 fn fields(mut bytes: &[u8], message: &str, depth: usize, left: &mut usize) -> Option<Vec<Value>> {
-    let known = MESSAGES.iter().find(|(name, _)| *name == message).map_or(&[][..], |(_, fields)| fields);
+    let known = known(message);
     let mut shown = Vec::new();
     while !bytes.is_empty() {
         let (number, value) = field(&mut bytes)?;
@@ -43,6 +46,11 @@ fn fields(mut bytes: &[u8], message: &str, depth: usize, left: &mut usize) -> Op
         shown.push(described(number, known.map(|(_, name, kind)| (*name, *kind)), &value, depth, left));
     }
     Some(shown)
+}
+
+/// The fields that a message is known to have.
+fn known(message: &str) -> &'static [Field] {
+    MESSAGES.iter().find(|(name, _)| *name == message).map_or(&[], |(_, fields)| fields)
 }
 
 fn described(

@@ -18,7 +18,7 @@ pub use self::table::table;
 /// One rule: what is demanded, where that is written, and how to mend a breach.
 #[derive(Clone, Copy, Debug)]
 pub struct Clause {
-    /// Its name.
+    /// The name of the rule.
     pub id: &'static str,
     /// At which door it is judged.
     pub place: Place,
@@ -50,7 +50,7 @@ pub enum Place {
     Handshake,
     /// A frame of an open channel.
     Frame,
-    /// A stanza.
+    /// A stanza of the chat channel.
     Stanza,
 }
 

@@ -168,7 +168,7 @@ impl Judge {
         }
         for (tag, _) in required {
             if !children.iter().any(|(_, child)| child.is(tag)) {
-                let mend = format!("inside must stand {inside}");
+                let mend = format!("must contain {inside}");
                 return Err(self.deviation(node, format!("holds no {tag}"), mend, None));
             }
         }
@@ -177,7 +177,7 @@ impl Judge {
             let known = required.iter().chain(optional).find(|(tag, _)| child.is(tag));
             let Some((_, rule)) = known.filter(|_| !is_double) else {
                 let what = if is_double { "is there twice" } else { "does not belong there" };
-                let mend = format!("leave it out: inside <{}> must stand {inside}", node.tag());
+                let mend = format!("leave it out: <{}> must contain {inside}", node.tag());
                 return Err(self.at(*index).deviation(child, what.to_owned(), mend, None));
             };
             self.child(*index, rule, child)?;
@@ -199,7 +199,7 @@ impl Judge {
     }
 
     fn content(&self, inside: Inside, node: &Node) -> Box<Finding> {
-        let mend = format!("inside must stand {inside}");
+        let mend = format!("must contain {inside}");
         self.deviation(node, "has other content than it must".to_owned(), mend, None)
     }
 

@@ -1,5 +1,7 @@
 //! A stanza as XML with the part at fault between `⟦` and `⟧`.
 
+use std::borrow::Cow;
+
 use wa_binary::{AttrValue, Node};
 
 use crate::rules::Finding;
@@ -10,6 +12,37 @@ const CLOSE: char = '⟧';
 /// The stanza with what the finding is about marked: an attribute, one that is missing (`name=?`), or a whole element.
 pub(crate) fn marked(node: &Node, finding: &Finding) -> String {
     write(node, &finding.place, finding.attribute.as_deref())
+}
+
+/// The same with at most some `most` characters: of what is longer, the part at fault and what is beside it.
+pub(crate) fn shortened(marked: &str, most: usize) -> String {
+    let parts = marked.split_once(OPEN).and_then(|(before, rest)| Some((before, rest.rsplit_once(CLOSE)?)));
+    let Some((before, (part, after))) = parts.filter(|_| marked.len() > most) else {
+        return marked.to_owned();
+    };
+    let beside = most / 4;
+    format!(
+        "{}{OPEN}{}{CLOSE}{}",
+        ending(before, beside),
+        beginning(part, most / 2),
+        beginning(after, beside)
+    )
+}
+
+fn beginning(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default())),
+        None => Cow::Borrowed(text),
+    }
+}
+
+fn ending(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth_back(most) {
+        Some((start, first)) => {
+            Cow::Owned(format!("…{}", text.get(start + first.len_utf8()..).unwrap_or_default()))
+        }
+        None => Cow::Borrowed(text),
+    }
 }
 
 fn write(node: &Node, place: &[usize], attribute: Option<&str>) -> String {
@@ -103,5 +136,13 @@ mod tests {
             assert_eq!(marked(&node, &finding), expected);
         }
         assert_eq!(marked(&node, &at(&[1], Some("x"))).matches("⟦x=?⟧>hi</body>").count(), 1);
+    }
+
+    #[test]
+    fn of_a_long_stanza_the_part_at_fault_is_kept() {
+        let ä = "ä".repeat(40);
+        assert_eq!(shortened(&format!("{ä}⟦x⟧{ä}"), 20), "…äääää⟦x⟧äääää…");
+        assert_eq!(shortened(&format!("a⟦{ä}⟧b"), 20), "a⟦ääääääääää…⟧b");
+        assert_eq!(shortened("aa⟦x⟧bb", 20), "aa⟦x⟧bb");
     }
 }

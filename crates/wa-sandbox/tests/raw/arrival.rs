@@ -30,7 +30,7 @@ fn a_resumed_client_that_only_listens_is_not_left_waiting() {
     let nodes = bench.read(&mut line);
     assert_eq!(tags(&nodes), ["message", "ib"], "{nodes:?}");
     assert_eq!(user.decrypt(&nodes[0]).unwrap().conversation.as_deref(), Some("hello"));
-    // The same first message again changes nothing: whoever repeats it cannot answer.
+    // The same first message again changes nothing: an attacker who repeats it cannot answer.
     let id = bench.world.connect(bench.now());
     bench.send_raw(id, &first);
     assert_eq!(bench.ask(&mut line, r#"<presence type="available"/>"#), [], "the session goes on");

@@ -185,7 +185,7 @@ fn each_bad_token_has_a_rule_of_its_own_at_enlistment_and_at_login() {
         if rule == "token-key" {
             // The keys may be older than the token: they are fetched once.
             assert_eq!(bench.world.poll_fetch().map(|integrator| integrator.id), Some(1));
-            bench.world.handle_keys(1, Some(&jwks("key")), NOW);
+            bench.world.handle_keys(1, Ok(&jwks("key")), NOW);
         }
         let failure = &bench.read(&mut line)[0];
         assert_eq!((failure.tag(), failure.attr_str("reason")), ("failure", Some("401")), "{rule}");
@@ -215,13 +215,13 @@ fn an_integrator_that_does_not_answer_is_no_bad_token() {
     let form = changed(&user, "token", Some(&token));
     let body = crate::kit::encoded(&form);
     assert_eq!(bench.world.enlist(body.as_bytes(), false, NOW), Enlisted::FetchKeys(1));
-    bench.world.handle_keys(1, None, NOW);
+    bench.world.handle_keys(1, Err("nobody listens there"), NOW);
     assert_eq!(bench.enlist(&form), Enlisted::Refused("sandbox_keys_unreachable"));
     assert_eq!(bench.taken_rules(), ["token-keys-unreachable"]);
-    bench.world.handle_keys(1, Some(b"<html>"), NOW);
+    bench.world.handle_keys(1, Ok(b"<html>"), NOW);
     assert_eq!(bench.enlist(&form), Enlisted::Refused("sandbox_keys_unreachable"));
     bench.taken_rules();
-    bench.world.handle_keys(1, Some(&jwks("new")), NOW);
+    bench.world.handle_keys(1, Ok(&jwks("new")), NOW);
     assert!(matches!(bench.enlist(&form), Enlisted::Login(_)));
     assert_eq!(bench.records(), []);
 }

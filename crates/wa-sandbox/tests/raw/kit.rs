@@ -112,7 +112,7 @@ impl Bench {
         let integrators = vec![Integrator { id: 1, base_url: BASE.to_owned() }];
         let config = WorldConfig { profile, integrators, phones: vec![PHONE.to_owned()], strict };
         let mut world = World::new(config, Box::new(StdRng::seed_from_u64(seed)));
-        world.handle_keys(1, Some(&jwks(KID)), NOW);
+        world.handle_keys(1, Ok(&jwks(KID)), NOW);
         Self { world, clock: Clock::still(NOW), rng: StdRng::seed_from_u64(2), outputs: BTreeMap::new() }
     }
 
@@ -120,7 +120,7 @@ impl Bench {
         self.clock.now()
     }
 
-    /// Time passes.
+    /// Moves the clock forward.
     pub(crate) fn advance(&mut self, seconds: i64) {
         self.clock.set_offset(self.clock.offset() + seconds);
         self.world.tick(self.clock.now());

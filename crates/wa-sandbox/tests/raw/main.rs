@@ -15,6 +15,7 @@ mod kit;
 mod mail;
 mod phones;
 mod requests;
+mod rules;
 mod stanzas;
 mod state;
 mod time;

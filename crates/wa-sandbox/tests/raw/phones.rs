@@ -218,3 +218,44 @@ fn pings_reach_both_ways() {
     assert_eq!((nodes[0].tag(), nodes[0].attr_str("type")), ("notification", Some("w:interop")));
     assert!(nodes[0].child("ping").is_some());
 }
+
+#[test]
+fn a_phone_writes_whatever_the_protobufs_know() {
+    let mut bench = Bench::new();
+    let (mut user, mut line) = bench.connected("alice");
+    bench.upload(&mut user, &mut line, 3);
+    let context = json!({ "quoted_message": { "conversation": "Where?" }, "mentioned_jid": [user.login()] });
+    let extended = json!({ "text": "Here", "context_info": context });
+    for (message, stanza) in [
+        (json!({ "extended_text_message": extended }), ["text", "-", "-"]),
+        (
+            json!({ "sticker_message": { "height": 64, "file_sha256": "00ff" }, "99": 7 }),
+            ["media", "-", "sticker"],
+        ),
+        (json!({ "reaction_message": { "text": "👍", "key": { "id": "A" } } }), ["reaction", "-", "-"]),
+        (
+            json!({ "protocol_message": { "type": 0, "key": { "id": "A", "from_me": true } } }),
+            ["text", "7", "-"],
+        ),
+        (json!({ "edited_message": { "message": { "conversation": "b" } } }), ["text", "1", "-"]),
+    ] {
+        let ask = json!({ "to": user.login(), "message": message });
+        bench.post(&format!("phones/{PHONE}/send"), ask);
+        let nodes = bench.read(&mut line);
+        let (sent, enc) = (&nodes[0], nodes[0].child("enc").unwrap());
+        let said = [(sent, "type"), (sent, "edit"), (enc, "mediatype")];
+        assert_eq!(said.map(|(node, name)| node.attr_str(name).unwrap_or("-")), stanza, "{message}");
+        let read = user.decrypt(sent).unwrap();
+        if let Some(extended) = &read.extended_text_message {
+            let context = extended.context_info.as_ref().unwrap();
+            let quoted = context.quoted_message.as_ref().unwrap().conversation.as_deref();
+            assert_eq!((extended.text.as_deref(), quoted), (Some("Here"), Some("Where?")));
+            assert_eq!(context.mentioned_jid, [user.login()]);
+        }
+        if let Some(sticker) = &read.sticker_message {
+            assert_eq!((sticker.height, sticker.file_sha256.as_deref()), (Some(64), Some(&[0, 255][..])));
+        }
+        assert_eq!(read.reaction_message.is_some(), stanza[0] == "reaction");
+        assert_eq!(read.edited_message.is_some(), stanza[1] == "1");
+    }
+}

@@ -18,11 +18,11 @@ fn keys_are_fetched_every_so_often_and_withdrawn_ones_refused() {
     // Until the answer comes the old ones serve.
     bench.connect(&mut user);
     let now = bench.now();
-    bench.world.handle_keys(1, Some(&jwks("another")), now);
+    bench.world.handle_keys(1, Ok(&jwks("another")), now);
     let payload = user.payload(now);
     let mut line = bench.login(&mut user, &payload);
     assert_eq!(bench.world.poll_fetch().map(|it| it.id), Some(1), "the kid may be newer");
-    bench.world.handle_keys(1, Some(&jwks("another")), now);
+    bench.world.handle_keys(1, Ok(&jwks("another")), now);
     assert_eq!(bench.read(&mut line)[0].attr_str("reason"), Some("401"));
     assert_eq!(bench.taken_rules(), ["token-key"]);
 }

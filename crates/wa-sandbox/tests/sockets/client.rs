@@ -75,6 +75,11 @@ pub(crate) async fn token(addresses: &Addresses, name: &str) -> String {
 
 /// The enlistment's form.
 pub(crate) async fn form(addresses: &Addresses, name: &str) -> (String, PrivateKey, StdRng) {
+    form_with(token(addresses, name).await)
+}
+
+/// The enlistment's form with this token.
+pub(crate) fn form_with(token: String) -> (String, PrivateKey, StdRng) {
     let mut rng = StdRng::seed_from_u64(5);
     let (noise, identity) = (PrivateKey::generate(&mut rng), PrivateKey::generate(&mut rng));
     let signed = SignedPrekey::sign(1, &PrivateKey::generate(&mut rng), &identity, &mut rng);
@@ -87,7 +92,7 @@ pub(crate) async fn form(addresses: &Addresses, name: &str) -> (String, PrivateK
         ("e_skey_id", encode(&[0, 0, 1])),
         ("e_skey_val", encode(signed.key.as_bytes())),
         ("e_skey_sig", encode(signed.signature.as_bytes())),
-        ("token", token(addresses, name).await),
+        ("token", token),
     ];
     let form = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
     (form, noise, rng)

@@ -258,7 +258,7 @@ async fn who_listens_too_slowly_misses_events_and_is_told() {
 async fn typing_and_conversations_come_as_events() {
     let addresses = sandbox(false, None).await;
     let login = demo_user(&addresses, "alice").await;
-    // Typing is shown to whoever is there, and to nobody else.
+    // Typing is shown to a client that is connected, and is not kept for one that is not.
     let account = format!("{}accounts/{login}", addresses.control);
     eventually(async || get(&account).await["connected"] == true).await;
     let mut stream = listener(&addresses).await;

@@ -7,7 +7,9 @@
     reason = "helpers of tests fail where they are called"
 )]
 
+mod authorities;
 mod client;
 mod conversations;
 mod description;
 mod served;
+mod state;

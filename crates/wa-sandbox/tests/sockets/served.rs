@@ -5,8 +5,6 @@ use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use wa_sandbox::ask;
 
 use crate::client::{enlisted, eventually, form, get, post, sandbox};
@@ -218,53 +216,6 @@ async fn time_that_is_set_forward_has_its_effect_before_the_answer() {
     assert_eq!(get(&format!("{control}accounts")).await["accounts"].as_array().unwrap().len(), 1);
     post(&format!("{control}clock"), json!({ "advance": 31 * 86_400 })).await;
     assert_eq!(get(&format!("{control}accounts")).await["accounts"], json!([]), "{}", user.login);
-}
-
-#[tokio::test]
-async fn everything_goes_on_from_a_file() {
-    let file = std::env::temp_dir().join(format!("wa-sandbox-{}.json", std::process::id()));
-    let _ = std::fs::remove_file(&file);
-    let (first, end, running) = kept(&file).await;
-    let user = enlisted(&first, "alice").await;
-    post(&format!("{}phones/14155551001/send", first.control), json!({ "to": user.login, "text": "wait" }))
-        .await;
-    post(&format!("{}phones/14155551001/manners", first.control), json!({ "lively": true })).await;
-    let keys = get(&first.jwks).await;
-    end.send(()).unwrap();
-    running.await.unwrap();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
-    }
-    let (second, _end, _running) = kept(&file).await;
-    assert_eq!((&second.noise_root, get(&second.jwks).await), (&first.noise_root, keys));
-    let account = get(&format!("{}accounts/{}", second.control, user.login)).await;
-    assert_eq!(
-        (&account["user"], &account["mailbox"]),
-        (&json!("alice"), &json!(2)),
-        "a message, and a word about prekeys"
-    );
-    assert_eq!(get(&format!("{}phones/14155551001", second.control)).await["manners"]["lively"], true);
-    std::fs::remove_file(file).unwrap();
-}
-
-/// A sandbox that keeps its state, until it is told to end.
-async fn kept(file: &std::path::Path) -> (wa_sandbox::Addresses, oneshot::Sender<()>, JoinHandle<()>) {
-    let config = wa_sandbox::WorldConfig {
-        profile: wa_profile::Profile::default(),
-        integrators: Vec::new(),
-        phones: Vec::new(),
-        strict: false,
-    };
-    let binding =
-        wa_sandbox::Binding { demo: true, state: Some(file.to_owned()), ..wa_sandbox::Binding::default() };
-    let sandbox = wa_sandbox::Sandbox::bind_at(config, wa_sandbox::Clock::default(), binding).await.unwrap();
-    let sandbox = sandbox.with_three_phones();
-    let addresses = sandbox.addresses().clone();
-    let (end, ended) = oneshot::channel();
-    let running = tokio::spawn(sandbox.run(async { drop(ended.await) }));
-    (addresses, end, running)
 }
 
 #[tokio::test]

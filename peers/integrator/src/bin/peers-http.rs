@@ -15,7 +15,7 @@ use bytes::Bytes;
 use http::{Request, header};
 use peers_integrator::{Client, KEYS_PATH, Succession, USER, WHATSAPP};
 use serde_json::Value;
-use wa_http::{HttpClient as _, HyperClient, HttpLimits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{Clock, SharedSecret, UserIdentifier};
 
 type Fault = Box<dyn std::error::Error + Send + Sync>;

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::{Request, header};
 use peers_integrator::{Client, USER, WHATSAPP, credential};
 use serde_json::Value;
-use wa_http::{HttpClient as _, HyperClient, HttpLimits, PlainHttp};
+use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
     BaseUrl, Clock, Integrator, KeyKeeper, KeyRules, MemoryStore, SharedSecret, TokenIssuer,
@@ -100,7 +100,8 @@ impl Running {
 
 /// The name of a token's key.
 fn kid(token: &str) -> Result<String, Fault> {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     let header = URL_SAFE_NO_PAD.decode(token.split('.').next().unwrap_or_default())?;
     let header: Value = serde_json::from_slice(&header)?;
     Ok(header["kid"].as_str().ok_or("no kid")?.to_owned())

@@ -11,7 +11,7 @@ use measure::{Report, Row, Unit};
 use peers_media::hosting::Both;
 use peers_media::large;
 use sha2::{Digest as _, Sha256};
-use wa_media::{Decryptor, Encryptor, MediaClass, MediaKey, MediaKeys, FileVerifier, encrypt};
+use wa_media::{Decryptor, Encryptor, FileVerifier, MediaClass, MediaKey, MediaKeys, encrypt};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

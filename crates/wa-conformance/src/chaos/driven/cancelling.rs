@@ -106,7 +106,7 @@ fn a_text_whose_call_was_dropped_arrives_once() {
     });
 }
 
-/// Nothing is lost by whoever stops waiting for an event.
+/// A call that stops waiting for an event loses nothing.
 #[test]
 fn an_event_whose_call_was_dropped_comes_with_the_next() {
     turn_by_turn(async {

@@ -9,7 +9,7 @@ use wa_sandbox::{ConnectionId, Output};
 
 use crate::chaos::pair::{Faults, Pair};
 
-/// One connection.
+/// One connection, with the faults of its line.
 #[derive(Debug)]
 pub(super) struct Link {
     pub(super) id: ConnectionId,

@@ -10,7 +10,7 @@ use crate::report::failure::Failure;
 /// What the client's rows are kept in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StorageKind {
-    /// A map.
+    /// The store in memory.
     Memory,
     /// A file in the directory for temporary files.
     Sqlite,

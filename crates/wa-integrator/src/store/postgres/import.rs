@@ -12,7 +12,7 @@ use tokio_postgres::types::{IsNull, ToSql, Type, to_sql_checked};
 
 use super::{PostgresStore, column, number, rows};
 use crate::store::sqlite;
-use crate::value::StoreError;
+use crate::value::{Failed, StoreError};
 
 /// How much was copied.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,12 +37,16 @@ impl PostgresStore {
     /// [`StoreError::NotEmpty`] unless the database is as it was made, [`StoreError::Unequal`] when it holds something
     /// else afterwards; others of either database. Nothing is copied then.
     pub async fn import(&self, store: &Path, media: Option<&Path>) -> Result<Imported, StoreError> {
+        Ok(self.copied(store, media).await?)
+    }
+
+    async fn copied(&self, store: &Path, media: Option<&Path>) -> Result<Imported, Failed> {
         let mut client = self.0.connections.take().await?;
         let transaction = client.transaction().await?;
         transaction.batch_execute(BEGIN).await?;
         let empty = transaction.query_one(EMPTY, &[]).await?;
         if !column::<bool>(&empty, 0)? {
-            return Err(StoreError::NotEmpty);
+            return Err(StoreError::NotEmpty.into());
         }
         let mut imported = Imported {
             keys: import_keys(&transaction, store).await?,
@@ -60,7 +64,7 @@ impl PostgresStore {
     }
 }
 
-async fn import_keys(transaction: &Transaction<'_>, store: &Path) -> Result<u64, StoreError> {
+async fn import_keys(transaction: &Transaction<'_>, store: &Path) -> Result<u64, Failed> {
     let imported = copy(transaction, store, &KEYS).await?;
     let path = store.to_owned();
     let reading = tokio::task::spawn_blocking(move || sqlite::keys(&open(&path)?));
@@ -68,7 +72,7 @@ async fn import_keys(transaction: &Transaction<'_>, store: &Path) -> Result<u64,
     let set = "UPDATE wa_integrator.key_table SET generation = $1, seen_at = $2";
     transaction.execute(set, &[&number(table.generation), &number(table.seen_at)]).await?;
     let copied = rows::key_table(&transaction.query(rows::KEYS, &[]).await?)?;
-    if copied == table { Ok(imported) } else { Err(StoreError::Unequal) }
+    if copied == table { Ok(imported) } else { Err(StoreError::Unequal.into()) }
 }
 
 /// A table there and here, column by column.
@@ -80,7 +84,7 @@ struct Table {
 }
 
 /// Copies a table; gives how many rows it has there, and here.
-async fn copy(transaction: &Transaction<'_>, file: &Path, table: &'static Table) -> Result<u64, StoreError> {
+async fn copy(transaction: &Transaction<'_>, file: &Path, table: &'static Table) -> Result<u64, Failed> {
     let (sender, mut read) = mpsc::channel(4);
     let path = file.to_owned();
     let reading = tokio::task::spawn_blocking(move || read_rows(&path, table, &sender));
@@ -97,11 +101,11 @@ async fn copy(transaction: &Transaction<'_>, file: &Path, table: &'static Table)
     writer.finish().await?;
     let count = format!("SELECT count(*) FROM wa_integrator.{}", table.to);
     let here: i64 = column(&transaction.query_one(&count, &[]).await?, 0)?;
-    if here == number(there) { Ok(there) } else { Err(StoreError::Unequal) }
+    if here == number(there) { Ok(there) } else { Err(StoreError::Unequal.into()) }
 }
 
 /// Reads a table in pieces; gives how many rows it says it has.
-fn read_rows(file: &Path, table: &Table, sender: &mpsc::Sender<Vec<Vec<Value>>>) -> Result<u64, StoreError> {
+fn read_rows(file: &Path, table: &Table, sender: &mpsc::Sender<Vec<Vec<Value>>>) -> Result<u64, Failed> {
     let connection = open(file)?;
     let mut statement = connection.prepare(&format!("SELECT {}", table.from))?;
     let mut rows = statement.query([])?;
@@ -110,7 +114,7 @@ fn read_rows(file: &Path, table: &Table, sender: &mpsc::Sender<Vec<Vec<Value>>>)
         let values = (0..table.types.len()).map(|index| row.get(index));
         piece.push(values.collect::<rusqlite::Result<Vec<Value>>>()?);
         if piece.len() >= PIECE && sender.blocking_send(std::mem::take(&mut piece)).is_err() {
-            return Err(StoreError::Unavailable);
+            return Err(StoreError::Unavailable.into());
         }
     }
     sender.blocking_send(piece).map_err(|_| StoreError::Unavailable)?;
@@ -119,7 +123,7 @@ fn read_rows(file: &Path, table: &Table, sender: &mpsc::Sender<Vec<Vec<Value>>>)
     Ok(count.unsigned_abs())
 }
 
-fn open(file: &Path) -> Result<Connection, StoreError> {
+fn open(file: &Path) -> Result<Connection, Failed> {
     Ok(Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?)
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use tokio_postgres::AsyncMessage;
 
 use super::{Connections, PostgresAddress, patiently};
-use crate::value::StoreError;
+use crate::value::Failed;
 
 /// Rung when another server has told something.
 #[derive(Default)]
@@ -26,14 +26,14 @@ pub(super) async fn listen(address: PostgresAddress, replica: i64, bells: Arc<Be
     let replica = replica.to_string();
     loop {
         if let Err(error) = hear(&address, &replica, &bells).await {
-            tracing::debug!(%error, "not listening to the other servers");
+            tracing::debug!(error = %error.0, "not listening to the other servers");
         }
         tokio::time::sleep(PAUSE).await;
     }
 }
 
 /// Hears what others tell until the connection ends.
-async fn hear(address: &PostgresAddress, replica: &str, bells: &Bells) -> Result<(), StoreError> {
+async fn hear(address: &PostgresAddress, replica: &str, bells: &Bells) -> Result<(), Failed> {
     let (client, mut connection) = patiently(address.config().connect(address.tls()?)).await?;
     let heard = async {
         while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
@@ -42,18 +42,18 @@ async fn hear(address: &PostgresAddress, replica: &str, bells: &Bells) -> Result
                 Ok(AsyncMessage::Notification(note)) if note.channel() == KEYS => bells.keys.notify_one(),
                 Ok(AsyncMessage::Notification(_)) => bells.outbox.notify_one(),
                 Ok(_) => {}
-                Err(error) => return Err(StoreError::from(error)),
+                Err(error) => return Err(Failed::from(error)),
             }
         }
         Ok(())
     };
     let asked = async {
-        client.batch_execute(LISTEN).await.map_err(StoreError::from)?;
+        client.batch_execute(LISTEN).await?;
         // Something may have been told while nobody heard.
         bells.keys.notify_one();
         bells.outbox.notify_one();
         // Held until the connection ends.
-        std::future::pending::<Result<(), StoreError>>().await
+        std::future::pending::<Result<(), Failed>>().await
     };
     tokio::select! {
         ended = heard => ended,

@@ -4,7 +4,7 @@ use deadpool_postgres::ClientWrapper;
 
 use super::{column, number, patiently};
 use crate::store::Opening;
-use crate::value::StoreError;
+use crate::value::{Failed, StoreError};
 
 /// Which tables there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,14 +39,16 @@ pub(super) fn known() -> i64 {
 }
 
 /// Does with the tables what `opening` says: one server at a time, all of it or nothing.
-pub(super) async fn open(client: &mut ClientWrapper, opening: Opening) -> Result<(), StoreError> {
+pub(super) async fn open(client: &mut ClientWrapper, opening: Opening) -> Result<(), Failed> {
     let found = version(client).await?;
     // Most starts find everything done, and need no right to make anything.
     match (found, opening) {
-        (Some(found), _) if found.number >= known() => return found.check(),
-        (Some(found), Opening::Existing | Opening::Serve) if found.number > 0 => return found.check(),
+        (Some(found), _) if found.number >= known() => return Ok(found.check()?),
+        (Some(found), Opening::Existing | Opening::Serve) if found.number > 0 => return Ok(found.check()?),
         (_, Opening::Existing) => {
-            return Err(StoreError::Absent { place: "schema wa_integrator of the database".to_owned() });
+            return Err(
+                StoreError::Absent { place: "schema wa_integrator of the database".to_owned() }.into()
+            );
         }
         _ => {}
     }
@@ -54,7 +56,7 @@ pub(super) async fn open(client: &mut ClientWrapper, opening: Opening) -> Result
     transaction.batch_execute(LOCK).await?;
     let encoding = patiently(transaction.query_one("SELECT current_setting('server_encoding')", &[])).await?;
     if column::<&str>(&encoding, 0)? != "UTF8" {
-        return Err(StoreError::Encoding);
+        return Err(StoreError::Encoding.into());
     }
     transaction.batch_execute(BEGIN).await?;
     // Somebody may have been first.
@@ -66,7 +68,7 @@ pub(super) async fn open(client: &mut ClientWrapper, opening: Opening) -> Result
     }
     let note = "UPDATE wa_integrator.version SET number = $1, min_compatible = $2 WHERE number < $1";
     patiently(transaction.execute(note, &[&known(), &MIN_COMPATIBLE])).await?;
-    patiently(transaction.commit()).await
+    Ok(patiently(transaction.commit()).await?)
 }
 
 /// The version of the tables; `None` where there are none.

@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, TransactionBehavior, params};
 use super::schema;
 use crate::media::{Beginning, Begun, DAY, Doomed, Entry, Hosted, MediaQuota, MediaStore};
 use crate::store::Opening;
-use crate::value::StoreError;
+use crate::value::{Failed, StoreError};
 
 /// The index in a file, its owner's alone (mode 0600); cheap to clone.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ impl SqliteMedia {
             work(&mut connection)
         });
         match working.await {
-            Ok(done) => Ok(done?),
+            Ok(done) => Ok(done.map_err(Failed::from)?),
             Err(_) => Err(StoreError::Unavailable),
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension as _, Transaction, TransactionBehavior};
 
 use crate::store::Opening;
-use crate::value::{StoreError, private_file};
+use crate::value::{Failed, StoreError, private_file};
 
 /// What a file holds: forward only, tables of version N have had the first N.
 pub(super) struct Schema {
@@ -31,14 +31,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const CHECKPOINT_PAGES: i64 = 8192;
 
 /// Opens the database and does with its tables what `opening` says.
-pub(super) fn open(path: &Path, schema: &Schema, opening: Opening) -> Result<Connection, StoreError> {
+pub(super) fn open(path: &Path, schema: &Schema, opening: Opening) -> Result<Connection, Failed> {
     let makes = opening != Opening::Existing;
     if makes {
-        private_file::ensure(path)?;
+        private_file::ensure(path).map_err(StoreError::from)?;
     } else if path.exists() {
-        private_file::check_existing(path)?;
+        private_file::check_existing(path).map_err(StoreError::from)?;
     } else {
-        return Err(StoreError::Absent { place: path.display().to_string() });
+        return Err(StoreError::Absent { place: path.display().to_string() }.into());
     }
     let mut connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -56,7 +56,7 @@ pub(super) fn open(path: &Path, schema: &Schema, opening: Opening) -> Result<Con
 }
 
 /// A second connection to a database that was opened, which changes nothing.
-pub(super) fn reader(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn reader(path: &Path) -> Result<Connection, Failed> {
     let connection = Connection::open_with_flags(path, flags(OpenFlags::SQLITE_OPEN_READ_WRITE))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "query_only", "on")?;
@@ -69,13 +69,13 @@ fn flags(access: OpenFlags) -> OpenFlags {
 }
 
 impl Schema {
-    fn migrate(&self, transaction: &Transaction<'_>, may: bool, path: &Path) -> Result<(), StoreError> {
+    fn migrate(&self, transaction: &Transaction<'_>, may: bool, path: &Path) -> Result<(), Failed> {
         let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
         let needed = i64::try_from(self.migrations.len()).unwrap_or(i64::MAX);
         if found > needed {
-            return self.check_compatible(transaction, found, needed);
+            return Ok(self.check_compatible(transaction, found, needed)?);
         }
-        let Ok(done) = usize::try_from(found) else { return Err(StoreError::Version { found }) };
+        let Ok(done) = usize::try_from(found) else { return Err(StoreError::Version { found }.into()) };
         if found == needed {
             return Ok(());
         }
@@ -83,7 +83,8 @@ impl Schema {
             return Err(match done {
                 0 => StoreError::Absent { place: path.display().to_string() },
                 _ => StoreError::Behind { found, needed },
-            });
+            }
+            .into());
         }
         for migration in self.migrations.iter().skip(done) {
             transaction.execute_batch(migration)?;

@@ -7,7 +7,7 @@ use std::thread;
 use rusqlite::{Connection, TransactionBehavior};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::value::StoreError;
+use crate::value::{Failed, StoreError};
 
 /// How many jobs may wait before the callers have to.
 const WAITING_MAX: usize = 4096;
@@ -47,7 +47,7 @@ impl Writer {
                 (Ok(()), answer)
             }
             Err(error) => {
-                let error = StoreError::from(error);
+                let error = Failed::from(error).into();
                 let answer: Answer = Box::new(move |_| {
                     let _ = answer.send(Err(error));
                 });
@@ -76,13 +76,14 @@ fn work(mut connection: Connection, mut waiting: mpsc::Receiver<Job>) {
 /// stored.
 fn commit(connection: &mut Connection, group: &mut Vec<Job>) {
     let mut answers = Vec::with_capacity(group.len());
-    let committed = (|| {
+    let committed = (|| -> Result<(), Failed> {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for job in group.drain(..) {
             answers.push(attempt(&transaction, job)?);
         }
         Ok(transaction.commit()?)
     })();
+    let committed = committed.map_err(StoreError::from);
     // Where the transaction could not even begin, dropping the jobs tells who waits.
     group.clear();
     for answer in answers {
@@ -91,7 +92,7 @@ fn commit(connection: &mut Connection, group: &mut Vec<Job>) {
 }
 
 /// Does one job; what it did is undone if it fails, or panics.
-fn attempt(transaction: &Connection, job: Job) -> Result<Answer, StoreError> {
+fn attempt(transaction: &Connection, job: Job) -> Result<Answer, Failed> {
     transaction.prepare_cached("SAVEPOINT job")?.execute([])?;
     let attempted = catch_unwind(AssertUnwindSafe(|| job(transaction)));
     let (done, answer) = attempted.unwrap_or_else(|_| {

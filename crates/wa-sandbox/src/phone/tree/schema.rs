@@ -11,7 +11,7 @@ pub(super) enum Kind {
 }
 
 /// Number, name and kind.
-type Field = (u64, &'static str, Kind);
+pub(super) type Field = (u64, &'static str, Kind);
 
 /// Each message with its fields.
 #[rustfmt::skip]

@@ -31,7 +31,7 @@ pub(super) const CHANNEL: &[&Clause] = &[
     &NODE,
 ];
 
-/// The payload.
+/// The payload of a login is a protobuf.
 pub const PAYLOAD: Clause = Clause::new(
     "login-payload",
     L,
@@ -41,7 +41,7 @@ pub const PAYLOAD: Clause = Clause::new(
 .mend("encode ClientPayload and put it into ClientFinish.payload (or into the hello, where you resume)")
 .answer("failure 401");
 
-/// The product.
+/// The product of a login is the third parties'.
 pub const PRODUCT: Clause = Clause::new("login-product", L, "product (field 20) is 2, INTEROP", "assumed")
     .mend("set ClientPayload.product to 2")
     .answer("failure 401");
@@ -56,7 +56,7 @@ pub const INTEROP_DATA: Clause = Clause::new(
 .mend("set ClientPayload.interopData with both")
 .answer("failure 401");
 
-/// Enlisted.
+/// A login is of an enlisted user.
 pub const UNENLISTED: Clause = Clause::new(
     "login-unenlisted",
     L,
@@ -76,7 +76,7 @@ pub const STATIC_KEY: Clause = Clause::new(
 .mend("keep the Noise key pair of the enlistment and use it in every handshake")
 .answer("failure 401");
 
-/// A version.
+/// A login says which version it speaks.
 pub const LOGIN_VERSION: Clause = Clause::new(
     "login-version",
     L,
@@ -92,7 +92,7 @@ pub const LOGIN_VERSION_OLD: Clause =
         .mend("state a version that was published: 1.0.0 to 1.0.3")
         .answer("failure 405");
 
-/// Patience.
+/// Nothing is sent before the login has succeeded.
 pub const BEFORE_LOGIN: Clause = Clause::new(
     "login-early-stanza",
     L,
@@ -102,7 +102,7 @@ pub const BEFORE_LOGIN: Clause = Clause::new(
 .mend("wait for <success> before you send anything")
 .answer(CLOSED);
 
-/// The prologue.
+/// A connection begins with the prologue.
 pub const PROLOGUE: Clause = Clause::new(
     "handshake-prologue",
     H,
@@ -148,13 +148,13 @@ pub const HANDSHAKE_TIME: Clause =
         .mend("go on with the handshake, or close the connection")
         .answer(CLOSED);
 
-/// Lengths.
+/// A frame has the length that it announces.
 pub const FRAME_LENGTH: Clause =
     Clause::new("frame-length", F, "a frame has at most 16,777,215 bytes and at least 17", "observed")
         .mend("a frame's length is 3 bytes, big-endian, without the length itself")
         .answer(CLOSED);
 
-/// The seal.
+/// A frame opens under the transport's key.
 pub const FRAME_SEAL: Clause = Clause::new(
     "frame-seal",
     F,
@@ -164,7 +164,7 @@ pub const FRAME_SEAL: Clause = Clause::new(
 .mend("count each direction from 0 after the handshake, never twice; use the first half of the split to send")
 .answer(CLOSED);
 
-/// Flags.
+/// The flag byte has no unknown flags.
 pub const FLAGS: Clause = Clause::new(
     "frame-flags",
     F,
@@ -174,7 +174,7 @@ pub const FLAGS: Clause = Clause::new(
 .mend("put a zero byte in front of the node")
 .answer("stream error xml-not-well-formed, closed");
 
-/// Compression.
+/// A compressed body is zlib.
 pub const ZLIB: Clause = Clause::new(
     "frame-zlib",
     F,
@@ -184,13 +184,13 @@ pub const ZLIB: Clause = Clause::new(
 .mend("use zlib's own format (RFC 1950), not raw deflate and not gzip")
 .answer("stream error xml-not-well-formed, closed");
 
-/// Inflated length.
+/// An inflated body stays below its limit.
 pub const INFLATED: Clause =
     Clause::new("frame-inflated", F, "a node has at most 16 MiB when it is inflated", "limit of the sandbox")
         .mend("send less at once")
         .answer("stream error xml-not-well-formed, closed");
 
-/// The node.
+/// A body is one node.
 pub const NODE: Clause = Clause::new(
     "frame-node",
     F,

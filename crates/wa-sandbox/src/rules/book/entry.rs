@@ -222,7 +222,7 @@ pub const TOKEN_FORM: Clause = Clause::new(
 .mend("give the token as the library returns it, without quotes, spaces or padding")
 .answer(TOKEN);
 
-/// RS256.
+/// A token is signed with RS256.
 pub const TOKEN_ALGORITHM: Clause =
     Clause::new("token-algorithm", T, "the header's alg is RS256", "overview §1.3: the keys' alg")
         .mend("sign with RS256 (RSASSA-PKCS1-v1_5, SHA-256)")
@@ -253,7 +253,7 @@ pub const KEYS_AWAY: Clause = Clause::new(
 .mend("start your server, and see that GET {base URL}/.well-known/oauth/openid/jwks answers")
 .answer("status fail, sandbox_keys_unreachable; at login: failure 401");
 
-/// The signature.
+/// A token's signature is of a published key.
 pub const TOKEN_SIGNATURE: Clause = Clause::new(
     "token-signature",
     T,
@@ -263,7 +263,7 @@ pub const TOKEN_SIGNATURE: Clause = Clause::new(
 .mend("sign header.payload with the private half of the key that is published under this kid")
 .answer(TOKEN);
 
-/// The claims.
+/// A token has all the claims.
 pub const TOKEN_CLAIMS: Clause = Clause::new(
     "token-claims",
     T,
@@ -273,19 +273,19 @@ pub const TOKEN_CLAIMS: Clause = Clause::new(
 .mend("add the claim")
 .answer(TOKEN);
 
-/// The issuer.
+/// A token's issuer is the integrator's base URL.
 pub const TOKEN_ISSUER: Clause =
     Clause::new("token-issuer", T, "iss is the integrator's base URL, without a slash at the end", "assumed")
         .mend("give iss exactly as the sandbox has the base URL (GET /v1/integrators)")
         .answer(TOKEN);
 
-/// The audience.
+/// A token's audience is WhatsApp.
 pub const TOKEN_AUDIENCE: Clause =
     Clause::new("token-audience", T, "aud is, or holds, the profile's audience", "assumed")
         .mend("give aud as the profile says: https://whatsapp.com (token.audience)")
         .answer(TOKEN);
 
-/// Not expired.
+/// A token has not expired.
 pub const TOKEN_EXPIRED: Clause = Clause::new(
     "token-expired",
     T,

@@ -99,7 +99,7 @@ pub const ACK_TO: Clause = Clause::new(
     "an ack's to is the from of the stanza that has this class and id",
     "observed",
 )
-.mend("copy from of the stanza to to, with its device")
+.mend("give in to what the stanza has in from, with its device")
 .answer("nothing: the stanza stays in the mailbox");
 
 /// `<chatstate>`.
@@ -150,7 +150,7 @@ pub const UNKNOWN_STANZA: Clause = Clause::new(
 .mend("see the table of stanzas")
 .answer(ENDED);
 
-/// A ping.
+/// The iq that pings the server.
 pub const PINGS: Clause =
     stanza("ping", &PING, "a client asks whether the server is there", "overview §1; observed", BAD_REQUEST);
 
@@ -158,7 +158,7 @@ pub const PINGS: Clause =
 pub const PONGS: Clause =
     stanza("pong", &PONG, "a client answers the server's ping by its id", "observed", BAD_REQUEST);
 
-/// Fetching keys.
+/// The iq that fetches prekeys.
 pub const KEY_FETCHES: Clause = stanza(
     "prekey-fetch",
     &PREKEY_FETCH,
@@ -167,7 +167,7 @@ pub const KEY_FETCHES: Clause = stanza(
     BAD_REQUEST,
 );
 
-/// Counting keys.
+/// The iq that asks how many prekeys there are.
 pub const KEY_COUNTS: Clause = stanza(
     "prekey-count",
     &PREKEY_COUNT,
@@ -176,7 +176,7 @@ pub const KEY_COUNTS: Clause = stanza(
     BAD_REQUEST,
 );
 
-/// Comparing keys.
+/// The iq that compares prekeys.
 pub const KEY_DIGESTS: Clause = stanza(
     "prekey-digest",
     &PREKEY_DIGEST,
@@ -186,7 +186,7 @@ pub const KEY_DIGESTS: Clause = stanza(
 )
 .noted();
 
-/// Uploading keys.
+/// The iq that uploads prekeys.
 pub const KEY_UPLOADS: Clause = stanza(
     "prekey-upload",
     &PREKEY_UPLOAD,
@@ -239,7 +239,7 @@ pub const TOO_MANY_PREKEYS: Clause = Clause::new(
 pub const ROTATIONS: Clause =
     stanza("prekey-rotate", &ROTATION, "a client replaces its signed prekey", "observed", BAD_REQUEST);
 
-/// Device lists.
+/// The iq that asks for device lists.
 pub const DEVICE_LISTS: Clause = stanza(
     "devices",
     &DEVICES,
@@ -266,7 +266,7 @@ pub const BLOCKS: Clause = stanza(
     BAD_REQUEST,
 );
 
-/// Reports.
+/// The iq that reports a user.
 pub const REPORTS: Clause = stanza(
     "report",
     &REPORT,
@@ -275,7 +275,7 @@ pub const REPORTS: Clause = stanza(
     BAD_REQUEST,
 );
 
-/// Deletion.
+/// The iq that deletes the account.
 pub const DELETIONS: Clause = stanza(
     "deletion",
     &DELETION,
@@ -294,7 +294,7 @@ pub const DELETIONS_OLD: Clause = stanza(
 )
 .noted();
 
-/// Reachability.
+/// The iq that makes a user known to a third party.
 pub const REACHES: Clause = stanza(
     "reachability",
     &REACH,

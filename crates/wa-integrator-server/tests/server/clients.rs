@@ -1,13 +1,7 @@
 //! The running program before `curl`, as the overview asks (part 1: HTTP/1.1 and HTTP/2, TLS 1.3), and before load while
 //! one process follows another: no request fails.
 
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests do with the program")]
-    pub(crate) mod program;
-}
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -20,11 +14,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use fixture::program::{Program, command};
 use http::Request;
 use tokio::time::Instant;
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, UserIdentifier};
+
+use crate::fixture::program::{Program, command};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -1,24 +1,18 @@
 //! The program itself: its line, its files, its end and its refusals.
 
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    pub(crate) mod program;
-    #[path = "../../../wa-integrator/tests/fixture/verdict.rs"]
-    pub(crate) mod verdict;
-}
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use fixture::program::{Program, keys, refused};
-use fixture::verdict::verified;
 use http::{Request, Response, header};
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, SigningKey, UserIdentifier};
+
+use crate::fixture::program::{Program, keys, refused};
+use crate::fixture::verdict::verified;
 
 #[tokio::test]
 async fn it_announces_itself_issues_and_keeps_its_key() {

@@ -1,31 +1,6 @@
 //! One file of authorities for everything that the program connects to, and plain text where the settings say (A8).
 
-#![cfg(all(unix, feature = "nats", feature = "s3"))]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test's helpers fail the test"
-)]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests ask of the store")]
-    #[path = "../../../wa-integrator/tests/fixture/bucket.rs"]
-    pub(crate) mod bucket;
-    #[expect(dead_code, reason = "the settings of other tests")]
-    pub(crate) mod callers;
-    #[expect(dead_code, reason = "what other tests ask of the stream")]
-    #[path = "../../../wa-integrator/tests/fixture/nats.rs"]
-    pub(crate) mod nats;
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-    #[expect(dead_code, reason = "the times of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/server.rs"]
-    pub(crate) mod server;
-    #[expect(dead_code, reason = "the tokens of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/whatsapp.rs"]
-    pub(crate) mod whatsapp;
-}
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -37,10 +12,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use fixture::bucket::Bucket;
-use fixture::callers::{publish, push, token, url};
-use fixture::nats::Nats;
-use fixture::program::{Program, command};
 use http::{Request, StatusCode, header};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject as _;
@@ -51,6 +22,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, UserIdentifier};
+
+use crate::fixture::bucket::Bucket;
+use crate::fixture::callers::{publish, push, token, url};
+use crate::fixture::nats::Nats;
+use crate::fixture::program::{Program, command};
 
 /// A certificate for `localhost` that nobody in public vouches for.
 struct Private {

@@ -1,20 +1,15 @@
 //! The program as its operators see it: readiness, metrics, its end, its certificate.
 
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests do with the program")]
-    pub(crate) mod program;
-}
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 use std::time::Duration;
 
-use fixture::program::Program;
 use tokio::time::Instant;
+
+use crate::fixture::program::Program;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 

@@ -1,6 +1,5 @@
 //! Traces: a collector is sent the program's spans, which name nobody and hold no secret (OTLP 1.5 over HTTP).
 
-#![cfg(all(unix, feature = "otel"))]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -8,30 +7,18 @@
     reason = "a test's helpers fail the test"
 )]
 
-mod fixture {
-    #[expect(dead_code, reason = "the settings of other tests")]
-    pub(crate) mod callers;
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-    #[expect(dead_code, reason = "the times of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/server.rs"]
-    pub(crate) mod server;
-    #[expect(dead_code, reason = "the tokens of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/whatsapp.rs"]
-    pub(crate) mod whatsapp;
-}
-
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use fixture::callers::{publish, push, token, url};
-use fixture::program::{Program, command};
 use http::{Request, StatusCode};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
+
+use crate::fixture::callers::{publish, push, token, url};
+use crate::fixture::program::{Program, command};
 
 const USER: &str = "zaphod.beeblebrox";
 

@@ -1,20 +1,6 @@
 //! `wa-integrator doctor`: well where everything is, and what it says where something is not.
 
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod callers;
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-    #[expect(dead_code, reason = "the times of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/server.rs"]
-    pub(crate) mod server;
-    #[expect(dead_code, reason = "the tokens of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/whatsapp.rs"]
-    pub(crate) mod whatsapp;
-}
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -23,8 +9,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use fixture::callers::publish;
-use fixture::program::{Program, command};
+use crate::fixture::callers::publish;
+use crate::fixture::program::{Program, command};
 
 /// WhatsApp's keys where nobody is.
 const NOBODY: [&str; 4] =

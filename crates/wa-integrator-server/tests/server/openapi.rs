@@ -1,24 +1,6 @@
 //! `openapi.yaml` and the running server say the same: every answer of the one is given by the other, in that form.
 
-#![cfg(all(unix, feature = "postgres"))]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod callers;
-    pub(crate) mod document;
-    #[expect(dead_code, reason = "what other tests ask of the server")]
-    #[path = "../../../wa-integrator/tests/fixture/postgres.rs"]
-    pub(crate) mod postgres;
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-    #[expect(dead_code, reason = "the times of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/server.rs"]
-    pub(crate) mod server;
-    #[expect(dead_code, reason = "the tokens of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/whatsapp.rs"]
-    pub(crate) mod whatsapp;
-}
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -28,14 +10,15 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use fixture::callers::{publish, pushes, token};
-use fixture::document::Document;
-use fixture::postgres::Postgres;
-use fixture::program::{Program, command};
 use http::{Method, Request, Response};
 use sha2::{Digest as _, Sha256};
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, UserIdentifier};
+
+use crate::fixture::callers::{publish, pushes, token};
+use crate::fixture::document::Document;
+use crate::fixture::postgres::Postgres;
+use crate::fixture::program::{Program, command};
 
 const SECRET: [u8; 32] = [0x5a; 32];
 const BASE: &str = "https://integrator.example";

@@ -1,15 +1,6 @@
 //! What the program wrote as it was, opened by the program as it is: stores, hosted files, settings.
 
-#![cfg(all(unix, feature = "postgres"))]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    #[path = "../../../wa-integrator/tests/fixture/postgres.rs"]
-    #[expect(dead_code, reason = "what other tests do with the database")]
-    pub(crate) mod postgres;
-    #[expect(dead_code, reason = "what other tests do with the program")]
-    pub(crate) mod program;
-}
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -18,8 +9,6 @@ use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::Arc;
 
-use fixture::postgres::Postgres;
-use fixture::program::command;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use wa_integrator::{
@@ -28,6 +17,9 @@ use wa_integrator::{
     StoreError, UserIdentifier,
 };
 use wa_profile::Profile;
+
+use crate::fixture::postgres::Postgres;
+use crate::fixture::program::command;
 
 /// A copy of what was written, with the modes that it was written with.
 fn copied(name: &str) -> (tempfile::TempDir, Value) {

@@ -1,17 +1,11 @@
 //! The program is killed while it takes an upload: what it leaves is gone once it has started again.
 
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 #![expect(
     clippy::disallowed_methods,
     clippy::indexing_slicing,
     reason = "a credential is of now; a test fails by panicking"
 )]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-}
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -21,9 +15,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use fixture::program::{Program, command};
 use sha2::{Digest as _, Sha256};
 use wa_integrator::{SharedSecret, UserIdentifier};
+
+use crate::fixture::program::{Program, command};
 
 const LENGTH: usize = 8 << 20;
 

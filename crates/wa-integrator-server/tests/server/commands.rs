@@ -1,12 +1,6 @@
 //! What the program does beside serving, and how it starts and ends where something is odd.
 
-#![cfg(unix)]
 #![expect(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests do with the program")]
-    pub(crate) mod program;
-}
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -16,8 +10,9 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use fixture::program::{Program, command};
 use wa_integrator::{SharedSecret, UserIdentifier};
+
+use crate::fixture::program::{Program, command};
 
 fn run(data_dir: &Path, arguments: &[&str]) -> Output {
     command(data_dir).args(arguments).output().unwrap()

@@ -1,25 +1,6 @@
 //! What a program counts: from 0 on, everything that is documented, and what has happened.
 
-#![cfg(unix)]
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    reason = "a test's helpers fail the test"
-)]
-
-mod fixture {
-    #[expect(dead_code, reason = "the settings of other tests")]
-    pub(crate) mod callers;
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-    #[expect(dead_code, reason = "the times of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/server.rs"]
-    pub(crate) mod server;
-    #[expect(dead_code, reason = "the tokens of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/whatsapp.rs"]
-    pub(crate) mod whatsapp;
-}
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test's helpers fail the test")]
 
 use std::fs;
 use std::path::Path;
@@ -29,14 +10,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use fixture::callers::{publish, push, token, url};
-use fixture::program::{Program, command};
 use http::{Request, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, UserIdentifier};
+
+use crate::fixture::callers::{publish, push, token, url};
+use crate::fixture::program::{Program, command};
 
 /// Only there where something else is: TLS, a database, keys that were fetched, answers that were given.
 const NOT_ALWAYS: [&str; 5] = [

@@ -1,19 +1,6 @@
 //! Nothing that was answered is lost: the program is killed while it takes pushes, and its system calls are watched.
 
-#![cfg(unix)]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    pub(crate) mod callers;
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-    #[expect(dead_code, reason = "the times of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/server.rs"]
-    pub(crate) mod server;
-    #[expect(dead_code, reason = "the tokens of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/whatsapp.rs"]
-    pub(crate) mod whatsapp;
-}
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -22,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fixture::callers::{publish, push, pushes, token, url};
-use fixture::program::{Program, command};
 use http::StatusCode;
 use tokio::task::JoinSet;
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{OutboxStore as _, SqliteStore};
+
+use crate::fixture::callers::{publish, push, pushes, token, url};
+use crate::fixture::program::{Program, command};
 
 /// How many pushes are sent in all, to one process after the other; each is killed on the way.
 const PUSHES: usize = 10_000;

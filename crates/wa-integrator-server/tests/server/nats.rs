@@ -1,33 +1,18 @@
 //! Wake-ups in a JetStream of a real server: stored when they are settled, never twice, never lost while it is away.
 
-#![cfg(all(unix, feature = "nats"))]
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod callers;
-    #[path = "../../../wa-integrator/tests/fixture/nats.rs"]
-    pub(crate) mod nats;
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-    #[expect(dead_code, reason = "the times of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/server.rs"]
-    pub(crate) mod server;
-    #[expect(dead_code, reason = "the tokens of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/whatsapp.rs"]
-    pub(crate) mod whatsapp;
-}
+#![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
 use std::time::Duration;
 
 use async_nats::jetstream;
 use async_nats::jetstream::stream::Stream;
-use fixture::callers::{publish, push, token};
-use fixture::nats::Nats;
-use fixture::program::{Program, command};
 use http::StatusCode;
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{ClientTrust, NatsSink, PushSink as _, SinkError, UserIdentifier, WakeUp};
+
+use crate::fixture::callers::{publish, push, token};
+use crate::fixture::nats::Nats;
+use crate::fixture::program::{Program, command};
 
 fn wake_up(user: &str, count: u64) -> WakeUp {
     WakeUp {

@@ -1,31 +1,11 @@
 //! The program while what it stands on is away: it says so, and nothing that it answered is lost once that is back.
 
-#![cfg(all(unix, feature = "postgres", feature = "s3"))]
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test's helpers fail the test"
 )]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests ask of the store")]
-    #[path = "../../../wa-integrator/tests/fixture/bucket.rs"]
-    pub(crate) mod bucket;
-    #[expect(dead_code, reason = "the settings of other tests")]
-    pub(crate) mod callers;
-    #[expect(dead_code, reason = "what other tests ask of the server")]
-    #[path = "../../../wa-integrator/tests/fixture/postgres.rs"]
-    pub(crate) mod postgres;
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-    #[expect(dead_code, reason = "the times of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/server.rs"]
-    pub(crate) mod server;
-    #[expect(dead_code, reason = "the tokens of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/whatsapp.rs"]
-    pub(crate) mod whatsapp;
-}
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -39,10 +19,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use fixture::bucket::Bucket;
-use fixture::callers::{publish, push, token, url};
-use fixture::postgres::Postgres;
-use fixture::program::{Program, command};
 use http::{Request, Response, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -50,6 +26,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{SharedSecret, UserIdentifier};
+
+use crate::fixture::bucket::Bucket;
+use crate::fixture::callers::{publish, push, token, url};
+use crate::fixture::postgres::Postgres;
+use crate::fixture::program::{Program, command};
 
 const SECRET: [u8; 32] = [0x5a; 32];
 const SENDERS: usize = 8;

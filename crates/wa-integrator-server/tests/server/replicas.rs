@@ -3,26 +3,7 @@
 //!
 //! `WA_INTEGRATOR_TEST_PUSHES` takes another number of pushes than the few of every day.
 
-#![cfg(all(unix, feature = "postgres"))]
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod callers;
-    #[expect(dead_code, reason = "what other tests ask of the server")]
-    #[path = "../../../wa-integrator/tests/fixture/postgres.rs"]
-    pub(crate) mod postgres;
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-    #[expect(dead_code, reason = "the times of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/server.rs"]
-    pub(crate) mod server;
-    #[path = "../../../wa-integrator/tests/fixture/verdict.rs"]
-    pub(crate) mod verdict;
-    #[expect(dead_code, reason = "the tokens of other tests")]
-    #[path = "../../../wa-integrator/tests/fixture/whatsapp.rs"]
-    pub(crate) mod whatsapp;
-}
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -34,14 +15,15 @@ use std::sync::{Arc, RwLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use fixture::callers::{publish, push, pushes, token};
-use fixture::postgres::Postgres;
-use fixture::program::{Program, command};
-use fixture::verdict::verified;
 use http::{Request, StatusCode, header};
 use tokio::task::JoinSet;
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
 use wa_integrator::{OutboxStore as _, PostgresAddress, PostgresStore, SharedSecret, UserIdentifier};
+
+use crate::fixture::callers::{publish, push, pushes, token};
+use crate::fixture::postgres::Postgres;
+use crate::fixture::program::{Program, command};
+use crate::fixture::verdict::verified;
 
 const BASE: &str = "https://integrator.example";
 const SECRET: [u8; 32] = [0x5a; 32];

@@ -1,18 +1,12 @@
 //! Where the program takes its settings from: flags before the environment before the file.
 
-#![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-}
 
 use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use fixture::program::{Program, command};
+use crate::fixture::program::{Program, command};
 
 fn file(directory: &Path, content: &str) -> String {
     let path = directory.join("settings.toml");

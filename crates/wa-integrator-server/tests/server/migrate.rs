@@ -1,15 +1,6 @@
 //! `wa-integrator store migrate`: the same keys, users, wake-ups and media afterwards, or nothing at all.
 
-#![cfg(all(unix, feature = "postgres"))]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
-
-mod fixture {
-    #[expect(dead_code, reason = "what other tests ask of the server")]
-    #[path = "../../../wa-integrator/tests/fixture/postgres.rs"]
-    pub(crate) mod postgres;
-    #[expect(dead_code, reason = "what other tests ask of the program")]
-    pub(crate) mod program;
-}
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -20,8 +11,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use fixture::postgres::Postgres;
-use fixture::program::{Program, command};
 use http::{Request, Response, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
@@ -29,6 +18,9 @@ use wa_integrator::{
     KeyStore as _, NewWakeUp, OutboxStore, Outcome, PostgresAddress, PostgresStore, SharedSecret,
     SqliteStore, UserIdentifier, WakeUp,
 };
+
+use crate::fixture::postgres::Postgres;
+use crate::fixture::program::{Program, command};
 
 const SECRET: [u8; 32] = [0x5a; 32];
 const WAKE_UPS: usize = 2500;
