@@ -53,7 +53,7 @@ struct Totals {
 /// What was written and what became of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
-    written: u64,
+    pub(crate) written: u64,
     answered: u64,
     pub(crate) waiting: u64,
     doubled: u64,
