@@ -23,7 +23,9 @@ fuzz_target!(|data: &[u8]| {
             Ok(decrypted) => {
                 assert_eq!(decrypted.identity, message.identity);
                 assert_ne!(message.identity, IDENTITY.public_key(), "our own key as a peer's");
-                assert!(record.knows(&message) && known == decrypted.used_one_time_prekey.is_none());
+                assert!(record.knows(&message));
+                let used = message.one_time_prekey_id.filter(|_| !known);
+                assert_eq!(decrypted.used_one_time_prekey, used, "of a known session none is used");
                 again(&mut record, &message);
             }
         }

@@ -17,7 +17,10 @@ fuzz_target!(|data: &[u8]| {
     }
     let (number, id, peer) = named(key);
     if let Some(peer) = peer {
-        let made = names(number.unwrap_or(7), id.unwrap_or(8), &peer);
-        assert_eq!(made.each_ref().map(|key| named(key).2), [None, None, Some(peer)]);
+        let (number, id) = (number.unwrap_or(7), id.unwrap_or(8));
+        let [inbox, prekey, waiting] = names(number, id, &peer);
+        assert_eq!(named(&inbox).0, Some(number));
+        assert_eq!(named(&prekey).1, Some(id));
+        assert_eq!(named(&waiting).2, Some(peer));
     }
 });

@@ -39,8 +39,10 @@ fuzz_target!(|input: (u16, u64, u64, &[u8])| {
 /// No more than the file has.
 fn arrives(download: &mut Download, length: u64) {
     let have = download.bytes();
-    download.handle_bytes(usize::MAX).expect_err("more than any file");
-    assert_eq!(download.bytes(), have, "a refusal changes nothing");
+    if length < u64::MAX {
+        download.handle_bytes(usize::MAX).expect_err("more than any file");
+        assert_eq!(download.bytes(), have, "a refusal changes nothing");
+    }
     download.handle_bytes((length - have).min(1 << 20) as usize).expect("the rest");
     assert!(download.bytes() <= length && download.is_complete() == (download.bytes() == length));
 }

@@ -17,8 +17,8 @@ pub(crate) fn soak(args: &[String]) -> Result<(), Failure> {
     // Each client has a socket, in either process.
     Program::new("bash")
         .with_args(["-c", "ulimit -n \"$(ulimit -Hn)\" && exec \"$@\"", "soak"])
-        .with_args(["cargo", "run", "--release", "--quiet", "--manifest-path", "peers/clients/Cargo.toml"])
-        .with_args(["--bin", "soak", "--", minutes])
+        .with_args(["cargo", "run", "--release", "--quiet", "--package", "wa-conformance"])
+        .with_args(["--bin", "wa-soak", "--", minutes])
         .run()
 }
 

@@ -14,7 +14,7 @@ use crate::checks::eventually;
 use crate::report::failure::Failure;
 use crate::rules::Rules;
 use crate::target::environment::{Environment, INTEGRATOR, PHONE};
-use crate::target::tokens::{ask_for_token, credential};
+use crate::target::tokens::{ask_for_token, credential, unix_now};
 
 /// The world of one chat; it ends with this value.
 #[derive(Debug)]
@@ -166,8 +166,8 @@ impl Playground {
     ///
     /// # Errors
     /// The service's keys cannot be read, or are too new.
-    pub async fn rotate_keys(&self, now: u64) -> Result<(), Failure> {
-        Ok(self.environment.own()?.keeper()?.rotate(now).await?)
+    pub async fn rotate_keys(&self) -> Result<(), Failure> {
+        Ok(self.environment.own()?.keeper()?.rotate(unix_now()).await?)
     }
 
     /// The phone writes to a login, or only listens from now on.

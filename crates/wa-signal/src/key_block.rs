@@ -303,6 +303,7 @@ mod tests {
             bent[bit / 8] ^= 1 << (bit % 8);
             assert_eq!(KeyBlock::decode(block.id, &bent).err(), Some(RecordError::Checksum), "bit {bit}");
         }
+        assert_eq!(MAX_BLOCK_BYTES, 2_112);
         let long = vec![0; MAX_BLOCK_BYTES + 1];
         assert_eq!(KeyBlock::decode(block.id, &long).err(), Some(RecordError::TooLong(long.len())));
     }

@@ -7,8 +7,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use wa_keys::{PrivateKey, PublicKey, ZeroSecret};
 use wa_signal::{
-    Bundle, Ciphertext, DecryptError, EncryptError, EstablishError, Kind, MAX_FORWARD_JUMP,
-    MAX_UNACKNOWLEDGED_AGE, PreKeyMessage, SessionRecord, SignalMessage, SignedPrekey, Trust,
+    Bundle, Ciphertext, DecryptError, EncryptError, EstablishError, Kind, MAX_FORWARD_JUMP, MAX_RECORD_BYTES,
+    MAX_UNACKNOWLEDGED_AGE, PreKeyMessage, RecordError, SessionRecord, SignalMessage, SignedPrekey, Trust,
 };
 
 use crate::side::{NOW, Side, acquainted, pair, rng};
@@ -25,6 +25,28 @@ fn a_bundle_with_a_bad_signature_is_refused_before_anything_happens() {
     assert_eq!(alice.establish(&bundle, &mut rng), Err(EstablishError::Signature));
     assert_eq!(alice.record.encode(), SessionRecord::default().encode());
     assert_eq!(alice.record.encrypt(&alice.local, b"", NOW, &mut rng), Err(EncryptError::NoSession));
+}
+
+#[test]
+fn limits_are_what_is_said_of_them() {
+    assert_eq!((MAX_UNACKNOWLEDGED_AGE, MAX_RECORD_BYTES), (2_592_000, 548_224));
+    let too_long = vec![0; MAX_RECORD_BYTES + 1];
+    assert_eq!(SessionRecord::decode(&too_long).unwrap_err(), RecordError::TooLong(548_225));
+    assert_ne!(SessionRecord::decode(&too_long[1..]).unwrap_err(), RecordError::TooLong(548_224));
+}
+
+#[test]
+fn a_session_knows_which_installation_it_is_with() {
+    let mut rng = rng();
+    let (mut alice, bob) = (Side::new(&mut rng), Side::new(&mut rng));
+    assert_eq!(alice.record.registration_id(), None);
+    for number in [0, 1, 7, u32::MAX] {
+        let bundle = Bundle { registration_id: number, ..bob.bundle(&mut rng) };
+        alice.establish(&bundle, &mut rng).unwrap();
+        assert_eq!(alice.record.registration_id(), Some(number));
+    }
+    alice.record.archive_current();
+    assert_eq!(alice.record.registration_id(), None);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The other process: the local WhatsApp and the service, and a word with them.
 
 use std::process::Stdio;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines, Stdin};
@@ -14,6 +13,7 @@ pub(crate) struct Server {
     world: World,
     asking: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
+    has_rotated: bool,
 }
 
 impl Server {
@@ -29,7 +29,7 @@ impl Server {
         };
         let mut answers = BufReader::new(output).lines();
         let world = answers.next_line().await?.ok_or_else(|| Failure::new("the other process ended"))?;
-        Ok(Self { child, world: serde_json::from_str(&world)?, asking, answers })
+        Ok(Self { child, world: serde_json::from_str(&world)?, asking, answers, has_rotated: false })
     }
 
     pub(crate) fn world(&self) -> World {
@@ -53,8 +53,11 @@ impl Server {
         Ok(())
     }
 
-    /// The service signs with a new key.
+    /// The service signs with a new key: once, since the next one may sign only after it was published for a day.
     pub(crate) async fn rotate_keys(&mut self) -> Result<(), Failure> {
+        if std::mem::replace(&mut self.has_rotated, true) {
+            return Ok(());
+        }
         self.say(&json!({ "rotate": true })).await
     }
 
@@ -82,14 +85,13 @@ pub(crate) async fn serve() -> Result<(), Failure> {
 }
 
 async fn obey(playground: &Playground, what: &Value) -> Result<(), Failure> {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     match what.get("path").and_then(Value::as_str) {
         // A connection that is gone already cannot be cut.
         Some(path) if path.ends_with("/cut") => {
             drop(playground.control(path, json!({})).await);
             Ok(())
         }
-        Some(path) => playground.control(path, what["body"].clone()).await.map(drop),
-        None => playground.rotate_keys(now).await,
+        Some(path) => playground.control(path, what.get("body").cloned().unwrap_or_default()).await.map(drop),
+        None => playground.rotate_keys().await,
     }
 }

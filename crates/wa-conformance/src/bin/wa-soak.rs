@@ -1,18 +1,20 @@
 //! Very many clients for a long time: they write and are answered, while lines are cut, clients close and open again, keys
 //! change, stanzas are lost, spoilt and doubled, and clocks jump.
 //!
-//! `soak MINUTES`; the environment variable `CLIENTS` says how many (10,000, or as many as there is memory for). The local
-//! WhatsApp and the service are in another process. Each minute a line says what was written and answered and what both
-//! processes hold. In the end nothing may be lost or shown twice, and the last third of the time may hold no more than the
-//! second.
+//! `wa-soak MINUTES`; the environment variable `CLIENTS` says how many (10,000, or as many as there is memory for), `TEXTS`
+//! how many texts all of them write in a second (100). The local WhatsApp and the service are in another process. Each
+//! minute a line says what was written and answered and what both processes hold. In the end nothing may be lost or shown
+//! twice, and the last third of the time may hold no more than the second.
 
-#[path = "../soak/crowd.rs"]
+#![expect(clippy::print_stdout, reason = "what it says is its output")]
+
+#[path = "wa-soak/crowd.rs"]
 mod crowd;
-#[path = "../soak/memory.rs"]
+#[path = "wa-soak/memory.rs"]
 mod memory;
-#[path = "../soak/misfortune.rs"]
+#[path = "wa-soak/misfortune.rs"]
 mod misfortune;
-#[path = "../soak/server.rs"]
+#[path = "wa-soak/server.rs"]
 mod server;
 
 use std::sync::Arc;
@@ -52,9 +54,9 @@ async fn main() -> Result<(), Failure> {
 }
 
 async fn soak(minutes: u64) -> Result<(), Failure> {
-    let count = match std::env::var("CLIENTS") {
-        Ok(count) => count.parse()?,
-        Err(_) => CLIENTS.min(memory::available()? / BYTES_EACH),
+    let count = match given("CLIENTS")? {
+        Some(count) => count,
+        None => CLIENTS.min(memory::available()? / BYTES_EACH),
     };
     let mut server = Server::start().await?;
     let directory = tempfile::tempdir()?;
@@ -69,9 +71,14 @@ async fn soak(minutes: u64) -> Result<(), Failure> {
         .await?;
     settle(&crowd, &mut server).await?;
     crowd.tally().judge()?;
-    memory.judge()?;
-    println!("nothing was lost, nothing was shown twice, and memory was flat");
+    memory.judge(crowd.tally().written)?;
+    println!("nothing was lost, nothing was shown twice, and no memory that was judged has grown");
     Ok(())
+}
+
+/// What a variable of the environment says.
+fn given(name: &str) -> Result<Option<u64>, Failure> {
+    Ok(std::env::var(name).ok().map(|number| number.parse()).transpose()?)
 }
 
 /// Texts all the time, a misfortune now and then.
@@ -81,10 +88,10 @@ async fn live(
     memory: &mut Memory,
     minutes: u64,
 ) -> Result<(), Failure> {
-    let begun = Instant::now();
+    let (begun, texts) = (Instant::now(), given("TEXTS")?.unwrap_or(TEXTS));
     let mut misfortunes = Misfortune::ALL.iter().cycle();
     for second in 1..=minutes * 60 {
-        crowd.write(TEXTS).await?;
+        crowd.write(texts).await?;
         if second % MISFORTUNE == 0
             && let Some(misfortune) = misfortunes.next()
         {

@@ -20,7 +20,7 @@ pub(crate) enum Misfortune {
     Stanzas,
     /// WhatsApp's clock jumps ahead, and back.
     Clock,
-    /// WhatsApp has a new static key and the service a new signing key; many connect anew under both.
+    /// WhatsApp has a new static key and the service, the first time, a new signing key; many connect anew under both.
     Keys,
     /// WhatsApp lets nobody log in for a while, and many want to.
     Unavailable,

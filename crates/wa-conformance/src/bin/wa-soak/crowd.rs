@@ -53,7 +53,7 @@ struct Totals {
 /// What was written and what became of it.
 #[derive(Clone, Debug)]
 pub(crate) struct Tally {
-    written: u64,
+    pub(crate) written: u64,
     answered: u64,
     pub(crate) waiting: u64,
     doubled: u64,
@@ -242,7 +242,7 @@ impl Making {
                     None => return Ok(()),
                     Some(Order::Write) => self.write(&client, account).await?,
                     Some(Order::Restart) => {
-                        client.close().await?;
+                        client.close().await;
                         drop(events);
                         (client, events) = self.open(user).await?;
                         self.stay(&client, user);
