@@ -14,7 +14,7 @@ use crate::channel::{Channel, ChannelEvent, Known, Login};
 use crate::key::Key;
 use crate::messenger::{Messenger, first_rows};
 use crate::store::{Read, Rows, StateError, Transaction, Write};
-use crate::weighed::BUDGET;
+use crate::weighed::{BUDGET, free_if_empty};
 use crate::{Command, CommandError, DisconnectReason, Event, IdentityPolicy, Now, Ticket};
 
 /// A whole client as a value. One is one account in one process.
@@ -193,14 +193,20 @@ impl Client {
     /// The next thing for the application.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front().or_else(|| self.messenger.poll_event())
+        self.pop_event().or_else(|| self.messenger.poll_event())
     }
 
     /// The next event about the connection, or answer: what must not wait behind events that nobody takes, since the task that
     /// should take them may be waiting for it. [`poll_event`](Self::poll_event) gives these too, before all else.
     #[must_use]
     pub fn poll_notice(&mut self) -> Option<Event> {
-        self.events.pop_front().or_else(|| self.messenger.poll_notice())
+        self.pop_event().or_else(|| self.messenger.poll_notice())
+    }
+
+    fn pop_event(&mut self) -> Option<Event> {
+        let event = self.events.pop_front();
+        free_if_empty(&mut self.events);
+        event
     }
 
     /// The next command that is durable: what it asked for will happen, whatever crashes.

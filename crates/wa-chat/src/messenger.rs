@@ -30,7 +30,7 @@ use crate::messenger::state::view::{View, Wanted};
 use crate::prekey_ids::PrekeyIds;
 use crate::row::{Counters, Row};
 use crate::store::{Read, Rows, StateError, Transaction, Value};
-use crate::weighed::{BUDGET, Weighed};
+use crate::weighed::{BUDGET, Weighed, free_if_empty};
 use crate::{Command, CommandError, EncodedStanza, Event, IdentityPolicy, Known, Now, Ticket};
 
 mod bundle;
@@ -317,7 +317,9 @@ impl Messenger {
     /// The next answer; [`poll_event`](Self::poll_event) gives it too, before all else.
     #[must_use]
     pub fn poll_notice(&mut self) -> Option<Event> {
-        self.notices.pop_front()
+        let notice = self.notices.pop_front();
+        free_if_empty(&mut self.notices);
+        notice
     }
 
     /// The next command that is durable: what it asked for will happen, whatever crashes.

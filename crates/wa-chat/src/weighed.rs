@@ -12,10 +12,7 @@ pub(crate) const BUDGET: usize = 2 << 20;
 /// Bytes that counters and capacity of what an item has allocated take beside its content.
 const ALLOCATION: usize = 64;
 
-/// Room to begin with; a queue that was longer gives it back once it is empty.
-const KEPT: usize = 64;
-
-/// A queue and the bytes that it holds.
+/// A queue and the bytes that it holds. An empty one holds no memory: most clients are idle most of the time.
 #[derive(Debug)]
 pub(crate) struct Weighed<T> {
     items: VecDeque<(T, usize)>,
@@ -49,9 +46,7 @@ impl<T> Weighed<T> {
     pub(crate) fn remove(&mut self, position: usize) -> Option<T> {
         let (item, bytes) = self.items.remove(position)?;
         self.bytes -= bytes;
-        if self.items.is_empty() {
-            self.items.shrink_to(KEPT);
-        }
+        free_if_empty(&mut self.items);
         Some(item)
     }
 
@@ -90,6 +85,13 @@ impl<T> Weighed<T> {
     /// Forgets everything, and the room for it.
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
+    }
+}
+
+/// Gives back the room of a queue that is empty.
+pub(crate) fn free_if_empty<T>(queue: &mut VecDeque<T>) {
+    if queue.is_empty() {
+        *queue = VecDeque::new();
     }
 }
 

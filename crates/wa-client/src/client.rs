@@ -152,7 +152,7 @@ impl Client {
     ) -> Result<(Self, Events), ClientError> {
         let profile = profile.into();
         let client = wa_chat::Client::open(Arc::clone(&profile), root).with_identity_policy(policy);
-        let mut driver = Driver::new(store, connector, client);
+        let mut driver = Box::new(Driver::new(store, connector, client));
         driver.load().await?;
         let (requests, inbox) = mpsc::channel(MAX_COMMANDS);
         let (controls, orders) = mpsc::channel(MAX_CONTROLS);

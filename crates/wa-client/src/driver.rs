@@ -98,9 +98,10 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         Ok(())
     }
 
-    /// Runs until the end, and says why before it lets go of anything.
+    /// Runs until the end, and says why before it lets go of anything. On the heap: a future has room for what it is given
+    /// twice, as argument and as variable.
     pub(crate) async fn serve(
-        mut self,
+        mut self: Box<Self>,
         mut requests: mpsc::Receiver<Box<Request>>,
         mut controls: mpsc::Receiver<Box<Control>>,
         events: mpsc::Sender<Box<Event>>,
@@ -142,7 +143,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                 rows = done(&mut self.running) => if let Err(ended) = self.committed(rows) { return ended },
                 happened = self.line.next(wants_input) => self.handle_line(happened),
                 permit = events.reserve(), if wants_room => {
-                    if let (Ok(permit), Some(event)) = (permit, self.ready.pop_front()) {
+                    if let (Ok(permit), Some(event)) = (permit, self.pop_ready()) {
                         permit.send(Box::new(event));
                     }
                 }
@@ -229,6 +230,15 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
                 self.ready.push_back(event);
             }
         }
+    }
+
+    /// The first event for the application; an empty queue holds no memory.
+    fn pop_ready(&mut self) -> Option<Event> {
+        let event = self.ready.pop_front();
+        if self.ready.is_empty() {
+            self.ready = VecDeque::new();
+        }
+        event
     }
 
     /// Few events wait for a slow application; but a login and an answer are told at once.

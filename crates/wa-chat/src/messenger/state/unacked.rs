@@ -37,6 +37,10 @@ impl Unacked {
                 self.numbers.remove(&row.id);
             }
         }
+        // Empty maps keep a node with room for eleven.
+        if self.rows.is_empty() {
+            self.clear();
+        }
     }
 
     /// The connection is gone.
