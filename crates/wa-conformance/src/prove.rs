@@ -121,7 +121,11 @@ impl Shared<'_> {
     async fn lane(&self) -> Result<(), Failure> {
         loop {
             let Some(saboteur) = self.queue.borrow_mut().pop_front() else { return Ok(()) };
-            let (judged, is_idle) = self.attack(&saboteur).await?;
+            let (mut judged, mut is_idle) = self.attack(&saboteur).await?;
+            if is_idle {
+                // A check on a busy machine may have ended before it came to what they break.
+                (judged, is_idle) = self.attack(&saboteur).await?;
+            }
             let progress = self.progress();
             if is_idle {
                 // Whatever turned red, it was not that.

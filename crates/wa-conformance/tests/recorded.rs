@@ -143,15 +143,16 @@ fn stanzas_are_the_same_bytes_and_fit_the_rules() {
     let stanzas = recorded("stanzas");
     assert_eq!(stanzas.len(), rules.len());
     for ((xml, bytes), rule) in stanzas.into_iter().zip(rules) {
-        let node: Node = xml.parse().unwrap();
         let read = decode(&unpack(bytes.clone().into(), &Limits::new()).unwrap(), &Limits::new()).unwrap();
-        assert_eq!(read, node, "{xml}");
-        assert_eq!(hex::encode(pack(&node, &EncodeOptions::new()).unwrap()), hex::encode(&bytes), "{xml}");
+        // The server's name is a text to it, and a JID to XML that does not say so.
+        let written = read.to_string().replace(r#" wa:text="to""#, "");
+        assert_eq!(written, xml.parse::<Node>().unwrap().to_string());
+        assert_eq!(hex::encode(pack(&read, &EncodeOptions::new()).unwrap()), hex::encode(&bytes), "{xml}");
         let clause = clauses().find(|clause| clause.id == rule).unwrap();
         let notes =
-            clause.grammar.unwrap().check(&node).unwrap_or_else(|finding| panic!("{xml}: {finding:?}"));
+            clause.grammar.unwrap().check(&read).unwrap_or_else(|finding| panic!("{xml}: {finding:?}"));
         assert!(notes.is_empty(), "{xml}: {notes:?}");
-        let stanza = Stanza::try_from(node.clone()).unwrap();
+        let stanza = Stanza::try_from(read).unwrap();
         assert!(!matches!(stanza, Stanza::Other(_)), "{xml}");
     }
 }

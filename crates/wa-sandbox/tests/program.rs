@@ -91,6 +91,12 @@ fn it_says_why_it_does_not_start() {
     let taken = run(&["--port", port]);
     assert_eq!(taken.status.code(), Some(1));
     assert!(said(&taken.stderr).contains("--port 0 takes any ports"), "{}", said(&taken.stderr));
+    let nowhere = run(&["--authorities", "/nowhere"]);
+    assert_eq!(nowhere.status.code(), Some(2));
+    assert!(said(&nowhere.stderr).contains("/nowhere: No such file"), "{}", said(&nowhere.stderr));
+    let empty = run(&["--port", "0", "--authorities", "/dev/null"]);
+    assert_eq!(empty.status.code(), Some(1));
+    assert!(said(&empty.stderr).contains("hold no certificate in PEM"), "{}", said(&empty.stderr));
     let profile = run(&["--profile", "/nowhere"]);
     assert!(said(&profile.stderr).contains("there is no such file"), "{}", said(&profile.stderr));
 }
