@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
-use tokio::sync::Semaphore;
+use tokio::sync::{OnceCell, Semaphore};
 use wa_http_server::ClientAddress;
 use wa_profile::MediaFetchAuth;
 
@@ -49,6 +49,20 @@ pub(super) struct Hosting {
     /// Uploads that may still begin.
     pub(super) room: Arc<Semaphore>,
     pub(super) downloads: Downloads,
+    /// Whether the uploads that an earlier process left were given up.
+    left: OnceCell<()>,
+}
+
+impl Hosting {
+    /// Gives up every upload that an earlier process left, once, and before this one begins any: afterwards nothing tells
+    /// them apart. Where other servers use the index, an upload that has begun may be theirs.
+    pub(super) async fn give_up_left(&self) -> Result<(), StoreError> {
+        if self.index.is_shared() {
+            return Ok(());
+        }
+        let give_up = async || self.index.doomed(self.clock.now(), u64::MAX >> 1, None, 0).await.map(drop);
+        self.left.get_or_try_init(give_up).await.copied()
+    }
 }
 
 /// What [`MediaHost`] takes and for how long.
@@ -79,7 +93,7 @@ impl MediaHost {
     pub fn new(blobs: Blobs, index: Arc<dyn MediaStore>, rules: MediaRules, clock: Clock) -> Self {
         let room = Arc::new(Semaphore::new(rules.uploads_at_a_time));
         let downloads = Downloads::new(rules.downloads_at_a_time, rules.downloads_per_address);
-        Self(Arc::new(Hosting { blobs, index, rules, clock, room, downloads }))
+        Self(Arc::new(Hosting { blobs, index, rules, clock, room, downloads, left: OnceCell::new() }))
     }
 
     /// Whether a fetch must show a token of WhatsApp's.
@@ -178,16 +192,14 @@ impl MediaHost {
         Arc::clone(&self.0).sweep(now, now.saturating_sub(UPLOAD_SECONDS_MAX)).await
     }
 
-    /// The same, and every upload that has begun, unless other servers use the index: for a process that starts, and so
-    /// has none.
+    /// The same, and every upload that an earlier process left, unless other servers use the index. Uploads of this process
+    /// go on.
     ///
     /// # Errors
     /// [`StoreError`] of the index.
     pub async fn sweep_at_start(&self) -> Result<Swept, StoreError> {
-        if self.0.index.is_shared() {
-            return self.sweep().await;
-        }
-        Arc::clone(&self.0).sweep(self.0.clock.now(), u64::MAX >> 1).await
+        self.0.give_up_left().await?;
+        self.sweep().await
     }
 
     /// Asks the index and the blobs for something that is not there.

@@ -74,6 +74,7 @@ impl Reception {
             now,
             expires_at,
         };
+        self.hosting.give_up_left().await.map_err(|error| unavailable(&error))?;
         match self.hosting.index.begin(beginning, self.hosting.rules.quota).await {
             Ok(Begun::Yes) => {}
             Ok(Begun::QuotaUsed { until }) => return Err(Refusal::Quota(until.saturating_sub(now).max(1))),

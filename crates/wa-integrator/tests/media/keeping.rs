@@ -31,7 +31,8 @@ async fn what_a_crash_leaves_is_swept() {
     uploading.abort();
     assert_eq!(world.host.sweep().await.unwrap().broken, 0, "it may still be under way");
     assert_eq!(world.host.check(false, Removal::Nothing).await.unwrap().uploading, 1);
-    let swept = world.host.sweep_at_start().await.unwrap();
+    assert_eq!(world.host.sweep_at_start().await.unwrap().broken, 0, "it is of the process that sweeps");
+    let swept = world.restarted().sweep_at_start().await.unwrap();
     assert_eq!((swept.broken, swept.expired), (1, 0));
     assert_eq!(world.files().len(), 1);
     assert_eq!(world.get(&kept, &[]).await.status(), StatusCode::OK);

@@ -19,7 +19,7 @@ use wa_profile::Profile;
 
 #[cfg(feature = "s3")]
 use crate::fixture;
-use crate::fixture::server::{bearer, integrator};
+use crate::fixture::server::{NOW, bearer, integrator};
 
 pub(crate) const BASE: &str = "https://integrator.example";
 pub(crate) const BLOB: &[u8] = b"what nobody here can read";
@@ -86,6 +86,13 @@ impl World {
             #[cfg(feature = "s3")]
             bucket: None,
         }
+    }
+
+    /// What another process would host from the same files.
+    pub(crate) fn restarted(&self) -> MediaHost {
+        let index = SqliteMedia::open(&self.directory.path().join("media.sqlite")).unwrap();
+        let rules = MediaRules::new(&Profile::default().media);
+        MediaHost::new(Blobs::local(&self.media).unwrap(), Arc::new(index), rules, Clock::from_fn(|| NOW))
     }
 
     pub(crate) async fn ask(&self, request: Request<Body>) -> Response<Bytes> {
