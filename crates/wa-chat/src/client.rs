@@ -14,7 +14,7 @@ use crate::channel::{Channel, ChannelEvent, Known, Login};
 use crate::key::Key;
 use crate::messenger::{Messenger, first_rows};
 use crate::store::{Read, Rows, StateError, Transaction, Write};
-use crate::weighed::{BUDGET, free_if_empty};
+use crate::weighed::{BUDGET, free_if_empty, push_into};
 use crate::{Command, CommandError, DisconnectReason, Event, IdentityPolicy, Now, Ticket};
 
 /// A whole client as a value. One is one account in one process.
@@ -295,7 +295,7 @@ impl Client {
             match event {
                 ChannelEvent::Server(server) => self.messenger.handle_server(now, server, rng),
                 ChannelEvent::Open => {
-                    self.events.push_back(Event::Connected);
+                    push_into(&mut self.events, Event::Connected);
                     if let Some(time) = self.channel.as_ref().and_then(Channel::server_time) {
                         self.messenger.tell_server_time(time);
                     }
@@ -317,7 +317,7 @@ impl Client {
             self.messenger.forget_known();
         }
         self.messenger.handle_link_down();
-        self.events.push_back(Event::Disconnected(reason));
+        push_into(&mut self.events, Event::Disconnected(reason));
     }
 
     fn take_stanzas(&mut self) {

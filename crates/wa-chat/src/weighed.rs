@@ -24,7 +24,7 @@ impl<T> Weighed<T> {
     pub(crate) fn push(&mut self, item: T, allocated: usize) {
         let bytes = Self::weigh(allocated);
         self.bytes += bytes;
-        self.items.push_back((item, bytes));
+        push_into(&mut self.items, (item, bytes));
     }
 
     /// Puts an item before all others.
@@ -86,6 +86,15 @@ impl<T> Weighed<T> {
     pub(crate) fn clear(&mut self) {
         *self = Self::default();
     }
+}
+
+/// Appends an item. A queue mostly holds one, and begins with room for that: it is had and given back at once, where room
+/// for four costs more than allocators keep at hand.
+pub(crate) fn push_into<T>(queue: &mut VecDeque<T>, item: T) {
+    if queue.capacity() == 0 {
+        queue.reserve_exact(1);
+    }
+    queue.push_back(item);
 }
 
 /// Gives back the room of a queue that is empty.

@@ -227,6 +227,9 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
         }
         while let Some(event) = self.next_event() {
             if let Some(event) = self.notice(event) {
+                if self.ready.capacity() == 0 {
+                    self.ready.reserve_exact(MAX_EVENTS);
+                }
                 self.ready.push_back(event);
             }
         }

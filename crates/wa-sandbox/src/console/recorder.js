@@ -2,6 +2,9 @@
 
 import { h } from "./element.js";
 
+// Milliseconds: of less a browser writes nothing that can be played.
+const SHORTEST = 700;
+
 const TYPES = ["audio/ogg;codecs=opus", "audio/webm;codecs=opus", "audio/mp4"];
 
 /** Whether this browser can record at all; it asks for the microphone only when it does. */
@@ -20,6 +23,8 @@ export async function record(menu) {
     recorder.start();
     const began = performance.now();
     const isKept = await answered(menu);
+    const missing = SHORTEST - (performance.now() - began);
+    if (isKept && missing > 0) await new Promise((resolve) => setTimeout(resolve, missing));
     const seconds = Math.max(1, Math.round((performance.now() - began) / 1000));
     recorder.stop();
     await ended;
