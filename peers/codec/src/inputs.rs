@@ -14,7 +14,7 @@ pub struct Input {
 pub fn inputs() -> Vec<Input> {
     vec![
         Input { name: "ack 37 B", node: ack() },
-        Input { name: "seed stanza 71 B", node: seed() },
+        Input { name: "published stanza 71 B", node: seed() },
         Input { name: "pkmsg 1 KiB", node: pkmsg() },
         Input { name: "keys of 100 users", node: keys() },
         Input { name: "812 prekeys", node: prekeys() },
