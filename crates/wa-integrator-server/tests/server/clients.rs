@@ -11,14 +11,14 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
 use tokio::time::Instant;
 use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
-use wa_integrator::{SharedSecret, UserIdentifier};
 
+use crate::fixture::callers::credential;
 use crate::fixture::program::{Program, command};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -73,14 +73,6 @@ fn curl(arguments: &[&str], more: &[&str]) -> String {
     let said = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{said}");
     String::from_utf8(ended.stdout).unwrap()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the program under test reads the system's clock")]
-fn credential(data_dir: &Path) -> String {
-    let secret = fs::read_to_string(data_dir.join("shared-secret")).unwrap();
-    let secret: [u8; 32] = hex::decode(secret.trim_end()).unwrap().try_into().unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    SharedSecret::new(secret, 40).credential(&UserIdentifier::new("alice", 40).unwrap(), now + 60)
 }
 
 /// Processes that follow one another on a socket that is passed on to them, under load of both versions: connections

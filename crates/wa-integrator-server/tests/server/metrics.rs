@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,10 +14,9 @@ use http::{Request, StatusCode, header};
 use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
-use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
-use wa_integrator::{SharedSecret, UserIdentifier};
+use wa_http::HttpClient as _;
 
-use crate::fixture::callers::{publish, push, token, url};
+use crate::fixture::callers::{client, credential, metrics, publish, push, token, url};
 use crate::fixture::program::{Program, command};
 
 /// Only there where something else is: TLS, a database, keys that were fetched, answers that were given.
@@ -28,16 +27,6 @@ const NOT_ALWAYS: [&str; 5] = [
     "wa_integrator_requests_total",
     "wa_integrator_request_seconds",
 ];
-
-fn client() -> HyperClient {
-    HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1)
-}
-
-async fn metrics(program: &Program) -> String {
-    let url = format!("{}/metrics", url(program, "admin"));
-    let answer = client().send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
-    String::from_utf8(answer.body().to_vec()).unwrap()
-}
 
 /// Waits until this is rendered, ten seconds at most.
 async fn rendered(program: &Program, line: &str) {
@@ -171,12 +160,4 @@ async fn backend() -> String {
         }
     });
     url
-}
-
-#[expect(clippy::disallowed_methods, reason = "the program under test reads the system's clock")]
-fn credential(data_dir: &Path) -> String {
-    let secret = fs::read_to_string(data_dir.join("shared-secret")).unwrap();
-    let secret: [u8; 32] = hex::decode(secret.trim_end()).unwrap().try_into().unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    SharedSecret::new(secret, 40).credential(&UserIdentifier::new("alice", 40).unwrap(), now + 60)
 }

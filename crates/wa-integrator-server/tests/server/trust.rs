@@ -7,7 +7,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -20,11 +20,10 @@ use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
-use wa_http::{HttpClient as _, HttpLimits, HyperClient, PlainHttp};
-use wa_integrator::{SharedSecret, UserIdentifier};
+use wa_http::HttpClient as _;
 
 use crate::fixture::bucket::Bucket;
-use crate::fixture::callers::{publish, push, token, url};
+use crate::fixture::callers::{client, credential, metrics, publish, push, token, url};
 use crate::fixture::nats::Nats;
 use crate::fixture::program::{Program, command};
 
@@ -138,23 +137,8 @@ async fn one_file_of_authorities_is_for_every_connection() {
     }
 }
 
-fn client() -> HyperClient {
-    HyperClient::new(HttpLimits::default()).with_plain_http(PlainHttp::Http1)
-}
-
-async fn metrics(program: &Program) -> String {
-    let url = format!("{}/metrics", url(program, "admin"));
-    let answer = client().send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap();
-    String::from_utf8(answer.body().to_vec()).unwrap()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the program under test reads the system's clock")]
 async fn upload(program: &Program, data: &Path) -> StatusCode {
-    let secret = fs::read_to_string(data.join("shared-secret")).unwrap();
-    let secret: [u8; 32] = hex::decode(secret.trim_end()).unwrap().try_into().unwrap();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
-    let user = UserIdentifier::new("alice", 40).unwrap();
-    let credential = SharedSecret::new(secret, 40).credential(&user, now + 60);
+    let credential = credential(data);
     let request = Request::post(url(program, "media"))
         .header(header::AUTHORIZATION, format!("Bearer {credential}"))
         .header("content-digest", format!("sha-256=:{}:", STANDARD.encode(Sha256::digest(b"x"))));
