@@ -8,7 +8,8 @@ use libfuzzer_sys::fuzz_target;
 use wa_integrator_server::{Settings, SettingsError};
 
 fuzz_target!(|text: &str| {
-    if text.contains("profile") || text.contains('\\') {
+    // A lone carriage return at the end would become a line's end by what is put behind it.
+    if text.contains("profile") || text.contains('\\') || text.ends_with('\r') {
         return;
     }
     let read = |text: &str| Settings::from_toml(text, Path::new("a.toml"));
