@@ -134,8 +134,21 @@ impl Connection {
         rng: &mut impl CryptoRng,
     ) -> Vec<Incoming> {
         self.frames.push(bytes);
+        self.all(|connection| connection.next(server, rng))
+    }
+
+    /// The same once the handshake is over, which nothing of the world is needed for; none before.
+    pub(crate) fn handle_sealed(&mut self, bytes: &[u8]) -> Option<Vec<Incoming>> {
+        if !self.is_open() || self.resumed.is_some() {
+            return None;
+        }
+        self.frames.push(bytes);
+        Some(self.all(Self::next_sealed))
+    }
+
+    fn all(&mut self, mut next: impl FnMut(&mut Self) -> Result<Option<Incoming>, Breach>) -> Vec<Incoming> {
         let mut incoming = Vec::new();
-        while let Some(next) = self.next(server, rng).unwrap_or_else(|breach| {
+        while let Some(next) = next(self).unwrap_or_else(|breach| {
             self.stage = Stage::Closed;
             Some(Incoming::Broken(breach))
         }) {
@@ -154,6 +167,12 @@ impl Connection {
         matches!(self.stage, Stage::Open(_))
     }
 
+    fn next_sealed(&mut self) -> Result<Option<Incoming>, Breach> {
+        let Stage::Open(transport) = &mut self.stage else { return Ok(None) };
+        let frame = self.frames.next_frame().map_err(too_long)?;
+        frame.map(|frame| opened(transport, frame)).transpose()
+    }
+
     fn next(&mut self, server: &Server, rng: &mut impl CryptoRng) -> Result<Option<Incoming>, Breach> {
         if let Stage::Intro { chain } = &mut self.stage {
             let intro = self.frames.next_intro(&server.setup.prologue);
@@ -164,13 +183,10 @@ impl Connection {
         if let Some(client) = self.resumed.take() {
             return Ok(Some(Incoming::Login(client, Handshake::Resumed)));
         }
-        if matches!(self.stage, Stage::Closed) {
-            return Ok(None);
+        if matches!(self.stage, Stage::Closed | Stage::Open(_)) {
+            return self.next_sealed();
         }
         let Some(frame) = self.frames.next_frame().map_err(too_long)? else { return Ok(None) };
-        if let Stage::Open(transport) = &mut self.stage {
-            return opened(transport, frame).map(Some);
-        }
         let (stage, incoming) = match std::mem::replace(&mut self.stage, Stage::Closed) {
             Stage::Hello { chain } => return self.greet(server, &chain, frame.freeze(), rng).map(Some),
             Stage::Finish(finish, handshake) => {
@@ -253,7 +269,8 @@ fn opened(transport: &mut Transport, mut frame: BytesMut) -> Result<Incoming, Br
         }
     };
     Ok(match wa_binary::decode(&node, &Limits::new()) {
-        Ok(stanza) => Incoming::Stanza(stanza, OnWire { node, size }),
+        // A copy: the node is a piece of what was read, which is not kept for it.
+        Ok(stanza) => Incoming::Stanza(stanza, OnWire { node: Bytes::copy_from_slice(&node), size }),
         Err(error) => Incoming::Malformed(Breach::new(&NODE, error)),
     })
 }

@@ -1,5 +1,6 @@
 //! What is written down of conversations as stanzas pass: who said what to whom, and how far it came.
 
+use bytes::Bytes;
 use serde_json::json;
 use wa_binary::{AttrValue, Jid, Node};
 
@@ -24,7 +25,8 @@ impl World {
         let address = login.to_string();
         match node.tag() {
             "message" => {
-                let content = phone.written(&address, id).map(|plain| Content::Plain(plain.to_vec()));
+                let content =
+                    phone.written(&address, id).map(|plain| Content::Plain(Bytes::copy_from_slice(plain)));
                 phone.chats.say(&address, id, By::Phone, self.now, content.unwrap_or(Content::Sealed));
                 self.tell_chat(&number, login, "message");
             }

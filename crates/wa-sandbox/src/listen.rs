@@ -32,9 +32,9 @@ use crate::phone::Manners;
 use crate::push::Pushes;
 use crate::sabotage::Sabotage;
 use crate::service::{self, ENLIST, JWKS};
-use crate::shared::Shared;
+use crate::shared::{Line, Shared};
 use crate::tls::Tls;
-use crate::world::{ConnectionId, Integrator, Output, World, WorldConfig};
+use crate::world::{Integrator, Output, World, WorldConfig};
 
 /// How often the world is told that time passes.
 const TICK: Duration = Duration::from_secs(1);
@@ -303,14 +303,14 @@ async fn serve_chat(shared: Arc<Shared>, mut stream: TcpStream) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "nodelay");
     }
-    let (id, mut outputs) = shared.connect();
+    let mut line = shared.connect();
     let mut waiting = Vec::new();
     loop {
         tokio::select! {
-            ready = stream.readable() => if ready.is_err() || read_ready(&shared, &stream, id).is_err() {
+            ready = stream.readable() => if ready.is_err() || read_ready(&shared, &stream, &line).is_err() {
                 break;
             },
-            count = outputs.recv_many(&mut waiting, MAX_AT_ONCE) => {
+            count = line.outputs.recv_many(&mut waiting, MAX_AT_ONCE) => {
                 let (bytes, is_end) = joined(&mut waiting);
                 if stream.write_all(&bytes).await.is_err() || is_end || count == 0 {
                     break;
@@ -318,17 +318,16 @@ async fn serve_chat(shared: Arc<Shared>, mut stream: TcpStream) {
             }
         }
     }
-    shared.disconnect(id);
+    shared.disconnect(line.id);
 }
 
 /// Gives the world what has arrived; an error at the end of the stream.
-fn read_ready(shared: &Arc<Shared>, stream: &TcpStream, id: ConnectionId) -> io::Result<()> {
+fn read_ready(shared: &Arc<Shared>, stream: &TcpStream, line: &Line) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     match stream.try_read(&mut buffer) {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
         Ok(length) => {
-            let bytes = buffer.get(..length).unwrap_or_default();
-            shared.with_world(|world, clock| world.handle_bytes(id, clock.now(), bytes));
+            shared.handle_bytes(line, buffer.get(..length).unwrap_or_default());
             Ok(())
         }
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),

@@ -22,7 +22,8 @@ impl World {
     /// Puts a stanza into an account's mailbox, and on its way if the client is there.
     pub(crate) fn deliver(&mut self, number: u64, node: Node) {
         let Some(account) = self.accounts.get_mut(&number) else { return };
-        let from = node.attr("from").and_then(wa_binary::AttrValue::to_jid).map(Jid::without_device);
+        let from = node.attr("from").filter(|_| !account.blocked.is_empty());
+        let from = from.and_then(wa_binary::AttrValue::to_jid).map(Jid::without_device);
         if from.is_some_and(|from| account.blocked.contains(&from.to_string())) {
             return;
         }

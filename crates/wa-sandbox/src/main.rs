@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use mimalloc::MiMalloc;
 use wa_sandbox::program;
 
 /// A local WhatsApp for testing interoperability.
@@ -12,6 +13,10 @@ struct Line {
     #[command(flatten)]
     arguments: program::Arguments,
 }
+
+/// A quarter of what a message costs was the system's allocator.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[tokio::main]
 async fn main() -> ExitCode {

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use bytes::Bytes;
 use prost::Message as _;
 use rand_core::CryptoRng;
 use serde_json::Value;
@@ -11,13 +12,14 @@ use wa_signal::Bundle;
 
 use crate::account::{Account, KEPT};
 use crate::phone::chats::Chats;
-use crate::phone::content::describe;
+use crate::phone::content::text_alone;
 
 mod chats;
 mod content;
 mod device;
 mod kept;
 mod media;
+mod received;
 mod tree;
 
 pub(crate) use self::chats::{By, Content};
@@ -27,6 +29,7 @@ pub(crate) use self::device::{
 };
 pub(crate) use self::kept::PhoneState;
 pub(crate) use self::media::MediaWritten;
+pub(crate) use self::received::Received;
 pub(crate) use self::tree::{Composed, tree};
 
 /// Messages and receipts that a phone remembers.
@@ -100,20 +103,6 @@ impl Default for Manners {
     }
 }
 
-/// A message as the phone's user sees it.
-#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Received {
-    pub(crate) from: String,
-    pub(crate) id: String,
-    pub(crate) device: u16,
-    /// Absent if it could not be decrypted or is no text.
-    pub(crate) text: Option<String>,
-    /// Everything that was read of it; absent if it could not be decrypted.
-    pub(crate) content: Option<Value>,
-    /// What the stanza says beside its content.
-    pub(crate) stanza: Value,
-}
-
 /// A receipt from a third party's client.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(crate) struct Receipt {
@@ -181,12 +170,9 @@ impl Phone {
     /// Shows the overview's example of a message, which has its text in the clear.
     pub(crate) fn show_body(&mut self, login: &Jid, id: &str, body: &Node, now: u64) -> Option<Node> {
         let text = String::from_utf8_lossy(body.bytes().unwrap_or_default()).into_owned();
-        self.chats.open(&login.to_string(), id, Content::Clear(text.clone()));
-        let content = serde_json::json!({ "text": text, "encrypted": false });
-        let (from, stanza) = (login.to_string(), serde_json::json!({ "type": "text" }));
-        let received =
-            Received { from, id: id.to_owned(), device: 0, text: Some(text), content: Some(content), stanza };
-        remember(&mut self.received, received);
+        let from = login.to_string();
+        self.chats.open(&from, id, Content::Clear(text.clone()));
+        remember(&mut self.received, Received::in_clear(from, id, &text));
         (!self.manners.silent).then(|| Node::new("receipt").with_attr("id", id).with_attr("t", now))
     }
 
@@ -224,17 +210,16 @@ impl Phone {
             Opened::Again => vec![receipt],
             Opened::GivenUp => Vec::new(),
             Opened::Ask { count, registration, keys } => {
-                self.remember(delivery, login, None);
+                remember(&mut self.received, Received::new(delivery, login, None));
                 vec![ask_again(&id, count, registration, keys.as_deref(), now).with_attr("t", now)]
             }
             Opened::Plain(plain) => {
-                let content = describe(&plain);
-                self.chats.open(&login, &id, Content::Plain(plain));
-                let text = content.get("text").and_then(Value::as_str).map(str::to_owned);
-                let is_plain = content.as_object().is_some_and(|content| content.len() == 1);
-                self.remember(delivery, login.clone(), Some(content));
-                let echoes = self.manners.answers && delivery.device == 0 && is_plain;
-                let echo = text.filter(|_| echoes).map(|text| Written::Text(format!("echo: {text}")));
+                let plain = Bytes::from(plain);
+                self.chats.open(&login, &id, Content::Plain(plain.clone()));
+                remember(&mut self.received, Received::new(delivery, login.clone(), Some(plain.clone())));
+                let echoes = self.manners.answers && delivery.device == 0;
+                let echo = echoes.then(|| text_alone(&plain)).flatten();
+                let echo = echo.map(|text| Written::Text(format!("echo: {text}")));
                 let echo = echo.and_then(|echo| self.write(&login, &echo, now, rng));
                 let mut replies = if self.manners.silent { Vec::new() } else { vec![receipt.clone()] };
                 if self.manners.lively {
@@ -245,21 +230,6 @@ impl Phone {
                 replies
             }
         }
-    }
-
-    fn remember(&mut self, delivery: &Delivery<'_>, from: String, content: Option<Value>) {
-        let text = content.as_ref().and_then(|content| content.get("text")?.as_str()).map(str::to_owned);
-        let attr = |node: &Node, name: &str| node.attr_str(name).map(str::to_owned);
-        let stanza = serde_json::json!({
-            "type": attr(delivery.message, "type"),
-            "edit": attr(delivery.message, "edit"),
-            "mediatype": attr(delivery.enc, "mediatype"),
-            "count": attr(delivery.enc, "count"),
-            "enc": attr(delivery.enc, "type"),
-        });
-        let received =
-            Received { from, id: delivery.id.clone(), device: delivery.device, text, content, stanza };
-        remember(&mut self.received, received);
     }
 
     /// A receipt for messages of this phone. A retry receipt is answered with the message again.

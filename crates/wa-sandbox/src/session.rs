@@ -1,6 +1,5 @@
 //! From a handshake to a session: judging logins, taking accounts over, and the first words of the server.
 
-use bytes::Bytes;
 use wa_binary::{Jid, Node};
 use wa_noise::ClientIdentity;
 use wa_profile::VersionAtLogin;
@@ -83,7 +82,7 @@ impl World {
 
     fn welcome(&mut self, id: ConnectionId, number: u64, login: &PendingLogin) {
         if let Some(peer) = self.connections.get_mut(&id) {
-            peer.connection.admit();
+            peer.connection().admit();
             peer.login = PeerLogin::Resumed(number);
         }
         let success = Node::new("success").with_attr("t", self.now).with_attr("location", "loopback");
@@ -170,8 +169,6 @@ impl World {
     }
 
     pub(crate) fn handle_node(&mut self, id: ConnectionId, node: &Node, bytes: OnWire, now: u64) {
-        // A copy: the node is a piece of what was read, which is not kept for it.
-        let bytes = OnWire { node: Bytes::copy_from_slice(&bytes.node), ..bytes };
         let number = self.write_down(id, bytes, true);
         self.journal.stanza = Some(number);
         match self.connections.get(&id).map(|peer| &peer.login) {

@@ -14,6 +14,7 @@ use tokio::sync::{broadcast, mpsc};
 
 use crate::api::Problem;
 use crate::clock::Clock;
+use crate::connection::Connection;
 use crate::demo::users::{self, Users};
 use crate::exchanges::{Exchange, Exchanges};
 use crate::faults::is_due;
@@ -48,6 +49,14 @@ pub(crate) struct Shared {
     /// What the control interface demands, off loopback.
     pub(crate) token: Option<String>,
     pub(crate) addresses: Addresses,
+}
+
+/// One client's connection as its socket has it.
+pub(crate) struct Line {
+    pub(crate) id: ConnectionId,
+    connection: Arc<Mutex<Connection>>,
+    /// What is to be sent.
+    pub(crate) outputs: mpsc::Receiver<Output>,
 }
 
 /// What a third party's server said to a request for a file.
@@ -251,15 +260,25 @@ impl Shared {
         self.with_world(|world, clock| world.handle_keys(integrator, keys, clock.now()));
     }
 
-    /// A client has connected; what is to be sent to it comes out.
-    pub(crate) fn connect(self: &Arc<Self>) -> (ConnectionId, mpsc::Receiver<Output>) {
-        let (sender, receiver) = mpsc::channel(MAX_QUEUED);
-        let id = self.with_world(|world, clock| {
-            let id = world.connect(clock.now());
+    /// A client has connected.
+    pub(crate) fn connect(self: &Arc<Self>) -> Line {
+        let (sender, outputs) = mpsc::channel(MAX_QUEUED);
+        self.with_world(|world, clock| {
+            let (id, connection) = world.connect_shared(clock.now());
             self.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
-            id
+            Line { id, connection, outputs }
+        })
+    }
+
+    /// A client's bytes have arrived: they are opened and read before the world is asked for.
+    pub(crate) fn handle_bytes(self: &Arc<Self>, line: &Line, bytes: &[u8]) {
+        let mut connection = line.connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let sealed = connection.handle_sealed(bytes);
+        drop(connection);
+        self.with_world(|world, clock| match sealed {
+            Some(incoming) => world.handle_incoming(line.id, clock.now(), incoming),
+            None => world.handle_bytes(line.id, clock.now(), bytes),
         });
-        (id, receiver)
     }
 
     /// A client is gone.

@@ -122,7 +122,7 @@ impl World {
             return Vec::new();
         }
         // A user who blocks another does not let them know.
-        if phone.blocked.contains(&login.to_string()) {
+        if !phone.blocked.is_empty() && phone.blocked.contains(&login.to_string()) {
             return Vec::new();
         }
         let stanza = node.attr_str("id").unwrap_or_default().to_owned();

@@ -67,7 +67,7 @@ impl World {
         let is_slow = |since: u64| self.now.saturating_sub(since) >= HANDSHAKE_PATIENCE;
         let slow = self.connections.iter().filter_map(|(id, peer)| {
             let is_waiting = matches!(peer.login, PeerLogin::Handshake | PeerLogin::Pending(_));
-            let far = if peer.connection.is_open() {
+            let far = if peer.connection().is_open() {
                 "no login is decided"
             } else {
                 "the handshake is not complete"

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::{Bytes, BytesMut};
 use rand_core::CryptoRng;
@@ -111,10 +112,18 @@ pub(crate) struct KnownIntegrator {
 
 #[derive(Debug)]
 pub(crate) struct Peer {
-    pub(crate) connection: Connection,
+    /// Frames are opened and read without the world.
+    connection: Arc<Mutex<Connection>>,
+    is_closed: bool,
     pub(crate) login: PeerLogin,
     /// When it connected.
     pub(crate) since: u64,
+}
+
+impl Peer {
+    pub(crate) fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Integrator {
@@ -193,18 +202,29 @@ impl World {
 
     /// A client has connected.
     pub fn connect(&mut self, now: u64) -> ConnectionId {
+        self.connect_shared(now).0
+    }
+
+    /// The same, and the connection itself, which can read without the world.
+    pub(crate) fn connect_shared(&mut self, now: u64) -> (ConnectionId, Arc<Mutex<Connection>>) {
         let id = ConnectionId(self.next_connection);
         self.next_connection += 1;
         let key = self.server.setup.static_key.public_key();
         let chain = self.server.authority.chain(&key, self.faults.certificate, now, &mut self.rng);
-        let peer = Peer { connection: Connection::new(chain), login: PeerLogin::Handshake, since: now };
+        let connection = Arc::new(Mutex::new(Connection::new(chain)));
+        let peer = Peer {
+            connection: Arc::clone(&connection),
+            is_closed: false,
+            login: PeerLogin::Handshake,
+            since: now,
+        };
         self.connections.insert(id, peer);
         self.news.tell(|| News::Changed);
         if is_due(&mut self.faults.go_away) {
             self.outputs.push_back((id, Output::Bytes(Bytes::from_static(b"GOA"))));
             self.close(id);
         }
-        id
+        (id, connection)
     }
 
     /// A client's connection is gone.
@@ -237,9 +257,18 @@ impl World {
 
     /// A client's bytes have arrived at `now` (Unix seconds).
     pub fn handle_bytes(&mut self, id: ConnectionId, now: u64, bytes: &[u8]) {
+        let Some(peer) = self.connections.get(&id) else { return };
+        let incoming = peer.connection().handle_bytes(&self.server, bytes, &mut self.rng);
+        self.handle_incoming(id, now, incoming);
+    }
+
+    /// What a client's bytes amounted to; nothing once its connection is closed.
+    pub(crate) fn handle_incoming(&mut self, id: ConnectionId, now: u64, incoming: Vec<Incoming>) {
         self.now = now;
-        let Some(peer) = self.connections.get_mut(&id) else { return };
-        for incoming in peer.connection.handle_bytes(&self.server, bytes, &mut self.rng) {
+        if self.connections.get(&id).is_none_or(|peer| peer.is_closed) {
+            return;
+        }
+        for incoming in incoming {
             match incoming {
                 Incoming::Reply(bytes) => self.outputs.push_back((id, Output::Bytes(bytes))),
                 Incoming::Login(client, handshake) => self.handle_login(id, &client, handshake),
@@ -331,8 +360,7 @@ impl World {
 
     fn seal(&mut self, id: ConnectionId, node: &Node, is_corrupt: bool) {
         let options = encode_options(&self.profile);
-        let connection = self.connections.get_mut(&id).map(|peer| &mut peer.connection);
-        let sealed = connection.and_then(|connection| connection.seal(node, &options));
+        let sealed = self.connections.get(&id).and_then(|peer| peer.connection().seal(node, &options));
         let Some((frame, bytes)) = sealed else { return };
         let frame = if is_corrupt { flipped(&frame) } else { frame };
         self.outputs.push_back((id, Output::Bytes(frame)));
@@ -374,7 +402,8 @@ impl World {
 
     pub(crate) fn close(&mut self, id: ConnectionId) {
         if let Some(peer) = self.connections.get_mut(&id) {
-            peer.connection.close();
+            peer.connection().close();
+            peer.is_closed = true;
         }
         self.outputs.push_back((id, Output::Close));
     }

@@ -79,7 +79,7 @@ fn described(call: &Call<'_>, number: u64) -> Value {
     let sessions = sessions.filter(|(_, phone)| phone.devices.values().any(|device| device.knows(&login)));
     let sessions: Vec<&String> = sessions.map(|(number, _)| number).collect();
     let [deviations, notes] = call.world.journal.counts(&login);
-    let routing_info = connection.and_then(|peer| peer.connection.routing_info.as_ref()).map(hex::encode);
+    let routing_info = connection.and_then(|peer| peer.connection().routing_info.as_ref().map(hex::encode));
     json!({
         "login": login,
         "integrator": account.integrator,

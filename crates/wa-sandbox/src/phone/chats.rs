@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasher, RandomState};
 
+use bytes::Bytes;
 use serde_json::{Value, json};
 
 use crate::phone::content::describe;
@@ -41,7 +42,7 @@ pub(crate) enum Content {
     /// Not read yet, or it cannot be decrypted.
     Sealed,
     /// The decrypted protobuf.
-    Plain(Vec<u8>),
+    Plain(Bytes),
     /// Text in the clear, as in the overview's example.
     Clear(String),
 }
@@ -251,7 +252,7 @@ mod tests {
         chats.mark("a", "0", By::User, "read", 1);
         chats.mark("a", "1", By::User, "read", 1);
         assert_eq!(chats.with("a", None, MAX_SAID)[0]["read"], 1, "numbers still fit");
-        chats.say("b", "long", By::Phone, 0, Content::Plain(vec![0; MAX_BYTES]));
+        chats.say("b", "long", By::Phone, 0, Content::Plain(vec![0; MAX_BYTES].into()));
         assert_eq!((chats.said.len(), chats.numbers.len(), chats.bytes), (1, 1, MAX_BYTES));
     }
 }

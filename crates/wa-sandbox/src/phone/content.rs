@@ -149,6 +149,13 @@ pub(crate) fn describe(plain: &[u8]) -> Value {
     read.unwrap_or_else(|| json!({ "raw": hex::encode(plain) }))
 }
 
+/// The text of a message that is nothing but text.
+pub(crate) fn text_alone(plain: &[u8]) -> Option<String> {
+    let content = describe(plain);
+    let is_alone = content.as_object().is_some_and(|content| content.len() == 1);
+    content.get("text").filter(|_| is_alone)?.as_str().map(str::to_owned)
+}
+
 fn of_message(message: Message) -> Option<Value> {
     if let Some(media) = super::media::describe(&message) {
         return Some(media);

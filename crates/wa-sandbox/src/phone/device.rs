@@ -1,6 +1,6 @@
 //! One device of a WhatsApp user: a Signal identity and its sessions with third parties' users.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
 
 use bytes::Bytes;
 use rand_core::{CryptoRng, Rng};
@@ -31,7 +31,7 @@ pub(crate) struct Device {
     /// The sessions by login.
     sessions: BTreeMap<String, SessionRecord>,
     /// Messages that were decrypted, by login and id.
-    seen: BTreeSet<(String, String)>,
+    seen: HashSet<(String, String)>,
     /// The same, oldest first.
     seen_in_order: VecDeque<(String, String)>,
     /// How often a message was asked for again, by login and id.
@@ -78,7 +78,7 @@ impl Device {
             prekeys: BTreeMap::new(),
             next_prekey: 1,
             sessions: BTreeMap::new(),
-            seen: BTreeSet::new(),
+            seen: HashSet::new(),
             seen_in_order: VecDeque::new(),
             asked: BTreeMap::new(),
             reused: 0,
@@ -99,7 +99,7 @@ impl Device {
             sessions: sessions
                 .map(|(login, session)| (login.clone(), hex::encode(&*session.encode())))
                 .collect(),
-            seen: self.seen.clone(),
+            seen: self.seen.iter().cloned().collect(),
         }
     }
 
@@ -119,7 +119,7 @@ impl Device {
             next_prekey: state.next_prekey,
             sessions: sessions.collect::<Option<_>>()?,
             seen_in_order: state.seen.iter().cloned().collect(),
-            seen: state.seen,
+            seen: state.seen.into_iter().collect(),
             asked: BTreeMap::new(),
             reused: 0,
         })

@@ -1,0 +1,147 @@
+//! What came to a phone, kept as it came: it is described to those who ask, not on the message path.
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use wa_binary::{AttrValue, Node, Str};
+
+use crate::phone::Delivery;
+use crate::phone::content::describe;
+
+/// A message as the phone's user sees it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Shown", from = "Shown")]
+pub(crate) struct Received {
+    from: String,
+    id: Str,
+    device: u16,
+    read: Read,
+    around: Around,
+}
+
+/// What could be read of it.
+#[derive(Clone, Debug, PartialEq)]
+enum Read {
+    /// It cannot be decrypted.
+    Nothing,
+    /// The decrypted protobuf.
+    Plain(Bytes),
+    /// Described already, by an earlier run, or because it was never encrypted.
+    Described(Value),
+}
+
+/// What the stanza says beside its content.
+#[derive(Clone, Debug, PartialEq)]
+enum Around {
+    /// In the order of [`NAMES`].
+    Attributes([Option<Str>; NAMES.len()]),
+    Described(Value),
+}
+
+const NAMES: [&str; 5] = ["type", "edit", "mediatype", "count", "enc"];
+
+/// Its JSON, at the control interface and in a kept state.
+#[derive(Serialize, Deserialize)]
+struct Shown {
+    from: String,
+    id: String,
+    device: u16,
+    /// Absent if it could not be decrypted or is no text.
+    text: Option<String>,
+    /// Everything that was read of it; absent if it could not be decrypted.
+    content: Option<Value>,
+    stanza: Value,
+}
+
+impl Received {
+    /// A message in an `<enc>`; `plain` is absent if it could not be decrypted.
+    pub(crate) fn new(delivery: &Delivery<'_>, from: String, plain: Option<Bytes>) -> Self {
+        let Delivery { message, enc, .. } = delivery;
+        let attributes = [
+            text(message, "type"),
+            text(message, "edit"),
+            text(enc, "mediatype"),
+            text(enc, "count"),
+            text(enc, "type"),
+        ];
+        Self {
+            from,
+            id: delivery.id.as_str().into(),
+            device: delivery.device,
+            read: plain.map_or(Read::Nothing, Read::Plain),
+            around: Around::Attributes(attributes),
+        }
+    }
+
+    /// A message whose text is in the clear, for device 0.
+    pub(crate) fn in_clear(from: String, id: &str, text: &str) -> Self {
+        let read = Read::Described(json!({ "text": text, "encrypted": false }));
+        let around = Around::Described(json!({ "type": "text" }));
+        Self { from, id: id.into(), device: 0, read, around }
+    }
+}
+
+fn text(node: &Node, name: &str) -> Option<Str> {
+    match node.attr(name)? {
+        AttrValue::Text(text) => Some(text.clone()),
+        AttrValue::Jid(_) => None,
+    }
+}
+
+impl From<Received> for Shown {
+    fn from(received: Received) -> Self {
+        let content = match received.read {
+            Read::Nothing => None,
+            Read::Plain(plain) => Some(describe(&plain)),
+            Read::Described(content) => Some(content),
+        };
+        let text = content.as_ref().and_then(|content| content.get("text")?.as_str()).map(str::to_owned);
+        let stanza = match received.around {
+            Around::Described(stanza) => stanza,
+            Around::Attributes(values) => {
+                let named = NAMES.into_iter().zip(&values);
+                named.map(|(name, value)| (name.to_owned(), json!(value.as_deref()))).collect()
+            }
+        };
+        let (from, id, device) = (received.from, received.id.to_string(), received.device);
+        Self { from, id, device, text, content, stanza }
+    }
+}
+
+impl From<Shown> for Received {
+    fn from(shown: Shown) -> Self {
+        Self {
+            from: shown.from,
+            id: shown.id.into(),
+            device: shown.device,
+            read: shown.content.map_or(Read::Nothing, Read::Described),
+            around: Around::Described(shown.stanza),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_kept_is_shown_the_same() {
+        let node: Node = "<message id='A' type='text'><enc type='msg' count='1'/></message>".parse().unwrap();
+        let enc = node.child("enc").unwrap();
+        let from = wa_binary::Jid::interop(1, 2).unwrap();
+        let delivery = Delivery { from, id: "A".to_owned(), device: 3, message: &node, enc };
+        let plain = Bytes::from_static(b"\x0A\x02hi");
+        for (received, text) in [
+            (Received::new(&delivery, "1-2@interop".to_owned(), Some(plain)), json!("hi")),
+            (Received::new(&delivery, "1-2@interop".to_owned(), None), Value::Null),
+        ] {
+            let shown = serde_json::to_value(&received).unwrap();
+            assert_eq!((&shown["text"], &shown["content"]["text"]), (&text, &text));
+            let stanza =
+                json!({ "type": "text", "edit": null, "mediatype": null, "count": "1", "enc": "msg" });
+            assert_eq!((&shown["device"], &shown["stanza"]), (&json!(3), &stanza));
+            let again: Received = serde_json::from_value(shown.clone()).unwrap();
+            assert_eq!(serde_json::to_value(again).unwrap(), shown);
+        }
+    }
+}
