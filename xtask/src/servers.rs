@@ -1,4 +1,4 @@
-//! The programs that tests of `wa-integrator` start for themselves: PostgreSQL's and NATS's servers, and `curl`.
+//! The programs that tests of `wa-integrator` start for themselves: PostgreSQL's and NATS's servers, `curl`, `ps` and `kill`.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,8 @@ pub(crate) fn ensure_load() -> Result<(), Failure> {
 }
 
 /// Programs, each with the Debian package that has it.
-const TESTS: [(&str, &str); 3] = [("initdb", "postgresql"), ("nats-server", "nats-server"), ("curl", "curl")];
+const TESTS: [(&str, &str); 4] =
+    [("initdb", "postgresql"), ("nats-server", "nats-server"), ("curl", "curl"), ("ps", "procps")];
 const CONSOLE: [(&str, &str); 3] = [("chromium", "chromium"), ("node", "nodejs"), ("npm", "npm")];
 const LOAD: [(&str, &str); 2] = [("h2load", "nghttp2-client"), ("npm", "npm")];
 
@@ -79,8 +80,8 @@ mod tests {
     #[test]
     fn only_what_is_missing_is_named() {
         assert_eq!(missing_packages(&TESTS, |_| true), [""; 0]);
-        assert_eq!(missing_packages(&TESTS, |name| name == "initdb"), ["nats-server", "curl"]);
-        assert_eq!(missing_packages(&TESTS, |_| false), ["postgresql", "nats-server", "curl"]);
+        assert_eq!(missing_packages(&TESTS, |name| name == "initdb"), ["nats-server", "curl", "procps"]);
+        assert_eq!(missing_packages(&TESTS, |_| false), ["postgresql", "nats-server", "curl", "procps"]);
         assert_eq!(missing_packages(&LOAD, |name| name == "npm"), ["nghttp2-client"]);
     }
 
