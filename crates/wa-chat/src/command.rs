@@ -201,7 +201,7 @@ pub struct DeviceIdentity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoAnswer {
-    /// The server refused, with this code.
+    /// The server refused, with this code; 413 also for a report that is longer than a frame and so never left.
     #[error("refused (code {0})")]
     Refused(u16),
     /// The connection ended first; whether the request arrived is not known.
