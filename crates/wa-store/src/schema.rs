@@ -94,7 +94,7 @@ pub(crate) fn open(path: &Path, key: &StoreKey) -> Result<Connection, Failed> {
         _ if application != APPLICATION => return Err(OpenError::Corrupt.into()),
         version if version > newest => return Err(OpenError::Newer(version).into()),
         version => {
-            // Whoever has another key changes nothing.
+            // The wrong key changes nothing.
             check_key(&transaction, key)?;
             migrate(&transaction, usize::try_from(version).map_err(|_| OpenError::Corrupt)?)?;
             transaction.commit()?;

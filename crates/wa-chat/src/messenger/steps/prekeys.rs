@@ -116,7 +116,7 @@ impl Step<'_> {
 
     /// Makes a new signed prekey when the current one is old, and gives the server one that it has not confirmed. Old
     /// ones are kept for messages that wait in mailboxes, the last eight at most; those behind them go whatever the clock
-    /// says: whoever steals an old one reads what began sessions with it (X3DH §3.2). The age of the first is counted from the
+    /// says: a thief of an old one reads what began sessions with it (X3DH §3.2). The age of the first is counted from the
     /// first connection.
     pub(super) fn rotate(&mut self) -> Result<Draft, Stop> {
         let view = self.view;

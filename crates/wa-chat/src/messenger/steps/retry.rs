@@ -30,7 +30,7 @@ const MAX_COUNT: u32 = 10;
 /// How often one message is sent again to one device, however the peer counts: the count is the server's to write.
 const MAX_RESENT: u32 = 5;
 
-/// Seconds in which a session is made anew at most once at its peer's asking: whoever can make us begin sessions can use up a
+/// Seconds in which a session is made anew at most once at its peer's asking: a server that makes us begin sessions uses up the
 /// peer's one-time prekeys (observed).
 const REBUILD_PAUSE: u64 = 60 * 60;
 
