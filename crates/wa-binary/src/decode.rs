@@ -53,7 +53,7 @@ impl DecodeOptions {
 
 /// Reads the one node that `bytes` hold, without the flag byte of a frame (see [`unpack`](crate::unpack)).
 ///
-/// NodeContent of more than 38 bytes is a slice of `bytes`; everything else of the node is held by itself.
+/// Content of more than 38 bytes is a slice of `bytes`; everything else of the node is held by itself.
 ///
 /// # Errors
 /// A [`DecodeError`] with the offset of the malformed item.

@@ -80,7 +80,7 @@ impl Jid {
     }
 
     /// The address of a WhatsApp user by phone number as people write it: `+`, country code and number (E.164), with
-    /// spaces, dots, hyphens or brackets between the digits; a zero in brackets, as in +49 (0)170, is left out.
+    /// spaces, dots, hyphens, slashes or brackets between the digits; a zero in brackets, as in +49 (0)170, is left out.
     ///
     /// # Errors
     /// [`JidError::E164`] without the `+`, with anything else in it, or of other than 7 to 15 digits: what a number without

@@ -1,7 +1,7 @@
 //! Overview §2.1.2: nodes and addresses as JSON, or any other serde format. Feature `serde`.
 //!
 //! A node is `{"tag": …, "attrs": [[name, value], …], "content": …}`. A value is a string, or `{"jid": …}`
-//! for an address. NodeContent is null, `{"text": …}`, `{"jid": …}`, `{"bytes": hexadecimal}`, or an array of
+//! for an address. Content is null, `{"text": …}`, `{"jid": …}`, `{"bytes": hexadecimal}`, or an array of
 //! nodes. An address by itself is its text.
 
 use std::fmt;

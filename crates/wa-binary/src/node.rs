@@ -93,7 +93,7 @@ impl Node {
     }
 
     /// Bytes that the node has allocated beside its own size: nodes, attributes and strings that are not held in place.
-    /// NodeContent that is a slice of shared bytes, such as the frame it was read from, is not counted.
+    /// Content that is a slice of shared bytes, such as the frame it was read from, is not counted.
     #[must_use]
     pub fn allocated(&self) -> usize {
         let strings = |(name, value): &(Str, AttrValue)| name.allocated() + value.allocated();

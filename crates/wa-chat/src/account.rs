@@ -21,7 +21,7 @@ pub struct AccountKeys {
     pub signed: SignedPrekey,
 }
 
-/// What an enlistment says of an account: the public halves of its keys.
+/// The public halves of an account's keys, as an enlistment sends them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct PublicKeys {
@@ -63,7 +63,7 @@ impl AccountKeys {
         Self { noise: PrivateKey::generate(rng), identity, signed_prekey, signed }
     }
 
-    /// What an enlistment says of them.
+    /// Their public halves, for an enlistment.
     pub fn public(&self) -> PublicKeys {
         public(&self.noise, &self.identity, &self.signed)
     }
@@ -88,7 +88,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// What another enlistment says of it, for instance after 30 days without a connection.
+    /// The public halves of its keys, for another enlistment, for instance after 30 days without a connection.
     pub fn public(&self) -> PublicKeys {
         public(&self.noise, &self.identity, &self.signed)
     }

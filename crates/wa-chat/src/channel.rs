@@ -339,16 +339,20 @@ impl Channel {
         match &mut self.state {
             State::Open(transport) | State::Login(transport) => {
                 transport.opener.open(&mut frame)?;
-                self.keepalive.heard(now, &self.profile.chat.ping, rng);
                 let most = if self.is_open() { Limits::new().inflated_bytes } else { MAX_BEFORE_LOGIN };
                 let limits = Limits::new().with_inflated_bytes(most);
                 let frame =
                     if frame.len() > COPIED { frame.freeze() } else { Bytes::copy_from_slice(&frame) };
                 let bytes = wa_binary::unpack(frame, &limits)?;
-                match wa_binary::decode(&bytes, &limits) {
+                let handled = match wa_binary::decode(&bytes, &limits) {
                     Ok(node) => self.handle_node(now, node, bytes.len()),
                     Err(error) => self.malformed(now, error.into(), None),
+                };
+                // Until the login stands its own limit of time holds, whatever else the server says.
+                if self.is_open() {
+                    self.keepalive.heard(now, &self.profile.chat.ping, rng);
                 }
+                handled
             }
             State::Hello(_) => self.handle_hello(now, frame.freeze()),
             State::Failed | State::Closed => Ok(()),

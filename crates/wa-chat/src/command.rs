@@ -35,9 +35,9 @@ pub enum Command {
     Mark {
         /// The sender of the messages.
         from: Jid,
-        /// Which; none is nothing to do.
+        /// The ids of the messages; an empty list does nothing.
         ids: Vec<MessageId>,
-        /// Read, or played too.
+        /// What the user did with them.
         mark: Mark,
     },
     /// What the user is doing right now. Not stored: without a connection it is forgotten.
@@ -90,7 +90,7 @@ impl Command {
         match self {
             Self::Send { to, id, content } => {
                 check_names(to, [id])?;
-                // The time is of no account.
+                // The date that is written with it adds a few bytes at most.
                 let length = content.encode(to, 0).len();
                 if length > MAX_CONTENT { Err(CommandError::TooLong { length }) } else { Ok(length) }
             }
@@ -143,7 +143,7 @@ pub enum Mark {
 pub enum Ask {
     /// Whom the user has blocked.
     Blocklist,
-    /// Block somebody: nothing comes from them any more.
+    /// Blocks a user: nothing comes from them any more.
     Block(Jid),
     /// Unblocks a user.
     Unblock(Jid),
@@ -201,7 +201,7 @@ pub struct DeviceIdentity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NoAnswer {
-    /// The server refused, with this code.
+    /// The server refused, with this code; 413 also for a report that is longer than a frame and so never left.
     #[error("refused (code {0})")]
     Refused(u16),
     /// The connection ended first; whether the request arrived is not known.

@@ -27,7 +27,7 @@ pub enum DisconnectReason {
     #[error("server asks to connect elsewhere")]
     GoAway,
     /// The server ended the stream, with this code if it gave one.
-    #[error("stream ended by the server (code {0:?})")]
+    #[error("stream ended by the server{}", coded(*.0))]
     StreamError(Option<u16>),
     /// The server's bytes are no frames. The stream cannot be trusted any more.
     #[error("broken frame: {0}")]
@@ -69,7 +69,7 @@ pub enum Refusal {
         until: Option<u64>,
     },
     /// The account is banned: for a time, or for good.
-    #[error("account banned (code {code:?}, seconds: {seconds:?})")]
+    #[error("account banned{}{}", lasting(*.seconds), coded(*.code))]
     Banned {
         /// The server's finer reason.
         code: Option<u32>,
@@ -77,7 +77,7 @@ pub enum Refusal {
         seconds: Option<u64>,
     },
     /// The account is locked.
-    #[error("account locked (violation: {violation:?})")]
+    #[error("account locked{}", .violation.as_ref().map(|word| format!(" for {word:?}")).unwrap_or_default())]
     Locked {
         /// What was violated, in the server's word.
         violation: Option<String>,
@@ -85,6 +85,15 @@ pub enum Refusal {
     /// Another reason, by its code.
     #[error("reason {0}")]
     Other(u16),
+}
+
+/// A code behind an error's words, if there is one.
+fn coded(code: Option<impl std::fmt::Display>) -> String {
+    code.map(|code| format!(" (code {code})")).unwrap_or_default()
+}
+
+fn lasting(seconds: Option<u64>) -> String {
+    seconds.map(|seconds| format!(" for {seconds} seconds")).unwrap_or_default()
 }
 
 impl DisconnectReason {
@@ -133,6 +142,27 @@ impl From<FrameError> for DisconnectReason {
         match error {
             FrameError::GoAway => Self::GoAway,
             error => Self::Frame(error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ends_are_said_in_words() {
+        let banned = |code, seconds| DisconnectReason::Refused(Refusal::Banned { code, seconds });
+        let locked = |violation| DisconnectReason::Refused(Refusal::Locked { violation });
+        for (reason, words) in [
+            (DisconnectReason::StreamError(None), "stream ended by the server"),
+            (DisconnectReason::StreamError(Some(503)), "stream ended by the server (code 503)"),
+            (banned(None, None), "login refused: account banned"),
+            (banned(Some(101), Some(3600)), "login refused: account banned for 3600 seconds (code 101)"),
+            (locked(None), "login refused: account locked"),
+            (locked(Some("spam\u{7}".to_owned())), "login refused: account locked for \"spam\\u{7}\""),
+        ] {
+            assert_eq!(reason.to_string(), words);
         }
     }
 }

@@ -117,7 +117,7 @@ pub enum Event {
         /// So much was in it.
         stanzas: u32,
     },
-    /// Something became of messages of ours.
+    /// A receipt for messages we sent.
     #[non_exhaustive]
     Receipt {
         /// To be confirmed.

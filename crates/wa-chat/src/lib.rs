@@ -45,8 +45,8 @@ pub use crate::safety_number::safety_number;
 pub use crate::store::{Read, Rows, StateError, Store, StoreError, Transaction, Value, Write, rows_of};
 pub use crate::time::Now;
 pub use crate::undecryptable::Undecryptable;
-pub use bytes;
 /// In public signatures, in the version that they mean.
+pub use bytes;
 /// In public signatures, in the version that they mean.
 pub use rand_core;
 pub use wa_media::{FileFacts, MediaClass, MediaKey};

@@ -141,7 +141,7 @@ pub enum StateError {
     #[error("this store has an account already")]
     AccountExists,
     /// A row cannot be read. The store's fault; corrupt is never taken for absent.
-    #[error("a row of table {0:?} is corrupt")]
+    #[error("a row of {} is corrupt", .0.map_or("an unknown table".to_owned(), |table| format!("table {table:?}")))]
     Corrupt(Option<Table>),
     /// [`Client::handle_committed`](crate::Client::handle_committed) was called without a transaction under way.
     #[error("no transaction is under way")]

@@ -132,6 +132,23 @@ fn before_the_login_stands_nothing_but_its_outcome_is_taken_or_answered() {
 }
 
 #[test]
+fn a_login_that_is_not_decided_ends_in_time_whatever_the_server_says_meanwhile() {
+    let at = |seconds| Now { unix: NOW.unix + seconds, tick: Duration::from_secs(seconds) };
+    let mut line = Line::new();
+    let frame = line.frame(&Node::new("unheard-of"));
+    line.channel.handle_bytes(at(15), &frame, &mut line.rng);
+    assert_eq!(line.channel.poll_timeout(), Some(Duration::from_secs(20)));
+    line.channel.handle_timeout(at(20), &mut line.rng);
+    assert_eq!(line.end(), Some(DisconnectReason::TimedOut));
+    // A login that stands is kept alive from then on.
+    let mut line = Line::new();
+    let frame = line.frame(&SUCCESS.parse().unwrap());
+    line.channel.handle_bytes(at(15), &frame, &mut line.rng);
+    let ping = line.channel.poll_timeout().unwrap();
+    assert!((at(35).tick..=at(45).tick).contains(&ping), "{ping:?}");
+}
+
+#[test]
 fn before_the_login_stands_no_long_frame_is_waited_for() {
     let mut line = Line::new();
     line.channel.handle_bytes(NOW, &[1, 0, 1], &mut line.rng);

@@ -139,7 +139,7 @@ impl Client {
         Ok((client, events))
     }
 
-    /// Likewise, with another [`IdentityPolicy`] than to go on and tell.
+    /// Opens the account of a store with this [`IdentityPolicy`].
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -291,9 +291,17 @@ impl Client {
     /// The client has ended.
     pub async fn confirm_through(&self, event: &Event) -> Result<(), ClientError> {
         match event.id() {
-            Some(event) => self.command(Command::ConfirmThrough(event)).await,
+            Some(event) => self.confirm_through_id(event).await,
             None => Ok(()),
         }
+    }
+
+    /// Does the same by the event's id alone, for applications that keep ids and not events.
+    ///
+    /// # Errors
+    /// The client has ended.
+    pub async fn confirm_through_id(&self, event: EventId) -> Result<(), ClientError> {
+        self.command(Command::ConfirmThrough(event)).await
     }
 
     /// Says that the user has read or played messages: one receipt for all; returns when it is durable.
@@ -333,7 +341,7 @@ impl Client {
         self.ask(Ask::Block(jid)).await.map(drop)
     }
 
-    /// The contrary of [`block`](Self::block).
+    /// Unblocks a user.
     ///
     /// # Errors
     /// See [`blocklist`](Self::blocklist).
@@ -370,16 +378,8 @@ impl Client {
         self.ask(Ask::DeleteAccount).await.map(drop)
     }
 
-    /// Likewise, by the event's id alone, for applications that keep ids and not events.
-    ///
-    /// # Errors
-    /// The client has ended.
-    pub async fn confirm_through_id(&self, event: EventId) -> Result<(), ClientError> {
-        self.command(Command::ConfirmThrough(event)).await
-    }
-
-    /// Waits until the mailbox is empty, all that was told is confirmed, and the server has heard so; beside the loop that
-    /// takes the events, and at most until then. What a push has woken may leave after it.
+    /// Waits until the mailbox is empty, all that was told is confirmed, and the server has heard so, or it is `until`. Call
+    /// it beside the loop that takes the events. What a push has woken may leave after it.
     ///
     /// # Errors
     /// The client has ended.

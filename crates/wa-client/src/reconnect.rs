@@ -17,8 +17,8 @@ use crate::events::{Ended, ended};
 /// A connection that stood this long was a good one: the next pause is short again.
 const GOOD: Duration = Duration::from_secs(60);
 
-/// Who meets the wrong server so often in a row, and for so long, is told. Once is the Wi-Fi of a hotel, or a clock that is
-/// not set yet.
+/// After how many wrong servers in a row, over how long a time, the application is told. One alone is the Wi-Fi of a hotel,
+/// or a clock that is not set yet.
 const IMPOSTORS: u32 = 5;
 const IMPOSTURE: Duration = Duration::from_secs(600);
 

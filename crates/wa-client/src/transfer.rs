@@ -115,7 +115,7 @@ impl<C: StreamingClient> MediaTransfer<C> {
         Self { http, media: profile.media.clone(), attempts: 5, limit: LIMIT, directory }
     }
 
-    /// This, with another number of attempts for each byte.
+    /// This, with another number of attempts in a row that bring no byte.
     #[must_use]
     pub fn with_attempts(mut self, attempts: u32) -> Self {
         self.attempts = attempts.max(1);
@@ -137,7 +137,7 @@ impl<C: StreamingClient> MediaTransfer<C> {
     }
 
     /// Fetches a WhatsApp user's file to `target`. What has come is kept beside it until the file is whole, also
-    /// over a restart; nothing that fails a check is kept.
+    /// over a restart; nothing that fails a check is kept, nor what the host has no longer.
     ///
     /// Cancel safety: what has come stays, and the next call goes on there.
     ///
@@ -191,7 +191,7 @@ impl<C: StreamingClient> MediaTransfer<C> {
         let there = std::fs::metadata(blob).map_or(0, |metadata| metadata.len());
         let mut download = Download::new(uri, file.facts().blob_length()).with_bytes(there);
         let done = self.download(&mut download, blob, &mut progress).await;
-        if done.as_ref().is_err_and(|error| !matches!(error, MediaTransferError::Http(_))) {
+        if done.as_ref().is_err_and(|error| !may_go_on(error)) {
             let _ = std::fs::remove_file(blob);
         }
         done
@@ -330,6 +330,12 @@ fn suffixed(path: &Path, suffix: &str) -> PathBuf {
 
 pub(crate) fn io(error: std::io::Error) -> MediaTransferError {
     FileError::from(error).into()
+}
+
+/// Whether what has come may still become the file: neither the network, nor a host that is busy, nor a disk that is full
+/// says anything against it.
+fn may_go_on(error: &MediaTransferError) -> bool {
+    is_temporary(error) || matches!(error, MediaTransferError::Http(_) | MediaTransferError::File(_))
 }
 
 pub(crate) fn is_temporary(error: &MediaTransferError) -> bool {

@@ -9,7 +9,7 @@ use crate::events::{Drained, Events};
 
 impl Client {
     /// Connects with a fresh token, gives every event to `keep` and confirms it, until the mailbox is empty and the server
-    /// has heard so, or until then; and disconnects. An event is confirmed when `keep` has returned: what is to outlive
+    /// has heard so, or it is `until`; and disconnects. An event is confirmed when `keep` has returned: what is to outlive
     /// the process must be durable by then.
     ///
     /// Cancel safety: what was given to `keep` and not confirmed comes again. The attempt to connect ends with the call; a

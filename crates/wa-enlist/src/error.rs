@@ -44,7 +44,7 @@ pub enum EnlistError {
     #[error("this profile needs an integrator id and a user identifier")]
     IdentityMissing,
     /// The profile's URL is not a URL; the caller's fault.
-    #[error("the profile's enlistment url is no url")]
+    #[error("the profile's enlistment url is not a url")]
     Url,
     /// There was no whole HTTP response; mostly the world's fault, see [`HttpError::fault`].
     #[error("no response: {0}")]

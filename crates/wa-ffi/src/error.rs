@@ -1,6 +1,6 @@
 //! Why something was not done, as an exception of each language.
 
-use wa_interop::chat::{CommandError, DisconnectReason, NoAnswer, Refusal};
+use wa_interop::chat::{DisconnectReason, NoAnswer, Refusal};
 use wa_interop::store::{LeaseError, OpenError};
 use wa_interop::{ClientError, Ended, EnlistmentError, OpenOrEnlistError};
 
@@ -146,9 +146,7 @@ impl From<ClientError> for WaError {
             ClientError::Disconnected(reason) => {
                 Self::Disconnected { why, reason: Cause::from(&reason), is_final: reason.is_terminal() }
             }
-            ClientError::Command(CommandError::TooLong { .. } | CommandError::LongName) => {
-                Self::Unsendable { why }
-            }
+            ClientError::Command(_) => Self::Unsendable { why },
             ClientError::Answer(NoAnswer::Refused(code)) => Self::Refused { why, code: Some(code) },
             ClientError::NoToken => Self::NoToken,
             _ => Self::Refused { why, code: None },
@@ -205,5 +203,22 @@ impl From<OpenOrEnlistError<Self>> for WaError {
 impl From<uniffi::UnexpectedUniFFICallbackError> for WaError {
     fn from(error: uniffi::UnexpectedUniFFICallbackError) -> Self {
         Self::Argument { why: error.reason }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wa_interop::chat::CommandError;
+
+    use super::*;
+
+    #[test]
+    fn a_command_that_is_refused_is_unsendable_whatever_is_wrong_with_it() {
+        for error in [CommandError::TooLong { length: 1 }, CommandError::LongName, CommandError::Unreadable] {
+            assert!(
+                matches!(WaError::from(ClientError::Command(error)), WaError::Unsendable { .. }),
+                "{error}"
+            );
+        }
     }
 }

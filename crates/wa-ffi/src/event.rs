@@ -95,7 +95,7 @@ pub enum Happened {
     },
     /// All that was in the mailbox has been told.
     MailboxEmpty,
-    /// Something became of messages of ours.
+    /// A receipt for messages we sent.
     Receipt {
         /// The user who has the messages, or the server.
         by: String,

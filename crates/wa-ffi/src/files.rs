@@ -96,7 +96,7 @@ impl Files {
         unless(canceller, fetched).await
     }
 
-    /// Likewise, into memory.
+    /// Fetches, verifies and decrypts a file into memory.
     ///
     /// # Errors
     /// As `download`.

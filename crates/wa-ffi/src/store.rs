@@ -67,7 +67,7 @@ impl Store {
         Ok(Arc::new(Lease(lease)))
     }
 
-    /// Likewise, but waits for the other holder, who is told.
+    /// Takes the account as `try_lease` does, but waits for the other holder, who is told.
     ///
     /// # Errors
     /// The file cannot be written; `Cancelled`.

@@ -95,14 +95,14 @@ impl BodyStream {
         }
     }
 
-    #[cfg(feature = "hyper")]
     /// A count that rises with every piece.
+    #[cfg(feature = "hyper")]
     pub(crate) fn taken(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.taken)
     }
 
-    #[cfg(feature = "hyper")]
     /// This body, whose pieces may each take so long.
+    #[cfg(feature = "hyper")]
     pub(crate) fn with_pause(mut self, pause: Duration) -> Self {
         self.pause = Some(pause);
         self

@@ -39,7 +39,7 @@ pub enum MediaError {
     /// A sidecar's length is no multiple of ten, or it has more windows than any file.
     #[error("the sidecar has {length} bytes, not ten for each window")]
     SidecarLength {
-        /// The length of the blob in bytes.
+        /// The length of the sidecar in bytes.
         length: usize,
     },
     /// A window is not what the sidecar says.

@@ -1,4 +1,4 @@
-//! The server's certificate chain: root, intermediate, leaf, static key (observed; every check of the best client).
+//! The server's certificate chain: root, intermediate, leaf, static key (observed; no client checks more).
 
 use bytes::Bytes;
 use prost::Message;
@@ -15,6 +15,9 @@ pub const WHATSAPP_ROOT: TrustRoot = TrustRoot(PublicKey::from_bytes([
 ]));
 
 const ROOT_SERIAL: u32 = 0;
+/// Serial numbers of the chains that are issued here.
+const INTERMEDIATE_SERIAL: u32 = 1;
+const LEAF_SERIAL: u32 = 2;
 
 /// The key that signs intermediates. There is no way to connect without one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -138,13 +141,12 @@ pub struct Validity {
 pub struct CertificateAuthority {
     root: PrivateKey,
     intermediate: PrivateKey,
-    serial: u32,
 }
 
 impl CertificateAuthority {
     /// A new root and intermediate.
     pub fn generate(rng: &mut impl CryptoRng) -> Self {
-        Self { root: PrivateKey::generate(rng), intermediate: PrivateKey::generate(rng), serial: 1 }
+        Self { root: PrivateKey::generate(rng), intermediate: PrivateKey::generate(rng) }
     }
 
     /// What clients must trust.
@@ -174,8 +176,8 @@ impl CertificateAuthority {
         };
         let intermediate = self.intermediate.public_key();
         CertChain {
-            intermediate: Some(certify(&self.root, self.serial, ROOT_SERIAL, &intermediate, rng)),
-            leaf: Some(certify(&self.intermediate, self.serial + 1, self.serial, server, rng)),
+            intermediate: Some(certify(&self.root, INTERMEDIATE_SERIAL, ROOT_SERIAL, &intermediate, rng)),
+            leaf: Some(certify(&self.intermediate, LEAF_SERIAL, INTERMEDIATE_SERIAL, server, rng)),
         }
     }
 }

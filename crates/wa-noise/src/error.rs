@@ -61,7 +61,7 @@ pub enum HandshakeError {
     OutOfStep,
 }
 
-/// Which of the two certificates.
+/// One of the two certificates of a chain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
     /// Signed by the intermediate; names the server's static key.

@@ -27,6 +27,12 @@ fn header(length: usize) -> Result<[u8; HEADER], FrameError> {
     }
 }
 
+/// The length that three bytes announce, once they are there.
+fn announced(bytes: &[u8]) -> Option<usize> {
+    let [a, b, c] = *bytes.first_chunk()?;
+    Some(usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c))
+}
+
 /// Cuts frames out of a byte stream that arrives in any pieces.
 ///
 /// A length is checked before anything is kept for it, and never more is kept than has arrived. Bodies are slices of
@@ -58,10 +64,9 @@ impl FrameDecoder {
 
     /// The next whole body, if it has arrived. After an error the stream has lost its place: close it.
     pub fn next_frame(&mut self) -> Result<Option<BytesMut>, FrameError> {
-        let Some(&[a, b, c]) = self.buffer.first_chunk() else {
+        let Some(length) = announced(&self.buffer) else {
             return Ok(None);
         };
-        let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
         if length > self.cap {
             return Err(match length {
                 GO_AWAY => FrameError::GoAway,
@@ -82,8 +87,7 @@ impl FrameDecoder {
 
     /// Whether [`next_frame`](Self::next_frame) would give a body or an error: what has arrived may wait here.
     pub fn is_ready(&self) -> bool {
-        let Some(&[a, b, c]) = self.buffer.first_chunk() else { return false };
-        let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
+        let Some(length) = announced(&self.buffer) else { return false };
         length > self.cap || self.buffer.len() >= HEADER + length
     }
 
@@ -148,10 +152,9 @@ fn edge_preamble(buffer: &[u8], prologue: &[u8]) -> Result<Preamble, FrameError>
     if prologue.starts_with(seen) || !EDGE.starts_with(seen) {
         return Ok(Preamble::Absent);
     }
-    let Some(&[a, b, c]) = buffer.get(EDGE.len()..).and_then(|rest| rest.first_chunk()) else {
+    let Some(length) = buffer.get(EDGE.len()..).and_then(announced) else {
         return Ok(Preamble::Partial);
     };
-    let length = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
     if length > MAX_ROUTING_INFO {
         return Err(FrameError::TooLong { length, cap: MAX_ROUTING_INFO });
     }

@@ -24,7 +24,7 @@ pub(crate) const SEALED_KEY: usize = KEY + TAG;
 pub struct Setup {
     /// The bytes sent before the first frame and hashed first (not the edge preamble).
     pub prologue: Bytes,
-    /// Which Noise is spoken.
+    /// The variant of Noise that is spoken.
     pub dialect: Dialect,
     /// Our static key: a client's `authkey` (overview §1.2.2), or the key that a server's leaf certifies.
     pub static_key: PrivateKey,

@@ -120,7 +120,7 @@ struct Direction {
 
 impl Direction {
     fn new(key: &Zeroizing<[u8; 32]>) -> Self {
-        let cipher = Aes256Gcm::new(key.as_slice().try_into().unwrap_or(&Array::default()));
+        let cipher = Aes256Gcm::new((&**key).into());
         Self { cipher: Some(Box::new(cipher)), counter: 0, limit: MAX_MESSAGES }
     }
 
@@ -145,7 +145,7 @@ impl fmt::Debug for Direction {
     }
 }
 
-/// Four zero bytes and the counter, big-endian: Noise's AESGCM nonce, and WhatsApp's below 2^32.
+/// Four zero bytes and the counter, big-endian (Noise §12.4): WhatsApp's counter has 32 bits, and below 2^32 the two are one.
 pub(crate) fn nonce(counter: u64) -> Array<u8, U12> {
     let mut nonce = Array::default();
     if let Some(tail) = nonce.get_mut(4..) {

@@ -19,7 +19,7 @@ pub struct Chat {
     /// The bytes sent once before the first frame and mixed into the handshake: `WA`, the wire version, the
     /// dictionary version (observed).
     pub prologue: [u8; 4],
-    /// Which Noise is spoken (overview part 2: "slightly modified"; the modification is observed).
+    /// The variant of Noise that is spoken (overview part 2: "slightly modified"; the modification is observed).
     pub dialect: NoiseDialect,
     /// What the login says.
     pub login: LoginRules,
@@ -29,7 +29,7 @@ pub struct Chat {
     pub ping: Ping,
     /// How many stored stanzas a client asks for at once (observed).
     pub offline_batch: u32,
-    /// Which receipts a client must send (overview; RO 1.0.3 adds read receipts).
+    /// The receipts that a client must send (overview; RO 1.0.3 adds read receipts).
     pub receipts: Receipts,
     /// How a user deletes the account.
     pub deletion: Deletion,

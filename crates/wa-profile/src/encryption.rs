@@ -28,11 +28,11 @@ pub struct Encryption {
     ///
     /// Observed: WhatsApp's own clients take 20,000, a number that their server may change.
     pub forward_jump: u32,
-    /// Which of a WhatsApp user's addresses stanzas name, where both are known.
+    /// The address of a WhatsApp user that stanzas name, where two are known.
     pub user_address: UserAddress,
-    /// Which of a WhatsApp user's devices a message is encrypted to.
+    /// The devices of a WhatsApp user that a message is encrypted to.
     pub recipient_devices: RecipientDevices,
-    /// Which of a WhatsApp user's identities enter a safety number.
+    /// The identities of a WhatsApp user that enter a safety number.
     pub safety_number: SafetyNumber,
 }
 
@@ -84,7 +84,7 @@ pub enum UserAddress {
     Internal,
 }
 
-/// Which of a WhatsApp user's devices a third party encrypts to.
+/// The devices of a WhatsApp user that a third party encrypts to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]
@@ -95,7 +95,7 @@ pub enum RecipientDevices {
     PrimaryAndListed,
 }
 
-/// Which of a user's identities enter a safety number. Assumed: no document says how a third party's is made.
+/// The identities of a user that enter a safety number. Assumed: no document says how a third party's is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "file", derive(serde::Deserialize, serde::Serialize), serde(rename_all = "kebab-case"))]
 #[non_exhaustive]

@@ -91,7 +91,8 @@ impl Profile {
         }
     }
 
-    /// The whole profile as TOML, from which [`from_toml`](Self::from_toml) makes an equal one.
+    /// The whole profile as TOML, from which [`from_toml`](Self::from_toml) makes an equal one. Of durations the whole seconds
+    /// are written.
     #[must_use]
     pub fn to_toml(&self) -> String {
         // Only values that TOML cannot write fail, and a profile has none.

@@ -1,4 +1,4 @@
-//! MediaRules: hosts, paths and who may fetch (overview §4.1; RO 1.0.3).
+//! Media: hosts, paths and who may fetch (overview §4.1; RO 1.0.3).
 
 /// Where media lies in each direction and how it is checked.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -27,7 +27,7 @@ pub struct Profile {
     pub chat: Chat,
     /// End-to-end encryption: prekeys, padding, whom to encrypt to (overview part 3).
     pub encryption: Encryption,
-    /// MediaRules in both directions (overview §4.1; RO 1.0.3).
+    /// Media in both directions (overview §4.1; RO 1.0.3).
     pub media: MediaRules,
     /// Push notifications and WhatsApp's own keys (overview §3.2.1; RO 1.0.3).
     pub push: Push,

@@ -59,7 +59,7 @@ pub struct Prekeys<'a> {
     pub one_time: Option<&'a PrivateKey>,
 }
 
-/// Which identities are accepted; asked before anything is computed.
+/// The identities that are accepted; asked before anything is computed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// Any: the caller learns of a change from the result and shows it (WhatsApp's way).

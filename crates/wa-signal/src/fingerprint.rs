@@ -9,7 +9,8 @@ use subtle::ConstantTimeEq;
 use wa_keys::PublicKey;
 use wa_proto::signal::{CombinedFingerprint, LogicalFingerprint};
 
-/// Hashes that make one side's fingerprint.
+/// Hashes that make one side's fingerprint. Each key that somebody tries, to find one with the same digits, costs so many
+/// (observed).
 const ITERATIONS: usize = 5200;
 
 /// What `Display` and the QR code are made of; both sides show the same digits.
@@ -63,6 +64,7 @@ impl Party<'_> {
         let mut identities: Vec<[u8; 33]> = self.identities.iter().map(PublicKey::to_prefixed).collect();
         identities.sort_unstable();
         let identities = identities.concat();
+        // Two bytes of a version, which has always been 0 (observed).
         let first =
             Sha512::new().chain_update([0, 0]).chain_update(&identities).chain_update(self.identifier);
         let mut hash = first.chain_update(&identities).finalize();

@@ -182,13 +182,13 @@ fn bit(counter: u32) -> u64 {
 impl KeyBlocks {
     /// Takes in what the store has under a name. A block that is not whole is as good as lost.
     pub(crate) fn load(&mut self, id: KeyBlockId, stored: Option<&[u8]>) -> Result<(), RecordError> {
-        let block = stored.map(|bytes| KeyBlock::decode(id, bytes)).transpose();
-        let slot = match &block {
-            Ok(Some(block)) => Slot::Loaded(block.clone()),
-            Ok(None) | Err(_) => Slot::Lost,
+        let (slot, read) = match stored.map(|bytes| KeyBlock::decode(id, bytes)) {
+            Some(Ok(block)) => (Slot::Loaded(block), Ok(())),
+            Some(Err(error)) => (Slot::Lost, Err(error)),
+            None => (Slot::Lost, Ok(())),
         };
         self.0.entry(id).or_insert(slot);
-        block.map(drop)
+        read
     }
 
     /// Whether nothing need be loaded to know what is under this name.

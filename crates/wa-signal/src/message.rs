@@ -85,6 +85,7 @@ fn usual(body: &[u8]) -> Option<(&[u8; 33], u32, &[u8])> {
     let [_, RATCHET_KEY, 33, rest @ ..] = body else { return None };
     let (ratchet_key, [COUNTER, rest @ ..]) = rest.split_first_chunk()? else { return None };
     let (counter, [PREVIOUS_COUNTER, rest @ ..]) = varint::split(rest)? else { return None };
+    // The previous chain's count is under the MAC and not looked at: see `Session::decrypt_and_turn`.
     let (_, [CIPHERTEXT, rest @ ..]) = varint::split(rest)? else { return None };
     let (length, ciphertext) = varint::split(rest)?;
     (usize::try_from(length) == Ok(ciphertext.len())).then_some((ratchet_key, counter, ciphertext))

@@ -9,7 +9,8 @@ use crate::chain_key::ChainKey;
 use crate::hmac::Hmac;
 use crate::skip_limits::MAX_FORWARD_JUMP;
 
-/// Keys of skipped messages that one sender key's chain keeps; the oldest are dropped.
+/// Keys of skipped messages that one sender key's chain keeps; the oldest are dropped, because a sender decides how many
+/// there are (Double Ratchet §6.4; the number observed).
 pub const MAX_SKIPPED_IN_CHAIN: usize = 2_000;
 
 /// Where a chain stands, and what was skipped on the way.

@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 use crate::hmac::Hmac;
 use crate::kdf::{Purpose, derive};
 
+/// Bytes of the MAC that travel: 64 bits, each guess at which costs a message (Double Ratchet §6.6; observed).
 pub(crate) const MAC: usize = 8;
 
 /// Cipher key, MAC key and IV of one message: used once, wiped on drop.
@@ -18,7 +19,8 @@ pub(crate) struct MessageKeys(Zeroizing<[[u8; 32]; 3]>);
 /// A message failed its MAC or its padding; which of the two is nobody's to know.
 pub(crate) struct Unauthentic;
 
-/// The two identities under every MAC, in the direction of the message.
+/// The two identities under every MAC, in the direction of the message: the associated data of X3DH (§3.3). Without them a
+/// message could be passed off as one between others, or come back to its sender.
 #[derive(Clone, Copy)]
 pub(crate) struct Parties<'a> {
     pub(crate) sender: &'a PublicKey,
@@ -62,6 +64,8 @@ impl MessageKeys {
         mac: &[u8; MAC],
         ciphertext: &[u8],
     ) -> Result<Vec<u8>, Unauthentic> {
+        // Nothing is decrypted before the MAC holds: an answer that depended on the padding alone would tell the plaintext
+        // bit by bit.
         if !bool::from(self.mac(hmac, parties, body).ct_eq(mac)) {
             return Err(Unauthentic);
         }
@@ -83,9 +87,11 @@ pub(crate) fn encrypt(key: &[u8; 32], iv: &[u8; 16], bytes: &mut Vec<u8>, start:
     let length = bytes.len() - start;
     bytes.resize(start + padded(length), 0);
     let plaintext = bytes.get_mut(start..).unwrap_or_default();
-    let done =
-        cbc::Encryptor::<Aes256>::new(key.into(), iv.into()).encrypt_padded::<Pkcs7>(plaintext, length);
-    debug_assert!(done.is_ok(), "there is room for the padding");
+    let cipher = cbc::Encryptor::<Aes256>::new(key.into(), iv.into());
+    if cipher.encrypt_padded::<Pkcs7>(plaintext, length).is_err() {
+        // There is room for the padding. Were there none, no plaintext would be left to be sent.
+        bytes.truncate(start);
+    }
 }
 
 /// The length that so many bytes are encrypted to.

@@ -99,8 +99,7 @@ impl SessionRecord {
     ) -> Result<Ciphertext, EncryptError> {
         let session = self.current.as_mut().filter(|session| session.can_send());
         let session = session.ok_or(EncryptError::NoSession)?;
-        let since = session.unacknowledged.as_ref().map(|unacknowledged| unacknowledged.since);
-        if since.is_some_and(|since| now.saturating_sub(since) > MAX_UNACKNOWLEDGED_AGE) {
+        if session.is_stale(now) {
             return Err(EncryptError::Stale);
         }
         session.encrypt(local, plaintext, rng)
@@ -226,10 +225,7 @@ impl SessionRecord {
 
     /// Whether a message can be encrypted at `now` (Unix seconds).
     pub fn can_encrypt(&self, now: u64) -> bool {
-        self.current.as_ref().filter(|session| session.can_send()).is_some_and(|session| {
-            let since = session.unacknowledged.as_ref().map_or(now, |unacknowledged| unacknowledged.since);
-            now.saturating_sub(since) <= MAX_UNACKNOWLEDGED_AGE
-        })
+        self.current.as_ref().is_some_and(|session| session.can_send() && !session.is_stale(now))
     }
 
     /// The peer's identity in the newest session, current or archived.
@@ -261,10 +257,6 @@ impl SessionRecord {
             // A session that is to make a new ratchet key anyway has no chain that was used already.
             session.receive_only = session.sender.is_some();
         });
-    }
-
-    fn archived(&self) -> impl Iterator<Item = &Session> {
-        self.archived.iter()
     }
 
     fn sessions(&self) -> impl Iterator<Item = &Session> {

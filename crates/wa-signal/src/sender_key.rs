@@ -137,13 +137,13 @@ impl Distribution {
         let message = signal::SenderKeyDistributionMessage::decode(versioned(&bytes)?)
             .map_err(|_| MessageError::Decode)?;
         let chain_key = message.chain_key.ok_or(MessageError::Missing("chain key"))?;
-        let chain_key: [u8; 32] =
-            chain_key.as_ref().try_into().map_err(|_| MessageError::Length("chain key", chain_key.len()))?;
+        let length = MessageError::Length("chain key", chain_key.len());
+        let chain_key: &[u8; 32] = chain_key.as_ref().try_into().map_err(|_| length)?;
         let iteration = message.iteration.ok_or(MessageError::Missing("iteration"))?;
         let signing = message.signing_key.ok_or(MessageError::Missing("signing key"))?;
         Ok(Self {
             id: message.id.ok_or(MessageError::Missing("id"))?,
-            chain: ChainKey::new(&Zeroizing::new(chain_key), iteration),
+            chain: ChainKey::new(chain_key, iteration),
             signing: key("signing key", &signing)?,
         })
     }

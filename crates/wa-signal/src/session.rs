@@ -12,10 +12,12 @@ use crate::key_block::{KeyBlockId, KeyBlocks};
 use crate::message::{Ciphertext, Envelope, Header, Kind};
 use crate::message_keys::{MessageKeys, Parties};
 use crate::receiver_chain::{Budget, ReceiverChain};
+use crate::record::MAX_UNACKNOWLEDGED_AGE;
 use crate::root_key::RootKey;
 use crate::{Bundle, DecryptError, EncryptError, LocalIdentity, PreKeyMessage, Prekeys, SignalMessage, x3dh};
 
-/// Ratchet keys of the peer's that a session remembers; the oldest is dropped.
+/// Ratchet keys of the peer's that a session remembers; the oldest is dropped, and what was sent under it and has not
+/// arrived is lost: keys that are kept can be stolen (Double Ratchet §6.4; observed).
 pub const MAX_RECEIVER_CHAINS: usize = 5;
 
 /// A session as a value. A failed call leaves it unchanged.
@@ -149,7 +151,7 @@ impl Session {
     /// Makes a new ratchet key to send with, if the peer has turned since the last was made.
     ///
     /// It is made now and not when the peer turned: a session that only reads never pays for it, and the key is as young as
-    /// it can be.
+    /// it can be (Double Ratchet §6.5).
     pub(crate) fn turn(&mut self, rng: &mut impl CryptoRng) -> Result<(), EncryptError> {
         if self.sender.is_none() {
             let theirs = self.receivers.back().ok_or(EncryptError::NoSession)?.ratchet;
@@ -238,8 +240,10 @@ impl Session {
         let plaintext = open(&seed, &mut hmac, parties, message)?;
 
         // Nothing of the session has changed up to here, and nothing can fail from here on. Our old private key goes: who
-        // takes this state later cannot read what came before.
+        // takes this state later cannot read what came before. The chains before stay as they are: a late message walks its
+        // own chain when it comes, so that the peer's count of the previous one (PN of §3.5) is not needed.
         chain.apply(step, &session, blocks, budget.limits);
+        // One less than the PN of §3.5: the number of the last message, not how many there were (observed).
         self.previous_counter = sender.chain.index().saturating_sub(1);
         self.root = root;
         self.sender = None;
@@ -251,6 +255,13 @@ impl Session {
         }
         self.receivers.push_back(chain);
         Ok(plaintext)
+    }
+
+    /// Whether the peer has not answered for so long that it may have deleted the prekeys that every message names until it
+    /// does (X3DH §3.2).
+    pub(crate) fn is_stale(&self, now: u64) -> bool {
+        let since = self.unacknowledged.as_ref().map_or(now, |unacknowledged| unacknowledged.since);
+        now.saturating_sub(since) > MAX_UNACKNOWLEDGED_AGE
     }
 
     /// Whether a message can be sent in it at all.

@@ -1,4 +1,5 @@
-//! How far a message may be ahead, and how much is kept for those that it overtook.
+//! How far a message may be ahead, and how much is kept for those that it overtook (MAX_SKIP of Double Ratchet §3.1): a
+//! counter costs its sender nothing, and each step to it costs us a hash and a key.
 
 use crate::key_block::BLOCK;
 

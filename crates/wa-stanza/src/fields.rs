@@ -30,7 +30,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// NodeContent without its element's attributes.
+    /// Content without its element's attributes.
     pub(crate) fn of_content(content: &'a NodeContent, element: &'static str) -> Self {
         Self { attrs: &[], content, element }
     }

@@ -31,9 +31,9 @@ pub struct SignedPrekeyNode {
 /// A one-time prekey's public part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OneTimePrekey {
-    /// The signed prekey's id.
+    /// The prekey's id.
     pub id: PrekeyId,
-    /// The public half of the signed prekey.
+    /// The public half of the prekey.
     pub value: [u8; 32],
 }
 

@@ -34,7 +34,7 @@ pub struct Retry {
 pub struct RetryKeys {
     /// The identity key.
     pub identity: [u8; 32],
-    /// A one-time prekey.
+    /// A one-time prekey for the new session alone.
     pub one_time: Option<OneTimePrekey>,
     /// The signed prekey.
     pub signed: SignedPrekeyNode,

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, 
 use tokio::sync::{oneshot, watch};
 
 use crate::error::{Failed, LeaseError, OpenError};
+use crate::schema::BUSY;
 use crate::sqlite::{AccountId, AccountStore, SqliteStore};
 
 /// How often one who waits asks again, and how often a holder looks whether somebody waits.
@@ -92,7 +93,7 @@ impl SqliteStore {
         self.take_lease(id, holder, term, false)
     }
 
-    /// `asks`: who holds it hears that it is wanted.
+    /// Takes it if nobody else holds it; where it `asks`, the holder hears that it is wanted.
     fn take_lease(
         &self,
         id: &AccountId,
@@ -105,7 +106,7 @@ impl SqliteStore {
         // What is lost with the power harms nobody: no process is left then. It needs no sync of its own.
         connection.pragma_update(None, "synchronous", "NORMAL").map_err(Failed::from)?;
         // A holder must be able to try again within its term.
-        connection.busy_timeout(term / 8).map_err(Failed::from)?;
+        connection.busy_timeout(BUSY.min(term / 8)).map_err(Failed::from)?;
         let transaction = begin(&mut connection).map_err(Failed::from)?;
         let taken = take(&transaction, account, holder, term, asks).map_err(Failed::from)?;
         transaction.commit().map_err(Failed::from)?;
@@ -118,7 +119,8 @@ impl SqliteStore {
         Ok(Lease { account: self.held(id, epoch), standing: told, end })
     }
 
-    /// Likewise, but waits for the other holder, who is told ([`Lease::wanted`]).
+    /// Takes an account as [`try_lease`](Self::try_lease) does, but waits for the other holder, who is told
+    /// ([`Lease::wanted`]).
     ///
     /// Cancel safety: dropping it takes nothing.
     ///

@@ -17,8 +17,8 @@
 //!
 //! # Copies
 //! Copy a store that is open with SQLite's `VACUUM INTO` (it makes one whole file; copying the file by itself leaves out
-//! what still stands in the write-ahead log). Every commit moves a number in the database and in the small file beside
-//! it (`….opened`). An older copy that is put back while the small file stayed is [`OpenError::Restored`]: leave the
+//! what still stands in the write-ahead log). Every transaction that writes moves a number in the database and in the
+//! small file beside it (`….opened`). An older copy that is put back while the small file stayed is [`OpenError::Restored`]: leave the
 //! small file out of backups. Where both come back together, as with a snapshot of a machine, nothing in them can know:
 //! keep [`SqliteStore::number`] elsewhere now and then (a keychain, a key service) and open with
 //! [`SqliteStore::open_from`]. What to do with an older copy says [`SqliteStore::open_restored`].

@@ -1,4 +1,5 @@
-//! How far a store has come: a number that rises with every commit, in the database and in a small file beside it.
+//! How far a store has come: a number that rises with every opening and every transaction that writes, in the database
+//! and in a small file beside it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Seek, SeekFrom, Write};

@@ -41,7 +41,7 @@ const MIGRATIONS: [&str; 4] = [
 ];
 
 /// How long a connection waits for another one's lock.
-const BUSY: Duration = Duration::from_secs(5);
+pub(crate) const BUSY: Duration = Duration::from_secs(5);
 
 /// Pages of 4 KiB in the log before they go to their places: a page that many commits change goes once. With SQLite's
 /// own thousand every tenth commit of 64 busy accounts ended in that.
@@ -94,11 +94,12 @@ pub(crate) fn open(path: &Path, key: &StoreKey) -> Result<Connection, Failed> {
         _ if application != APPLICATION => return Err(OpenError::Corrupt.into()),
         version if version > newest => return Err(OpenError::Newer(version).into()),
         version => {
+            // The wrong key changes nothing.
+            check_key(&transaction, key)?;
             migrate(&transaction, usize::try_from(version).map_err(|_| OpenError::Corrupt)?)?;
             transaction.commit()?;
         }
     }
-    check_key(&connection, key)?;
     Ok(connection)
 }
 

@@ -58,7 +58,7 @@ impl Sealer {
         UnwrapErr(SysRng).fill_bytes(&mut nonce);
         let aad = self.aad(row);
         let payload = Payload { msg: value, aad: &aad };
-        // It fails beyond 256 GiB only; then nothing is stored that could be opened.
+        // It fails beyond 256 GiB only; what is stored then cannot be opened.
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).unwrap_or_default();
         [&nonce[..], &sealed].concat()
     }

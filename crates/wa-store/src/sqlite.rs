@@ -116,7 +116,7 @@ impl SqliteStore {
         Ok(number::finish_restoration(&self.connect()?).map_err(Failed::from)?)
     }
 
-    /// How far the store has come: it rises with every commit, and never by itself. Keep it where a backup of the file
+    /// How far the store has come: it rises with every opening and every transaction that writes, and never by itself. Keep it where a backup of the file
     /// does not put it back, at least whenever much was written, and give it to [`open_from`](Self::open_from).
     pub fn number(&self) -> u64 {
         self.0.number.load(Ordering::Relaxed)

@@ -18,7 +18,7 @@ pub(crate) const QUEUE: usize = 1024;
 /// Expired rows that go at once; between two such slices others have their turn.
 const SWEPT: usize = 1000;
 
-/// What a thread is asked.
+/// A request to a thread.
 #[derive(Debug)]
 pub(crate) enum Request {
     Run(Job),

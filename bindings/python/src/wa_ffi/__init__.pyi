@@ -137,7 +137,7 @@ class Happened:
         """All that was in the mailbox has been told."""
         def __init__(self) -> None: ...
     class RECEIPT(Happened):
-        """Something became of messages of ours."""
+        """A receipt for messages we sent."""
         by: str
         ids: typing.List[str]
         status: Status
@@ -505,7 +505,7 @@ class Files:
         It is gone, was changed, or cannot be written.
         """
     async def download_bytes(self, media: Media, canceller: typing.Optional[Canceller]=...) -> bytes:
-        """Likewise, into memory.
+        """Fetches, verifies and decrypts a file into memory.
 
         # Errors
         As `download`.
@@ -552,7 +552,7 @@ class Store:
         The file cannot be written; the name has not 1 to 128 bytes.
         """
     async def lease(self, name: str, holder: str, term_millis: int, canceller: typing.Optional[Canceller]=...) -> Lease:
-        """Likewise, but waits for the other holder, who is told.
+        """Takes the account as `try_lease` does, but waits for the other holder, who is told.
 
         # Errors
         The file cannot be written; `Cancelled`.

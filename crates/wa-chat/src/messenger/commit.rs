@@ -17,7 +17,7 @@ use crate::row::{InboxEntry, InboxItem, OutboxEntry, Row};
 use crate::store::{StateError, Value};
 use crate::{EncodedStanza, Event, NoAnswer};
 
-/// The code of [`Event::Rejected`] for a message that is longer than a frame (HTTP's "content too large"): it never left.
+/// The code that tells of a message or a question that is longer than a frame (HTTP's "content too large"): it never left.
 const UNSENDABLE: u16 = 413;
 
 /// Rows that an active client keeps loaded.
@@ -164,7 +164,9 @@ impl Messenger {
             self.end_mailbox(stanzas);
         }
         if has_link {
-            effects.transmits.into_iter().for_each(|stanza| self.transmit(stanza));
+            for stanza in effects.transmits {
+                self.transmit(stanza);
+            }
         }
         for request in effects.requests {
             self.request(request, has_link);
@@ -198,24 +200,24 @@ impl Messenger {
         self.transmits.push(entry.stanza, bytes);
     }
 
-    /// A stanza that is not stored. What this crate makes is within the format; were it not, it would be dropped here.
-    pub(super) fn transmit(&mut self, stanza: Stanza) {
-        if let Ok(stanza) = EncodedStanza::new(stanza, &self.profile) {
-            let bytes = stanza.as_bytes().len();
-            self.transmits.push(stanza, bytes);
-        }
+    /// A stanza that is not stored. One that no frame can carry is dropped; says whether it is sent.
+    pub(super) fn transmit(&mut self, stanza: Stanza) -> bool {
+        let stanza = EncodedStanza::new(stanza, &self.profile).ok().filter(EncodedStanza::fits_frame);
+        let Some(stanza) = stanza else { return false };
+        let bytes = stanza.as_bytes().len();
+        self.transmits.push(stanza, bytes);
+        true
     }
 
     /// Sends a request, or tells that it cannot be sent.
     fn request(&mut self, request: Request, has_link: bool) {
         let ticket = if let Request::Ask(ticket, _) = request { Some(ticket) } else { None };
         let asked = if has_link { self.requests.ask(request, &self.profile) } else { Err(NoAnswer::Lost) };
-        match (asked, ticket) {
-            (Ok(iq), _) => self.transmit(iq.into()),
-            (Err(why), Some(ticket)) => {
-                self.notices.push_back(Event::Answered { ticket, answer: Err(why) });
-            }
-            (Err(_), None) => {}
+        let is_sent = asked.map(|iq| self.transmit(iq.into()));
+        if let (Ok(false) | Err(_), Some(ticket)) = (is_sent, ticket) {
+            self.requests.take_back(ticket);
+            let answer = Err(is_sent.err().unwrap_or(NoAnswer::Refused(UNSENDABLE)));
+            self.notices.push_back(Event::Answered { ticket, answer });
         }
     }
 }

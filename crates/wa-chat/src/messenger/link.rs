@@ -63,20 +63,28 @@ impl Messenger {
         self.forget_if_idle();
     }
 
+    /// Of what one stanza says several times the last counts: it holds thousands of items, and each would be an input.
     pub(super) fn handle_ib(&mut self, now: Now, ib: Ib, rng: &mut impl CryptoRng) {
+        let (mut end, mut route) = (None, None);
         for item in ib.items {
             match (item, &mut self.link) {
                 (IbItem::Offline { count }, Some(link)) => {
                     link.pulled = None;
-                    self.queue.push(Input::MailboxEnd(count), 0);
-                    self.process(now, rng);
+                    end = Some(count);
                 }
                 (IbItem::OfflinePreview { count, message, .. }, Some(_)) => {
                     self.events.tell(Event::MailboxWaits { stanzas: count, messages: message });
                 }
-                (IbItem::EdgeRouting { routing_info }, _) => self.handle_route(now, routing_info, rng),
+                (IbItem::EdgeRouting { routing_info }, _) => route = Some(routing_info),
                 _ => {}
             }
+        }
+        if let Some(count) = end {
+            self.queue.push(Input::MailboxEnd(count), 0);
+            self.process(now, rng);
+        }
+        if let Some(routing_info) = route {
+            self.handle_route(now, routing_info, rng);
         }
     }
 

@@ -64,7 +64,7 @@ impl Conversation {
         match Line::parse(line) {
             Line::Quit => return Ok(false),
             Line::Empty => {}
-            Line::Help => say(DIM, HELP),
+            Line::Help => HELP.lines().for_each(|line| say(DIM, line)),
             Line::Unknown(line) => say(DIM, &format!("there is no command {line:?}; /help lists them")),
             Line::Text(text) => self.send(Content::text(text)).await?,
             Line::Edit(_) | Line::Revoke => self.change(Line::parse(line)).await?,
@@ -279,7 +279,7 @@ impl Conversation {
             Content::Media(media) => described(media),
             _ => "(something that is not shown here)".to_owned(),
         };
-        let what: String = what.chars().filter(|it| !it.is_control()).collect();
+        let (from, what) = (harmless(&from.to_string()), harmless(&what));
         anstream::println!("{CYAN}{from}{CYAN:#} {what}");
     }
 
@@ -322,11 +322,32 @@ fn described(media: &Media) -> String {
     format!("({kind}, {bytes}{details}; /save) {name}")
 }
 
+/// Writes one line.
 fn say(style: Style, text: &str) {
-    anstream::println!("{style}{text}{style:#}");
+    anstream::println!("{style}{}{style:#}", harmless(text));
+}
+
+/// A text without what a terminal obeys: addresses, names and reasons are the server's or the peer's.
+fn harmless(text: &str) -> String {
+    text.chars().filter(|it| !it.is_control()).collect()
 }
 
 const DIM: Style = Style::new().dimmed();
 const RED: Style = AnsiColor::Red.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const CYAN: Style = AnsiColor::Cyan.on_default().bold();
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_that_is_shown_moves_the_cursor_or_begins_a_line() {
+        let from: Jid = "1\u{1b}[2J@lid".parse().unwrap();
+        assert_eq!(
+            harmless(&format!("{from} can be written to\r\n> now\u{9b}1m")),
+            "1[2J@lid can be written to> now1m"
+        );
+        assert_eq!(harmless("J\u{f6}rg \u{2713}"), "J\u{f6}rg \u{2713}");
+    }
+}

@@ -56,6 +56,30 @@ async fn parts_without_a_byte_end_after_a_few_attempts() {
     assert!(!target.exists());
 }
 
+/// A host that gives every request the same answer, without a body.
+struct Always(u16);
+
+impl StreamingClient for Always {
+    async fn stream(&self, _: Request<BodyStream>) -> Result<Response<BodyStream>, HttpError> {
+        let answer = Response::builder().status(self.0).body(BodyStream::empty());
+        answer.map_err(|_| HttpError::Interrupted)
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_has_come_is_kept_from_a_host_that_is_busy_and_not_from_one_that_has_it_no_longer() {
+    let directory = tempfile::tempdir().unwrap();
+    let blob = directory.path().join("file.02020202.encrypted");
+    for (status, is_kept) in [(503, true), (429, true), (404, false), (403, false)] {
+        std::fs::write(&blob, [0; 10]).unwrap();
+        let transfer = MediaTransfer::new(Always(status), &Profile::reference_offer_1_0_3());
+        let target = directory.path().join("file");
+        let fetched = transfer.fetch(MediaKind::Document, &file(1000), &target, |_| {}).await;
+        assert!(matches!(fetched, Err(MediaTransferError::Transfer(_))), "{status}: {fetched:?}");
+        assert_eq!(blob.exists(), is_kept, "{status}");
+    }
+}
+
 #[tokio::test]
 async fn a_file_beyond_the_limit_is_not_asked_for() {
     let transfer = transfer().with_limit(999);

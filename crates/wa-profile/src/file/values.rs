@@ -5,7 +5,7 @@ use std::time::Duration;
 const UNITS: [(char, u64); 4] = [('d', 24 * 60 * 60), ('h', 60 * 60), ('m', 60), ('s', 1)];
 const DURATION: &str = "a duration is a whole number and its unit (s, m, h or d), such as 30s";
 
-/// The duration in the largest unit that divides it; fractions of a second are none.
+/// The duration in the largest unit that divides it; fractions of a second are left out.
 fn write(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let whole = UNITS.iter().find(|(_, unit)| seconds.is_multiple_of(*unit));

@@ -22,7 +22,7 @@ impl SessionRecord {
     /// wiped once, when it is dropped.
     pub fn encode_into(&self, bytes: &mut Zeroizing<Vec<u8>>) {
         let sessions =
-            || self.current.iter().map(|session| (2, session)).chain(self.archived().map(|it| (3, it)));
+            || self.current.iter().map(|session| (2, session)).chain(self.archived.iter().map(|it| (3, it)));
         let length: usize = sessions().map(|(_, session)| nested(session_length(session))).sum();
         write_with_checksum(bytes, length + 2, |out| {
             number(out, 1, u64::from(VERSION));

@@ -101,6 +101,19 @@ async fn the_wrong_key_and_a_later_version_are_told_apart() {
 }
 
 #[tokio::test]
+async fn the_wrong_key_changes_nothing_of_an_earlier_versions_file() {
+    let place = Place::new();
+    drop(place.create());
+    let connection = rusqlite::Connection::open(place.path()).unwrap();
+    connection.execute_batch("DROP TABLE leases; PRAGMA user_version = 3").unwrap();
+    let version = || connection.pragma_query_value(None, "user_version", |row| row.get::<_, i64>(0)).unwrap();
+    let wrong = SqliteStore::open(&place.path(), &StoreKey::generate());
+    assert_eq!((wrong.unwrap_err(), version()), (OpenError::WrongKey, 3));
+    drop(place.open().unwrap());
+    assert_eq!(version(), 4);
+}
+
+#[tokio::test]
 async fn changed_and_exchanged_values_are_corrupt() {
     let place = Place::new();
     let store = place.create();

@@ -50,6 +50,16 @@ async fn one_holds_and_the_other_waits_until_it_lets_go() {
 }
 
 #[tokio::test]
+async fn a_term_may_be_of_any_length() {
+    let (_directory, app, extension) = pair();
+    for term in [Duration::ZERO, Duration::MAX] {
+        let held = app.try_lease(&alice(), "app", term).unwrap();
+        assert!(matches!(take(&extension, "extension"), Err(LeaseError::Held { .. })), "{term:?}");
+        held.release().await;
+    }
+}
+
+#[tokio::test]
 async fn nobody_asks_and_the_holder_goes_on() {
     let (_directory, app, _extension) = pair();
     let held = take(&app, "app").unwrap();

@@ -29,7 +29,7 @@ pub(crate) struct Draft {
     pub(crate) fetched: Option<Jid>,
     /// The upload of prekeys is no longer on its way.
     pub(crate) uploaded: bool,
-    /// Nor is the question how many the server has.
+    /// The question how many prekeys the server has is no longer on its way.
     pub(crate) counted: bool,
     /// The server is in trouble, and is to be asked again about prekeys in a while.
     pub(crate) in_trouble: bool,

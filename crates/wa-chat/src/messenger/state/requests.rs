@@ -108,9 +108,15 @@ impl Requests {
         Ok(iq)
     }
 
-    /// It is this late now.
+    /// Sets the current tick, from which deadlines count.
     pub(crate) fn tell_time(&mut self, tick: Duration) {
         self.tick = tick;
+    }
+
+    /// Forgets the question with this ticket: it cannot be sent.
+    pub(crate) fn take_back(&mut self, ticket: Ticket) {
+        self.waiting.retain(|_, waiting| !matches!(waiting.request, Request::Ask(it, _) if it == ticket));
+        self.free_if_empty();
     }
 
     /// When the oldest request has waited long enough.

@@ -99,6 +99,7 @@ impl Step<'_> {
         decrypted: Decrypted,
     ) -> bool {
         conversation.remember_seen(self, &message.id);
+        // In the commit that shows the message: a death in between neither loses it nor leaves the key (X3DH §3.4).
         if let Some(used) = decrypted.used_one_time_prekey {
             conversation.draft.delete(Key::prekey(used));
         }
@@ -189,7 +190,8 @@ impl Step<'_> {
             return Ok(decrypted.map(opened).map_err(Undecryptable::from));
         }
         let view = self.view;
-        // Without a one-time prekey nothing else would keep the server from giving it again as another device's.
+        // Without a one-time prekey nothing else would keep the server from giving it again, as another device's or after its
+        // session is forgotten (X3DH §4.2).
         let begun = message.one_time_prekey_id.is_none().then(|| Key::begun(message.base_key()));
         if let Some(begun) = &begun {
             view.need([begun.clone()])?;

@@ -16,7 +16,8 @@ use crate::row::Row;
 /// The server's error for prekeys that are not as they should be (observed).
 const BAD_PREKEYS: u16 = 406;
 
-/// Old signed prekeys that are kept.
+/// Old signed prekeys that are kept: enough for the month that a mailbox keeps messages, with one rotation a week, and bounded
+/// whatever the clock says.
 const KEPT_SIGNED: u32 = 8;
 
 impl Step<'_> {
@@ -115,7 +116,8 @@ impl Step<'_> {
 
     /// Makes a new signed prekey when the current one is old, and gives the server one that it has not confirmed. Old
     /// ones are kept for messages that wait in mailboxes, the last eight at most; those behind them go whatever the clock
-    /// says. The age of the first is counted from the first connection.
+    /// says: a thief of an old one reads what began sessions with it (X3DH §3.2). The age of the first is counted from the
+    /// first connection.
     pub(super) fn rotate(&mut self) -> Result<Draft, Stop> {
         let view = self.view;
         let mut account = view.account()?.clone();

@@ -17,19 +17,21 @@ use crate::messenger::vouching::is_vouched;
 use crate::row::{Counters, InboxEntry, InboxItem, Row, Sent, Waiting};
 use crate::{Content, Undecryptable};
 
-/// How often a sender is asked for one message.
+/// How often a sender is asked for one message: what could not be read five times will not be read (observed).
 const MAX_ASKED: u64 = 5;
 
-/// From which time on the asker's keys go along.
+/// From which time on the asker's keys go along. The first time the session may only have been behind, and a new one costs
+/// a one-time prekey (observed).
 const KEYS_FROM: u64 = 2;
 
-/// A peer that counts this far is not answered any more.
+/// A peer that counts this far is not answered any more: the two of them would go on without end (observed).
 const MAX_COUNT: u32 = 10;
 
-/// How often one message is sent again to one device.
+/// How often one message is sent again to one device, however the peer counts: the count is the server's to write.
 const MAX_RESENT: u32 = 5;
 
-/// Seconds in which a session is made anew at most once at its peer's asking.
+/// Seconds in which a session is made anew at most once at its peer's asking: a server that makes us begin sessions uses up the
+/// peer's one-time prekeys (observed).
 const REBUILD_PAUSE: u64 = 60 * 60;
 
 impl Step<'_> {
@@ -154,6 +156,7 @@ impl Step<'_> {
         if !is_other && retry.count < 2 {
             return Ok(false);
         }
+        // Archived and not deleted: what the peer still has under way in it is read.
         session.archive_current();
         let Some(keys) = retry.keys.as_ref().filter(|keys| is_vouched_for(keys, from, &account)) else {
             return Ok(true);

@@ -87,6 +87,30 @@ fn what_can_never_leave_is_refused_and_nothing_of_it_is_stored() {
     assert_eq!(rows(&bench), 1);
 }
 
+#[test]
+fn a_report_that_no_frame_can_carry_is_answered_at_once() {
+    for (length, is_sent) in [(1 << 20, true), (wa_noise::MAX_FRAME, false)] {
+        let mut bench = Bench::connected();
+        let message = crate::ReportedMessage { id: "1".into(), t: 1, content: vec![0; length].into() };
+        let jid = Jid::phone("14155551001").unwrap();
+        let report = crate::Report { flow: "MessageMenu".into(), jid, messages: vec![message] };
+        bench.command(1, Command::Ask(crate::Ask::Report(report)));
+        while let Some(transaction) = bench.messenger.poll_transaction() {
+            bench.commit(&transaction);
+        }
+        assert_eq!(std::iter::from_fn(|| bench.messenger.poll_stanza()).count(), usize::from(is_sent));
+        let answer = Err(crate::NoAnswer::Refused(413));
+        let told = (!is_sent).then_some(Event::Answered { ticket: Ticket(1), answer });
+        assert_eq!(bench.messenger.poll_event(), told, "{length}");
+        bench.now.tick += Duration::from_secs(600);
+        bench.messenger.handle_timeout(bench.now, &mut bench.rng);
+        bench.settle();
+        let late = Event::Answered { ticket: Ticket(1), answer: Err(crate::NoAnswer::Late) };
+        let told = std::iter::from_fn(|| bench.messenger.poll_event()).filter(|event| *event == late);
+        assert_eq!(told.count(), usize::from(is_sent), "{length}");
+    }
+}
+
 /// Where the logs end: the inbox here, the others there.
 fn logs_end_at(next_inbox: u64, others: u64) -> Write {
     let counters = Counters {

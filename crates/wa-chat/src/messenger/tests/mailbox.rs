@@ -129,3 +129,27 @@ fn that_the_server_has_a_message_is_told_once_and_durably() {
     assert_eq!(bench.exchange(&mut server, &mut [&mut phone]), []);
     assert_eq!(bench.rows(Table::Outbox), []);
 }
+
+#[test]
+fn what_one_stanza_says_many_times_is_dealt_with_once() {
+    let many = |item: fn(u32) -> Node| Node::new("ib").with_children((0..1000).map(item));
+    let route = |number: u32| {
+        let info = Node::new("routing_info").with_bytes(number.to_be_bytes());
+        Node::new("edge_routing").with_child(info)
+    };
+    let mut bench = Bench::connected();
+    let server =
+        wa_noise::KnownServer { key: PrivateKey::generate(&mut bench.rng).public_key(), not_after: 9 };
+    bench.messenger.handle_server(NOW, server, &mut bench.rng);
+    bench.settle();
+    // Its rows are not loaded: the end of the mailbox waits behind it.
+    bench.stanza(Phone::begun(2).writes());
+    bench.stanza(many(|count| Node::new("offline").with_attr("count", count)));
+    bench.stanza(many(route));
+    assert_eq!(bench.messenger.queued(), 2, "the message and the end of the mailbox");
+    bench.settle();
+    let told = events(&mut bench);
+    assert_eq!(told.last(), Some(&Event::MailboxEmpty { stanzas: 999 }), "{told:?}");
+    let known = bench.messenger.known().unwrap().routing_info.clone().unwrap();
+    assert_eq!(known[..], 999_u32.to_be_bytes());
+}
