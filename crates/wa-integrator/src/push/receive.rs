@@ -85,7 +85,7 @@ pub enum Strangers {
     Deliver,
     /// Answer 200 and drop it.
     Drop,
-    /// Answer 404.
+    /// Answer 404 and drop it.
     NotFound,
 }
 
