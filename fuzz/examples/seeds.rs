@@ -416,7 +416,8 @@ fn write(target: &str, seed: &[u8]) -> io::Result<()> {
     let sum = seed.iter().fold(0_u32, |sum, byte| sum.wrapping_mul(31).wrapping_add(u32::from(*byte)));
     let file = directory.join(format!("seed-{}-{sum:08x}", seed.len()));
     if std::env::args().any(|argument| argument == "--check") {
-        let same = fs::read(&file)? == seed;
+        let there = fs::read(&file);
+        let same = there.map_err(|error| io::Error::other(format!("{}: {error}", file.display())))? == seed;
         return same.then_some(()).ok_or_else(|| io::Error::other(format!("{} is another", file.display())));
     }
     fs::create_dir_all(&directory)?;

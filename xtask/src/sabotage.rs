@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use crate::failure::Failure;
+use crate::program::{Program, root};
 use crate::report;
 use crate::sabotage::gates::GATES;
 
@@ -95,15 +96,15 @@ fn test(tree: &Path, tests: &str) -> Result<Outcome, Failure> {
 /// Makes the copy equal to what git knows of and to what it does not ignore. A file that has not changed stays, so that
 /// little is built.
 fn copy_tree() -> Result<PathBuf, Failure> {
-    let tree = std::env::current_dir().unwrap_or_default().join("target/sabotage/tree");
+    let root = root();
+    let tree = root.join("target/sabotage/tree");
     let listed =
-        Command::new("git").args(["ls-files", "--cached", "--others", "--exclude-standard"]).output();
-    let listed = listed.map_err(|error| Failure::new(format!("git: {error}")))?.stdout;
-    let listed = String::from_utf8_lossy(&listed).into_owned();
-    let listed: BTreeSet<&Path> = listed.lines().map(Path::new).filter(|file| file.is_file()).collect();
+        Program::new("git").with_args(["ls-files", "--cached", "--others", "--exclude-standard"]).output()?;
+    let files = listed.lines().map(Path::new);
+    let listed: BTreeSet<&Path> = files.filter(|file| root.join(file).is_file()).collect();
     remove_others(&tree, &tree, &listed);
     for file in listed {
-        let (from, to) = (fs::read(file), tree.join(file));
+        let (from, to) = (fs::read(root.join(file)), tree.join(file));
         let from = from.map_err(|error| Failure::new(format!("{}: {error}", file.display())))?;
         if fs::read(&to).is_ok_and(|old| old == from) {
             continue;

@@ -70,7 +70,7 @@ impl fmt::Display for Drives {
 }
 
 /// A check under way.
-pub struct Outcome(Pin<Box<dyn Future<Output = Result<(), Failure>>>>);
+pub struct Outcome(pub(crate) Pin<Box<dyn Future<Output = Result<(), Failure>>>>);
 
 impl Future for Outcome {
     type Output = Result<(), Failure>;

@@ -170,7 +170,7 @@ impl Playground {
         Ok(self.environment.own()?.keeper()?.rotate(unix_now()).await?)
     }
 
-    /// The phone writes to a login, or only listens from now on.
+    /// The phone writes a text to a login.
     ///
     /// # Errors
     /// The login is not known.

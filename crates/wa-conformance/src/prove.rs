@@ -61,7 +61,7 @@ pub struct Proof {
 }
 
 impl Shard {
-    /// The saboteurs of this part: every so manieth, so that neighbours in the table, which are alike, are shared out.
+    /// The saboteurs of this part: one in `of`, so that neighbours in the table, which are alike, are shared out.
     pub fn of<T>(self, all: Vec<T>) -> Vec<T> {
         let mine = all.into_iter().enumerate().filter(|(index, _)| index % self.of == self.number - 1);
         mine.map(|(_, saboteur)| saboteur).collect()

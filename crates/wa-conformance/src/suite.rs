@@ -133,8 +133,12 @@ impl Shared<'_> {
             run.unwrap_or_else(|_| Err(Failure::new("took too long")))
         };
         let (outcome, requests) = hurried(self.suite.setting.is_hurried, recording(run)).await;
-        let deviations = environment.recorded().await.unwrap_or_default();
-        let outcome = outcome.and_then(|()| environment.judge(&deviations));
+        let recorded = environment.recorded().await;
+        let outcome = outcome.and_then(|()| match &recorded {
+            Ok(deviations) => environment.judge(deviations),
+            Err(failure) => Err(failure.clone().of("what the local WhatsApp recorded cannot be read")),
+        });
+        let deviations = recorded.unwrap_or_default();
         let ms = milliseconds(start.elapsed());
         let Err(failure) = outcome else {
             return self.judged(check, environment.rules(), Verdict::Pass, ms, Evidence::default());
@@ -179,4 +183,35 @@ pub(crate) async fn all_of(futures: Vec<impl Future<Output = Result<(), Failure>
 #[expect(clippy::disallowed_methods, reason = "measures how long checks take")]
 pub(crate) fn now() -> Instant {
     Instant::now()
+}
+
+#[cfg(all(test, feature = "own-stack"))]
+mod tests {
+    use http_body_util::Full;
+    use hyper::Request;
+
+    use super::*;
+    use crate::checks::{Drives, check};
+    use crate::prove::Fault;
+    use crate::rules::Document;
+    use crate::target::exchange::{Http, send};
+
+    /// Enlists without a form, and says nothing of it.
+    async fn silent(environment: &Environment) -> Result<(), Failure> {
+        let form = Request::post(&environment.sandbox.enlist).body(Full::from("no form"))?;
+        send(Http::One, form).await.map(drop)
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_check_whose_deviations_cannot_be_read_does_not_pass() {
+        let unread = "at = 'whatsapp'\non = 'GET .*deviations .*'\nsaid = '\"rule\"'\nstatus = 500";
+        for fault in [None, Some(Fault::Http(Box::new(toml::from_str(unread).unwrap())))] {
+            let setting = Setting { fault, ..Setting::default() };
+            let rules = vec![Rules::from(Document::ReferenceOffer)];
+            let checks = vec![check!("silent", 1, Drives::Own, "nothing is recorded", silent)];
+            let suite = Suite { setting, rules, checks, jobs: 1, seed: None, excuses: Excuses::default() };
+            let report = suite.run(&mut |_| {}).await.unwrap();
+            assert!(report.results[0].is_red(), "{:?}", report.results);
+        }
+    }
 }

@@ -33,8 +33,8 @@ use crate::stack::{RequestBody, Stack};
 use crate::wire::Wire;
 
 use preface::Prefaced;
-use watch::{Overdue, Protocol};
-pub(crate) use watch::{UnderWay, Watch};
+use watch::Overdue;
+pub(crate) use watch::{Protocol, UnderWay, Watch};
 
 /// What every connection of a server is served with.
 #[derive(Clone, Debug)]

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct Drain(Arc<watch::Sender<Phase>>);
 
-/// How far it is, as its connections see it.
+/// A [`Drain`] as the server's connections see it.
 #[derive(Clone, Debug)]
 pub(crate) struct Draining(watch::Receiver<Phase>);
 
@@ -70,7 +70,7 @@ impl Default for Drain {
 }
 
 impl Draining {
-    /// Ready once it is this far.
+    /// Resolves once this phase has been reached.
     pub(crate) async fn reached(&mut self, phase: Phase) {
         // A server whose handle is gone goes on.
         if self.0.wait_for(|now| *now >= phase).await.is_err() {
@@ -78,12 +78,12 @@ impl Draining {
         }
     }
 
-    /// Whether it is this far.
+    /// Whether this phase has been reached.
     pub(crate) fn has_reached(&self, phase: Phase) -> bool {
         *self.0.borrow() >= phase
     }
 
-    /// Ready so long after it is this far.
+    /// Resolves `time` after this phase was reached.
     pub(crate) async fn quiet(&mut self, phase: Phase, time: Duration) {
         self.reached(phase).await;
         tokio::time::sleep(time).await;

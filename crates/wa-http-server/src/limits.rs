@@ -1,8 +1,8 @@
-//! What one connection, and all of them, may take: every number in one place (RFC 9112 §9.5, RFC 9113 §10.5).
+//! The limits of one connection and of all of them together, in one place (RFC 9112 §9.5, RFC 9113 §10.5).
 
 use std::time::Duration;
 
-/// What one connection, and all of them, may take.
+/// The limits of one connection and of all of them together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionLimits {
@@ -34,7 +34,7 @@ pub struct ConnectionLimits {
     pub age: Duration,
     /// How long a connection that was asked to end for its age may take to finish what it has begun.
     pub linger: Duration,
-    /// The same for all of them when the server ends.
+    /// How long connections may take to finish what they have begun when the server ends.
     pub drain: Duration,
     /// Whether a request of HTTP/1.0 must name a host too; health checks of old balancers do not.
     pub host_required: bool,

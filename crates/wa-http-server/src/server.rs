@@ -60,7 +60,7 @@ impl Server {
     /// [`ServeError::Bind`].
     pub async fn bind(address: SocketAddr, limits: ConnectionLimits) -> Result<Self, ServeError> {
         let listener = TcpListener::bind(address).await.map_err(|error| refused(address, &error))?;
-        Self::of(listener, address, limits, false)
+        Self::from_bound(listener, address, limits, false)
     }
 
     /// Listens on `address` beside other processes that do so in the same way; the operating system shares
@@ -78,7 +78,7 @@ impl Server {
             socket.bind(address)?;
             socket.listen(BACKLOG)
         };
-        Self::of(listen().map_err(|error| refused(address, &error))?, address, limits, false)
+        Self::from_bound(listen().map_err(|error| refused(address, &error))?, address, limits, false)
     }
 
     /// Serves a socket that listens already, such as a service manager holds.
@@ -92,7 +92,7 @@ impl Server {
         let unknown = SocketAddr::from(([0, 0, 0, 0], 0));
         let address = listener.local_addr().map_err(|error| refused(unknown, &error))?;
         let taken = listener.set_nonblocking(true).and_then(|()| TcpListener::from_std(listener));
-        Self::of(taken.map_err(|error| refused(address, &error))?, address, limits, true)
+        Self::from_bound(taken.map_err(|error| refused(address, &error))?, address, limits, true)
     }
 
     /// This server, over TLS only.
@@ -177,7 +177,7 @@ impl Server {
         connections.shutdown().await;
     }
 
-    fn of(
+    fn from_bound(
         listener: TcpListener,
         asked: SocketAddr,
         limits: ConnectionLimits,

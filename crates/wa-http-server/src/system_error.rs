@@ -1,10 +1,10 @@
-//! What the operating system said, in its own words.
+//! An error in the operating system's own words.
 
 use std::io;
 
 use thiserror::Error;
 
-/// An error of the operating system, which can be compared and copied about: `no such file or directory`.
+/// An error of the operating system that can be cloned and compared, such as `no such file or directory`.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{words}")]
 pub struct SystemError {
@@ -13,7 +13,7 @@ pub struct SystemError {
 }
 
 impl SystemError {
-    /// Of which kind it is.
+    /// The kind of the error.
     #[must_use]
     pub const fn kind(&self) -> io::ErrorKind {
         self.kind

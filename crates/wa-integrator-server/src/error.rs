@@ -100,7 +100,7 @@ pub enum StartError {
     #[error("traces cannot be sent there")]
     Collector,
     /// `doctor` found something bad.
-    #[error("something is wrong")]
+    #[error("something that the server stands on is bad")]
     Unwell,
     /// `media fsck` found something.
     #[error("hosted media is not as it should be")]

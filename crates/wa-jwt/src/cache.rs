@@ -1,9 +1,9 @@
 //! WhatsApp's published keys, fetched and kept (overview §3.2.2: `https://whatsapp.com/.well-known/jwks`).
 //!
-//! The sender of a token chooses the key's name in it, so a name must never be a way to make us fetch: there is
-//! one fetch at a time, in a task of its own that ends with nobody's request, and from its beginning on, good or bad, a
-//! pause. What was fetched is used until it is replaced by a
-//! newer set, also while the publisher cannot be reached, up to a limit; then nothing is believed any more.
+//! The sender of a token chooses the key's name in it, so a name must never be a way to make us fetch. There is one fetch
+//! at a time, in a task that no request can cancel, and a pause that begins with each fetch, whether it succeeds or not. A
+//! set is used until a newer one replaces it; while the publisher cannot be reached, up to a limit, and then no token is
+//! believed.
 
 use std::fmt;
 use std::future::Future;
@@ -32,7 +32,7 @@ struct Inner {
     rules: KeyCacheRules,
     engine: MakeKey,
     state: RwLock<State>,
-    /// Ends when the fetch under way ends.
+    /// The fetch under way, or the last one.
     flight: Mutex<Option<Flight>>,
     waiting: Semaphore,
     counters: Counters,
@@ -41,7 +41,7 @@ struct Inner {
 type Fetch = dyn Fn(Request<Bytes>) -> Fetching + Send + Sync;
 type Fetching = Pin<Box<dyn Future<Output = Result<Response<Bytes>, HttpError>> + Send>>;
 
-/// A fetch under way, as those see it who wait for its end.
+/// A fetch under way, for those who wait for its end.
 #[derive(Clone, Debug)]
 struct Flight(watch::Receiver<()>);
 
@@ -59,7 +59,7 @@ pub struct KeyCacheRules {
     pub grace: Duration,
 }
 
-/// What the cache says of a key's name.
+/// The result of looking a key's name up.
 #[derive(Clone, Debug)]
 pub(crate) enum Lookup {
     /// This set has a key of that name.
@@ -137,7 +137,11 @@ impl KeyCache {
     pub async fn run(&self, clock: impl Fn() -> u64) {
         loop {
             let now = clock();
-            if now >= self.0.read().renew_at {
+            let is_due = {
+                let state = self.0.read();
+                now >= state.renew_at || state.is_ahead(now)
+            };
+            if is_due {
                 self.renew(now).await;
             }
             let (renew_at, tried_at) = {
@@ -149,7 +153,7 @@ impl KeyCache {
         }
     }
 
-    /// Asks for the keys unless that was done a moment ago, and waits for the answer.
+    /// Fetches the keys unless a fetch began a moment ago, and waits for its end.
     pub async fn renew(&self, now: u64) {
         if let Some(flight) = self.begin(now) {
             flight.ended().await;
@@ -218,6 +222,9 @@ impl KeyCache {
             // Before the request goes out: whatever becomes of it, it was tried.
             state.tried_at = Some(now);
             state.started_at.get_or_insert(now);
+            if state.is_ahead(now) {
+                (state.confirmed_at, state.fresh_until) = (now, now);
+            }
         }
         let (landing, landed) = watch::channel(());
         let inner = Arc::clone(&self.0);
@@ -247,7 +254,7 @@ impl Inner {
 
     fn is_overdue(&self, now: u64) -> bool {
         let state = self.read();
-        now >= state.fresh_until && self.cooldown_left(state.tried_at, now) == 0
+        (now >= state.fresh_until || state.is_ahead(now)) && self.cooldown_left(state.tried_at, now) == 0
     }
 
     fn usable<'s>(&self, state: &'s State, now: u64) -> Option<&'s Arc<ForeignKeySet>> {
@@ -274,9 +281,9 @@ impl Inner {
             Ok(response) => self.take(&response, now),
             Err(error) => Err(error.into()),
         };
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         if let Err(error) = fetched {
             self.counters.failed.fetch_add(1, Ordering::Relaxed);
+            let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             state.renew_at = now.saturating_add(self.rules.cooldown.as_secs());
             tracing::error!(%error, kept = state.set.is_some(), "no new keys were fetched");
         }
@@ -321,6 +328,12 @@ impl Inner {
 }
 
 impl State {
+    /// Whether the set was confirmed at a time that lies ahead: the clock was set back, and the set's age is not known.
+    /// It counts as no longer fresh then.
+    fn is_ahead(&self, now: u64) -> bool {
+        self.confirmed_at > now.saturating_add(SKEW_SECONDS)
+    }
+
     fn confirm(&mut self, now: u64, fresh: u64) {
         self.confirmed_at = now;
         self.fresh_until = now.saturating_add(fresh);
@@ -365,6 +378,8 @@ const ACCEPT: &str = "application/jwk-set+json, application/json";
 /// How many may wait for a fetch.
 const WAITING_MAX: usize = 1024;
 const ETAG_BYTES_MAX: usize = 256;
+/// How far apart the clock's readings of two requests may be.
+const SKEW_SECONDS: u64 = 60;
 
 /// JSON, as it is: a small encoded answer may be a large one.
 fn check_content(headers: &HeaderMap) -> Result<(), FetchError> {

@@ -9,7 +9,7 @@ use crate::error::TokenRefusal;
 use crate::json;
 use crate::key_set::KID_BYTES_MAX;
 
-/// Three parts of a token whose header is one that is taken: RS256, named key, nothing critical.
+/// The three parts of a token with an acceptable header: RS256, a named key, nothing critical.
 #[derive(Debug)]
 pub(crate) struct CompactToken<'t> {
     /// What the signature is over: the first two parts and the dot between them.

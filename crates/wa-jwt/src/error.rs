@@ -9,8 +9,8 @@ pub enum TokenRefusal {
     /// It, or one of its parts, is too long.
     #[error("the token is too long")]
     TooLong,
-    /// It has not three parts.
-    #[error("the token has not three parts")]
+    /// It does not have three parts.
+    #[error("the token does not have three parts")]
     Form,
     /// A part is not strict base64url without padding.
     #[error("a part of the token is not strict base64url")]
@@ -18,17 +18,17 @@ pub enum TokenRefusal {
     /// Its header is no JSON object with each name once.
     #[error("the token's header is malformed")]
     Header,
-    /// Its algorithm is another than RS256.
-    #[error("the token's algorithm is not taken")]
+    /// Its algorithm is not RS256.
+    #[error("the token's algorithm is not RS256")]
     Algorithm,
     /// Its header has a member that would have to be understood.
     #[error("the token's header has a critical member")]
     Critical,
-    /// It names no key, or not by a short text.
+    /// It names no key by a text of 1 to 128 bytes.
     #[error("the token names no key")]
     KeyName,
-    /// Its type is another.
-    #[error("the token has another type")]
+    /// Its type is not accepted.
+    #[error("the token's type is not accepted")]
     Type,
     /// The issuer has no such key.
     #[error("the token names an unknown key")]
@@ -40,7 +40,7 @@ pub enum TokenRefusal {
     #[error("the token's claims are malformed")]
     Claims,
     /// Its issuer is another, or missing.
-    #[error("the token's issuer is another")]
+    #[error("the token has another issuer, or none")]
     Issuer,
     /// Its audience is another, or missing.
     #[error("the token is for somebody else")]
@@ -48,10 +48,10 @@ pub enum TokenRefusal {
     /// A date is missing or no date.
     #[error("a date of the token is missing or malformed")]
     Date,
-    /// Its time is over.
+    /// It has expired.
     #[error("the token has expired")]
     Expired,
-    /// Its time has not come.
+    /// It is not valid yet.
     #[error("the token is not valid yet")]
     NotYetValid,
     /// It lives too long, or ends before it begins.
@@ -59,7 +59,7 @@ pub enum TokenRefusal {
     Lifetime,
 }
 
-/// Why a [`RemoteVerifier`](crate::RemoteVerifier) does not take a token.
+/// Why a [`RemoteVerifier`](crate::RemoteVerifier) refuses a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum RemoteRefusal {
     /// The token fails a check; the peer's fault.
@@ -158,7 +158,7 @@ pub enum FetchError {
         status: u16,
     },
     /// The answer says that it is no JSON, or that it is encoded.
-    #[error("the key set's server answered with another kind of content")]
+    #[error("the key set's server did not answer with plain json")]
     ContentType,
     /// The answer is no key set that can be used.
     #[error(transparent)]

@@ -36,7 +36,7 @@ impl ForeignKeySet {
         if members.len() > KEYS_MAX {
             return Err(KeySetError::TooMany);
         }
-        let set = Self::of_members(&members, engine);
+        let set = Self::from_members(&members, engine);
         if set.keys.is_empty() { Err(KeySetError::NoneUsable) } else { Ok(set) }
     }
 
@@ -68,7 +68,7 @@ impl ForeignKeySet {
         self.keys.get(kid)
     }
 
-    fn of_members(members: &[Value], engine: MakeKey) -> Self {
+    fn from_members(members: &[Value], engine: MakeKey) -> Self {
         let mut set = Self::default();
         let mut names: BTreeMap<&str, usize> = BTreeMap::new();
         for member in members {

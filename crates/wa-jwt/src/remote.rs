@@ -66,6 +66,7 @@ mod tests {
 
     use super::*;
     use crate::cache::KeyCacheRules;
+    use crate::key_set::ForeignKeySet;
     use crate::memory::TOKENS_MAX;
     use crate::rsa::VerifyRs256;
     use crate::test_engine::aws_lc;
@@ -177,7 +178,7 @@ mod tests {
     #[tokio::test]
     async fn the_memory_is_bounded() {
         let memory = TokenMemory::default();
-        let keys = Arc::new(ForeignKeySetOfNothing::default());
+        let keys = Arc::<ForeignKeySet>::default();
         let claims = Arc::new(VerifiedClaims::default());
         for number in 0..3 * TOKENS_MAX {
             memory.put(digest(&number.to_string()), Arc::clone(&claims), Arc::clone(&keys));
@@ -186,6 +187,4 @@ mod tests {
         assert!(memory.get(&digest(&(3 * TOKENS_MAX - 1).to_string()), &keys).is_some());
         assert!(memory.get(&digest("0"), &keys).is_none());
     }
-
-    use crate::key_set::ForeignKeySet as ForeignKeySetOfNothing;
 }

@@ -8,7 +8,7 @@ use wa_proto::handshake::{CertChain, Certificate, CertificateDetails};
 
 const DAY: u64 = 24 * 60 * 60;
 
-/// How long chains are valid before and behind the clock: a test moves it by a month and the client\'s stays where it is.
+/// How long chains are valid before and behind the clock: a test moves it by a month and the client's stays where it is.
 const VALID: u64 = 100 * DAY;
 
 /// The root's serial number, and those below it.

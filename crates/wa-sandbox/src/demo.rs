@@ -1,7 +1,7 @@
 //! A demonstration integrator: what a third party's server must do, in one file, so that nobody needs one to begin
 //! (overview §1.3, §3.2.2, §4.1). It gives tokens to everybody who asks, so it is for this machine only.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
@@ -21,6 +21,7 @@ use wa_signal::SignedPrekey;
 
 use crate::api::{Problem, read};
 use crate::guard;
+use crate::newest::Newest;
 use crate::shared::Shared;
 use crate::signing_key::{KeyGeneration, SigningKey};
 
@@ -63,10 +64,15 @@ pub(crate) struct Demo {
     kept: Mutex<Kept>,
 }
 
-#[derive(Default)]
 struct Kept {
     pushes: VecDeque<Value>,
-    files: BTreeMap<String, Bytes>,
+    files: Newest<String, Bytes>,
+}
+
+impl Kept {
+    fn new() -> Self {
+        Self { pushes: VecDeque::new(), files: Newest::new(MAX_FILES) }
+    }
 }
 
 #[derive(Deserialize)]
@@ -92,7 +98,7 @@ impl Demo {
         let key = SigningKey::generate()?;
         let (jwk, private) = (key.jwk(KID), key.to_pkcs1().ok_or(KeyGeneration)?);
         let key = EncodingKey::from_rsa_der(&private);
-        Ok(Self { id, base_url, profile, jwk, key, whatsapp, kept: Mutex::default() })
+        Ok(Self { id, base_url, profile, jwk, key, whatsapp, kept: Mutex::new(Kept::new()) })
     }
 
     fn token(&self, user: &str) -> Result<Value, Problem> {
@@ -183,10 +189,7 @@ impl Demo {
         UnwrapErr(SysRng).fill_bytes(&mut name);
         let reference = hex::encode(name);
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.files.len() == MAX_FILES {
-            kept.files.pop_first();
-        }
-        kept.files.insert(reference.clone(), file);
+        kept.files.get_or_insert(reference.clone(), file);
         let form = &self.profile.media.interop_direct_path;
         let path =
             form.replace("{integrator}", &self.id.to_string()).replace("{storage_reference}", &reference);
@@ -194,7 +197,7 @@ impl Demo {
     }
 
     fn hosted(&self, reference: &str) -> Option<Bytes> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner).files.get(reference).cloned()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).files.get(&reference.to_owned()).cloned()
     }
 
     fn pushes(&self) -> Value {

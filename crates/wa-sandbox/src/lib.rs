@@ -39,6 +39,7 @@ mod listen;
 mod login;
 mod mailbox;
 mod media;
+mod newest;
 mod news;
 mod outgoing;
 mod phone;

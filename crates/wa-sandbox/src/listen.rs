@@ -39,6 +39,9 @@ use crate::world::{Integrator, Output, World, WorldConfig};
 /// How often the world is told that time passes.
 const TICK: Duration = Duration::from_secs(1);
 
+/// How long nothing is accepted after a connection could not be.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
 /// How long a TLS handshake may take.
 const TLS_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -291,7 +294,12 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 }
 
 async fn serve_demo(listener: TcpListener, demo: Arc<Demo>) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            // One client is gone, or there are no file descriptors left for a while.
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+            continue;
+        };
         let demo = Arc::clone(&demo);
         tokio::spawn(serve_http(stream, move |request| crate::demo::handle(Arc::clone(&demo), request)));
     }

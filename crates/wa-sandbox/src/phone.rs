@@ -11,6 +11,7 @@ use wa_proto::signal::PreKeySignalMessage;
 use wa_signal::Bundle;
 
 use crate::account::{Account, KEPT};
+use crate::newest::Newest;
 use crate::phone::chats::Chats;
 use crate::phone::content::text_alone;
 
@@ -62,7 +63,7 @@ pub(crate) struct Phone {
     /// Logins that this user has blocked.
     pub(crate) blocked: BTreeSet<String>,
     /// What device 0 wrote, by login and id, to be sent again.
-    written: BTreeMap<(String, String), (Vec<u8>, Wrapping)>,
+    written: Newest<(String, String), (Vec<u8>, Wrapping)>,
     /// What the server told it of third parties' users, oldest first, as XML.
     pub(crate) notices: VecDeque<String>,
     /// What came while it was away: when, from whom, what.
@@ -138,7 +139,7 @@ impl Phone {
             typing: VecDeque::new(),
             reached_by: BTreeSet::new(),
             blocked: BTreeSet::new(),
-            written: BTreeMap::new(),
+            written: Newest::new(MAX_REMEMBERED),
             notices: VecDeque::new(),
             waiting: VecDeque::new(),
         }
@@ -307,10 +308,7 @@ impl Phone {
         let mut id = [0; 8];
         rng.fill_bytes(&mut id);
         let id = hex::encode_upper(id);
-        if self.written.len() >= MAX_REMEMBERED {
-            self.written.pop_first();
-        }
-        self.written.insert((login.to_owned(), id.clone()), (plain, wrapping.clone()));
+        self.written.get_or_insert((login.to_owned(), id.clone()), (plain, wrapping.clone()));
         Some(self.message(&id, &wrapping, sealed, None, now))
     }
 

@@ -35,10 +35,8 @@ fn uses(files: &[(&str, &File)]) -> BTreeMap<String, BTreeSet<String>> {
         if from == "lib" || path.ends_with("tests.rs") || path.contains("/tests/") {
             continue;
         }
-        for line in file.text.lines() {
-            if line.trim_start().starts_with("#[cfg(test)]") {
-                break;
-            }
+        let code = file.text.split(TESTS).next().unwrap_or_default();
+        for line in code.lines() {
             if line.trim_start().starts_with("//") {
                 continue;
             }
@@ -75,6 +73,8 @@ fn circle(uses: &BTreeMap<String, BTreeSet<String>>) -> Option<Vec<String>> {
     }
 }
 
+/// Where the tests of a file begin, which are its end.
+const TESTS: &str = "#[cfg(test)]\nmod tests {\n";
 const CRATES: [&str; 4] = ["wa-http-server", "wa-integrator", "wa-integrator-server", "wa-jwt"];
 /// The crate whose folders are capabilities.
 const WITHOUT_CIRCLES: &str = "wa-integrator";
@@ -88,10 +88,20 @@ mod tests {
     fn a_circle_is_named_and_a_line_passes() {
         let keys = ("crates/wa-integrator/src/keys.rs", "use crate::value::Clock;\n");
         let value = ("crates/wa-integrator/src/value/clock.rs", "use crate::keys::Keys;\n");
-        let tested = ("crates/wa-integrator/src/value/clock.rs", "#[cfg(test)]\nuse crate::keys::Keys;\n");
+        let tested = (
+            "crates/wa-integrator/src/value/clock.rs",
+            "#[cfg(test)]\nmod tests {\nuse crate::keys::Keys;\n",
+        );
+        let above = "#[cfg(test)]\nmod property;\nuse crate::keys::Keys;\n";
         let found = check(&Tree::of(&[keys, value]));
         assert_eq!(found[0].to_string(), "crates/wa-integrator/src/: folders in a circle: keys, value");
         assert_eq!(check(&Tree::of(&[keys, tested])), []);
+        let above = ("crates/wa-integrator/src/value/clock.rs", above);
+        assert_eq!(
+            check(&Tree::of(&[keys, above])).len(),
+            1,
+            "what is behind a module of tests in another file counts"
+        );
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Rule: only four files of ours open a socket (docs/ARCHITECTURE.md, "Sockets").
+//! Rule: few files of ours open a socket, and they are named here (docs/ARCHITECTURE.md, "Sockets").
 
 use crate::tidy::tree::{File, Tree, holds_word};
 use crate::tidy::violation::Violation;

@@ -100,7 +100,14 @@ pub(crate) fn record(exchange: Exchange) {
 
 /// The beginning of a body, as text.
 pub(crate) fn shown(body: &[u8]) -> String {
-    let kept = body.get(..MAX_BODY).unwrap_or(body);
+    let mut kept = body.get(..MAX_BODY).unwrap_or(body);
+    if let Err(error) = std::str::from_utf8(kept)
+        && kept.len() < body.len()
+        && error.error_len().is_none()
+    {
+        // The cut is in the middle of a character.
+        kept = kept.get(..error.valid_up_to()).unwrap_or(kept);
+    }
     let more = if kept.len() < body.len() { format!("… ({} bytes)", body.len()) } else { String::new() };
     match std::str::from_utf8(kept) {
         Ok(text) => format!("{text}{more}"),
@@ -127,6 +134,9 @@ mod tests {
         assert_eq!(shown(&[0xFF, 1]), "ff01 (in hexadecimal)");
         let long = "a".repeat(MAX_BODY + 1);
         assert_eq!(shown(long.as_bytes()), format!("{}… (4097 bytes)", "a".repeat(MAX_BODY)));
+        // The cut is in the middle of a character.
+        let long = format!("a{}", "é".repeat(MAX_BODY));
+        assert_eq!(shown(long.as_bytes()), format!("a{}… (8193 bytes)", "é".repeat(2047)));
     }
 
     #[test]

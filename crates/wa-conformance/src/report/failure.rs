@@ -11,9 +11,7 @@ impl Failure {
     pub fn new(what: impl Into<String>) -> Self {
         Self(what.into())
     }
-}
 
-impl Failure {
     /// The same failure, and of what it is one.
     pub(crate) fn of(self, what: &str) -> Self {
         Self(format!("{what}: {self}"))

@@ -143,7 +143,7 @@ const STEPS: [Step; 13] = [
 /// A run under way.
 struct Scene {
     addresses: Addresses,
-    /// Accounts that were there before.
+    /// The login of the user who has enlisted.
     login: Option<String>,
     /// What the person must write back, or WhatsApp must see.
     wanted: Option<String>,

@@ -1,6 +1,6 @@
 //! Who asks, behind proxies that are trusted to say so (RFC 7239 §8.1 on forged ones).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use http::HeaderMap;
@@ -15,6 +15,17 @@ pub struct PeerAddress(pub SocketAddr);
 /// Who asks: the other end of the connection, or the one a trusted proxy names; an extension of every request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(pub IpAddr);
+
+impl ClientAddress {
+    /// The address; of an IPv6 address its network of 64 bits, since a client that has one of them has all.
+    #[must_use]
+    pub fn network(self) -> IpAddr {
+        match self.0.to_canonical() {
+            IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+            address => address,
+        }
+    }
+}
 
 /// Which proxies are believed when they say for whom they ask; by default none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

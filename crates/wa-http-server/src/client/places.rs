@@ -1,8 +1,10 @@
 //! How many connections each address has.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::client::ClientAddress;
 
 /// A count for each address that has connections, and a limit.
 #[derive(Clone, Debug)]
@@ -25,7 +27,7 @@ impl PerAddress {
 
     /// One more of this address, unless it has as many as it may.
     pub(crate) fn enter(&self, address: IpAddr) -> Option<Place> {
-        let address = network(address);
+        let address = ClientAddress(address).network();
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_insert(0);
         if *count >= self.max {
@@ -45,14 +47,6 @@ impl Drop for Place {
                 counts.remove(&self.address);
             }
         }
-    }
-}
-
-/// A client that has one IPv6 address has all of its network of 64 bits.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
-        address => address,
     }
 }
 

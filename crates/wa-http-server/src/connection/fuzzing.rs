@@ -1,4 +1,4 @@
-//! What the fuzzer looks at and nobody else: only in builds with `--cfg fuzzing` (docs/FUZZING.md).
+//! One connection as the fuzzer sees it; only in builds with `--cfg fuzzing` (docs/FUZZING.md).
 
 use std::convert::Infallible;
 use std::io;
@@ -18,10 +18,10 @@ use super::{Agreed, Serving};
 use crate::client::{ForwardedFor, ProxyProtocol};
 use crate::drain::Drain;
 use crate::limits::ConnectionLimits;
-use crate::observe::{Event, Observe, Observer};
+use crate::observe::Observer;
 use crate::stack::RequestBody;
 
-/// What a connection came to that brought these bytes, so many at a time, and then ended.
+/// The result of a connection that was served to its end.
 #[derive(Debug)]
 pub struct Served {
     /// The heads of the requests that reached the service, in their order.
@@ -34,7 +34,7 @@ pub struct Served {
     pub ended: &'static str,
 }
 
-/// Serves one connection.
+/// Serves one connection that brings these bytes, `step` at a time, and then ends.
 #[must_use]
 pub async fn serve(bytes: Bytes, step: usize) -> Served {
     let (seen, written) = (Seen::default(), Arc::<Mutex<Vec<u8>>>::default());
@@ -44,7 +44,7 @@ pub async fn serve(bytes: Bytes, step: usize) -> Served {
         limits: ConnectionLimits::default(),
         forwarded_for: ForwardedFor::default(),
         draining: drain.draining(),
-        observer: Observer::new(Nobody),
+        observer: Observer::default(),
     };
     let wire = Pieces { rest: bytes, step, written: Arc::clone(&written) };
     let ended = serving.connection(wire, SocketAddr::from(([192, 0, 2, 1], 5)), Agreed::Nothing).await;
@@ -57,10 +57,10 @@ fn taken<T>(all: &Mutex<Vec<T>>) -> Vec<T> {
     all.lock().map(|mut all| std::mem::take(&mut *all)).unwrap_or_default()
 }
 
-/// For whom a proxy connects that begins with these bytes, and what it leaves to be read.
+/// The client that a proxy names in its header at the beginning of these bytes, and how many bytes follow the header.
 ///
 /// # Errors
-/// As of a connection: malformed, or not whole.
+/// The header is malformed, or not whole.
 pub async fn proxied(bytes: &[u8], proxy: SocketAddr) -> io::Result<(SocketAddr, usize)> {
     let (mut stream, network) = (bytes, proxy.ip().into());
     let client = ProxyProtocol::new(&[network]).read(&mut stream, proxy).await?;
@@ -93,12 +93,6 @@ impl Service<Request<RequestBody>> for Seen {
             Ok(Response::new(Full::new(Bytes::from_static(b"taken"))))
         })
     }
-}
-
-struct Nobody;
-
-impl Observe for Nobody {
-    fn note(&self, _: Event) {}
 }
 
 /// A peer that sends pieces, takes everything, and is gone.

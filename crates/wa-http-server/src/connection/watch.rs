@@ -1,4 +1,4 @@
-//! What is known of one connection while it is served: what is under way on it, and whether it still moves.
+//! The state of one connection while it is served: what is under way on it, and whether it still moves.
 
 use std::future::poll_fn;
 use std::pin::pin;
@@ -13,7 +13,7 @@ use crate::limits::{ConnectionLimits, STALLED_ANSWERS_MAX};
 use crate::observe::{Event, Observer};
 use crate::wire::Pace;
 
-/// What is known of one connection; clones look at the same.
+/// The state of one connection; clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Watch(Arc<Inner>);
 

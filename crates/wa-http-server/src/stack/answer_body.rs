@@ -118,8 +118,13 @@ impl Feeding {
             if !self.is_wanted().await {
                 return;
             }
-            let read: Piece = body.as_mut().frame().await.transpose().map_err(Into::into);
-            match read {
+            // What never comes is not waited for without somebody who takes it.
+            let read = tokio::select! {
+                biased;
+                read = body.frame() => read,
+                () = self.sender.closed() => return,
+            };
+            match read.transpose().map_err(Into::into) {
                 Ok(Some(frame)) => {
                     if !self.give(frame).await {
                         return;
@@ -228,3 +233,41 @@ impl fmt::Display for GivenUp {
 }
 
 impl Error for GivenUp {}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use super::*;
+    use crate::connection::Protocol;
+    use crate::limits::ConnectionLimits;
+    use crate::observe::Observer;
+
+    /// A body whose first piece never comes; it holds the sender for as long as it lives.
+    struct Never(#[expect(dead_code, reason = "held")] mpsc::Sender<()>);
+
+    impl Body for Never {
+        type Data = Bytes;
+        type Error = BoxError;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+            Poll::Pending
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_never_comes_is_let_go_with_its_answer() {
+        let (held, mut let_go) = mpsc::channel(1);
+        let watch = Watch::new(Protocol::Http1, ConnectionLimits::default(), Observer::default());
+        let mut answer = AnswerBody::new(Never(held), watch.begin(), &watch);
+        let asked = poll_fn(|context| Poll::Ready(Pin::new(&mut answer).poll_frame(context).is_pending()));
+        assert!(asked.await);
+        tokio::task::yield_now().await;
+        drop(answer);
+        let let_go = tokio::time::timeout(Duration::from_secs(1), let_go.recv()).await;
+        assert_eq!(let_go, Ok(None), "the task that reads it ends with the answer");
+    }
+}

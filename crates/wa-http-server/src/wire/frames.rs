@@ -48,7 +48,7 @@ impl Frames {
             }
             if self.filled == HEAD_BYTES {
                 self.filled = 0;
-                let head = Head::of(self.head);
+                let head = Head::from_bytes(self.head);
                 self.payload_left = head.length;
                 let read = bytes.len() - rest.len();
                 each(head, read.checked_sub(HEAD_BYTES).filter(|_| had == 0))?;
@@ -59,7 +59,7 @@ impl Frames {
 }
 
 impl Head {
-    const fn of(bytes: [u8; HEAD_BYTES]) -> Self {
+    const fn from_bytes(bytes: [u8; HEAD_BYTES]) -> Self {
         let [high, middle, low, kind, flags, a, b, c, d] = bytes;
         Self {
             length: u32::from_be_bytes([0, high, middle, low]),

@@ -43,9 +43,7 @@ impl Pace {
         let pausing = now.saturating_duration_since(since);
         pausing >= pause || self.waited + pausing >= pause.saturating_add(earned(self.bytes, bytes_a_second))
     }
-}
 
-impl Pace {
     /// When the peer, who is waited for, will have had its time.
     pub(crate) fn deadline(&self, now: Instant, pause: Duration, bytes_a_second: u32) -> Instant {
         let since = self.waiting_since.unwrap_or(now);
@@ -55,7 +53,7 @@ impl Pace {
 }
 
 /// How much time so many bytes may take.
-pub(crate) fn earned(bytes: u64, bytes_a_second: u32) -> Duration {
+fn earned(bytes: u64, bytes_a_second: u32) -> Duration {
     Duration::from_secs(bytes.checked_div(u64::from(bytes_a_second)).unwrap_or(u64::MAX / 2))
 }
 

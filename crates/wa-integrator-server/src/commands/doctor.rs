@@ -22,7 +22,7 @@ use crate::error::StartError;
 use crate::run::{self, backend, key_client};
 use crate::settings::Settings;
 
-/// What was found of one thing.
+/// The result of looking at one thing.
 struct Finding {
     name: &'static str,
     verdict: Verdict,
@@ -152,15 +152,12 @@ async fn of_published(settings: &Settings, store: &Arc<dyn Store>, profile: &Pro
     let Some(base_url) = &settings.listen.base_url else {
         return doubtful(name, "there is no base url, so nobody else can fetch the keys");
     };
-    let ours = store.keys().await.map(|table| table.keys).unwrap_or_default();
-    let ours: BTreeSet<String> = ours
-        .into_iter()
-        .map(|key| key.entry)
-        .collect::<Vec<_>>()
-        .iter()
-        .filter(|entry| entry.is_published())
-        .map(|entry| entry.public_key.kid().to_owned())
-        .collect();
+    let ours = match store.keys().await {
+        Ok(table) => table.keys,
+        Err(error) => return bad(name, error.to_string()),
+    };
+    let ours = ours.iter().filter(|key| key.entry.is_published());
+    let ours: BTreeSet<String> = ours.map(|key| key.entry.public_key.kid().to_owned()).collect();
     let answer = match own_keys(settings, base_url, profile).await {
         Ok(answer) => answer,
         Err(sentence) => return bad(name, sentence),

@@ -34,7 +34,7 @@ pub(super) async fn run(command: &OutboxCommand, settings: &Settings) -> Result<
 /// All of them only if somebody says so.
 fn some(settings: &Settings, which: &WhichWakeUps, all: bool) -> Result<Selection, StartError> {
     if which.user.is_none() && which.sink.is_none() && !all {
-        return Err(StartError::Needed { name: "user, --sink or --all" });
+        return Err(StartError::Needed { name: "--user, --sink or --all" });
     }
     selection(settings, which)
 }

@@ -170,8 +170,11 @@ pub(super) fn read(file: Option<(&str, &Path)>, given: &[Given]) -> Result<Setti
     }
     let refused = |key: String, error: &ConfigError| {
         let message = sentence(error);
-        // The last one is what was read.
-        match given.iter().rfind(|given| key.starts_with(&given.key)) {
+        // It, or one of its values; the last one is what was read.
+        let is_at_fault = |given: &&Given| {
+            key.strip_prefix(&given.key).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        match given.iter().rfind(is_at_fault) {
             Some(Given { origin, .. }) => SettingsError::Given { origin: origin.clone(), message },
             None => {
                 let line = line(content, place(table.get_ref(), &key));

@@ -148,3 +148,11 @@ fn a_text_is_whatever_the_setting_is_and_its_fault_is_told_where_it_comes_from()
         );
     }
 }
+
+#[test]
+fn a_fault_in_the_file_is_not_told_of_a_variable_with_a_similar_name() {
+    let file = "[media]\ndownloads_per_address = 0\n";
+    let over = [given("media.downloads", "5"), given("listen.forwarded_for", "10.0.0.1")];
+    let refused = sources::read(Some((file, Path::new("a.toml"))), &over).unwrap_err().to_string();
+    assert_eq!(refused, "a.toml, line 2, media.downloads_per_address: 0 is not in 1..=100000");
+}

@@ -82,7 +82,8 @@ impl Keys {
     /// The key that signs at `now` in Unix seconds.
     ///
     /// # Errors
-    /// [`KeyringError::Stale`] when the keys have not been read for ten minutes, [`KeyringError::NotRipe`] and [`KeyringError::ClockBack`] while none does.
+    /// [`KeyringError::Stale`] when the keys have not been read for ten minutes; [`KeyringError::NotRipe`] and
+    /// [`KeyringError::ClockBack`] while no key signs.
     pub fn signer(&self, now: u64) -> Result<Arc<SigningKey>, KeyringError> {
         let view = self.view();
         match view.limits {

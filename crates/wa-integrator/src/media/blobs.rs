@@ -117,8 +117,8 @@ impl Blobs {
     /// Asks for a blob that is not there.
     pub(super) async fn answer(&self) -> Result<(), StoreError> {
         match self.0.objects.head(&path([0; 32])).await {
-            Ok(_) | Err(ObjectError::NotFound { .. }) => self.noted(Ok::<_, ObjectError>(())),
-            Err(error) => self.noted(Err(error)),
+            Err(error) if !error.is_absent() => self.noted(Err(error)),
+            _ => self.noted(Ok::<_, ObjectError>(())),
         }
     }
 
@@ -194,9 +194,9 @@ impl Blobs {
     /// Removes a blob, and is content if there is none.
     pub(super) async fn remove(&self, id: [u8; 32]) -> Result<(), StoreError> {
         match self.0.objects.delete(&path(id)).await {
-            Ok(()) | Err(ObjectError::NotFound { .. }) => {}
             // One file that cannot be removed says nothing of the others.
-            Err(error) => return Err(told(&error)),
+            Err(error) if !error.is_absent() => return Err(told(&error)),
+            _ => {}
         }
         let Some(root) = self.0.root.clone() else { return Ok(()) };
         let removed = off_the_async_threads(move || begun(&root, id).iter().try_for_each(fs::remove_file));
@@ -208,8 +208,10 @@ impl Blobs {
         match (&self.0.root, found.id) {
             (Some(_), _) => {
                 let path = found.path.clone();
-                let removed = off_the_async_threads(move || fs::remove_file(path));
-                removed.await.map_err(|error| told(&error))
+                match off_the_async_threads(move || fs::remove_file(path)).await {
+                    Err(error) if !error.is_absent() => Err(told(&error)),
+                    _ => Ok(()),
+                }
             }
             (None, Some(id)) => self.remove(id).await,
             (None, None) => Ok(()),
@@ -233,9 +235,12 @@ impl Blobs {
         Ok(found)
     }
 
-    /// Remembers how it went, and tells the log what the answer does not.
+    /// Remembers how it went, and tells the log what the answer does not. That one file is not there says nothing of the
+    /// others.
     fn noted<T, E: fmt::Display + Cause>(&self, done: Result<T, E>) -> Result<T, StoreError> {
-        self.0.available.store(done.is_ok(), Ordering::Relaxed);
+        if !done.as_ref().is_err_and(Cause::is_absent) {
+            self.0.available.store(done.is_ok(), Ordering::Relaxed);
+        }
         done.map_err(|error| told(&error))
     }
 }
@@ -275,14 +280,21 @@ fn begun(root: &FilePath, id: [u8; 32]) -> Vec<PathBuf> {
     left.map(|entry| entry.path()).collect()
 }
 
-/// What an error says of whether to come back.
+/// What an error of the place says.
 trait Cause {
     fn cause(&self) -> StoreError;
+
+    /// Whether there is no such file.
+    fn is_absent(&self) -> bool;
 }
 
 impl Cause for io::Error {
     fn cause(&self) -> StoreError {
         if self.kind() == io::ErrorKind::StorageFull { StoreError::Full } else { StoreError::Unavailable }
+    }
+
+    fn is_absent(&self) -> bool {
+        self.kind() == io::ErrorKind::NotFound
     }
 }
 
@@ -296,6 +308,10 @@ impl Cause for ObjectError {
             source = error.source();
         }
         StoreError::Unavailable
+    }
+
+    fn is_absent(&self) -> bool {
+        matches!(self, Self::NotFound { .. })
     }
 }
 
@@ -322,7 +338,11 @@ fn files(root: &FilePath) -> io::Result<Vec<Found>> {
     while let Some((directory, depth)) = directories.pop() {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
-            let metadata = entry.metadata()?;
+            let metadata = match entry.metadata() {
+                // An upload has ended, or a file was removed, meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                metadata => metadata?,
+            };
             if metadata.is_dir() && depth < 4 {
                 directories.push((entry.path(), depth + 1));
                 continue;
@@ -342,4 +362,39 @@ fn files(root: &FilePath) -> io::Result<Vec<Found>> {
         }
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicBool;
+
+    use super::*;
+
+    /// Uploads end and files expire while somebody compares them with the index.
+    #[test]
+    fn a_file_that_goes_while_files_are_listed_is_passed_over() {
+        let directory = tempfile::tempdir().unwrap();
+        let (root, over) = (directory.path(), AtomicBool::new(false));
+        std::thread::scope(|threads| {
+            threads.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    let names: Vec<_> = (0..32).map(|number| root.join(number.to_string())).collect();
+                    names.iter().for_each(|name| fs::write(name, "").unwrap());
+                    names.iter().for_each(|name| fs::remove_file(name).unwrap());
+                }
+            });
+            let failed = (0..2000).filter_map(|_| files(root).err()).next();
+            over.store(true, Ordering::Relaxed);
+            assert!(failed.is_none(), "{failed:?}");
+        });
+    }
+
+    #[tokio::test]
+    async fn what_was_found_and_is_gone_by_now_counts_as_removed() {
+        let directory = tempfile::tempdir().unwrap();
+        let blobs = Blobs::local(directory.path()).unwrap();
+        let path = directory.path().join("gone");
+        let found = Found { id: None, length: 0, whole: true, modified_at: 0, path };
+        assert_eq!(blobs.remove_found(&found).await, Ok(()));
+    }
 }

@@ -84,8 +84,12 @@ impl Downloads {
     pub(super) fn missed(&self, address: Option<IpAddr>) {
         let Some(address) = address else { return };
         let (now, mut misses) = (Instant::now(), locked(&self.misses));
-        if misses.len() >= ADDRESSES_MAX {
+        if misses.len() >= ADDRESSES_MAX && !misses.contains_key(&address) {
             misses.retain(|_, misses| now < misses.since + MISSES_TIME);
+            // Somebody has all these addresses, and is not held up by a count for each.
+            if misses.len() >= ADDRESSES_MAX {
+                misses.clear();
+            }
         }
         let misses = misses.entry(address).or_insert(Misses { since: now, count: 0 });
         if now >= misses.since + MISSES_TIME {
@@ -160,6 +164,15 @@ mod tests {
         assert_eq!(downloads.lookup(other, async { 1 }).await, Ok(1));
         tokio::time::advance(MISSES_TIME).await;
         assert_eq!(downloads.lookup(address, async { 1 }).await, Ok(1));
+    }
+
+    #[test]
+    fn addresses_that_ask_for_nothing_are_remembered_in_bounded_room() {
+        let downloads = Downloads::new(1, 1);
+        for address in 0..=u32::try_from(ADDRESSES_MAX).unwrap() {
+            downloads.missed(Some(std::net::Ipv4Addr::from_bits(address).into()));
+        }
+        assert!(downloads.misses.lock().unwrap().len() <= ADDRESSES_MAX);
     }
 
     /// Questions that anybody may cause leave room for those of others (A16).

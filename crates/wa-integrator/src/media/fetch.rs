@@ -6,7 +6,7 @@ use http_body_util::BodyExt as _;
 
 use super::downloads::Busy;
 use super::host::{Hosting, client};
-use crate::media::{ByteRange, Hosted, StorageReference};
+use crate::media::{ByteRange, StorageReference};
 use crate::value::StoreError;
 use crate::value::answers::{IntegratorBody, empty, insert, is_known, retry_later, unavailable};
 
@@ -49,7 +49,7 @@ async fn found(
     };
     let etag = format!("\"{}\"", hex::encode(hosted.digest));
     if is_known(&request.headers, &etag) {
-        return Ok(described(StatusCode::NOT_MODIFIED, &hosted, &etag));
+        return Ok(described(StatusCode::NOT_MODIFIED, &etag));
     }
     let asked = match request.method {
         Method::HEAD => ByteRange::Whole,
@@ -59,7 +59,7 @@ async fn found(
         ByteRange::Whole => (StatusCode::OK, 0, hosted.length),
         ByteRange::Part(start, end) => (StatusCode::PARTIAL_CONTENT, start, end),
         ByteRange::Nothing => {
-            let mut response = described(StatusCode::RANGE_NOT_SATISFIABLE, &hosted, &etag);
+            let mut response = described(StatusCode::RANGE_NOT_SATISFIABLE, &etag);
             insert(response.headers_mut(), header::CONTENT_RANGE, &format!("bytes */{}", hosted.length));
             return Ok(response);
         }
@@ -69,7 +69,7 @@ async fn found(
     };
     // For HEAD as well: what it promises must be there.
     let body = hosting.blobs.open(reference.id(), start, end).await?;
-    let mut response = described(status, &hosted, &etag);
+    let mut response = described(status, &etag);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
@@ -84,7 +84,7 @@ async fn found(
 }
 
 /// What every answer about a hosted file says: bytes, no page; the same for as long as it is there.
-fn described(status: StatusCode, hosted: &Hosted, etag: &str) -> Response<IntegratorBody> {
+fn described(status: StatusCode, etag: &str) -> Response<IntegratorBody> {
     let mut response = empty(status).map(IntegratorBody::Left);
     let headers = response.headers_mut();
     insert(headers, header::ETAG, etag);
@@ -97,6 +97,5 @@ fn described(status: StatusCode, hosted: &Hosted, etag: &str) -> Response<Integr
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    debug_assert!(hosted.length > 0);
     response
 }

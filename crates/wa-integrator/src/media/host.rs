@@ -10,6 +10,7 @@ use http::request::Parts;
 use http::{Method, Response, StatusCode};
 use http_body_util::Full;
 use tokio::sync::{OnceCell, Semaphore};
+use tracing::Instrument as _;
 use wa_http_server::ClientAddress;
 use wa_profile::MediaFetchAuth;
 
@@ -119,7 +120,7 @@ impl MediaHost {
             return not_allowed("POST").map(IntegratorBody::Left);
         }
         let received = match Reception::new(&self.0, principal, request) {
-            Ok(reception) => tokio::spawn(reception.receive(body)).await,
+            Ok(reception) => tokio::spawn(reception.receive(body).in_current_span()).await,
             Err(refusal) => Ok(Err(refusal)),
         };
         let (outcome, answer) = match received {
@@ -258,7 +259,7 @@ impl fmt::Debug for MediaHost {
     }
 }
 
-/// Who asks, as far as the server in front says so.
+/// The address that asks, or its IPv6 network, as the server in front says.
 pub(super) fn client(request: &Parts) -> Option<IpAddr> {
-    request.extensions.get::<ClientAddress>().map(|ClientAddress(address)| *address)
+    request.extensions.get::<ClientAddress>().map(|client| client.network())
 }

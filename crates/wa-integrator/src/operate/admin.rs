@@ -22,7 +22,7 @@ const PROMETHEUS: &str = "text/plain; version=0.0.4; charset=utf-8";
 ///
 /// | request | answer |
 /// |---|---|
-/// | `GET /health` | 200 `ok`; 503 once the process should be started anew: its clock has not been believed for long |
+/// | `GET /health` | 200 `ok`; 503 once [the check](Self::with_health) says that the process should be started anew |
 /// | `GET /ready` | 200 `{"ready":true,"failing":[],"degraded":[]}`, or 503 with the names of what fails; `degraded` names what is away for all replicas |
 /// | `GET /metrics` | 200, Prometheus's text format |
 /// | `GET /build` | 200 `{"name": text, "version": text, "commit": text or null}` |

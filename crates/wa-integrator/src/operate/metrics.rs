@@ -357,6 +357,10 @@ const COUNTERS: &[(&str, &str)] = &[
     ("wa_integrator_key_fetches_total", "Fetches of somebody's keys by result"),
     ("wa_integrator_unknown_keys_total", "Tokens that name a key which nobody published"),
     ("wa_integrator_certificate_reloads_total", "Readings of the certificate's files by result"),
+    (
+        "wa_integrator_task_restarts_total",
+        "Tasks beside the requests that ended and were begun again, by task",
+    ),
 ];
 
 const GAUGES: &[(&str, &str)] = &[

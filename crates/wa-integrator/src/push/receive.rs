@@ -80,12 +80,12 @@ pub struct PushRules {
 #[non_exhaustive]
 #[serde(rename_all = "kebab-case")]
 pub enum Strangers {
-    #[default]
     /// Store and deliver it: the service's backend knows its users better.
+    #[default]
     Deliver,
     /// Answer 200 and drop it.
     Drop,
-    /// They are answered with 404.
+    /// Answer 404 and drop it.
     NotFound,
 }
 

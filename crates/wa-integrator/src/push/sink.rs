@@ -57,7 +57,7 @@ impl std::fmt::Debug for Delivery<'_> {
     }
 }
 
-/// What is told, in the order in which it is written.
+/// The body of a call, its members in the order in which they are written.
 #[derive(Serialize)]
 struct Call<'a> {
     to: &'a str,
@@ -65,11 +65,13 @@ struct Call<'a> {
     received_at: u64,
 }
 
-impl<'a> Call<'a> {
-    fn of(wake_up: &'a WakeUp) -> Self {
+impl<'a> From<&'a WakeUp> for Call<'a> {
+    fn from(wake_up: &'a WakeUp) -> Self {
         Self { to: wake_up.user.as_str(), count: wake_up.count, received_at: wake_up.received_at }
     }
+}
 
+impl Call<'_> {
     #[expect(clippy::expect_used, reason = "a struct of texts and whole numbers always serializes")]
     fn to_json(&self) -> String {
         serde_json::to_string(self).expect("texts and numbers")

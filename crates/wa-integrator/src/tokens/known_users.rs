@@ -1,6 +1,6 @@
 //! Our users, as far as this server knows them: those who got a token (overview §1.2.2).
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -27,12 +27,15 @@ pub trait UserStore: Send + Sync + 'static {
 /// Notes users in a store, and remembers for a while whom it has noted.
 pub(crate) struct KnownUsers {
     store: Arc<dyn UserStore>,
-    noted: Mutex<HashSet<u64>>,
+    /// By the hash of a user: when they were noted.
+    noted: Mutex<HashMap<u64, u64>>,
     hasher: RandomState,
 }
 
-/// How many are remembered: half a megabyte.
+/// How many are remembered: a megabyte.
 const NOTED_MAX: usize = 65_536;
+/// For how long, in seconds: until then a server does not see that another one has forgotten a user.
+const NOTED_SECONDS: u64 = 600;
 
 impl KnownUsers {
     pub(crate) fn new(store: Arc<dyn UserStore>) -> Self {
@@ -41,7 +44,7 @@ impl KnownUsers {
 
     pub(crate) async fn note(&self, user: &UserIdentifier, now: u64) -> Result<(), StoreError> {
         let key = self.hasher.hash_one(user);
-        if self.noted().contains(&key) {
+        if self.noted().get(&key).is_some_and(|at| now.abs_diff(*at) < NOTED_SECONDS) {
             return Ok(());
         }
         self.store.remember_user(user.clone(), now).await?;
@@ -49,18 +52,37 @@ impl KnownUsers {
         if noted.len() >= NOTED_MAX {
             noted.clear();
         }
-        noted.insert(key);
+        noted.insert(key, now);
         Ok(())
     }
 
-    /// Forgets a user here and in the store; with their next token they are one of ours again.
+    /// Forgets a user here and in the store; with their next token they are one of ours again. Other servers on the store note
+    /// them again once [`NOTED_SECONDS`] have passed.
     pub(crate) async fn forget(&self, user: &UserIdentifier) -> Result<bool, StoreError> {
         let forgotten = self.store.forget_user(user.clone()).await?;
         self.noted().remove(&self.hasher.hash_one(user));
         Ok(forgotten)
     }
 
-    fn noted(&self) -> MutexGuard<'_, HashSet<u64>> {
+    fn noted(&self) -> MutexGuard<'_, HashMap<u64, u64>> {
         self.noted.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::MemoryStore;
+
+    /// By another server, or by the command line, which tell nobody.
+    #[tokio::test]
+    async fn a_user_who_was_forgotten_elsewhere_is_one_of_ours_again_after_a_while() {
+        let store = Arc::new(MemoryStore::new());
+        let users = KnownUsers::new(Arc::clone(&store) as _);
+        let alice = UserIdentifier::new("alice", 40).unwrap();
+        users.note(&alice, 1000).await.unwrap();
+        assert_eq!(store.forget_user(alice.clone()).await, Ok(true));
+        users.note(&alice, 1000 + NOTED_SECONDS).await.unwrap();
+        assert_eq!(store.forget_user(alice).await, Ok(true));
     }
 }

@@ -1,7 +1,7 @@
 //! The time of day, as an argument (Unix seconds, as in a token's dates: RFC 7519 §2), and whether to believe it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use thiserror::Error;
@@ -98,16 +98,7 @@ impl Clock {
     pub fn steady(&self) -> Result<u64, ClockError> {
         let now = self.now();
         let elapsed = self.0.elapsed.as_ref().map(|elapsed| elapsed());
-        self.watch().see(now, elapsed)
-    }
-
-    /// For how long it has not been believed; `None` if it is.
-    #[must_use]
-    pub fn doubted_for(&self) -> Option<Duration> {
-        let now = self.steady();
-        let elapsed = self.0.elapsed.as_ref().map(|elapsed| elapsed())?;
-        let doubt = self.watch().doubt.filter(|_| now.is_err())?;
-        Some(elapsed.saturating_sub(doubt.passed))
+        self.0.watch.lock().unwrap_or_else(PoisonError::into_inner).see(now, elapsed)
     }
 
     fn new(
@@ -115,10 +106,6 @@ impl Clock {
         elapsed: Option<Box<dyn Fn() -> Duration + Send + Sync>>,
     ) -> Self {
         Self(Arc::new(Inner { seconds, elapsed, watch: Mutex::default() }))
-    }
-
-    fn watch(&self) -> MutexGuard<'_, Watch> {
-        self.0.watch.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -258,7 +245,6 @@ mod tests {
         let clock = Clock::system();
         assert!(clock.now() > T);
         assert!(clock.steady().is_ok() && clock.clone().steady().is_ok());
-        assert_eq!(clock.doubted_for(), None);
         let odd = Clock::with_elapsed(|| T, || Duration::ZERO);
         assert_eq!(odd.steady(), Ok(T));
     }

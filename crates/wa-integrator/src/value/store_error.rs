@@ -70,14 +70,6 @@ pub enum StoreError {
     File(#[from] PrivateFileError),
 }
 
-impl StoreError {
-    /// Whether the same may succeed a little later.
-    #[must_use]
-    pub const fn is_temporary(&self) -> bool {
-        matches!(self, Self::Conflict | Self::Busy | Self::Full | Self::Unavailable)
-    }
-}
-
 /// The same inside a store, which a database's own errors become: none of them is in our interface, where a user's code
 /// would depend on the version of its crate.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -83,7 +83,7 @@ impl ClientTrust {
     /// Whether plain text may go to this host of a URL.
     #[must_use]
     pub fn is_plain(&self, host: &str) -> bool {
-        is_loopback(host) || self.plain.iter().any(|plain| plain.covers(host))
+        is_loopback(host) || self.names_plain(host)
     }
 
     /// Whether the settings name this host of a URL as one of our own network.

@@ -195,6 +195,20 @@ async fn an_address_has_few_downloads_at_a_time() {
     assert_eq!(world.ask(asked_from(&path, "192.0.2.2")).await.body(), BLOB);
     drop(first);
     assert_eq!(world.ask(asked_from(&path, "192.0.2.1")).await.body(), BLOB);
+    // Who has one address of an IPv6 network has all of them.
+    let Ok(first) = world.server.clone().call(asked_from(&path, "2001:db8::1")).await;
+    let second = world.ask(asked_from(&path, "2001:db8::2")).await;
+    assert_eq!((first.status(), second.status()), (StatusCode::OK, StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(world.ask(asked_from(&path, "2001:db8:0:1::1")).await.body(), BLOB);
+}
+
+#[tokio::test]
+async fn a_file_that_is_gone_says_nothing_of_the_others() {
+    let world = World::new(Place::Files, |_| ()).await;
+    let path = world.hosted(BLOB).await;
+    fs::remove_file(world.files().remove(0)).unwrap();
+    assert_eq!(world.get(&path, &[]).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert!(world.host.is_ready());
 }
 
 #[tokio::test]

@@ -302,3 +302,18 @@ async fn a_hundred_cancelled_lookups_are_one_fetch() {
     }
     assert_eq!(finds(&cache, "a", T).await, "known", "what was begun came to its end");
 }
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_does_not_keep_old_keys() {
+    let decade = 10 * 365 * 24 * 60 * 60;
+    let (fetched, publisher) = cache(vec![set(&["a"]), set(&["b"])]);
+    assert_eq!(finds(&fetched, "a", T + decade).await, "known");
+    assert_eq!(finds(&fetched, "a", T).await, "unknown", "it was withdrawn meanwhile");
+    assert_eq!(publisher.asked(), 2);
+
+    let (fetched, _) = cache(vec![set(&["a"]), Err(HttpError::Timeout)]);
+    assert_eq!(finds(&fetched, "a", T + decade).await, "known");
+    let stale_max = KeyCacheRules::default().stale_max.as_secs();
+    assert_eq!(finds(&fetched, "a", T).await, "known", "as long as any set that cannot be renewed");
+    assert_eq!(finds(&fetched, "a", T + stale_max + 1).await, "unavailable");
+}

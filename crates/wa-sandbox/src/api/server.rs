@@ -149,11 +149,7 @@ fn deviations(call: &mut Call<'_>) -> Result<Value, Problem> {
             return Err(Problem::bad_request("bad-query", detail));
         }
     };
-    let after = match call.query("after").map(|after| after.parse::<u64>()) {
-        None => 0,
-        Some(Ok(after)) => after,
-        Some(Err(_)) => return Err(Problem::bad_request("bad-query", "after is no number")),
-    };
+    let after: u64 = call.query_number("after")?.unwrap_or(0);
     let records = call.world.journal.records();
     let wanted = records.filter(|it| it.number > after && class.is_none_or(|class| it.class == class));
     Ok(json!({ "deviations": wanted.collect::<Vec<_>>() }))

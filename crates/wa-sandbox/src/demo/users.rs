@@ -30,7 +30,7 @@ const MAX_ANSWER: usize = 64 * 1024;
 #[derive(Debug, Default)]
 pub(crate) struct Users(Mutex<BTreeMap<String, Arc<Seat>>>);
 
-/// One user, and the requests that wait for what she says.
+/// One user, and what wakes the task of her connection.
 #[derive(Debug)]
 struct Seat {
     name: String,

@@ -1,6 +1,6 @@
 //! One device of a WhatsApp user: a Signal identity and its sessions with third parties' users.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use rand_core::{CryptoRng, Rng};
@@ -10,6 +10,8 @@ use wa_signal::{
     Bundle, Ciphertext, DecryptError, Decrypted, Kind, LocalIdentity, PreKeyMessage, Prekeys, SessionRecord,
     SignalMessage, SignedPrekey, Trust,
 };
+
+use crate::newest::Newest;
 
 const SIGNED_PREKEY_ID: u32 = 1;
 
@@ -31,11 +33,9 @@ pub(crate) struct Device {
     /// The sessions by login.
     sessions: BTreeMap<String, SessionRecord>,
     /// Messages that were decrypted, by login and id.
-    seen: HashSet<(String, String)>,
-    /// The same, oldest first.
-    seen_in_order: VecDeque<(String, String)>,
+    seen: Newest<(String, String), ()>,
     /// How often a message was asked for again, by login and id.
-    asked: BTreeMap<(String, String), u32>,
+    asked: Newest<(String, String), u32>,
     /// Messages that were encrypted with a key that another one had been encrypted with.
     pub(crate) reused: u64,
 }
@@ -78,9 +78,8 @@ impl Device {
             prekeys: BTreeMap::new(),
             next_prekey: 1,
             sessions: BTreeMap::new(),
-            seen: HashSet::new(),
-            seen_in_order: VecDeque::new(),
-            asked: BTreeMap::new(),
+            seen: Newest::new(MAX_SEEN),
+            asked: Newest::new(MAX_ASKED),
             reused: 0,
         }
     }
@@ -99,7 +98,7 @@ impl Device {
             sessions: sessions
                 .map(|(login, session)| (login.clone(), hex::encode(&*session.encode())))
                 .collect(),
-            seen: self.seen.iter().cloned().collect(),
+            seen: self.seen.keys().cloned().collect(),
         }
     }
 
@@ -111,6 +110,10 @@ impl Device {
         let prekeys = state.prekeys.iter().map(|(id, prekey)| Some((*id, key(prekey)?)));
         let session = |text: &str| SessionRecord::decode(&hex::decode(text).ok()?).ok();
         let sessions = state.sessions.iter().map(|(login, it)| Some((login.clone(), session(it)?)));
+        let mut seen = Newest::new(MAX_SEEN);
+        for name in state.seen {
+            seen.get_or_insert(name, ());
+        }
         Some(Self {
             local: LocalIdentity { key: key(&state.identity)?, registration_id: state.registration_id },
             signed: SignedPrekey { id: SIGNED_PREKEY_ID, key: signed_prekey.public_key(), signature },
@@ -118,9 +121,8 @@ impl Device {
             prekeys: prekeys.collect::<Option<_>>()?,
             next_prekey: state.next_prekey,
             sessions: sessions.collect::<Option<_>>()?,
-            seen_in_order: state.seen.iter().cloned().collect(),
-            seen: state.seen.into_iter().collect(),
-            asked: BTreeMap::new(),
+            seen,
+            asked: Newest::new(MAX_ASKED),
             reused: 0,
         })
     }
@@ -142,7 +144,6 @@ impl Device {
     /// Knows which messages another one has shown.
     pub(crate) fn remember(&mut self, old: Self) {
         self.seen = old.seen;
-        self.seen_in_order = old.seen_in_order;
     }
 
     /// Loses the session with a login, as a device does that was restored from an old copy.
@@ -153,19 +154,16 @@ impl Device {
     /// Decrypts an `<enc>`, or says what to do instead.
     pub(crate) fn open(&mut self, login: &str, id: &str, enc: &Node, rng: &mut impl CryptoRng) -> Opened {
         let name = (login.to_owned(), id.to_owned());
-        if self.seen.contains(&name) {
+        if self.seen.get(&name).is_some() {
             return Opened::Again;
         }
         match self.decrypt(login, enc).as_deref().and_then(unpad) {
             Some(plain) => {
-                self.see(name);
+                self.seen.get_or_insert(name, ());
                 Opened::Plain(plain.to_vec())
             }
             None => {
-                if self.asked.len() >= MAX_ASKED && !self.asked.contains_key(&name) {
-                    self.asked.pop_first();
-                }
-                let count = self.asked.entry(name).or_default();
+                let count = self.asked.get_or_insert(name, 0);
                 *count += 1;
                 let count = *count;
                 let registration = self.local.registration_id;
@@ -177,18 +175,6 @@ impl Device {
                     }
                     _ => Opened::GivenUp,
                 }
-            }
-        }
-    }
-
-    /// Knows that a message was shown, and forgets the oldest.
-    fn see(&mut self, name: (String, String)) {
-        if self.seen.insert(name.clone()) {
-            self.seen_in_order.push_back(name);
-        }
-        while self.seen_in_order.len() > MAX_SEEN {
-            if let Some(oldest) = self.seen_in_order.pop_front() {
-                self.seen.remove(&oldest);
             }
         }
     }
@@ -334,19 +320,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_shown_and_asked_for_is_bounded() {
+    fn what_was_asked_for_is_bounded_and_the_newest_of_it_is_known() {
         let mut rng = rand::rngs::StdRng::seed_from_u64(1);
         let mut device = Device::new(&mut rng);
-        for number in 0..=MAX_SEEN {
-            device.see(("a".to_owned(), number.to_string()));
-            device.see(("a".to_owned(), number.to_string()));
-        }
-        assert_eq!((device.seen.len(), device.seen_in_order.len()), (MAX_SEEN, MAX_SEEN));
-        assert!(!device.seen.contains(&("a".to_owned(), "0".to_owned())));
         let enc = Node::new("enc").with_attr("type", "msg").with_bytes(vec![0]);
         for number in 0..=MAX_ASKED {
             device.open("a", &format!("x{number}"), &enc, &mut rng);
         }
-        assert_eq!(device.asked.len(), MAX_ASKED);
+        assert_eq!(device.asked.keys().count(), MAX_ASKED);
+        let mut count = |id: &str| match device.open("a", id, &enc, &mut rng) {
+            Opened::Ask { count, .. } => count,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(
+            [count("a1"), count("a2"), count("a1")],
+            [1, 1, 2],
+            "the oldest is forgotten, whatever its name"
+        );
     }
 }

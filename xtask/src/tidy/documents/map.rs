@@ -16,7 +16,7 @@ pub(super) fn check(tree: &Tree) -> Vec<Violation> {
         return vec![Violation::new(DOCUMENT, format!("has no section `{HEADING}`"))];
     };
     let section = section.split("\n#").next().unwrap_or_default();
-    let start = before.lines().count();
+    let start = before.lines().count() + 1;
     let lines = section.trim_end().lines().count();
     let mut found = Vec::new();
     if lines > MOST {
@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn every_file_is_named_once() {
         assert_eq!(found("`a.rs` holds `a/b.rs` and `A`"), [""; 0]);
-        let once = |what: &str| format!("docs/ARCHITECTURE.md:1: {HEADING} names {what}");
+        let once = |what: &str| format!("docs/ARCHITECTURE.md:2: {HEADING} names {what}");
         assert_eq!(found("`a.rs`"), [once("a/b.rs 0 times, not once")]);
         assert_eq!(found("`a.rs` `a.rs` `a/b.rs`"), [once("a.rs 2 times, not once")]);
         assert_eq!(found("`a.rs` `a/b.rs` `d.rs`"), [once("d.rs, which is not there")]);

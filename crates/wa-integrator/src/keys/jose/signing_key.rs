@@ -26,7 +26,7 @@ impl SigningKey {
     /// [`KeyError::Generation`] when OpenSSL cannot make one.
     pub fn generate() -> Result<Self, KeyError> {
         let pair = RsaKeyPair::generate(BITS).map_err(|_| KeyError::Generation)?;
-        Self::of_pair(&pair)
+        Self::from_pair(&pair)
     }
 
     /// The key in this PKCS#8 PEM, of 2048 to 8192 bits, checked to sign.
@@ -38,7 +38,7 @@ impl SigningKey {
             return Err(KeyError::NotPkcs8);
         }
         let pair = RsaKeyPair::from_pem(pem).map_err(|_| KeyError::NotPkcs8)?;
-        Self::of_pair(&pair)
+        Self::from_pair(&pair)
     }
 
     /// The key as PKCS#8 in PEM, wiped when dropped.
@@ -61,7 +61,7 @@ impl SigningKey {
         self.signer.sign(message).map_err(|_| KeyError::Signing)
     }
 
-    fn of_pair(pair: &RsaKeyPair) -> Result<Self, KeyError> {
+    fn from_pair(pair: &RsaKeyPair) -> Result<Self, KeyError> {
         let bits = pair.key_len().saturating_mul(8);
         if !BITS_ALLOWED.contains(&bits) {
             return Err(KeyError::Size { bits });

@@ -26,8 +26,8 @@ pub struct NatsSink {
 }
 
 impl NatsSink {
-    /// The sink at a server: `tls://host:port`, or `nats://` on a loopback host or one that `trust` names. With the content of a credentials file
-    /// (`.creds`) where the server asks for one. The server need not be there yet.
+    /// The sink at a server: `tls://host:port`, or `nats://` on a loopback host or one that `trust` names. `credentials` is the
+    /// content of a credentials file (`.creds`), where the server asks for one. The server need not be there yet.
     ///
     /// # Errors
     /// [`SinkError::Nats`] for another server or a subject that cannot be, [`SinkError::Credentials`].
@@ -79,7 +79,7 @@ impl NatsSink {
         }
         let mut headers = HeaderMap::new();
         headers.insert("Nats-Msg-Id", super::delivery_id(wake_up));
-        let body = Bytes::from(super::Call::of(wake_up).to_json());
+        let body = Bytes::from(super::Call::from(wake_up).to_json());
         let sent = self.context.publish_with_headers(self.subject.clone(), headers, body).await;
         let acknowledged = sent.map_err(|error| refused(&error))?.await;
         acknowledged.map(drop).map_err(|error| refused(&error))

@@ -109,16 +109,14 @@ impl Webhook {
     }
 
     fn request(&self, wake_up: &WakeUp) -> Request<Bytes> {
-        let (timestamp, body) = (self.clock.now(), Call::of(wake_up).to_json());
+        let (timestamp, body) = (self.clock.now(), Call::from(wake_up).to_json());
         let mut request = Request::new(Bytes::new());
         *request.method_mut() = Method::POST;
         *request.uri_mut() = self.url.clone();
         let headers = request.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let id = delivery_id(wake_up);
-        if let Ok(id) = HeaderValue::from_str(&id) {
-            headers.insert(STANDARD_ID, id);
-        }
+        insert(headers, header::HeaderName::from_static(STANDARD_ID), &id);
         if self.format != WebhookFormat::Wah1 {
             self.sign_standard(headers, &id, timestamp, &body);
         }
