@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 use crate::failure::{Failure, no_more};
 use crate::program::Program;
 use crate::{
-    bindings, codegen, conformance, console, fuzz, guide, image, page, peers, report, sabotage, system, test,
-    tidy, tools, workflows,
+    bindings, codegen, conformance, console, fuzz, guide, image, page, peers, report, sabotage, spelling,
+    system, test, tidy, tools, workflows,
 };
 
 /// Runs the steps in order, cheap ones first, and stops at the first that fails.
@@ -63,6 +63,7 @@ const STEPS: &[Step] = &[
 const FULL: &[Step] = &[
     Step { name: "licences, bans and sources", run: deny },
     Step { name: "workflows", run: || workflows::workflows(&[]) },
+    Step { name: "spelling", run: || spelling::spelling(&[]) },
     Step { name: "fuzz targets have their seeds", run: seeds },
     Step { name: "each fuzz target for a moment", run: || fuzz::fuzz(&["smoke".to_owned()]) },
     Step {

@@ -22,6 +22,7 @@ mod report;
 mod sabotage;
 mod servers;
 mod soak;
+mod spelling;
 mod system;
 mod test;
 mod tidy;
@@ -78,6 +79,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "soak" => soak::soak(rest),
         "test" => test::test(rest),
         "tidy" => tidy::tidy(rest),
+        "spelling" => spelling::spelling(rest),
         "workflows" => workflows::workflows(rest),
         "help" => {
             report::line(HELP);
@@ -152,6 +154,7 @@ To work on the project:
                                break code in one place after the other, and see the crate's own tests notice nine in ten
                                (docs/MUTANTS.md)
   workflows                    read the forge's workflows with their schema and with zizmor
+  spelling                     read the words of code and documents with typos
   fuzz TARGET [SECONDS]        run a fuzz target for so many seconds of processor time (60; docs/FUZZING.md);
                                `fuzz smoke [SECONDS]` runs each for a moment (5) and says what was reached
 
@@ -183,6 +186,7 @@ mod tests {
             "soak",
             "test",
             "tidy",
+            "spelling",
             "workflows",
         ] {
             assert!(HELP.lines().any(|line| line.starts_with(&format!("  {command} "))), "{command}");

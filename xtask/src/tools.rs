@@ -1,4 +1,5 @@
-//! Other people's cargo commands: taken from the path, or installed below `target/tools` in the version that is named here.
+//! Other people's commands: cargo's are taken from the path, or installed below `target/tools` in the version that is named
+//! here; those that read workflows and words come from PyPI, as `.github/requirements.txt` names them.
 
 use std::path::PathBuf;
 
@@ -33,6 +34,20 @@ impl Tool {
         }
         Ok(cargo())
     }
+}
+
+/// A program of `.github/requirements.txt`; all of them are installed once, below `target/readers`.
+pub(crate) fn reader(name: &str) -> Result<Program, Failure> {
+    let environment = root().join("target/readers");
+    let program = |name: &str| environment.join("bin").join(name);
+    if !program(name).exists() {
+        report::note("installing what .github/requirements.txt names below target/readers");
+        Program::new("python3").with_args(["-m", "venv"]).with_args([&environment]).run()?;
+        let wanted = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
+        let wanted = wanted.iter().chain(&[".github/requirements.txt"]);
+        Program::new(program("python")).with_args(wanted).run()?;
+    }
+    Ok(Program::new(program(name)))
 }
 
 /// The path with the programs below `target/tools` in front.

@@ -1,26 +1,17 @@
 //! `cargo xtask workflows`: the forge's workflows against their schema, and against what is known to go wrong in them.
 
 use crate::failure::{Failure, no_more};
-use crate::program::{Program, root};
+use crate::program::root;
+use crate::tools::reader;
 
-/// Both readers work offline; they are installed once, below `target`.
+/// The readers work offline.
 pub(crate) fn workflows(args: &[String]) -> Result<(), Failure> {
     no_more("workflows", args)?;
-    let environment = root().join("target/workflows");
-    let program = |name: &str| environment.join("bin").join(name);
-    if !program("zizmor").exists() {
-        Program::new("python3").with_args(["-m", "venv"]).with_args([&environment]).run()?;
-        let wanted = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r"];
-        let wanted = wanted.iter().chain(&[".github/requirements.txt"]);
-        Program::new(program("python")).with_args(wanted).run()?;
-    }
     let files = files()?;
-    let schema = |name: &str| Program::new(program("check-jsonschema")).with_args(["--builtin-schema", name]);
-    schema("vendor.github-workflows").with_args(&files).run()?;
-    schema("vendor.github-actions").with_args(["action.yml"]).run()?;
-    Program::new(program("zizmor"))
-        .with_args(["--offline", "--quiet", "--no-progress", ".github", "action.yml"])
-        .run()
+    let schema = |name: &str| Ok(reader("check-jsonschema")?.with_args(["--builtin-schema", name]));
+    schema("vendor.github-workflows")?.with_args(&files).run()?;
+    schema("vendor.github-actions")?.with_args(["action.yml"]).run()?;
+    reader("zizmor")?.with_args(["--offline", "--quiet", "--no-progress", ".github", "action.yml"]).run()
 }
 
 /// The paths of the workflows.

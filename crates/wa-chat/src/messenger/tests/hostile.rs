@@ -55,7 +55,7 @@ fn nobody_is_encrypted_to_twice() {
 }
 
 #[test]
-fn our_own_words_are_not_shown_as_anothers() {
+fn our_own_words_are_not_shown_as_somebody_elses() {
     let mut server = Server::listing(&[0]);
     let mut bench = Bench::connected();
     // The server gives our own bundle as the user's.
