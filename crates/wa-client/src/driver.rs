@@ -431,9 +431,10 @@ async fn dial<C: Connector>(connector: &C) -> Result<C::Stream, ClientError> {
     }
 }
 
+/// Waits until something is due; what no clock reaches never is.
 async fn until(start: Instant, due: Option<Duration>) {
-    match due {
-        Some(due) => tokio::time::sleep_until(start + due).await,
+    match due.and_then(|due| start.checked_add(due)) {
+        Some(due) => tokio::time::sleep_until(due).await,
         None => std::future::pending().await,
     }
 }

@@ -11,7 +11,7 @@ pub struct Success {
     /// The server's time, seconds since 1970.
     pub t: u64,
     /// The server's location, such as `frc`.
-    pub location: Str,
+    pub location: Option<Str>,
     /// When the account was made, seconds since 1970.
     pub creation: Option<u64>,
     /// The account's opaque address.
@@ -195,7 +195,7 @@ impl TryFrom<&Node> for Success {
         let fields = Fields::of(node, "success")?;
         Ok(Self {
             t: fields.number("t")?,
-            location: fields.text("location")?,
+            location: fields.text_opt("location"),
             creation: fields.number_opt("creation")?,
             lid: fields.jid_opt("lid")?,
             display_name: fields.text_opt("display_name"),
@@ -208,7 +208,7 @@ impl From<Success> for Node {
     fn from(success: Success) -> Self {
         Self::new("success")
             .with_attr("t", success.t)
-            .with_attr("location", success.location)
+            .with_attr_opt("location", success.location)
             .with_attr_opt("creation", success.creation)
             .with_attr_opt("lid", success.lid)
             .with_attr_opt("display_name", success.display_name)
@@ -330,7 +330,6 @@ mod tests {
         assert_eq!(success("<success location='frc'/>"), missing("t"));
         assert_eq!(success("<success t='+1' location='frc'/>"), invalid("t"));
         assert_eq!(success("<success t='18446744073709551616' location='frc'/>"), invalid("t"));
-        assert_eq!(success("<success t='1'/>"), missing("location"));
         assert_eq!(success("<success t='1' location='frc' lid='a@b@c'/>"), invalid("lid"));
         let failure = |xml: &str| Failure::try_from(&xml.parse::<Node>().unwrap()).unwrap_err();
         assert_eq!(failure("<failure/>"), StanzaError::MissingAttr { element: "failure", attr: "reason" });

@@ -54,7 +54,7 @@ fn logins() {
         "<success t='1700000000' location='frc' creation='1690000000' lid='100000012345678@lid' display_name='Joe'/>",
         Success {
             t: 1_700_000_000,
-            location: "frc".into(),
+            location: Some("frc".into()),
             creation: Some(1_690_000_000),
             lid: Some(jid("100000012345678@lid")),
             display_name: Some("Joe".into()),
@@ -62,10 +62,10 @@ fn logins() {
         },
     );
     golden(
-        "<success t='1700000000' location='frc' static_pq_key='c3RhdGlj'/>",
+        "<success t='1700000000' static_pq_key='c3RhdGlj'/>",
         Success {
             t: 1_700_000_000,
-            location: "frc".into(),
+            location: None,
             creation: None,
             lid: None,
             display_name: None,

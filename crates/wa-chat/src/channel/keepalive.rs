@@ -45,7 +45,7 @@ impl Keepalive {
         let (least, most) = (*rules.interval.start(), *rules.interval.end());
         let span = u64::try_from(most.saturating_sub(least).as_millis()).unwrap_or(u64::MAX);
         let jitter = Duration::from_millis(rng.next_u64() % span.saturating_add(1));
-        self.state = State::Quiet { ping_at: now.tick + least + jitter };
+        self.state = State::Quiet { ping_at: now.tick.saturating_add(least).saturating_add(jitter) };
     }
 
     /// A ping to send, or the end of a channel on which nobody answers.
@@ -67,5 +67,24 @@ impl Keepalive {
     pub(crate) fn is_answer(&self, iq: &Iq) -> bool {
         let id = iq.id.as_deref().unwrap_or_default();
         matches!(iq.kind, IqKind::Result | IqKind::Error(_)) && id.starts_with("ping-")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use wa_profile::Profile;
+
+    use super::*;
+
+    #[test]
+    fn a_pause_may_be_of_any_length() {
+        let now = Now { unix: 1_800_000_000, tick: Duration::from_secs(60) };
+        let mut rules = Profile::reference_offer_1_0_3().chat.ping;
+        rules.interval = Duration::from_secs(u64::MAX)..=Duration::MAX;
+        let mut keepalive = Keepalive::handshake(now);
+        keepalive.heard(now, &rules, &mut StdRng::seed_from_u64(1));
+        assert_eq!(keepalive.due(), Duration::MAX);
     }
 }

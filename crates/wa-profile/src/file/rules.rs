@@ -18,6 +18,9 @@ struct Rule {
 const URL: &str = "a URL begins with https:// or http://";
 const PATH: &str = "a path begins with a slash";
 
+/// Prekeys that one stanza holds: three nodes each, of the 32,768 that a reader takes.
+const MAX_UPLOAD: u16 = 10_000;
+
 const RULES: &[Rule] = &[
     Rule { key: "enlistment.url", message: URL, holds: |it| is_url(&it.enlistment.url) },
     Rule {
@@ -58,8 +61,13 @@ const RULES: &[Rule] = &[
     },
     Rule {
         key: "encryption.one_time_prekeys.first_upload",
-        message: "at least one prekey is uploaded",
-        holds: |it| it.encryption.one_time_prekeys.first_upload > 0,
+        message: "1 to 10,000 prekeys are uploaded at once: one stanza holds no more",
+        holds: |it| (1..=MAX_UPLOAD).contains(&it.encryption.one_time_prekeys.first_upload),
+    },
+    Rule {
+        key: "encryption.one_time_prekeys.refill_to",
+        message: "at most 10,000 prekeys are uploaded at once: one stanza holds no more",
+        holds: |it| it.encryption.one_time_prekeys.refill_to <= MAX_UPLOAD,
     },
     Rule {
         key: "encryption.one_time_prekeys.refill_at",
@@ -127,6 +135,7 @@ mod tests {
             ("chat.ping.interval", "[chat.ping]\ninterval = [\"3s\", \"2s\"]"),
             ("chat.offline_batch", "[chat]\noffline_batch = 0"),
             ("encryption.one_time_prekeys.first_upload", "[encryption.one_time_prekeys]\nfirst_upload = 0"),
+            ("encryption.one_time_prekeys.refill_to", "[encryption.one_time_prekeys]\nrefill_to = 10001"),
             ("encryption.one_time_prekeys.refill_at", "[encryption.one_time_prekeys]\nrefill_at = 100"),
             ("encryption.signed_prekey.keep", "[encryption.signed_prekey]\nkeep = \"7d\""),
             ("encryption.padding", "[encryption]\npadding = [0, 15]"),
@@ -141,6 +150,8 @@ mod tests {
             let error = Profile::from_toml(text).unwrap_err();
             assert_eq!((error.key.as_str(), error.line), (key, 2), "{error}");
         }
+        let many = Profile::from_toml("[encryption.one_time_prekeys]\nfirst_upload = 10001").unwrap_err();
+        assert_eq!(many.key, "encryption.one_time_prekeys.first_upload");
         assert_eq!(
             lines.map(|(key, _)| key).as_slice(),
             RULES.iter().map(|rule| rule.key).collect::<Vec<_>>()

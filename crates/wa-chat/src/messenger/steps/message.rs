@@ -61,33 +61,44 @@ impl Step<'_> {
         }
         let mut conversation = Conversation::load(self, address, draft)?;
         let was_ready = conversation.is_ready(self);
-        let Opened { decrypted, is_new, begun } = match self.open(message, address, &mut conversation)? {
+        let opened = match self.open(message, address, &mut conversation)? {
             Ok(opened) => opened,
             Err(why) => return self.ask_again(message, address, why, conversation.draft),
         };
         if let Some(names) = names {
             conversation.take_names(self, names);
         }
-        if is_new {
-            conversation.notice_identity(self, address, decrypted.identity);
-        }
-        if let Some(begun) = begun {
-            let rules = &self.profile.encryption.signed_prekey;
-            let until = self.now.unix + (rules.rotate_after + rules.keep).as_secs();
-            conversation.draft.put_until(begun, Row::Seen, until);
-        }
-        if !conversation.is_recipient(address.device()) {
-            // Nobody is written to for having written. Whether the user has such a device is the server's to say.
-            conversation.doubt_devices(self);
-        }
-        let has_sent = conversation.look_after_recipients(self)?;
-        let is_shown = self.take_in(&mut conversation, message, address, decrypted);
+        let has_sent = self.take_session(&mut conversation, address, &opened)?;
+        let is_shown = self.take_in(&mut conversation, message, address, opened.decrypted);
         conversation.draft.answer(delivered.filter(|_| is_shown), ack);
         if !was_ready && !has_sent && conversation.is_ready_for(self, address) {
             // The peer has begun a session itself: what waited for its bundle needs it no longer.
             conversation.send_waiting(self)?;
         }
         Ok(conversation.finish())
+    }
+
+    /// Keeps what a message has proved of its sender's device. Says whether what waited for the user was looked at.
+    fn take_session(
+        &mut self,
+        conversation: &mut Conversation,
+        address: &Jid,
+        Opened { decrypted, is_new, begun }: &Opened,
+    ) -> Result<bool, Stop> {
+        if *is_new {
+            conversation.notice_identity(self, address, decrypted.identity);
+        }
+        if let Some(begun) = begun {
+            let rules = &self.profile.encryption.signed_prekey;
+            let life = rules.rotate_after.saturating_add(rules.keep).as_secs();
+            let until = self.now.unix.saturating_add(life);
+            conversation.draft.put_until(begun.clone(), Row::Seen, until);
+        }
+        if !conversation.is_recipient(address.device()) {
+            // Nobody is written to for having written. Whether the user has such a device is the server's to say.
+            conversation.doubt_devices(self);
+        }
+        conversation.look_after_recipients(self)
     }
 
     /// What an authentic message changes. Says whether it is shown.
