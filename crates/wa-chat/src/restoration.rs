@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::key::{Key, Table};
 use crate::messenger::{KEEP_KEYS, REMEMBER};
-use crate::row::{Dispatch, NOT_NUMBERED, OutboxEntry, OutboxKind, Row, Sent, Waiting};
+use crate::row::{
+    Dispatch, InboxEntry, InboxItem, NOT_NUMBERED, OutboxEntry, OutboxKind, Row, Sent, Waiting,
+};
 use crate::store::{Read, Rows, StateError, Transaction, Value, Write};
 
 /// Makes an account that was put back from an older copy safe to go on with.
@@ -14,13 +16,15 @@ use crate::store::{Read, Rows, StateError, Transaction, Value, Write};
 ///
 /// Every session stops sending (the next message to each peer begins a new one; what peers still send in the old ones
 /// is read), messages that the server had not acked are encrypted anew under their old ids, events and stanzas get
-/// numbers that were never used, and no one-time prekey is given out twice. Messages that were sent or shown after the
-/// backup was made are not known any more.
+/// numbers that were never used, and no one-time prekey is given out twice. A message whose content is not kept any more
+/// is told as expired. Messages that were sent or shown after the backup was made are not known any more.
 #[derive(Clone, Debug)]
 pub struct Restoration {
     /// The date, in Unix seconds.
     now: u64,
     stage: Stage,
+    /// The number of the next event: of those that are leapt over, which nothing has used or will use.
+    next_inbox: u64,
 }
 
 /// What the last transaction read.
@@ -49,7 +53,7 @@ const PAGE_BYTES: usize = 1 << 20;
 impl Restoration {
     /// Of an account, at this date (Unix seconds).
     pub fn new(now: u64) -> Self {
-        Self { now, stage: Stage::Counters }
+        Self { now, stage: Stage::Counters, next_inbox: 0 }
     }
 
     /// The transaction to begin with.
@@ -68,13 +72,13 @@ impl Restoration {
         let behind = rows.0.last().map(|(key, _)| key.successor());
         let rows = readable(rows)?;
         let (stage, next) = match (std::mem::replace(&mut self.stage, Stage::Done), behind) {
-            (Stage::Counters, _) => (Stage::Sessions, leap(rows)?),
+            (Stage::Counters, _) => (Stage::Sessions, self.leap(rows)?),
             (Stage::Sessions, Some(behind)) => self.retire(rows, behind),
             (Stage::Sessions, None) => {
                 (Stage::Outbox, page(Vec::new(), Key::start_of(Table::Outbox), Table::Outbox))
             }
             (Stage::Outbox, Some(behind)) => take_entries(rows, behind),
-            (Stage::Sent(entries, behind), _) => take_sent(&rows.into_iter().collect(), entries, behind),
+            (Stage::Sent(entries, behind), _) => self.take_sent(&rows.into_iter().collect(), entries, behind),
             (Stage::Contents(entries, behind), _) => {
                 self.write_anew(&rows.into_iter().collect(), entries, behind)
             }
@@ -104,7 +108,7 @@ impl Restoration {
     /// Messages of the outbox become contents that wait for new sessions, in their old order: ciphertext that may have
     /// been sent is of a chain that went on.
     fn write_anew(
-        &self,
+        &mut self,
         contents: &BTreeMap<Key, Row>,
         entries: Vec<(Key, OutboxEntry, Sent)>,
         behind: Key,
@@ -113,7 +117,7 @@ impl Restoration {
         for (key, entry, mut sent) in entries {
             let content = contents.get(&Key::content(sent.content));
             let (Some(Row::Content(content)), Some(number)) = (content, key.number()) else {
-                writes.push(delete(key));
+                writes.extend(self.give_up(key, entry));
                 continue;
             };
             let (id, content, kept) = (entry.id, content.clone(), sent.content);
@@ -133,6 +137,50 @@ impl Restoration {
         }
         (Stage::Outbox, page(writes, behind, Table::Outbox))
     }
+
+    /// All that is numbered goes on far behind what can have been used.
+    fn leap(&mut self, rows: Vec<(Key, Row)>) -> Result<Transaction, StateError> {
+        let Some((key, Row::Counters(mut counters))) = rows.into_iter().next() else {
+            return Err(StateError::NoAccount);
+        };
+        self.next_inbox = counters.next_inbox.saturating_add(LEAP / 2);
+        counters.next_inbox = counters.next_inbox.saturating_add(LEAP);
+        counters.next_outbox = counters.next_outbox.saturating_add(LEAP);
+        counters.next_content = counters.next_content.saturating_add(LEAP);
+        counters.prekeys.leap(PREKEY_LEAP);
+        let writes = vec![put(key, &Row::Counters(counters), None)];
+        Ok(page(writes, Key::start_of(Table::Peer), Table::Peer))
+    }
+
+    fn take_sent(
+        &mut self,
+        sent: &BTreeMap<Key, Row>,
+        entries: Vec<(Key, OutboxEntry)>,
+        behind: Key,
+    ) -> (Stage, Transaction) {
+        let (mut all, mut writes) = (Vec::with_capacity(entries.len()), Vec::new());
+        for (key, entry) in entries {
+            match sent.get(&Key::sent(&entry.peer, &entry.id)) {
+                Some(Row::Sent(sent)) => all.push((key, entry, sent.clone())),
+                // What it said is not known any more.
+                _ => writes.extend(self.give_up(key, entry)),
+            }
+        }
+        let reads = all.iter().map(|(_, _, sent)| Read::One(Key::content(sent.content))).collect();
+        (Stage::Contents(all, behind), Transaction { writes, reads, ..Transaction::default() })
+    }
+
+    /// A message that cannot be encrypted anew is told as one that will not arrive; one that a single device asked for again
+    /// has arrived at others.
+    fn give_up(&mut self, key: Key, entry: OutboxEntry) -> Vec<Write> {
+        let mut writes = vec![delete(key)];
+        if entry.kind == OutboxKind::Message {
+            let told = InboxEntry { peer: entry.peer, ids: vec![entry.id], what: InboxItem::Expired };
+            writes.push(put(Key::inbox(self.next_inbox), &Row::Inbox(told), None));
+            self.next_inbox += 1;
+        }
+        writes
+    }
 }
 
 /// The rows that can be read, if those that cannot are of tables without which a client goes on.
@@ -148,19 +196,6 @@ fn readable(rows: &Rows) -> Result<Vec<(Key, Row)>, StateError> {
     Ok(read)
 }
 
-/// All that is numbered goes on far behind what can have been used.
-fn leap(rows: Vec<(Key, Row)>) -> Result<Transaction, StateError> {
-    let Some((key, Row::Counters(mut counters))) = rows.into_iter().next() else {
-        return Err(StateError::NoAccount);
-    };
-    counters.next_inbox = counters.next_inbox.saturating_add(LEAP);
-    counters.next_outbox = counters.next_outbox.saturating_add(LEAP);
-    counters.next_content = counters.next_content.saturating_add(LEAP);
-    counters.prekeys.leap(PREKEY_LEAP);
-    let writes = vec![put(key, &Row::Counters(counters), None)];
-    Ok(page(writes, Key::start_of(Table::Peer), Table::Peer))
-}
-
 /// The messages of a page of the outbox. Receipts stay there: to send one again does no harm.
 fn take_entries(rows: Vec<(Key, Row)>, behind: Key) -> (Stage, Transaction) {
     let entries: Vec<(Key, OutboxEntry)> = rows
@@ -172,23 +207,6 @@ fn take_entries(rows: Vec<(Key, Row)>, behind: Key) -> (Stage, Transaction) {
         .collect();
     let reads = entries.iter().map(|(_, entry)| Read::One(Key::sent(&entry.peer, &entry.id))).collect();
     (Stage::Sent(entries, behind), Transaction { reads, ..Transaction::default() })
-}
-
-fn take_sent(
-    sent: &BTreeMap<Key, Row>,
-    entries: Vec<(Key, OutboxEntry)>,
-    behind: Key,
-) -> (Stage, Transaction) {
-    let (mut all, mut writes) = (Vec::with_capacity(entries.len()), Vec::new());
-    for (key, entry) in entries {
-        match sent.get(&Key::sent(&entry.peer, &entry.id)) {
-            Some(Row::Sent(sent)) => all.push((key, entry, sent.clone())),
-            // What it said is not known any more.
-            _ => writes.push(delete(key)),
-        }
-    }
-    let reads = all.iter().map(|(_, _, sent)| Read::One(Key::content(sent.content))).collect();
-    (Stage::Contents(all, behind), Transaction { writes, reads, ..Transaction::default() })
 }
 
 /// These writes, and then the next rows of a table.
@@ -329,6 +347,23 @@ mod tests {
         let rows = store.apply(&Transaction { writes: vec![write], ..Restoration::new(NOW).first() });
         let corrupt = StateError::Corrupt(Some(Table::Counters));
         assert_eq!(Restoration::new(NOW).next(&rows).map(|_| ()), Err(corrupt));
+    }
+
+    #[test]
+    fn a_message_of_which_nothing_is_kept_is_told_as_expired() {
+        let store = account();
+        let gone = [Key::content(3), Key::sent(&peer(5), "text")];
+        let writes = gone.into_iter().map(delete).collect();
+        store.apply(&Transaction { writes, ..Transaction::default() });
+        assert!(restore(&store, 100));
+        assert_eq!(store.count(Table::Waiting) as u64, MANY - 2);
+        let told = rows(&store, Table::Inbox).into_iter().map(|(_, row)| match row {
+            Row::Inbox(InboxEntry { peer, ids, what: InboxItem::Expired }) => (peer, ids),
+            other => unreachable!("{other:?}"),
+        });
+        let text = || vec!["text".to_owned()];
+        let told: std::collections::BTreeMap<_, _> = told.map(|(of, ids)| (of.to_string(), ids)).collect();
+        assert_eq!(told, [3, 5].map(|n| (peer(n).to_string(), text())).into());
     }
 
     #[test]
