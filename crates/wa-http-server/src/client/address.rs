@@ -12,7 +12,8 @@ use crate::client::is_among;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PeerAddress(pub SocketAddr);
 
-/// Who asks: the other end of the connection, or the one a trusted proxy names; an extension of every request.
+/// The address of the client: the other end of the connection, or the one a trusted proxy names; an extension of every
+/// request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ClientAddress(pub IpAddr);
 

@@ -250,7 +250,7 @@ impl Frame<'_> {
     }
 }
 
-/// What others lean on too, and what watches it.
+/// What several parts use, and what watches it.
 fn dependencies(
     store: &Arc<dyn Store>,
     media: &MediaHost,

@@ -135,7 +135,7 @@ impl KeyKeeper {
         self
     }
 
-    /// What it keeps.
+    /// The keys that it keeps.
     #[must_use]
     pub fn keys(&self) -> Keys {
         self.keys.clone()

@@ -61,7 +61,7 @@ pub(super) struct Found {
     pub(super) whole: bool,
     /// When it was written last, in Unix seconds.
     pub(super) modified_at: u64,
-    path: PathBuf,
+    pub(super) path: PathBuf,
 }
 
 impl Blobs {

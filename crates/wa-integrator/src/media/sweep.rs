@@ -5,7 +5,8 @@
 //! sweep finds the row and goes on. A blob that cannot be removed hinders nothing: it is counted, and tried again by the
 //! next sweep.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
 use std::sync::Arc;
 
 use http_body_util::BodyExt as _;
@@ -138,15 +139,37 @@ impl Hosting {
                 _ => orphans.push(blob),
             }
         }
-        for entry in entries.values() {
-            if entry.is_uploading {
-                findings.uploading += 1;
-            } else {
-                findings.missing.push(hex::encode(entry.id));
-            }
+        let (uploading, absent): (Vec<_>, Vec<_>) = entries.into_values().partition(|it| it.is_uploading);
+        findings.uploading = u64::try_from(uploading.len()).unwrap_or(u64::MAX);
+        if !absent.is_empty() {
+            self.look_again(&absent, verify, &mut orphans, &mut findings).await?;
         }
         self.judge_orphans(&orphans, found.len(), rows, removal, &mut findings).await?;
         Ok(findings)
+    }
+
+    /// Looks once more for blobs that were not there: their uploads may have ended after the blobs were listed.
+    async fn look_again(
+        &self,
+        absent: &[Entry],
+        verify: bool,
+        orphans: &mut Vec<&Found>,
+        findings: &mut Findings,
+    ) -> Result<(), StoreError> {
+        let found = self.blobs.list().await?;
+        let paths: HashSet<&Path> = found.iter().map(|blob| blob.path.as_path()).collect();
+        // The blob of an upload that has ended has another path than before.
+        orphans.retain(|orphan| paths.contains(orphan.path.as_path()));
+        let whole = found.iter().filter(|blob| blob.whole);
+        let lengths: HashMap<[u8; 32], u64> =
+            whole.filter_map(|blob| Some((blob.id?, blob.length))).collect();
+        for entry in absent {
+            match lengths.get(&entry.id) {
+                Some(length) => self.compare(entry, *length, verify, findings).await,
+                None => findings.missing.push(hex::encode(entry.id)),
+            }
+        }
+        Ok(())
     }
 
     /// Counts the files that no row knows, and removes those that may be.

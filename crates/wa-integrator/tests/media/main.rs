@@ -11,6 +11,7 @@ mod fixture {
     pub(crate) mod server;
 }
 mod keeping;
+mod meanwhile;
 #[cfg(feature = "s3")]
 mod s3;
 mod world;

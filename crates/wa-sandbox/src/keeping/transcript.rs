@@ -93,7 +93,12 @@ impl TranscriptFile {
             replace(&self.path, text.as_bytes())?;
             self.lines = 0;
         } else {
-            private(OpenOptions::new().append(true).create(true), &self.path)?.write_all(text.as_bytes())?;
+            let mut file = private(OpenOptions::new().append(true).create(true), &self.path)?;
+            let before = file.metadata()?.len();
+            file.write_all(text.as_bytes()).inspect_err(|_| {
+                // The rest of a line would not be one; if this fails too, the next start says which it is.
+                let _ = file.set_len(before);
+            })?;
         }
         self.lines += entries.len();
         (self.last, self.clears) = (last, clears);

@@ -119,7 +119,7 @@ impl MediaStore for PostgresStore {
     }
 }
 
-/// What every name comes after that is wanted.
+/// The bound behind which names are wanted.
 fn behind(after: &Option<[u8; 32]>) -> &[u8] {
     after.as_ref().map_or(&[], |id| id.as_slice())
 }

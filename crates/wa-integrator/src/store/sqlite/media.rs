@@ -179,7 +179,7 @@ impl MediaStore for SqliteMedia {
     }
 }
 
-/// What every name comes after that is wanted.
+/// The bound behind which names are wanted.
 fn behind(after: &Option<[u8; 32]>) -> &[u8] {
     after.as_ref().map_or(&[], |id| id.as_slice())
 }
