@@ -265,10 +265,10 @@ impl World {
     /// What a client's bytes amounted to; nothing once its connection is closed.
     pub(crate) fn handle_incoming(&mut self, id: ConnectionId, now: u64, incoming: Vec<Incoming>) {
         self.now = now;
-        if self.connections.get(&id).is_none_or(|peer| peer.is_closed) {
-            return;
-        }
         for incoming in incoming {
+            if self.connections.get(&id).is_none_or(|peer| peer.is_closed) {
+                return;
+            }
             match incoming {
                 Incoming::Reply(bytes) => self.outputs.push_back((id, Output::Bytes(bytes))),
                 Incoming::Login(client, handshake) => self.handle_login(id, &client, handshake),
