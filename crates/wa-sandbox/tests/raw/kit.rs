@@ -302,15 +302,19 @@ impl Bench {
 
     /// Sends a stanza.
     pub(crate) fn send(&mut self, line: &mut Line, node: &Node) {
-        let body = wa_binary::pack(node, &EncodeOptions::new()).unwrap();
-        self.send_body(line, &body);
+        self.send_together(line, std::slice::from_ref(node));
+    }
+
+    /// Sends stanzas that arrive in one read.
+    pub(crate) fn send_together(&mut self, line: &mut Line, nodes: &[Node]) {
+        let body = |node| wa_binary::pack(node, &EncodeOptions::new()).unwrap();
+        let frames = nodes.iter().map(|node| line.sealed(&body(node))).collect::<Vec<_>>().concat();
+        self.send_raw(line.id, &frames);
     }
 
     /// Sends what is in a frame before it is sealed.
     pub(crate) fn send_body(&mut self, line: &mut Line, body: &[u8]) {
-        let mut body = BytesMut::from(body);
-        line.transport.sealer.seal(&mut body).unwrap();
-        let frame = wa_noise::frame(&body).unwrap();
+        let frame = line.sealed(body);
         self.send_raw(line.id, &frame);
     }
 
@@ -376,6 +380,15 @@ impl Bench {
         let text = |value: &Value| value.as_str().map(str::to_owned);
         let received = phone["received"].as_array().unwrap().iter();
         received.map(|it| (text(&it["id"]).unwrap(), text(&it["text"]))).collect()
+    }
+}
+
+impl Line {
+    /// The frame that carries a body.
+    fn sealed(&mut self, body: &[u8]) -> Bytes {
+        let mut body = BytesMut::from(body);
+        self.transport.sealer.seal(&mut body).unwrap();
+        wa_noise::frame(&body).unwrap()
     }
 }
 

@@ -357,6 +357,16 @@ fn the_end_of_the_stream_is_no_deviation() {
 }
 
 #[test]
+fn what_comes_in_one_read_behind_the_end_of_the_stream_is_not_handled() {
+    let mut bench = Bench::new();
+    let (_, mut line) = bench.connected("alice");
+    let unknown = Node::new("nobody-knows-this");
+    bench.send_together(&mut line, &[Node::stream_end(), unknown.clone(), unknown]);
+    assert_eq!(bench.read(&mut line), [Node::new("closed")]);
+    assert_eq!(bench.taken_rules(), ["stream-end"]);
+}
+
+#[test]
 fn prekeys_are_judged_beyond_their_form() {
     let mut bench = Bench::new();
     let (mut user, mut line) = bench.connected("alice");
