@@ -15,12 +15,16 @@ const EDGE: &[u8; 4] = b"ED\x00\x01";
 /// The body with its length in front, ready to send.
 pub fn frame(body: &[u8]) -> Result<Bytes, FrameError> {
     let mut out = BytesMut::with_capacity(HEADER + body.len());
-    out.extend_from_slice(&header(body.len())?);
+    out.extend_from_slice(&frame_header(body.len())?);
     out.extend_from_slice(body);
     Ok(out.freeze())
 }
 
-fn header(length: usize) -> Result<[u8; HEADER], FrameError> {
+/// What goes before a body of so many bytes.
+///
+/// # Errors
+/// [`FrameError::Unframeable`] above [`MAX_FRAME`].
+pub fn frame_header(length: usize) -> Result<[u8; HEADER], FrameError> {
     match u32::try_from(length).map(u32::to_be_bytes) {
         Ok([0, length @ ..]) => Ok(length),
         _ => Err(FrameError::Unframeable(length)),
@@ -128,7 +132,7 @@ impl Intro {
         let mut out = BytesMut::new();
         if let Some(routing_info) = &self.routing_info {
             out.extend_from_slice(EDGE);
-            out.extend_from_slice(&header(routing_info.len())?);
+            out.extend_from_slice(&frame_header(routing_info.len())?);
             out.extend_from_slice(routing_info);
         }
         out.extend_from_slice(prologue);

@@ -14,7 +14,7 @@ pub use crate::certificate::{CertificateAuthority, KnownServer, TrustRoot, Valid
 pub use crate::client::{ExpectResumption, ExpectServerHello, Resumption, SendFinish};
 pub use crate::dialect::Dialect;
 pub use crate::error::{CertificateError, FrameError, HandshakeError, Link, TransportError};
-pub use crate::frame::{FrameDecoder, Intro, MAX_FRAME, MAX_ROUTING_INFO, frame};
+pub use crate::frame::{FrameDecoder, Intro, MAX_FRAME, MAX_ROUTING_INFO, frame, frame_header};
 pub use crate::handshake::{MAX_PAYLOAD, Setup};
 pub use crate::server::{ClientIdentity, ExpectClientFinish, Hello, Resume, SendServerHello, is_resumption};
 pub use crate::transport::{MAX_MESSAGES, Opener, Sealer, TAG, Transport};

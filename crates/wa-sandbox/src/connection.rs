@@ -60,10 +60,16 @@ pub(crate) struct Connection {
 
 #[derive(Debug)]
 enum Stage {
-    Intro { chain: Vec<u8> },
-    Hello { chain: Vec<u8> },
+    Intro {
+        chain: Vec<u8>,
+    },
+    Hello {
+        chain: Vec<u8>,
+    },
     Finish(Box<ExpectClientFinish>, Handshake),
     Open(Box<Transport>),
+    /// Nothing is read any more; what was to be said before is still sealed.
+    Closing(Box<Transport>),
     Closed,
 }
 
@@ -97,10 +103,19 @@ pub(crate) enum Incoming {
 /// A stanza's bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct OnWire {
-    /// The node, behind the flag byte and inflated.
+    /// The node, behind the flag byte and inflated; perhaps a piece of what was read.
     pub(crate) node: Bytes,
     /// Bytes of the frame's body before it was sealed.
     pub(crate) size: usize,
+}
+
+/// A stanza for the client, to be sealed in its turn.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Packed {
+    /// The flag byte and the node, perhaps deflated.
+    body: Bytes,
+    /// Whether a bit is lost on the way.
+    is_corrupt: bool,
 }
 
 /// Which rule the bytes broke, and how.
@@ -149,7 +164,7 @@ impl Connection {
     fn all(&mut self, mut next: impl FnMut(&mut Self) -> Result<Option<Incoming>, Breach>) -> Vec<Incoming> {
         let mut incoming = Vec::new();
         while let Some(next) = next(self).unwrap_or_else(|breach| {
-            self.stage = Stage::Closed;
+            self.close();
             Some(Incoming::Broken(breach))
         }) {
             incoming.push(next);
@@ -183,7 +198,7 @@ impl Connection {
         if let Some(client) = self.resumed.take() {
             return Ok(Some(Incoming::Login(client, Handshake::Resumed)));
         }
-        if matches!(self.stage, Stage::Closed | Stage::Open(_)) {
+        if matches!(self.stage, Stage::Open(_) | Stage::Closing(_) | Stage::Closed) {
             return self.next_sealed();
         }
         let Some(frame) = self.frames.next_frame().map_err(too_long)? else { return Ok(None) };
@@ -194,7 +209,7 @@ impl Connection {
                 let finished = finished.map_err(|error| Breach::new(&FINISH, error))?;
                 (Stage::Open(Box::new(finished.0)), Incoming::Login(finished.1, handshake))
             }
-            Stage::Intro { .. } | Stage::Open(_) | Stage::Closed => return Ok(None),
+            Stage::Intro { .. } | Stage::Open(_) | Stage::Closing(_) | Stage::Closed => return Ok(None),
         };
         self.stage = stage;
         Ok(Some(incoming))
@@ -227,20 +242,41 @@ impl Connection {
         Ok(Incoming::Reply(wa_noise::frame(&reply).map_err(|error| refused(&error))?))
     }
 
-    /// The frame that carries a stanza to the client, and the stanza's bytes; none once the connection is closed.
-    pub(crate) fn seal(&mut self, node: &Node, options: &EncodeOptions) -> Option<(Bytes, OnWire)> {
-        let Stage::Open(transport) = &mut self.stage else { return None };
-        let packed = Bytes::from(wa_binary::pack(node, options).ok()?);
-        let mut body = BytesMut::with_capacity(packed.len() + wa_noise::TAG);
-        body.extend_from_slice(&packed);
-        transport.sealer.seal(&mut body).ok()?;
-        let size = packed.len();
-        let node = wa_binary::unpack(packed, &Limits::new()).ok()?;
-        Some((wa_noise::frame(&body).ok()?, OnWire { node, size }))
+    /// Appends the frame that carries a stanza to the client; nothing before the handshake is over.
+    pub(crate) fn seal(&mut self, packed: &Packed, frames: &mut BytesMut) {
+        let (Stage::Open(transport) | Stage::Closing(transport)) = &mut self.stage else { return };
+        let Ok(header) = wa_noise::frame_header(packed.body.len() + wa_noise::TAG) else { return };
+        let start = frames.len();
+        frames.reserve(header.len() + packed.body.len() + wa_noise::TAG);
+        frames.extend_from_slice(&header);
+        frames.extend_from_slice(&packed.body);
+        let body = frames.get_mut(start + header.len()..).unwrap_or_default();
+        match transport.sealer.seal_detached(body) {
+            Ok(tag) => frames.extend_from_slice(&tag),
+            Err(_) => return frames.truncate(start),
+        }
+        if let Some(last) = frames.last_mut().filter(|_| packed.is_corrupt) {
+            *last ^= 1;
+        }
     }
 
+    /// Nothing more is read.
     pub(crate) fn close(&mut self) {
-        self.stage = Stage::Closed;
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Closed) {
+            Stage::Open(transport) => Stage::Closing(transport),
+            stage @ Stage::Closing(_) => stage,
+            _ => Stage::Closed,
+        };
+    }
+}
+
+impl Packed {
+    /// A stanza as it will go over the wire, and its bytes; none if it cannot be written.
+    pub(crate) fn new(node: &Node, options: &EncodeOptions, is_corrupt: bool) -> Option<(Self, OnWire)> {
+        let body = Bytes::from(wa_binary::pack(node, options).ok()?);
+        let size = body.len();
+        let node = wa_binary::unpack(body.clone(), &Limits::new()).ok()?;
+        Some((Self { body, is_corrupt }, OnWire { node, size }))
     }
 }
 
@@ -269,8 +305,7 @@ fn opened(transport: &mut Transport, mut frame: BytesMut) -> Result<Incoming, Br
         }
     };
     Ok(match wa_binary::decode(&node, &Limits::new()) {
-        // A copy: the node is a piece of what was read, which is not kept for it.
-        Ok(stanza) => Incoming::Stanza(stanza, OnWire { node: Bytes::copy_from_slice(&node), size }),
+        Ok(stanza) => Incoming::Stanza(stanza, OnWire { node, size }),
         Err(error) => Incoming::Malformed(Breach::new(&NODE, error)),
     })
 }

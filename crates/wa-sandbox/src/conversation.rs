@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use serde_json::json;
-use wa_binary::{AttrValue, Jid, Node};
+use wa_binary::{AttrValue, Jid, Node, Str};
 
 use crate::news::News;
 use crate::phone::{By, Content};
@@ -10,31 +10,30 @@ use crate::world::World;
 
 impl World {
     /// A message between a phone and an account has come to the server.
-    pub(crate) fn say(&mut self, phone: &Jid, login: &Jid, id: &str, by: By, content: Content) {
+    pub(crate) fn say(&mut self, phone: &Jid, login: &Jid, id: &Str, by: By, content: Content) {
         let Some(number) = phone.user() else { return };
         let Some(phone) = self.phones.get_mut(&*number) else { return };
-        phone.chats.say(&login.to_string(), id, by, self.now, content);
+        phone.chats.say(login, id, by, self.now, content);
         self.tell_chat(&number, login, "message");
     }
 
     /// A phone's message, or its receipt, is put into an account's mailbox.
     pub(crate) fn note_delivery(&mut self, login: &Jid, node: &Node) {
         let Some(from) = node.attr("from").and_then(AttrValue::to_jid) else { return };
-        let (Some(number), Some(id)) = (from.user(), node.attr_str("id")) else { return };
+        let (Some(number), Some(id)) = (from.user(), node.attr_str("id").map(Str::from)) else { return };
         let Some(phone) = self.phones.get_mut(&*number) else { return };
-        let address = login.to_string();
         match node.tag() {
             "message" => {
                 let content =
-                    phone.written(&address, id).map(|plain| Content::Plain(Bytes::copy_from_slice(plain)));
-                phone.chats.say(&address, id, By::Phone, self.now, content.unwrap_or(Content::Sealed));
+                    phone.written(login, &id).map(|plain| Content::Plain(Bytes::copy_from_slice(plain)));
+                phone.chats.say(login, &id, By::Phone, self.now, content.unwrap_or(Content::Sealed));
                 self.tell_chat(&number, login, "message");
             }
             "receipt" => {
                 let kind = node.attr_str("type").unwrap_or("delivery");
                 let more = node.child("list").map(Node::children).unwrap_or_default();
                 for id in std::iter::once(node).chain(more).filter_map(|it| it.attr_str("id")) {
-                    phone.chats.mark(&address, id, By::User, kind, self.now);
+                    phone.chats.mark(login, id, By::User, kind, self.now);
                 }
                 self.tell_chat(&number, login, "mark");
             }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
@@ -34,7 +34,7 @@ use crate::sabotage::Sabotage;
 use crate::service::{self, ENLIST, JWKS};
 use crate::shared::{Line, Shared};
 use crate::tls::Tls;
-use crate::world::{Integrator, Output, World, WorldConfig};
+use crate::world::{Integrator, World, WorldConfig};
 
 /// How often the world is told that time passes.
 const TICK: Duration = Duration::from_secs(1);
@@ -312,25 +312,25 @@ async fn serve_chat(shared: Arc<Shared>, mut stream: TcpStream) {
         tracing::debug!(%error, "nodelay");
     }
     let mut line = shared.connect();
-    let mut waiting = Vec::new();
     loop {
         tokio::select! {
-            ready = stream.readable() => if ready.is_err() || read_ready(&shared, &stream, &line).is_err() {
+            ready = stream.readable() => if ready.is_err() || read_ready(&shared, &stream, &mut line).is_err() {
                 break;
             },
-            count = line.outputs.recv_many(&mut waiting, MAX_AT_ONCE) => {
-                let (bytes, is_end) = joined(&mut waiting);
-                if stream.write_all(&bytes).await.is_err() || is_end || count == 0 {
-                    break;
-                }
-            }
+            count = line.outputs.recv_many(&mut line.next, MAX_AT_ONCE) => if count == 0 {
+                break;
+            },
+        }
+        let (bytes, is_end) = line.take_next();
+        if stream.write_all(&bytes).await.is_err() || is_end {
+            break;
         }
     }
     shared.disconnect(line.id);
 }
 
 /// Gives the world what has arrived; an error at the end of the stream.
-fn read_ready(shared: &Arc<Shared>, stream: &TcpStream, line: &Line) -> io::Result<()> {
+fn read_ready(shared: &Arc<Shared>, stream: &TcpStream, line: &mut Line) -> io::Result<()> {
     let mut buffer = [0; 16 * 1024];
     match stream.try_read(&mut buffer) {
         Ok(0) => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -341,23 +341,6 @@ fn read_ready(shared: &Arc<Shared>, stream: &TcpStream, line: &Line) -> io::Resu
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
         Err(error) => Err(error),
     }
-}
-
-/// What is to be sent, in one piece, up to where the connection is to be closed.
-fn joined(outputs: &mut Vec<Output>) -> (Bytes, bool) {
-    if let [Output::Bytes(_)] = outputs[..]
-        && let Some(Output::Bytes(bytes)) = outputs.pop()
-    {
-        return (bytes, false);
-    }
-    let mut all = BytesMut::new();
-    for output in outputs.drain(..) {
-        match output {
-            Output::Bytes(bytes) => all.extend_from_slice(&bytes),
-            Output::Close => return (all.freeze(), true),
-        }
-    }
-    (all.freeze(), false)
 }
 
 async fn serve_tls(tls: Tls, shared: Arc<Shared>, stream: TcpStream) {

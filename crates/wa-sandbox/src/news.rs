@@ -1,7 +1,6 @@
 //! What happens, for those who watch: told as it happens, and to nobody when nobody watches.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -11,7 +10,7 @@ use crate::transcript::Entry;
 #[derive(Clone, Debug)]
 pub(crate) enum News {
     /// A stanza went over a channel.
-    Stanza(Arc<Entry>),
+    Stanza(Box<Entry>),
     /// Something became of a conversation.
     Chat { phone: String, login: String, about: Value },
     /// Something was changed at the control interface, or a client came or went.

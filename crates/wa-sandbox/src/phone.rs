@@ -6,7 +6,7 @@ use bytes::Bytes;
 use prost::Message as _;
 use rand_core::CryptoRng;
 use serde_json::Value;
-use wa_binary::{Jid, Node};
+use wa_binary::{Jid, Node, Str};
 use wa_proto::signal::PreKeySignalMessage;
 use wa_signal::Bundle;
 
@@ -63,7 +63,7 @@ pub(crate) struct Phone {
     /// Logins that this user has blocked.
     pub(crate) blocked: BTreeSet<String>,
     /// What device 0 wrote, by login and id, to be sent again.
-    written: Newest<(String, String), (Vec<u8>, Wrapping)>,
+    written: Newest<(Jid, Str), (Vec<u8>, Wrapping)>,
     /// What the server told it of third parties' users, oldest first, as XML.
     pub(crate) notices: VecDeque<String>,
     /// What came while it was away: when, from whom, what.
@@ -118,7 +118,7 @@ pub(crate) struct Receipt {
 #[derive(Debug)]
 pub(crate) struct Delivery<'a> {
     pub(crate) from: Jid,
-    pub(crate) id: String,
+    pub(crate) id: Str,
     pub(crate) device: u16,
     pub(crate) message: &'a Node,
     pub(crate) enc: &'a Node,
@@ -169,11 +169,10 @@ impl Phone {
     }
 
     /// Shows the overview's example of a message, which has its text in the clear.
-    pub(crate) fn show_body(&mut self, login: &Jid, id: &str, body: &Node, now: u64) -> Option<Node> {
+    pub(crate) fn show_body(&mut self, login: &Jid, id: &Str, body: &Node, now: u64) -> Option<Node> {
         let text = String::from_utf8_lossy(body.bytes().unwrap_or_default()).into_owned();
-        let from = login.to_string();
-        self.chats.open(&from, id, Content::Clear(text.clone()));
-        remember(&mut self.received, Received::in_clear(from, id, &text));
+        self.chats.open(login, id, Content::Clear(text.clone()));
+        remember(&mut self.received, Received::in_clear(login, id, &text));
         (!self.manners.silent).then(|| Node::new("receipt").with_attr("id", id).with_attr("t", now))
     }
 
@@ -203,25 +202,25 @@ impl Phone {
         now: u64,
         rng: &mut impl CryptoRng,
     ) -> Vec<Node> {
-        let (login, id) = (delivery.from.to_string(), delivery.id.clone());
+        let (login, id) = (&delivery.from, &delivery.id);
         let Some(device) = self.devices.get_mut(&delivery.device) else { return Vec::new() };
-        let receipt = Node::new("receipt").with_attr("id", &*id).with_attr("t", now);
-        match device.open(&login, &id, delivery.enc, rng) {
+        let receipt = Node::new("receipt").with_attr("id", id).with_attr("t", now);
+        match device.open(login, id, delivery.enc, rng) {
             Opened::Again if self.manners.silent => Vec::new(),
             Opened::Again => vec![receipt],
             Opened::GivenUp => Vec::new(),
             Opened::Ask { count, registration, keys } => {
-                remember(&mut self.received, Received::new(delivery, login, None));
-                vec![ask_again(&id, count, registration, keys.as_deref(), now).with_attr("t", now)]
+                remember(&mut self.received, Received::new(delivery, None));
+                vec![ask_again(id, count, registration, keys.as_deref(), now).with_attr("t", now)]
             }
             Opened::Plain(plain) => {
                 let plain = Bytes::from(plain);
-                self.chats.open(&login, &id, Content::Plain(plain.clone()));
-                remember(&mut self.received, Received::new(delivery, login.clone(), Some(plain.clone())));
+                self.chats.open(login, id, Content::Plain(plain.clone()));
+                remember(&mut self.received, Received::new(delivery, Some(plain.clone())));
                 let echoes = self.manners.answers && delivery.device == 0;
                 let echo = echoes.then(|| text_alone(&plain)).flatten();
                 let echo = echo.map(|text| Written::Text(format!("echo: {text}")));
-                let echo = echo.and_then(|echo| self.write(&login, &echo, now, rng));
+                let echo = echo.and_then(|echo| self.write(login, &echo, now, rng));
                 let mut replies = if self.manners.silent { Vec::new() } else { vec![receipt.clone()] };
                 if self.manners.lively {
                     replies.push(receipt.with_attr("type", "read"));
@@ -247,15 +246,15 @@ impl Phone {
         let has_keys = node.child("keys").is_some();
         for id in std::iter::once(node).chain(more).filter_map(|it| it.attr_str("id")) {
             let receipt = Receipt { from: from.to_string(), id: id.to_owned(), kind: kind.clone(), has_keys };
-            self.chats.mark(&receipt.from, id, By::Phone, &kind, now);
+            self.chats.mark(from, id, By::Phone, &kind, now);
             remember(&mut self.receipts, receipt);
         }
         node.child("retry").and_then(|retry| self.send_again(account, node, retry, now, rng))
     }
 
     /// What device 0 wrote under this id.
-    pub(crate) fn written(&self, login: &str, id: &str) -> Option<&[u8]> {
-        self.written.get(&(login.to_owned(), id.to_owned())).map(|(plain, _)| plain.as_slice())
+    pub(crate) fn written(&self, login: &Jid, id: &Str) -> Option<&[u8]> {
+        self.written.get(&(login.clone(), id.clone())).map(|(plain, _)| plain.as_slice())
     }
 
     /// The first time in the same session, since a bit may have been lost; from then on, or with keys, in a new one.
@@ -267,8 +266,8 @@ impl Phone {
         now: u64,
         rng: &mut impl CryptoRng,
     ) -> Option<Node> {
-        let login = account.login.to_string();
-        let id = retry.attr_str("id")?.to_owned();
+        let login = account.login.clone();
+        let id = Str::from(retry.attr_str("id")?);
         let count: u32 = retry.attr_str("count")?.parse().ok()?;
         if count > MAX_ANSWERED {
             return None;
@@ -294,7 +293,7 @@ impl Phone {
         now: u64,
         rng: &mut impl CryptoRng,
     ) -> Option<Node> {
-        let login = account.login.to_string();
+        let login = account.login.clone();
         let device = self.devices.get_mut(&0)?;
         if device.needs_bundle(&login, now) {
             device.begin(&login, &account.take_bundle(), now, rng)?;
@@ -302,13 +301,13 @@ impl Phone {
         self.write(&login, written, now, rng)
     }
 
-    fn write(&mut self, login: &str, written: &Written, now: u64, rng: &mut impl CryptoRng) -> Option<Node> {
+    fn write(&mut self, login: &Jid, written: &Written, now: u64, rng: &mut impl CryptoRng) -> Option<Node> {
         let (plain, wrapping) = written.encode(login)?;
         let sealed = self.devices.get_mut(&0)?.seal(login, &plain, now, rng)?;
         let mut id = [0; 8];
         rng.fill_bytes(&mut id);
-        let id = hex::encode_upper(id);
-        self.written.get_or_insert((login.to_owned(), id.clone()), (plain, wrapping.clone()));
+        let id = Str::from(hex::encode_upper(id));
+        self.written.get_or_insert((login.clone(), id.clone()), (plain, wrapping.clone()));
         Some(self.message(&id, &wrapping, sealed, None, now))
     }
 

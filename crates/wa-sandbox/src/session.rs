@@ -169,17 +169,20 @@ impl World {
     }
 
     pub(crate) fn handle_node(&mut self, id: ConnectionId, node: &Node, bytes: OnWire, now: u64) {
-        let number = self.write_down(id, bytes, true);
-        self.journal.stanza = Some(number);
-        match self.connections.get(&id).map(|peer| &peer.login) {
-            Some(&PeerLogin::Done(number)) => self.handle_stanza(id, number, node, now),
-            Some(&PeerLogin::Resumed(number)) => {
-                // A transport message: its sender has the keys, so the first message was no replay.
-                self.take_over(id, number, Handshake::Resumed);
+        let login = self.connections.get(&id).map(|peer| &peer.login);
+        let is_resumed = matches!(login, Some(PeerLogin::Resumed(_)));
+        let account = login.and_then(PeerLogin::account);
+        self.journal.stanza = Some(self.write_down((id, account), bytes, true));
+        match account {
+            Some(number) => {
+                if is_resumed {
+                    // A transport message: its sender has the keys, so the first message was no replay.
+                    self.take_over(id, number, Handshake::Resumed);
+                }
                 self.handle_stanza(id, number, node, now);
             }
             // Nothing may come before the login is decided.
-            _ => {
+            None => {
                 let who = self.who(id);
                 self.journal.breach(now, who, &BEFORE_LOGIN, format!("{node}"));
                 self.close(id);

@@ -1,10 +1,10 @@
 //! The world and what connects it to its sockets: outputs, pushes, keys and files that are fetched.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::Full;
 use hyper::http::response::Parts;
 use hyper::{StatusCode, header};
@@ -23,9 +23,9 @@ use crate::media::{Class, Described, Opening, Sealed, hosted};
 use crate::news::News;
 use crate::outgoing::Outgoing;
 use crate::push::{PushDue, Pushed, Pushes};
-use crate::world::{ConnectionId, Output, World};
+use crate::world::{ConnectionId, Due, World};
 
-/// Outputs that may wait for a slow client before its connection is dropped.
+/// Outputs of others' making that may wait for a slow client before its connection is dropped.
 const MAX_QUEUED: usize = 4096;
 
 /// Longest JWKS that is read, in bytes.
@@ -37,7 +37,7 @@ const MAX_MEDIA: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) world: Mutex<World>,
-    pub(crate) clients: Mutex<HashMap<ConnectionId, mpsc::Sender<Output>>>,
+    pub(crate) clients: Mutex<HashMap<ConnectionId, mpsc::Sender<Due>>>,
     pub(crate) clock: Clock,
     pub(crate) pushes: Mutex<Pushes>,
     pub(crate) outgoing: Outgoing,
@@ -55,8 +55,10 @@ pub(crate) struct Shared {
 pub(crate) struct Line {
     pub(crate) id: ConnectionId,
     connection: Arc<Mutex<Connection>>,
-    /// What is to be sent.
-    pub(crate) outputs: mpsc::Receiver<Output>,
+    /// What is to be sent, of others' making.
+    pub(crate) outputs: mpsc::Receiver<Due>,
+    /// What is to be sent next.
+    pub(crate) next: Vec<Due>,
 }
 
 /// What a third party's server said to a request for a file.
@@ -64,6 +66,26 @@ pub(crate) struct Fetched {
     pub(crate) status: StatusCode,
     pub(crate) content_type: Option<header::HeaderValue>,
     pub(crate) body: Bytes,
+}
+
+impl Line {
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is to be sent next, sealed and in one piece, up to where the connection is to be closed.
+    pub(crate) fn take_next(&mut self) -> (Bytes, bool) {
+        let next = std::mem::take(&mut self.next);
+        let (mut bytes, mut connection) = (BytesMut::new(), self.connection());
+        for due in next {
+            match due {
+                Due::Bytes(plain) => bytes.extend_from_slice(&plain),
+                Due::Stanza(stanza) => connection.seal(&stanza, &mut bytes),
+                Due::Close => return (bytes.freeze(), true),
+            }
+        }
+        (bytes.freeze(), false)
+    }
 }
 
 impl Shared {
@@ -74,17 +96,19 @@ impl Shared {
 
     /// Does something to the world, then hands out what came of it: in order, before anybody else may act.
     pub(crate) fn with_world<T>(self: &Arc<Self>, act: impl FnOnce(&mut World, &Clock) -> T) -> T {
+        self.with_world_at(None, act)
+    }
+
+    /// The same on a line, which gets what is for it at once, unless something waits for it already.
+    fn with_world_at<T>(
+        self: &Arc<Self>,
+        line: Option<&mut Line>,
+        act: impl FnOnce(&mut World, &Clock) -> T,
+    ) -> T {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.news.is_watched = self.events.receiver_count() > 0;
         let done = act(&mut world, &self.clock);
-        let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some((id, output)) = world.poll_output() {
-            let sent = clients.get(&id).is_some_and(|client| client.try_send(output).is_ok());
-            if !sent {
-                // A client that does not read loses its connection.
-                clients.remove(&id);
-            }
-        }
+        self.hand_out(&mut world, line.filter(|line| line.outputs.is_empty()));
         for record in world.journal.take_fresh() {
             self.tell("deviation", &record);
         }
@@ -109,6 +133,22 @@ impl Shared {
             tokio::spawn(async move { shared.push(due, &path, (token, body), delay).await });
         }
         done
+    }
+
+    /// Gives each line what it is to send.
+    fn hand_out(&self, world: &mut World, mut line: Option<&mut Line>) {
+        while let Some((id, due)) = world.poll_due() {
+            if let Some(line) = line.as_mut().filter(|line| line.id == id) {
+                line.next.push(due);
+                continue;
+            }
+            let mut clients = self.clients.lock().unwrap_or_else(PoisonError::into_inner);
+            let sent = clients.get(&id).is_some_and(|client| client.try_send(due).is_ok());
+            if !sent {
+                // A client that does not read loses its connection.
+                clients.remove(&id);
+            }
+        }
     }
 
     /// Tells the watchers.
@@ -266,18 +306,16 @@ impl Shared {
         self.with_world(|world, clock| {
             let (id, connection) = world.connect_shared(clock.now());
             self.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(id, sender);
-            Line { id, connection, outputs }
+            Line { id, connection, outputs, next: Vec::new() }
         })
     }
 
     /// A client's bytes have arrived: they are opened and read before the world is asked for.
-    pub(crate) fn handle_bytes(self: &Arc<Self>, line: &Line, bytes: &[u8]) {
-        let mut connection = line.connection.lock().unwrap_or_else(PoisonError::into_inner);
-        let sealed = connection.handle_sealed(bytes);
-        drop(connection);
-        self.with_world(|world, clock| match sealed {
-            Some(incoming) => world.handle_incoming(line.id, clock.now(), incoming),
-            None => world.handle_bytes(line.id, clock.now(), bytes),
+    pub(crate) fn handle_bytes(self: &Arc<Self>, line: &mut Line, bytes: &[u8]) {
+        let (id, sealed) = (line.id, line.connection().handle_sealed(bytes));
+        self.with_world_at(Some(line), |world, clock| match sealed {
+            Some(incoming) => world.handle_incoming(id, clock.now(), incoming),
+            None => world.handle_bytes(id, clock.now(), bytes),
         });
     }
 

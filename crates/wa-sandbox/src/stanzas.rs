@@ -1,6 +1,6 @@
 //! What the server does with each stanza of a client (overview §2.1.1, §3; observed).
 
-use wa_binary::{Jid, Node};
+use wa_binary::{AttrValue, Jid, Node, Str};
 
 use crate::iqs::iq_answer;
 use crate::phone::{By, Content, Delivery};
@@ -96,7 +96,7 @@ impl World {
         self.judge(sent, &MESSAGES)?;
         let Sent { id, number, node } = sent;
         let (stanza, to) = addressed(node, &MESSAGES)?;
-        let ack = Node::new("ack").with_attr("class", "message").with_attr("id", &*stanza);
+        let ack = Node::new("ack").with_attr("class", "message").with_attr("id", &stanza);
         let ack = ack.with_attr("from", &to);
         let Some(account) = self.accounts.get_mut(&number) else { return Ok(()) };
         account.messages += 1;
@@ -125,7 +125,7 @@ impl World {
         if !phone.blocked.is_empty() && phone.blocked.contains(&login.to_string()) {
             return Vec::new();
         }
-        let stanza = node.attr_str("id").unwrap_or_default().to_owned();
+        let stanza = Str::from(node.attr_str("id").unwrap_or_default());
         if let Some(body) = node.child("body") {
             let reply = phone.show_body(login, &stanza, body, self.now);
             return reply.into_iter().map(|reply| reply.with_attr("from", to)).collect();
@@ -143,7 +143,7 @@ impl World {
     /// What a phone sends in return: at once, or what its user takes time for, later.
     pub(crate) fn answer_with(&mut self, number: u64, replies: Vec<Node>) {
         for reply in replies {
-            let user = reply.attr("from").and_then(wa_binary::AttrValue::to_jid);
+            let user = reply.attr("from").and_then(AttrValue::to_jid);
             let phone = user.and_then(|from| self.phones.get(&*from.user()?));
             let delay = phone.map_or(0, |phone| phone.manners.answers_after);
             let is_machine = reply.is("receipt") && reply.attr_str("type") != Some("read");
@@ -191,7 +191,7 @@ impl World {
     }
 
     fn handle_chatstate(&mut self, number: u64, node: &Node) {
-        let to = node.attr("to").and_then(wa_binary::AttrValue::to_jid);
+        let to = node.attr("to").and_then(AttrValue::to_jid);
         let login = self.accounts.get(&number).map(|account| account.login.clone());
         let phone = to.and_then(|to| self.phones.get_mut(&*to.user()?));
         if let (Some(phone), Some(login)) = (phone, login) {
@@ -210,10 +210,10 @@ impl World {
         account.last_fetch = now;
         let Some(position) = account.position(class, id) else { return Ok(()) };
         let from = account.mailbox.get(position).and_then(|mail| mail.node.attr("from"));
-        let address = |value: Option<&wa_binary::AttrValue>| value.map(|it| it.to_text().into_owned());
-        let (from, to) = (address(from), address(node.attr("to")));
-        if from != to {
-            let what = format!("has another to than the stanza's from, {}", from.unwrap_or_default());
+        let to = node.attr("to");
+        let text = |value: Option<&AttrValue>| value.map(|it| it.to_text().into_owned());
+        if from != to && text(from) != text(to) {
+            let what = format!("has another to than the stanza's from, {}", text(from).unwrap_or_default());
             return Err(Box::new(Deviation::at(&ACK_TO, node, &[], what).of_attribute("to")));
         }
         account.mailbox.remove(position);
@@ -253,9 +253,9 @@ pub(crate) fn iq_error(stanza: &str, with: IqError) -> Node {
 }
 
 /// Id and recipient of a stanza that its rule has passed.
-fn addressed(node: &Node, clause: &'static Clause) -> Result<(String, Jid), Box<Deviation>> {
-    let found =
-        node.attr_str("id").map(str::to_owned).zip(node.attr("to").and_then(wa_binary::AttrValue::to_jid));
+fn addressed(node: &Node, clause: &'static Clause) -> Result<(Str, Jid), Box<Deviation>> {
+    let to = node.attr("to").and_then(AttrValue::to_jid);
+    let found = node.attr_str("id").map(Str::from).zip(to);
     found.ok_or_else(|| Box::new(Deviation::at(clause, node, &[], "lacks id or to")))
 }
 

@@ -4,9 +4,8 @@
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use wa_binary::{Jid, Limits, Node};
 
@@ -15,6 +14,9 @@ pub(crate) const MAX_ENTRIES: usize = 20_000;
 
 /// Bytes of nodes that are kept, so that a few long stanzas do not fill the memory.
 const MAX_BYTES: usize = 64 << 20;
+
+/// Bytes of memory that are asked for at a time; a longer node has its own.
+const CHUNK: usize = 64 << 10;
 
 /// Bytes of a node that is written out for a row of the log; of a longer one its tag is said.
 const MAX_WRITTEN: usize = 64 * 1024;
@@ -40,8 +42,10 @@ pub(crate) struct Entry {
 /// The newest stanzas.
 #[derive(Debug, Default)]
 pub(crate) struct Transcript {
-    entries: VecDeque<Arc<Entry>>,
+    entries: VecDeque<Entry>,
     bytes: usize,
+    /// Where the next nodes are copied to: they come and go in order, so that they may share their memory.
+    room: BytesMut,
     /// How many there have been.
     count: u64,
     /// How often they were forgotten.
@@ -70,9 +74,15 @@ pub(crate) struct Filter {
 
 impl Transcript {
     /// Keeps a stanza and gives it its number.
-    pub(crate) fn push(&mut self, entry: Entry) -> Arc<Entry> {
+    pub(crate) fn push(&mut self, entry: Entry) -> u64 {
         self.count += 1;
-        self.keep(Entry { number: self.count, ..entry })
+        self.keep(Entry { number: self.count, ..entry });
+        self.count
+    }
+
+    /// The last one.
+    pub(crate) fn newest(&self) -> Option<&Entry> {
+        self.entries.back()
     }
 
     /// Keeps a stanza of an earlier run, unless its number is taken.
@@ -83,16 +93,26 @@ impl Transcript {
         }
     }
 
-    fn keep(&mut self, entry: Entry) -> Arc<Entry> {
-        let entry = Arc::new(entry);
+    fn keep(&mut self, entry: Entry) {
         self.bytes += entry.node.len();
-        self.entries.push_back(Arc::clone(&entry));
-        while self.entries.len() > MAX_ENTRIES || (self.bytes > MAX_BYTES && self.entries.len() > 1) {
-            if let Some(gone) = self.entries.pop_front() {
-                self.bytes -= gone.node.len();
-            }
+        while self.entries.len() >= MAX_ENTRIES || self.bytes > MAX_BYTES {
+            let Some(gone) = self.entries.pop_front() else { break };
+            self.bytes -= gone.node.len();
         }
-        entry
+        let node = self.copied(&entry.node);
+        self.entries.push_back(Entry { node, ..entry });
+    }
+
+    /// A node in memory of the transcript's: what it was read from is not kept for it.
+    fn copied(&mut self, node: &[u8]) -> Bytes {
+        if node.len() > CHUNK / 2 {
+            return Bytes::copy_from_slice(node);
+        }
+        if self.room.capacity() < node.len() {
+            self.room = BytesMut::with_capacity(CHUNK);
+        }
+        self.room.extend_from_slice(node);
+        self.room.split().freeze()
     }
 
     /// Forgets them. Numbers go on, so that none means two stanzas.
@@ -113,7 +133,7 @@ impl Transcript {
     }
 
     /// Those with a higher number, oldest first.
-    pub(crate) fn behind(&self, number: u64) -> Vec<Arc<Entry>> {
+    pub(crate) fn behind(&self, number: u64) -> Vec<Entry> {
         let newer = self.entries.iter().rev().take_while(|entry| entry.number > number);
         let mut newer: Vec<_> = newer.cloned().collect();
         newer.reverse();
@@ -121,22 +141,22 @@ impl Transcript {
     }
 
     /// The stanza of this number, if it is kept.
-    pub(crate) fn get(&self, number: u64) -> Option<&Arc<Entry>> {
+    pub(crate) fn get(&self, number: u64) -> Option<&Entry> {
         let index = self.entries.binary_search_by_key(&number, |entry| entry.number).ok()?;
         self.entries.get(index)
     }
 
     /// All that are kept, oldest first, to be read without holding anything up.
-    pub(crate) fn entries(&self) -> Vec<Arc<Entry>> {
+    pub(crate) fn entries(&self) -> Vec<Entry> {
         self.entries.iter().cloned().collect()
     }
 }
 
 /// One XML document; `login`: only the stanzas of that account.
-pub(crate) fn to_xml(entries: &[Arc<Entry>], login: Option<&str>) -> String {
+pub(crate) fn to_xml(entries: &[Entry], login: Option<&str>) -> String {
     let mut text = "<transcript xmlns:wa=\"urn:wa\">\n".to_owned();
     for entry in entries.iter().filter(|entry| entry.is_of(login)) {
-        let Entry { at, connection, .. } = &**entry;
+        let Entry { at, connection, .. } = entry;
         let login = entry.login.as_ref().map(Jid::to_string).unwrap_or_default();
         // Writing to a text does not fail.
         let _ = writeln!(
@@ -151,9 +171,9 @@ pub(crate) fn to_xml(entries: &[Arc<Entry>], login: Option<&str>) -> String {
 }
 
 /// One JSON object a line; `login`: only the stanzas of that account.
-pub(crate) fn to_json_lines(entries: &[Arc<Entry>], login: Option<&str>) -> String {
-    let line = |entry: &Arc<Entry>| {
-        let Entry { number, at, connection, login, .. } = &**entry;
+pub(crate) fn to_json_lines(entries: &[Entry], login: Option<&str>) -> String {
+    let line = |entry: &Entry| {
+        let Entry { number, at, connection, login, .. } = entry;
         let (login, by) = (login.as_ref().map(Jid::to_string), entry.by());
         json!({ "number": number, "at": at, "connection": connection, "login": login, "by": by, "xml": entry.xml() })
     };
@@ -163,7 +183,7 @@ pub(crate) fn to_json_lines(entries: &[Arc<Entry>], login: Option<&str>) -> Stri
 
 impl Filter {
     /// Rows of the log that are asked for, oldest first, at most `most`.
-    pub(crate) fn rows(&self, entries: &[Arc<Entry>], most: usize) -> Vec<Value> {
+    pub(crate) fn rows(&self, entries: &[Entry], most: usize) -> Vec<Value> {
         let most = self.limit.unwrap_or(most).min(most);
         let wanted = entries.iter().filter(|entry| self.lets_through(entry));
         if self.after.is_some() {
@@ -286,7 +306,19 @@ mod tests {
         assert_eq!(transcript.get(most + 2).map(|entry| entry.at), Some(most + 1));
         assert_eq!(transcript.get(most + 3).map(|entry| entry.at), None);
         transcript.clear();
-        assert_eq!(transcript.push(entry(0, None, true, "<a/>")).number, most + 3);
+        assert_eq!(transcript.push(entry(0, None, true, "<a/>")), most + 3);
+    }
+
+    #[test]
+    fn nodes_that_share_memory_stay_what_they_were() {
+        let mut transcript = Transcript::default();
+        let node = |number: usize| vec![u8::try_from(number % 251).unwrap(); number * 7 % (CHUNK / 2 + 9)];
+        for number in 0..3 * CHUNK / 100 {
+            transcript.push(Entry { node: node(number).into(), ..entry(0, None, true, "<a/>") });
+        }
+        for (number, entry) in transcript.entries().iter().enumerate() {
+            assert!(entry.node == node(number), "{number}");
+        }
     }
 
     #[test]
@@ -330,15 +362,19 @@ mod tests {
     fn a_row_is_one_line_of_bounded_length() {
         let mut transcript = Transcript::default();
         let long = "ü".repeat(2 * MAX_LINE);
-        let row = transcript.push(entry(7, None, true, &format!("<iq type='get' id='{long}'/>"))).row();
-        assert_eq!((&row["tag"], &row["type"], &row["at"]), (&json!("iq"), &json!("get"), &json!(7)));
-        assert_eq!(row["line"].as_str().unwrap().chars().count(), MAX_LINE + 1);
+        let mut row = |entry| {
+            transcript.push(entry);
+            transcript.newest().unwrap().row()
+        };
+        let shown = row(entry(7, None, true, &format!("<iq type='get' id='{long}'/>")));
+        assert_eq!((&shown["tag"], &shown["type"], &shown["at"]), (&json!("iq"), &json!("get"), &json!(7)));
+        assert_eq!(shown["line"].as_str().unwrap().chars().count(), MAX_LINE + 1);
         let endless = "x".repeat(2 * MAX_WRITTEN);
-        let row = transcript.push(entry(7, None, true, &format!("<iq id='{endless}'/>"))).row();
-        assert!(row["line"].as_str().unwrap().starts_with("<iq … of 131"), "{row}");
-        let row = transcript.push(entry(7, None, true, "<ib><offline count='1'/></ib>")).row();
-        assert_eq!(row["type"], "offline");
-        let row = transcript.push(Entry { node: vec![255].into(), ..entry(7, None, true, "<a/>") }).row();
-        assert_eq!(row["tag"], "unreadable");
+        let shown = row(entry(7, None, true, &format!("<iq id='{endless}'/>")));
+        assert!(shown["line"].as_str().unwrap().starts_with("<iq … of 131"), "{shown}");
+        let shown = row(entry(7, None, true, "<ib><offline count='1'/></ib>"));
+        assert_eq!(shown["type"], "offline");
+        let shown = row(Entry { node: vec![255].into(), ..entry(7, None, true, "<a/>") });
+        assert_eq!(shown["tag"], "unreadable");
     }
 }

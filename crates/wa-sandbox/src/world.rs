@@ -11,7 +11,7 @@ use wa_profile::Profile;
 
 use crate::account::Account;
 use crate::claims::KeySet;
-use crate::connection::{Breach, Connection, Incoming, OnWire, Server, encode_options};
+use crate::connection::{Breach, Connection, Incoming, OnWire, Packed, Server, encode_options};
 use crate::faults::{Faults, Mishap, is_due};
 use crate::media::MediaFiles;
 use crate::news::{News, NewsDesk};
@@ -62,6 +62,14 @@ pub enum Output {
     Close,
 }
 
+/// The same before it is sealed, which needs the connection and nothing of the world.
+#[derive(Debug)]
+pub(crate) enum Due {
+    Bytes(Bytes),
+    Stanza(Packed),
+    Close,
+}
+
 /// WhatsApp, as far as a third party sees it. A value: no socket, no clock.
 pub struct World {
     pub(crate) profile: Profile,
@@ -86,7 +94,7 @@ pub struct World {
     pub(crate) now: u64,
     pub(crate) server: Server,
     pub(crate) connections: BTreeMap<ConnectionId, Peer>,
-    pub(crate) outputs: VecDeque<(ConnectionId, Output)>,
+    pub(crate) outputs: VecDeque<(ConnectionId, Due)>,
     /// Stanzas that are late: when they are due.
     pub(crate) delayed: VecDeque<(u64, ConnectionId, Node)>,
     /// A stanza that lets the next one pass.
@@ -221,7 +229,7 @@ impl World {
         self.connections.insert(id, peer);
         self.news.tell(|| News::Changed);
         if is_due(&mut self.faults.go_away) {
-            self.outputs.push_back((id, Output::Bytes(Bytes::from_static(b"GOA"))));
+            self.outputs.push_back((id, Due::Bytes(Bytes::from_static(b"GOA"))));
             self.close(id);
         }
         (id, connection)
@@ -270,7 +278,7 @@ impl World {
                 return;
             }
             match incoming {
-                Incoming::Reply(bytes) => self.outputs.push_back((id, Output::Bytes(bytes))),
+                Incoming::Reply(bytes) => self.outputs.push_back((id, Due::Bytes(bytes))),
                 Incoming::Login(client, handshake) => self.handle_login(id, &client, handshake),
                 Incoming::Stanza(node, bytes) => match self.sabotage.instead(true, &node) {
                     None => self.handle_node(id, &node, bytes, now),
@@ -286,7 +294,7 @@ impl World {
                 }
                 Incoming::Broken(breach) => {
                     self.breach(id, breach);
-                    self.outputs.push_back((id, Output::Close));
+                    self.outputs.push_back((id, Due::Close));
                 }
             }
         }
@@ -298,10 +306,29 @@ impl World {
         self.journal.breach(self.now, who, breach.clause, breach.what);
     }
 
+    /// What to seal and send, or close, next.
+    pub(crate) fn poll_due(&mut self) -> Option<(ConnectionId, Due)> {
+        self.outputs.pop_front()
+    }
+
     /// What to send or close next.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<(ConnectionId, Output)> {
-        self.outputs.pop_front()
+        loop {
+            let (id, due) = self.poll_due()?;
+            let stanza = match due {
+                Due::Bytes(bytes) => return Some((id, Output::Bytes(bytes))),
+                Due::Close => return Some((id, Output::Close)),
+                Due::Stanza(stanza) => stanza,
+            };
+            let mut frame = BytesMut::new();
+            if let Some(peer) = self.connections.get(&id) {
+                peer.connection().seal(&stanza, &mut frame);
+            }
+            if !frame.is_empty() {
+                return Some((id, Output::Bytes(frame.freeze())));
+            }
+        }
     }
 
     /// An integrator whose JWKS is to be fetched: its id and base URL. Answer with [`handle_keys`](Self::handle_keys).
@@ -353,29 +380,34 @@ impl World {
 
     fn transmit_with(&mut self, id: ConnectionId, node: &Node, is_corrupt: bool) {
         match self.sabotage.instead(false, node) {
-            None => self.seal(id, node, is_corrupt),
-            Some(others) => others.iter().for_each(|other| self.seal(id, other, is_corrupt)),
+            None => self.put(id, node, is_corrupt),
+            Some(others) => others.iter().for_each(|other| self.put(id, other, is_corrupt)),
         }
     }
 
-    fn seal(&mut self, id: ConnectionId, node: &Node, is_corrupt: bool) {
-        let options = encode_options(&self.profile);
-        let sealed = self.connections.get(&id).and_then(|peer| peer.connection().seal(node, &options));
-        let Some((frame, bytes)) = sealed else { return };
-        let frame = if is_corrupt { flipped(&frame) } else { frame };
-        self.outputs.push_back((id, Output::Bytes(frame)));
-        self.write_down(id, bytes, false);
+    fn put(&mut self, id: ConnectionId, node: &Node, is_corrupt: bool) {
+        let Some(peer) = self.connections.get(&id).filter(|peer| !peer.is_closed) else { return };
+        let account = peer.login.account();
+        let packed = Packed::new(node, &encode_options(&self.profile), is_corrupt);
+        let Some((stanza, bytes)) = packed else { return };
+        self.outputs.push_back((id, Due::Stanza(stanza)));
+        self.write_down((id, account), bytes, false);
     }
 
-    /// Writes a stanza into the transcript, under the number that comes back.
-    pub(crate) fn write_down(&mut self, id: ConnectionId, bytes: OnWire, from_client: bool) -> u64 {
-        let number = self.connections.get(&id).and_then(|peer| peer.login.account());
-        let login = number.and_then(|number| Some(self.accounts.get(&number)?.login.clone()));
+    /// Writes a stanza of a connection, and its account, into the transcript, under the number that comes back.
+    pub(crate) fn write_down(
+        &mut self,
+        (id, account): (ConnectionId, Option<u64>),
+        bytes: OnWire,
+        from_client: bool,
+    ) -> u64 {
+        let login = account.and_then(|number| Some(self.accounts.get(&number)?.login.clone()));
         let OnWire { node, size } = bytes;
         let entry = Entry { number: 0, at: self.now, connection: id.0, login, from_client, size, node };
-        let entry = self.transcript.push(entry);
-        let number = entry.number;
-        self.news.tell(|| News::Stanza(entry));
+        let number = self.transcript.push(entry);
+        if let Some(entry) = self.transcript.newest() {
+            self.news.tell(|| News::Stanza(Box::new(entry.clone())));
+        }
         number
     }
 
@@ -405,7 +437,7 @@ impl World {
             peer.connection().close();
             peer.is_closed = true;
         }
-        self.outputs.push_back((id, Output::Close));
+        self.outputs.push_back((id, Due::Close));
     }
 
     /// A name for a stanza that the server sends.
@@ -421,15 +453,6 @@ pub(crate) fn remember<T>(items: &mut VecDeque<T>, item: T) {
         items.pop_front();
     }
     items.push_back(item);
-}
-
-/// A frame with a flipped bit in its body.
-fn flipped(frame: &Bytes) -> Bytes {
-    let mut frame = BytesMut::from(&**frame);
-    if let Some(last) = frame.last_mut() {
-        *last ^= 1;
-    }
-    frame.freeze()
 }
 
 impl fmt::Debug for World {

@@ -32,9 +32,10 @@ fn list(call: &mut Call<'_>) -> Result<Value, Problem> {
 fn show(call: &mut Call<'_>) -> Result<Value, Problem> {
     let before = call.query_number("before")?;
     let limit = call.query_number("limit")?.unwrap_or(MAX_SHOWN).min(MAX_SHOWN);
-    let login = call.capture(1).to_owned();
+    let login = call.capture(1).parse();
     let (_, phone) = call.phone()?;
-    Ok(json!({ "messages": phone.chats.with(&login, before, usize::try_from(limit).unwrap_or(0)) }))
+    let said = login.map(|login| phone.chats.with(&login, before, usize::try_from(limit).unwrap_or(0)));
+    Ok(json!({ "messages": said.unwrap_or_default() }))
 }
 
 fn stanza(call: &mut Call<'_>) -> Result<Value, Problem> {
@@ -73,7 +74,7 @@ fn decrypted(world: &World, login: &Jid, node: &Node) -> Option<Value> {
         None => (node.attr("from")?, By::Phone),
     };
     let number = address.to_jid()?.user()?.into_owned();
-    let plain = world.phones.get(&number)?.chats.plain(&login.to_string(), node.attr_str("id")?, by)?;
+    let plain = world.phones.get(&number)?.chats.plain(login, node.attr_str("id")?, by)?;
     Some(
         json!({ "phone": number, "hex": hex::encode(plain.get(..MAX_HEX).unwrap_or(plain)), "tree": tree(plain) }),
     )

@@ -187,6 +187,7 @@ fn ping(call: &mut Call<'_>) -> Result<Value, Problem> {
 
 fn forget(call: &mut Call<'_>) -> Result<Value, Problem> {
     let To { to } = call.read()?;
+    let to: Jid = to.parse().map_err(|_| Problem::bad_body("to is no login"))?;
     let (_, phone) = call.phone()?;
     phone.devices.values_mut().for_each(|device| device.forget(&to));
     done()

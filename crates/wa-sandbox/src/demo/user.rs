@@ -250,7 +250,7 @@ impl User {
         let user = node.child("list").and_then(|list| list.child("user"));
         let bundle = user.and_then(|user| read_bundle(user.child("registration")?, user));
         if let Some(bundle) = bundle {
-            self.device.begin(&to.to_string(), &bundle, now, &mut rng());
+            self.device.begin(&to, &bundle, now, &mut rng());
             self.write_now(&to, &message, &written, now);
         }
     }
@@ -266,7 +266,7 @@ impl User {
         let (Some(id), Some(from), Some(enc)) = (node.attr_str("id"), from, node.child("enc")) else {
             return self.ack(node);
         };
-        let receipt = match self.device.open(&from.to_string(), id, enc, &mut rng()) {
+        let receipt = match self.device.open(&from, &id.into(), enc, &mut rng()) {
             Opened::Plain(_) | Opened::Again => Some(Node::new("receipt").with_attr("id", id)),
             Opened::Ask { count, registration, keys } => {
                 Some(ask_again(id, count, registration, keys.as_deref(), now))
@@ -287,7 +287,7 @@ impl User {
         let Some((id, plain, wrapping)) = written.cloned() else { return };
         let keys = node.child("keys").zip(node.child("registration"));
         if let Some(bundle) = keys.and_then(|(keys, registration)| read_bundle(registration, keys)) {
-            self.device.begin(&from.to_string(), &bundle, now, &mut rng());
+            self.device.begin(&from, &bundle, now, &mut rng());
         }
         let count = retry.attr_str("count").and_then(|count| count.parse().ok());
         self.transmit(&from, &id, &plain, &wrapping, count, now);
@@ -299,7 +299,7 @@ impl User {
         if node.child("identity").is_some()
             && let Some(from) = node.attr("from").and_then(AttrValue::to_jid)
         {
-            self.device.forget(&from.to_string());
+            self.device.forget(&from);
         }
         if node.child("count").is_some() {
             self.upload();
@@ -308,11 +308,11 @@ impl User {
 
     /// Writes to a phone, after asking for its keys if there is no session; gives the message's id.
     pub(crate) fn write(&mut self, to: &Jid, written: Written, now: u64) -> Option<String> {
-        written.encode(&to.to_string())?;
+        written.encode(to)?;
         let mut id = [0; 8];
         rng().fill_bytes(&mut id);
         let id = format!("3EB0{}", hex::encode_upper(id));
-        if self.device.needs_bundle(&to.to_string(), now) {
+        if self.device.needs_bundle(to, now) {
             let (request, iq) = self.ask("get", "encrypt");
             let user = Node::new("user").with_attr("jid", to);
             self.waiting.insert(request, (to.clone(), id.clone(), written));
@@ -324,7 +324,7 @@ impl User {
     }
 
     fn write_now(&mut self, to: &Jid, id: &str, written: &Written, now: u64) {
-        let Some((plain, wrapping)) = written.encode(&to.to_string()) else { return };
+        let Some((plain, wrapping)) = written.encode(to) else { return };
         if self.written.len() == MAX_WRITTEN {
             self.written.pop_front();
         }
@@ -341,7 +341,7 @@ impl User {
         count: Option<u32>,
         now: u64,
     ) {
-        let Some((kind, bytes)) = self.device.seal(&to.to_string(), plain, now, &mut rng()) else { return };
+        let Some((kind, bytes)) = self.device.seal(to, plain, now, &mut rng()) else { return };
         let enc = Node::new("enc").with_attr("v", "2").with_attr("type", kind);
         let enc = enc.with_attr_opt("mediatype", wrapping.mediatype).with_attr_opt("count", count);
         let enc = enc.with_attr_opt("decrypt-fail", wrapping.hides.then_some("hide"));

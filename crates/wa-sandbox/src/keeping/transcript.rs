@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind, Write};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -37,7 +36,7 @@ pub(super) struct TranscriptFile {
 
 /// What is to be written.
 pub(super) struct News {
-    entries: Vec<Arc<Entry>>,
+    entries: Vec<Entry>,
     /// Whether the file begins anew with it.
     is_whole: bool,
     last: u64,

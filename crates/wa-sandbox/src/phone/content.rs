@@ -2,6 +2,7 @@
 
 use prost::Message as _;
 use serde_json::{Value, json};
+use wa_binary::Jid;
 use wa_proto::content::{
     ContextInfo, ExtendedTextMessage, FutureProofMessage, Message, MessageKey, ProtocolMessage,
     ReactionMessage,
@@ -60,7 +61,7 @@ type Shaped = (Message, &'static str, Option<&'static str>);
 
 impl Written {
     /// The protobuf, as written to `login`.
-    pub(crate) fn encode(&self, login: &str) -> Option<(Vec<u8>, Wrapping)> {
+    pub(crate) fn encode(&self, login: &Jid) -> Option<(Vec<u8>, Wrapping)> {
         if let Self::Raw(bytes) = self {
             let wrapping = Wrapping { kind: "media", edit: None, mediatype: None, hides: false };
             return Some((hex::decode(bytes).ok()?, wrapping));
@@ -78,7 +79,7 @@ impl Written {
         Some((message.encode_to_vec(), Wrapping { kind, edit, mediatype, hides }))
     }
 
-    fn shaped(&self, login: &str) -> Option<Shaped> {
+    fn shaped(&self, login: &Jid) -> Option<Shaped> {
         let empty = Message::default();
         Some(match self {
             Self::Text(text) => (plain(text), "text", None),
@@ -123,9 +124,9 @@ fn reply(id: &str, author: &str, text: &str) -> Message {
     Message { extended_text_message: Some(Box::new(extended)), ..Message::default() }
 }
 
-fn key(login: &str, id: &str, from_me: bool) -> MessageKey {
+fn key(login: &Jid, id: &str, from_me: bool) -> MessageKey {
     MessageKey {
-        remote_jid: Some(login.to_owned()),
+        remote_jid: Some(login.to_string()),
         from_me: Some(from_me),
         id: Some(id.to_owned()),
         participant: None,
@@ -133,7 +134,7 @@ fn key(login: &str, id: &str, from_me: bool) -> MessageKey {
 }
 
 /// A word about a message of the writer's own.
-fn protocol(login: &str, id: &str, kind: i32, edited_message: Option<Box<Message>>) -> Message {
+fn protocol(login: &Jid, id: &str, kind: i32, edited_message: Option<Box<Message>>) -> Message {
     let key = Some(key(login, id, true));
     let protocol = ProtocolMessage { key, r#type: Some(kind), edited_message, timestamp_ms: None };
     Message { protocol_message: Some(Box::new(protocol)), ..Message::default() }

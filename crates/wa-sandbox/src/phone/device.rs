@@ -1,10 +1,10 @@
 //! One device of a WhatsApp user: a Signal identity and its sessions with third parties' users.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bytes::Bytes;
 use rand_core::{CryptoRng, Rng};
-use wa_binary::Node;
+use wa_binary::{Jid, Node, Str};
 use wa_keys::{PrivateKey, PublicKey, Signature};
 use wa_signal::{
     Bundle, Ciphertext, DecryptError, Decrypted, Kind, LocalIdentity, PreKeyMessage, Prekeys, SessionRecord,
@@ -31,11 +31,11 @@ pub(crate) struct Device {
     prekeys: BTreeMap<u32, PrivateKey>,
     next_prekey: u32,
     /// The sessions by login.
-    sessions: BTreeMap<String, SessionRecord>,
+    sessions: HashMap<Jid, SessionRecord>,
     /// Messages that were decrypted, by login and id.
-    seen: Newest<(String, String), ()>,
+    seen: Newest<(Jid, Str), ()>,
     /// How often a message was asked for again, by login and id.
-    asked: Newest<(String, String), u32>,
+    asked: Newest<(Jid, Str), u32>,
     /// Messages that were encrypted with a key that another one had been encrypted with.
     pub(crate) reused: u64,
 }
@@ -77,7 +77,7 @@ impl Device {
             signed_prekey,
             prekeys: BTreeMap::new(),
             next_prekey: 1,
-            sessions: BTreeMap::new(),
+            sessions: HashMap::new(),
             seen: Newest::new(MAX_SEEN),
             asked: Newest::new(MAX_ASKED),
             reused: 0,
@@ -96,9 +96,9 @@ impl Device {
             prekeys: self.prekeys.iter().map(|(id, prekey)| (*id, key(prekey))).collect(),
             next_prekey: self.next_prekey,
             sessions: sessions
-                .map(|(login, session)| (login.clone(), hex::encode(&*session.encode())))
+                .map(|(login, session)| (login.to_string(), hex::encode(&*session.encode())))
                 .collect(),
-            seen: self.seen.keys().cloned().collect(),
+            seen: self.seen.keys().map(|(login, id)| (login.to_string(), id.to_string())).collect(),
         }
     }
 
@@ -109,10 +109,10 @@ impl Device {
         let signature = Signature::from_slice(&hex::decode(state.signature).ok()?).ok()?;
         let prekeys = state.prekeys.iter().map(|(id, prekey)| Some((*id, key(prekey)?)));
         let session = |text: &str| SessionRecord::decode(&hex::decode(text).ok()?).ok();
-        let sessions = state.sessions.iter().map(|(login, it)| Some((login.clone(), session(it)?)));
+        let sessions = state.sessions.iter().map(|(login, it)| Some((login.parse().ok()?, session(it)?)));
         let mut seen = Newest::new(MAX_SEEN);
-        for name in state.seen {
-            seen.get_or_insert(name, ());
+        for (login, id) in state.seen {
+            seen.get_or_insert((login.parse().ok()?, id.into()), ());
         }
         Some(Self {
             local: LocalIdentity { key: key(&state.identity)?, registration_id: state.registration_id },
@@ -147,13 +147,13 @@ impl Device {
     }
 
     /// Loses the session with a login, as a device does that was restored from an old copy.
-    pub(crate) fn forget(&mut self, login: &str) {
+    pub(crate) fn forget(&mut self, login: &Jid) {
         self.sessions.remove(login);
     }
 
     /// Decrypts an `<enc>`, or says what to do instead.
-    pub(crate) fn open(&mut self, login: &str, id: &str, enc: &Node, rng: &mut impl CryptoRng) -> Opened {
-        let name = (login.to_owned(), id.to_owned());
+    pub(crate) fn open(&mut self, login: &Jid, id: &Str, enc: &Node, rng: &mut impl CryptoRng) -> Opened {
+        let name = (login.clone(), id.clone());
         if self.seen.get(&name).is_some() {
             return Opened::Again;
         }
@@ -180,9 +180,9 @@ impl Device {
     }
 
     /// The keys of overtaken messages stay with the session, in memory, so that none are loaded.
-    fn decrypt(&mut self, login: &str, enc: &Node) -> Option<Vec<u8>> {
+    fn decrypt(&mut self, login: &Jid, enc: &Node) -> Option<Vec<u8>> {
         let bytes = Bytes::copy_from_slice(enc.bytes()?);
-        let session = self.sessions.entry(login.to_owned()).or_default();
+        let session = self.sessions.entry(login.clone()).or_default();
         if enc.attr_str("type") == Some("msg") {
             let message = SignalMessage::decode(bytes).ok()?;
             let decrypted = session.decrypt(&message, &Trust::Any);
@@ -205,31 +205,31 @@ impl Device {
     }
 
     /// Whether it has a session with a login.
-    pub(crate) fn knows(&self, login: &str) -> bool {
+    pub(crate) fn knows(&self, login: &Jid) -> bool {
         self.sessions.contains_key(login)
     }
 
     /// Whether nothing can be encrypted for a login without a bundle of it.
-    pub(crate) fn needs_bundle(&self, login: &str, now: u64) -> bool {
+    pub(crate) fn needs_bundle(&self, login: &Jid, now: u64) -> bool {
         self.sessions.get(login).is_none_or(|session| !session.can_encrypt(now))
     }
 
     /// Begins a session.
     pub(crate) fn begin(
         &mut self,
-        login: &str,
+        login: &Jid,
         bundle: &Bundle,
         now: u64,
         rng: &mut impl CryptoRng,
     ) -> Option<()> {
-        let session = self.sessions.entry(login.to_owned()).or_default();
+        let session = self.sessions.entry(login.clone()).or_default();
         session.establish(&self.local.key, bundle, &Trust::Any, now, rng).ok()
     }
 
     /// The type and the bytes of an `<enc>`.
     pub(crate) fn seal(
         &mut self,
-        login: &str,
+        login: &Jid,
         plain: &[u8],
         now: u64,
         rng: &mut impl CryptoRng,
@@ -323,12 +323,13 @@ mod tests {
     fn what_was_asked_for_is_bounded_and_the_newest_of_it_is_known() {
         let mut rng = rand::rngs::StdRng::seed_from_u64(1);
         let mut device = Device::new(&mut rng);
+        let login = Jid::interop(1, 2).unwrap();
         let enc = Node::new("enc").with_attr("type", "msg").with_bytes(vec![0]);
         for number in 0..=MAX_ASKED {
-            device.open("a", &format!("x{number}"), &enc, &mut rng);
+            device.open(&login, &format!("x{number}").into(), &enc, &mut rng);
         }
         assert_eq!(device.asked.keys().count(), MAX_ASKED);
-        let mut count = |id: &str| match device.open("a", id, &enc, &mut rng) {
+        let mut count = |id: &str| match device.open(&login, &id.into(), &enc, &mut rng) {
             Opened::Ask { count, .. } => count,
             other => panic!("{other:?}"),
         };

@@ -3,16 +3,16 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use wa_binary::{AttrValue, Node, Str};
+use wa_binary::{AttrValue, Jid, JidError, Node, Str};
 
 use crate::phone::Delivery;
 use crate::phone::content::describe;
 
 /// A message as the phone's user sees it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(into = "Shown", from = "Shown")]
+#[serde(into = "Shown", try_from = "Shown")]
 pub(crate) struct Received {
-    from: String,
+    from: Jid,
     id: Str,
     device: u16,
     read: Read,
@@ -55,7 +55,7 @@ struct Shown {
 
 impl Received {
     /// A message in an `<enc>`; `plain` is absent if it could not be decrypted.
-    pub(crate) fn new(delivery: &Delivery<'_>, from: String, plain: Option<Bytes>) -> Self {
+    pub(crate) fn new(delivery: &Delivery<'_>, plain: Option<Bytes>) -> Self {
         let Delivery { message, enc, .. } = delivery;
         let attributes = [
             text(message, "type"),
@@ -65,8 +65,8 @@ impl Received {
             text(enc, "type"),
         ];
         Self {
-            from,
-            id: delivery.id.as_str().into(),
+            from: delivery.from.clone(),
+            id: delivery.id.clone(),
             device: delivery.device,
             read: plain.map_or(Read::Nothing, Read::Plain),
             around: Around::Attributes(attributes),
@@ -74,10 +74,10 @@ impl Received {
     }
 
     /// A message whose text is in the clear, for device 0.
-    pub(crate) fn in_clear(from: String, id: &str, text: &str) -> Self {
+    pub(crate) fn in_clear(from: &Jid, id: &Str, text: &str) -> Self {
         let read = Read::Described(json!({ "text": text, "encrypted": false }));
         let around = Around::Described(json!({ "type": "text" }));
-        Self { from, id: id.into(), device: 0, read, around }
+        Self { from: from.clone(), id: id.clone(), device: 0, read, around }
     }
 }
 
@@ -103,20 +103,22 @@ impl From<Received> for Shown {
                 named.map(|(name, value)| (name.to_owned(), json!(value.as_deref()))).collect()
             }
         };
-        let (from, id, device) = (received.from, received.id.to_string(), received.device);
+        let (from, id, device) = (received.from.to_string(), received.id.to_string(), received.device);
         Self { from, id, device, text, content, stanza }
     }
 }
 
-impl From<Shown> for Received {
-    fn from(shown: Shown) -> Self {
-        Self {
-            from: shown.from,
+impl TryFrom<Shown> for Received {
+    type Error = JidError;
+
+    fn try_from(shown: Shown) -> Result<Self, JidError> {
+        Ok(Self {
+            from: shown.from.parse()?,
             id: shown.id.into(),
             device: shown.device,
             read: shown.content.map_or(Read::Nothing, Read::Described),
             around: Around::Described(shown.stanza),
-        }
+        })
     }
 }
 
@@ -128,12 +130,12 @@ mod tests {
     fn what_was_kept_is_shown_the_same() {
         let node: Node = "<message id='A' type='text'><enc type='msg' count='1'/></message>".parse().unwrap();
         let enc = node.child("enc").unwrap();
-        let from = wa_binary::Jid::interop(1, 2).unwrap();
-        let delivery = Delivery { from, id: "A".to_owned(), device: 3, message: &node, enc };
+        let from = Jid::interop(1, 2).unwrap();
+        let delivery = Delivery { from, id: "A".into(), device: 3, message: &node, enc };
         let plain = Bytes::from_static(b"\x0A\x02hi");
         for (received, text) in [
-            (Received::new(&delivery, "1-2@interop".to_owned(), Some(plain)), json!("hi")),
-            (Received::new(&delivery, "1-2@interop".to_owned(), None), Value::Null),
+            (Received::new(&delivery, Some(plain)), json!("hi")),
+            (Received::new(&delivery, None), Value::Null),
         ] {
             let shown = serde_json::to_value(&received).unwrap();
             assert_eq!((&shown["text"], &shown["content"]["text"]), (&text, &text));
