@@ -36,6 +36,9 @@ const LIFETIME: u64 = 600;
 
 /// Longest file that it hosts, in bytes, and how many.
 const MAX_FILE: usize = 32 << 20;
+
+/// Longest body of anything else, in bytes.
+const MAX_BODY: usize = 64 << 10;
 const MAX_FILES: usize = 100;
 
 /// Pushes that it remembers.
@@ -209,12 +212,14 @@ impl Demo {
 /// Answers one request.
 pub(crate) async fn handle(demo: Arc<Demo>, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
-    let Ok(body) = Limited::new(body, MAX_FILE).collect().await else {
-        return status(StatusCode::PAYLOAD_TOO_LARGE);
-    };
-    let (body, path) = (body.to_bytes(), parts.uri.path());
+    let path = parts.uri.path();
     // A web page may not make tokens.
     let admitted = guard::admit(&parts.headers, parts.uri.authority(), demo.whatsapp.token.as_deref());
+    let most = if admitted.is_ok() && path == "/media" { MAX_FILE } else { MAX_BODY };
+    let Ok(body) = Limited::new(body, most).collect().await else {
+        return status(StatusCode::PAYLOAD_TOO_LARGE);
+    };
+    let body = body.to_bytes();
     let answer = match (&parts.method, path) {
         (&Method::GET, "/") => {
             return text("text/plain; charset=utf-8", Bytes::from_static(WELCOME.as_bytes()));

@@ -13,6 +13,9 @@ const MAX_EXCHANGES: usize = 1000;
 /// Bytes of a body that are kept.
 const MAX_BODY: usize = 4096;
 
+/// Characters of a field's name that are kept.
+const MAX_NAME: usize = 32;
+
 /// What stands in the place of a token.
 const WITHHELD: &str = "(withheld)";
 
@@ -93,12 +96,17 @@ impl Exchange {
         Self { direction: "out", ..Self::asked(about, "GET", url) }
     }
 
-    /// With this form in it.
+    /// With this form in it. What is no form may hold a token anywhere.
     pub(crate) fn with_form(mut self, form: &[u8]) -> Self {
+        let is_name = |name: &str| {
+            name.len() <= MAX_NAME
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+        };
         let pairs = form_urlencoded::parse(form.get(..MAX_BODY).unwrap_or(form));
-        let pairs = pairs.map(|(name, value)| {
-            let value = if name == "token" { Cow::Borrowed(WITHHELD) } else { value };
-            (name, value)
+        let pairs = pairs.map(|(name, value)| match &*name {
+            "token" => (name, Cow::Borrowed(WITHHELD)),
+            other if is_name(other) => (name, value),
+            _ => (Cow::Borrowed(WITHHELD), Cow::Borrowed("")),
         });
         self.sent = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         self
@@ -132,8 +140,11 @@ mod tests {
     fn a_token_is_not_kept() {
         let exchange = Exchange::asked("enlistment", "POST", "/3p").with_form(b"user=a%20b&token=ey.x.y&z=1");
         assert_eq!(exchange.sent, "user=a+b&token=%28withheld%29&z=1");
-        let endless = Exchange::asked("enlistment", "POST", "/3p").with_form(&[b'a'; 1 << 20]);
-        assert_eq!(endless.sent.len(), MAX_BODY + 1);
+        let json = Exchange::asked("enlistment", "POST", "/3p").with_form(br#"{"token":"ey.x.y"}"#);
+        assert_eq!(json.sent, "%28withheld%29=");
+        let endless = [&b"a="[..], &[b'a'; 1 << 20]].concat();
+        let endless = Exchange::asked("enlistment", "POST", "/3p").with_form(&endless);
+        assert_eq!(endless.sent.len(), MAX_BODY);
     }
 
     #[test]

@@ -226,16 +226,16 @@ impl Sandbox {
                     self.shared.tick();
                     self.keep();
                 }
-                accepted = self.chat.accept() => if let Ok((stream, _)) = accepted {
+                stream = accepted(&self.chat) => {
                     tokio::spawn(serve_chat(Arc::clone(&self.shared), stream));
-                },
-                accepted = self.https.accept() => if let Ok((stream, _)) = accepted {
+                }
+                stream = accepted(&self.https) => {
                     tokio::spawn(serve_tls(self.tls.clone(), Arc::clone(&self.shared), stream));
-                },
-                accepted = self.http.accept() => if let Ok((stream, _)) = accepted {
+                }
+                stream = accepted(&self.http) => {
                     let shared = Arc::clone(&self.shared);
                     tokio::spawn(serve_http(stream, move |request| service::handle(Arc::clone(&shared), request)));
-                },
+                }
             }
         }
     }
@@ -293,13 +293,20 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
+/// The next connection. After an error there is a pause: one client is gone, or there are no file descriptors left for a
+/// while.
+async fn accepted(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+}
+
 async fn serve_demo(listener: TcpListener, demo: Arc<Demo>) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            // One client is gone, or there are no file descriptors left for a while.
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-            continue;
-        };
+        let stream = accepted(&listener).await;
         let demo = Arc::clone(&demo);
         tokio::spawn(serve_http(stream, move |request| crate::demo::handle(Arc::clone(&demo), request)));
     }

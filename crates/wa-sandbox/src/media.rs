@@ -3,7 +3,7 @@
 //! A phone's file is a picture, a voice note, or a pattern: byte *i* is *7 i + ⌊i / 256⌋*. It may be spoilt on purpose,
 //! break off, or expire.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use hyper::{HeaderMap, Response, StatusCode, header};
@@ -23,10 +23,20 @@ mod range;
 /// Longest file that a phone uploads, in bytes.
 const MAX_FILE: usize = 64 << 20;
 
+/// Bytes that the media host keeps, and files: the oldest make room.
+const MAX_BYTES: usize = 512 << 20;
+const MAX_FILES: usize = 10_000;
+
+/// Ranges that are remembered of one file.
+const MAX_ASKED: usize = 1000;
+
 /// What lies at the media host.
 #[derive(Debug, Default)]
 pub(crate) struct MediaFiles {
     files: BTreeMap<String, HostedFile>,
+    /// Their paths, oldest first.
+    in_order: VecDeque<String>,
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -191,7 +201,7 @@ impl MediaFiles {
     /// Hosts a file of an earlier run.
     pub(crate) fn host_kept(&mut self, kept: KeptFile, blob: Bytes) {
         let KeptFile { path, breaks, expired, asked } = kept;
-        self.files.insert(path, HostedFile { blob, breaks, expired, asked });
+        self.insert(path, HostedFile { blob, breaks, expired, asked });
     }
 
     fn host(
@@ -206,8 +216,20 @@ impl MediaFiles {
         rng.fill_bytes(&mut name);
         let path = format!("{prefix}62.0000-24/{}.enc", hex::encode(name));
         let sealed = Sealed { blob: file.blob.clone(), key: *key, facts };
-        self.files.insert(path.clone(), file);
+        self.insert(path.clone(), file);
         sealed.described(format!("{path}?ccb=11-4&_nc_sid=000000"))
+    }
+
+    fn insert(&mut self, path: String, file: HostedFile) {
+        self.bytes += file.blob.len();
+        match self.files.insert(path.clone(), file) {
+            Some(replaced) => self.bytes -= replaced.blob.len(),
+            None => self.in_order.push_back(path),
+        }
+        while (self.bytes > MAX_BYTES || self.in_order.len() > MAX_FILES) && self.in_order.len() > 1 {
+            let oldest = self.in_order.pop_front().and_then(|path| self.files.remove(&path));
+            self.bytes -= oldest.map_or(0, |oldest| oldest.blob.len());
+        }
     }
 
     /// Answers `GET` of a phone's file: whole, from a byte on, from one to another, or the last ones.
@@ -218,7 +240,7 @@ impl MediaFiles {
         }
         let size = file.blob.len();
         let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
-        file.asked.extend(range.map(str::to_owned));
+        file.asked.extend(range.map(str::to_owned).filter(|_| file.asked.len() < MAX_ASKED));
         let etag = format!("\"{size}\"");
         let same = headers.get(header::IF_RANGE).is_none_or(|known| known.as_bytes() == etag.as_bytes());
         let (part, is_partial) = match asked(range.filter(|_| same), size) {
@@ -322,4 +344,27 @@ fn status(status: StatusCode) -> Response<SandboxBody> {
     let mut response = Response::new(SandboxBody::from(Bytes::new()));
     *response.status_mut() = status;
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(length: usize) -> HostedFile {
+        HostedFile { blob: vec![0; length].into(), breaks: Vec::new(), expired: false, asked: Vec::new() }
+    }
+
+    #[test]
+    fn the_newest_files_are_hosted_by_number_and_by_size() {
+        let mut media = MediaFiles::default();
+        for number in 0..=MAX_FILES {
+            media.insert(number.to_string(), file(1));
+        }
+        assert_eq!((media.files.len(), media.bytes), (MAX_FILES, MAX_FILES));
+        assert!(media.blob("0").is_none() && media.blob("1").is_some());
+        media.insert("1".to_owned(), file(3));
+        assert_eq!((media.files.len(), media.bytes), (MAX_FILES, MAX_FILES + 2), "one was replaced");
+        media.insert("long".to_owned(), file(MAX_BYTES));
+        assert_eq!((media.files.len(), media.bytes), (1, MAX_BYTES));
+    }
 }

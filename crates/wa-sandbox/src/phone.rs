@@ -15,6 +15,7 @@ use crate::newest::Newest;
 use crate::phone::chats::Chats;
 use crate::phone::content::text_alone;
 
+mod arrival;
 mod chats;
 mod content;
 mod device;
@@ -23,6 +24,7 @@ mod media;
 mod received;
 mod tree;
 
+pub(crate) use self::arrival::{Arrival, Delivery, SharedDevice};
 pub(crate) use self::chats::{By, Content};
 pub(crate) use self::content::{Wrapping, Written};
 pub(crate) use self::device::{
@@ -42,7 +44,7 @@ const MAX_ANSWERED: u32 = 10;
 /// One WhatsApp user, with the phone itself as device 0.
 #[derive(Debug)]
 pub(crate) struct Phone {
-    pub(crate) devices: BTreeMap<u16, Device>,
+    pub(crate) devices: BTreeMap<u16, SharedDevice>,
     /// Devices that the server lists and of which it has no keys.
     pub(crate) hollow: BTreeSet<u16>,
     pub(crate) manners: Manners,
@@ -114,21 +116,11 @@ pub(crate) struct Receipt {
     pub(crate) has_keys: bool,
 }
 
-/// A message for one device of the phone, judged by the rules.
-#[derive(Debug)]
-pub(crate) struct Delivery<'a> {
-    pub(crate) from: Jid,
-    pub(crate) id: Str,
-    pub(crate) device: u16,
-    pub(crate) message: &'a Node,
-    pub(crate) enc: &'a Node,
-}
-
 impl Phone {
     pub(crate) fn new(number: &str, rng: &mut impl CryptoRng) -> Self {
         tracing::debug!(number, "phone");
         Self {
-            devices: BTreeMap::from([(0, Device::new(rng))]),
+            devices: BTreeMap::from([(0, SharedDevice::new(Device::new(rng)))]),
             hollow: BTreeSet::new(),
             manners: Manners::default(),
             bundles: 0,
@@ -178,7 +170,7 @@ impl Phone {
 
     /// The keys of a device for one new session.
     pub(crate) fn bundle(&mut self, device: u16, rng: &mut impl CryptoRng) -> Option<Bundle> {
-        let mut bundle = self.devices.get_mut(&device)?.bundle(rng);
+        let mut bundle = self.devices.get(&device)?.lock().bundle(rng);
         if self.manners.missigned {
             bundle.signed_prekey.signature = Device::new(rng).bundle(rng).signed_prekey.signature;
         }
@@ -189,23 +181,24 @@ impl Phone {
     /// The application is installed anew: another identity and no session; the history comes out of a backup.
     pub(crate) fn reinstall(&mut self, rng: &mut impl CryptoRng) {
         let mut device = Device::new(rng);
-        if let Some(old) = self.devices.remove(&0) {
-            device.remember(old);
+        if let Some(old) = self.devices.get(&0) {
+            device.remember(&mut old.lock());
         }
-        self.devices.insert(0, device);
+        self.devices.insert(0, SharedDevice::new(device));
     }
 
-    /// Decrypts a message, says that it has arrived, and answers a text. What it sends is from that device.
-    pub(crate) fn handle_message(
+    /// Shows a message that one of its devices has opened, says that it has arrived, and answers a text. What it sends is
+    /// from that device.
+    pub(crate) fn handle_opened(
         &mut self,
-        delivery: &Delivery<'_>,
+        delivery: &Delivery,
+        opened: Opened,
         now: u64,
         rng: &mut impl CryptoRng,
     ) -> Vec<Node> {
         let (login, id) = (&delivery.from, &delivery.id);
-        let Some(device) = self.devices.get_mut(&delivery.device) else { return Vec::new() };
         let receipt = Node::new("receipt").with_attr("id", id).with_attr("t", now);
-        match device.open(login, id, delivery.enc, rng) {
+        match opened {
             Opened::Again if self.manners.silent => Vec::new(),
             Opened::Again => vec![receipt],
             Opened::GivenUp => Vec::new(),
@@ -273,15 +266,15 @@ impl Phone {
             return None;
         }
         let (plain, wrapping) = self.written.get(&(login.clone(), id.clone()))?.clone();
-        let device = self.devices.get_mut(&0)?;
-        match receipt.child("keys") {
-            Some(keys) => {
-                device.begin(&login, &read_bundle(receipt.child("registration")?, keys)?, now, rng)?
-            }
-            None if count > 1 => device.begin(&login, &account.take_bundle(), now, rng)?,
-            None => {}
+        let bundle = match receipt.child("keys") {
+            Some(keys) => Some(read_bundle(receipt.child("registration")?, keys)?),
+            None => (count > 1).then(|| account.take_bundle()),
+        };
+        let device = self.devices.get(&0)?.clone();
+        if let Some(bundle) = bundle {
+            device.lock().begin(&login, &bundle, now, rng)?;
         }
-        let sealed = device.seal(&login, &plain, now, rng)?;
+        let sealed = device.lock().seal(&login, &plain, now, rng)?;
         Some(self.message(&id, &wrapping, sealed, Some(count), now))
     }
 
@@ -294,16 +287,17 @@ impl Phone {
         rng: &mut impl CryptoRng,
     ) -> Option<Node> {
         let login = account.login.clone();
-        let device = self.devices.get_mut(&0)?;
+        let mut device = self.devices.get(&0)?.lock();
         if device.needs_bundle(&login, now) {
             device.begin(&login, &account.take_bundle(), now, rng)?;
         }
+        drop(device);
         self.write(&login, written, now, rng)
     }
 
     fn write(&mut self, login: &Jid, written: &Written, now: u64, rng: &mut impl CryptoRng) -> Option<Node> {
         let (plain, wrapping) = written.encode(login)?;
-        let sealed = self.devices.get_mut(&0)?.seal(login, &plain, now, rng)?;
+        let sealed = self.devices.get(&0)?.lock().seal(login, &plain, now, rng)?;
         let mut id = [0; 8];
         rng.fill_bytes(&mut id);
         let id = Str::from(hex::encode_upper(id));

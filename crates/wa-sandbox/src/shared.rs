@@ -310,12 +310,26 @@ impl Shared {
         })
     }
 
-    /// A client's bytes have arrived: they are opened and read before the world is asked for.
+    /// A client's bytes have arrived: they are opened and read before the world is asked for, and what they bring to phones
+    /// between two questions to it. Nothing leaves before both are answered.
     pub(crate) fn handle_bytes(self: &Arc<Self>, line: &mut Line, bytes: &[u8]) {
         let (id, sealed) = (line.id, line.connection().handle_sealed(bytes));
-        self.with_world_at(Some(line), |world, clock| match sealed {
-            Some(incoming) => world.handle_incoming(id, clock.now(), incoming),
-            None => world.handle_bytes(id, clock.now(), bytes),
+        let arrivals = self.with_world_at(Some(line), |world, clock| {
+            match sealed {
+                Some(incoming) => world.handle_incoming(id, clock.now(), incoming),
+                None => world.handle_bytes(id, clock.now(), bytes),
+            }
+            std::mem::take(&mut world.arrivals)
+        });
+        if arrivals.is_empty() {
+            return;
+        }
+        let opened: Vec<_> = arrivals.iter().map(|arrival| arrival.open(&mut UnwrapErr(SysRng))).collect();
+        self.with_world_at(Some(line), |world, clock| {
+            world.now = clock.now();
+            for (arrival, opened) in arrivals.iter().zip(opened) {
+                world.handle_opened(arrival, opened);
+            }
         });
     }
 

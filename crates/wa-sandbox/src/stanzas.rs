@@ -3,7 +3,7 @@
 use wa_binary::{AttrValue, Jid, Node, Str};
 
 use crate::iqs::iq_answer;
-use crate::phone::{By, Content, Delivery};
+use crate::phone::{Arrival, By, Content, Delivery, Opened};
 use crate::record::Deviation;
 use crate::rules::book::{
     ACK_TO, ACKS, CHATSTATES, IBS, MESSAGES, PRESENCES, RECEIPTS, RETRIES, STREAM_END, UNKNOWN_REQUEST,
@@ -106,53 +106,69 @@ impl World {
             return Ok(());
         }
         self.say(&to, &login, &stanza, By::User, Content::Sealed);
-        let replies = self.give_to_phone(&to, &login, node);
         self.send(id, &ack.with_attr("t", self.now));
-        self.answer_with(number, replies);
+        self.give_to_phone(number, &to, &login, node);
         Ok(())
     }
 
-    /// A phone reads a message; what it sends in return.
-    pub(crate) fn give_to_phone(&mut self, to: &Jid, login: &Jid, node: &Node) -> Vec<Node> {
-        let Some(phone) = to.user().and_then(|number| self.phones.get_mut(&*number)) else {
-            return Vec::new();
-        };
+    /// A message of an account's comes to a phone, which opens it as soon as it can.
+    pub(crate) fn give_to_phone(&mut self, account: u64, to: &Jid, login: &Jid, node: &Node) {
+        let Some(phone) = to.user().and_then(|number| self.phones.get_mut(&*number)) else { return };
         if phone.is_away(self.now) {
-            phone.wait_for(login, node, self.now);
-            return Vec::new();
+            return phone.wait_for(login, node, self.now);
         }
         // A user who blocks another does not let them know.
         if !phone.blocked.is_empty() && phone.blocked.contains(&login.to_string()) {
-            return Vec::new();
+            return;
         }
         let stanza = Str::from(node.attr_str("id").unwrap_or_default());
         if let Some(body) = node.child("body") {
             let reply = phone.show_body(login, &stanza, body, self.now);
-            return reply.into_iter().map(|reply| reply.with_attr("from", to)).collect();
+            let replies = reply.into_iter().map(|reply| reply.with_attr("from", to)).collect();
+            return self.answer_with(account, replies);
         }
-        let mut replies = Vec::new();
-        for (device, enc) in encs(node, to) {
-            let delivery = Delivery { from: login.clone(), id: stanza.clone(), device, message: node, enc };
-            let from = address(to, device);
-            let of_device = phone.handle_message(&delivery, self.now, &mut self.rng);
-            replies.extend(of_device.into_iter().map(|reply| reply.with_attr("from", &from)));
+        for (id, enc) in encs(node, to) {
+            let Some(device) = phone.devices.get(&id).cloned() else { continue };
+            let delivery = Delivery::new(login.clone(), stanza.clone(), id, (node, enc));
+            self.arrivals.push_back(Arrival::new(account, address(to, id), delivery, device));
         }
-        replies
+    }
+
+    /// Phones open what has arrived.
+    pub(crate) fn open_arrivals(&mut self) {
+        while let Some(arrival) = self.arrivals.pop_front() {
+            let opened = arrival.open(&mut self.rng);
+            self.handle_opened(&arrival, opened);
+        }
+    }
+
+    /// A phone's device has opened a message.
+    pub(crate) fn handle_opened(&mut self, arrival: &Arrival, opened: Opened) {
+        let Arrival { account, to, delivery, .. } = arrival;
+        let Some(phone) = to.user().and_then(|number| self.phones.get_mut(&*number)) else { return };
+        let replies = phone.handle_opened(delivery, opened, self.now, &mut self.rng);
+        let replies = replies.into_iter().map(|reply| reply.with_attr("from", to)).collect();
+        self.answer_with(*account, replies);
     }
 
     /// What a phone sends in return: at once, or what its user takes time for, later.
     pub(crate) fn answer_with(&mut self, number: u64, replies: Vec<Node>) {
         for reply in replies {
-            let user = reply.attr("from").and_then(AttrValue::to_jid);
-            let phone = user.and_then(|from| self.phones.get(&*from.user()?));
-            let delay = phone.map_or(0, |phone| phone.manners.answers_after);
             let is_machine = reply.is("receipt") && reply.attr_str("type") != Some("read");
-            if is_machine || delay == 0 {
+            let delay = if is_machine { 0 } else { self.patience(&reply) };
+            if delay == 0 {
                 self.deliver_reply(number, reply);
             } else {
                 self.replies.push_back((self.now.saturating_add(delay), number, reply));
             }
         }
+    }
+
+    /// Seconds that the user of the phone that sends this takes for it.
+    fn patience(&self, reply: &Node) -> u64 {
+        let user = reply.attr("from").and_then(AttrValue::to_jid);
+        let phone = user.and_then(|from| self.phones.get(&*from.user()?));
+        phone.map_or(0, |phone| phone.manners.answers_after)
     }
 
     /// What somebody is doing right now is not kept for later.

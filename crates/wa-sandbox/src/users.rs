@@ -99,8 +99,8 @@ impl World {
         for (login, node) in waiting {
             let Some((_, number)) = login.as_interop() else { continue };
             let Some(to) = node.attr("to").and_then(wa_binary::AttrValue::to_jid) else { continue };
-            let replies = self.give_to_phone(&to, &login, &node);
-            self.answer_with(number, replies);
+            self.give_to_phone(number, &to, &login, &node);
         }
+        self.open_arrivals();
     }
 }

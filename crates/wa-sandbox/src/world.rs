@@ -15,7 +15,7 @@ use crate::connection::{Breach, Connection, Incoming, OnWire, Packed, Server, en
 use crate::faults::{Faults, Mishap, is_due};
 use crate::media::MediaFiles;
 use crate::news::{News, NewsDesk};
-use crate::phone::{Manners, Phone};
+use crate::phone::{Arrival, Manners, Phone};
 use crate::push::Wanted;
 use crate::record::{Journal, Record, Who};
 use crate::reset::Initial;
@@ -99,6 +99,8 @@ pub struct World {
     pub(crate) delayed: VecDeque<(u64, ConnectionId, Node)>,
     /// A stanza that lets the next one pass.
     pub(crate) overtaken: Option<(ConnectionId, Node)>,
+    /// Messages that phones have not opened yet.
+    pub(crate) arrivals: VecDeque<Arrival>,
     /// What phones do later: when, which phone, for which account.
     pub(crate) replies: VecDeque<(u64, u64, Node)>,
     pub(crate) wanted_keys: BTreeSet<u16>,
@@ -183,6 +185,7 @@ impl World {
             outputs: VecDeque::new(),
             delayed: VecDeque::new(),
             overtaken: None,
+            arrivals: VecDeque::new(),
             replies: VecDeque::new(),
             wanted_keys: BTreeSet::new(),
             wanted_pushes: Wanted::default(),
@@ -267,11 +270,20 @@ impl World {
     pub fn handle_bytes(&mut self, id: ConnectionId, now: u64, bytes: &[u8]) {
         let Some(peer) = self.connections.get(&id) else { return };
         let incoming = peer.connection().handle_bytes(&self.server, bytes, &mut self.rng);
-        self.handle_incoming(id, now, incoming);
+        for incoming in incoming {
+            self.handle_incoming(id, now, [incoming]);
+            self.open_arrivals();
+        }
     }
 
-    /// What a client's bytes amounted to; nothing once its connection is closed.
-    pub(crate) fn handle_incoming(&mut self, id: ConnectionId, now: u64, incoming: Vec<Incoming>) {
+    /// What a client's bytes amounted to; nothing once its connection is closed. What has arrived for phones is left to be
+    /// opened.
+    pub(crate) fn handle_incoming(
+        &mut self,
+        id: ConnectionId,
+        now: u64,
+        incoming: impl IntoIterator<Item = Incoming>,
+    ) {
         self.now = now;
         for incoming in incoming {
             if self.connections.get(&id).is_none_or(|peer| peer.is_closed) {

@@ -76,8 +76,8 @@ fn described(call: &Call<'_>, number: u64) -> Value {
     let connection = account.connection.and_then(|id| call.world.connections.get(&id));
     let login = account.login.to_string();
     let sessions = call.world.phones.iter();
-    let sessions =
-        sessions.filter(|(_, phone)| phone.devices.values().any(|device| device.knows(&account.login)));
+    let sessions = sessions
+        .filter(|(_, phone)| phone.devices.values().any(|device| device.lock().knows(&account.login)));
     let sessions: Vec<&String> = sessions.map(|(number, _)| number).collect();
     let [deviations, notes] = call.world.journal.counts(&login);
     let routing_info = connection.and_then(|peer| peer.connection().routing_info.as_ref().map(hex::encode));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wa_binary::{Jid, Node};
 
 use crate::api::{Call, Problem, Route, account, done, plainly, read};
-use crate::phone::{Device, Manners, Phone, Written};
+use crate::phone::{Device, Manners, Phone, SharedDevice, Written};
 
 /// The routes about phones.
 pub(super) const ROUTES: &[Route] = &[
@@ -119,7 +119,7 @@ fn show(call: &mut Call<'_>) -> Result<Value, Problem> {
         "notices": phone.notices,
         "blocked": phone.blocked,
         "bundles": phone.bundles,
-        "reused": phone.devices.values().map(|device| device.reused).sum::<u64>(),
+        "reused": phone.devices.values().map(|device| device.lock().reused).sum::<u64>(),
     }))
 }
 
@@ -189,7 +189,7 @@ fn forget(call: &mut Call<'_>) -> Result<Value, Problem> {
     let To { to } = call.read()?;
     let to: Jid = to.parse().map_err(|_| Problem::bad_body("to is no login"))?;
     let (_, phone) = call.phone()?;
-    phone.devices.values_mut().for_each(|device| device.forget(&to));
+    phone.devices.values().for_each(|device| device.lock().forget(&to));
     done()
 }
 
@@ -220,7 +220,7 @@ fn devices(call: &mut Call<'_>) -> Result<Value, Problem> {
         phone.devices.remove(&id);
         match (gone, keys) {
             (true, _) => {}
-            (false, true) => drop(phone.devices.insert(id, Device::new(&mut world.rng))),
+            (false, true) => drop(phone.devices.insert(id, SharedDevice::new(Device::new(&mut world.rng)))),
             (false, false) => drop(phone.hollow.insert(id)),
         }
     }

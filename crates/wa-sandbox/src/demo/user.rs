@@ -266,7 +266,7 @@ impl User {
         let (Some(id), Some(from), Some(enc)) = (node.attr_str("id"), from, node.child("enc")) else {
             return self.ack(node);
         };
-        let receipt = match self.device.open(&from, &id.into(), enc, &mut rng()) {
+        let receipt = match self.device.open(&from, &id.into(), &enc.into(), &mut rng()) {
             Opened::Plain(_) | Opened::Again => Some(Node::new("receipt").with_attr("id", id)),
             Opened::Ask { count, registration, keys } => {
                 Some(ask_again(id, count, registration, keys.as_deref(), now))

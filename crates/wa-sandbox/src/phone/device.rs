@@ -12,6 +12,7 @@ use wa_signal::{
 };
 
 use crate::newest::Newest;
+use crate::phone::arrival::Enc;
 
 const SIGNED_PREKEY_ID: u32 = 1;
 
@@ -142,8 +143,8 @@ impl Device {
     }
 
     /// Knows which messages another one has shown.
-    pub(crate) fn remember(&mut self, old: Self) {
-        self.seen = old.seen;
+    pub(crate) fn remember(&mut self, old: &mut Self) {
+        std::mem::swap(&mut self.seen, &mut old.seen);
     }
 
     /// Loses the session with a login, as a device does that was restored from an old copy.
@@ -152,7 +153,7 @@ impl Device {
     }
 
     /// Decrypts an `<enc>`, or says what to do instead.
-    pub(crate) fn open(&mut self, login: &Jid, id: &Str, enc: &Node, rng: &mut impl CryptoRng) -> Opened {
+    pub(crate) fn open(&mut self, login: &Jid, id: &Str, enc: &Enc, rng: &mut impl CryptoRng) -> Opened {
         let name = (login.clone(), id.clone());
         if self.seen.get(&name).is_some() {
             return Opened::Again;
@@ -180,10 +181,10 @@ impl Device {
     }
 
     /// The keys of overtaken messages stay with the session, in memory, so that none are loaded.
-    fn decrypt(&mut self, login: &Jid, enc: &Node) -> Option<Vec<u8>> {
-        let bytes = Bytes::copy_from_slice(enc.bytes()?);
+    fn decrypt(&mut self, login: &Jid, enc: &Enc) -> Option<Vec<u8>> {
+        let bytes = enc.bytes.clone();
         let session = self.sessions.entry(login.clone()).or_default();
-        if enc.attr_str("type") == Some("msg") {
+        if !enc.is_prekey {
             let message = SignalMessage::decode(bytes).ok()?;
             let decrypted = session.decrypt(&message, &Trust::Any);
             self.reused += u64::from(is_reuse(&decrypted));
@@ -324,7 +325,7 @@ mod tests {
         let mut rng = rand::rngs::StdRng::seed_from_u64(1);
         let mut device = Device::new(&mut rng);
         let login = Jid::interop(1, 2).unwrap();
-        let enc = Node::new("enc").with_attr("type", "msg").with_bytes(vec![0]);
+        let enc = Enc { is_prekey: false, bytes: vec![0].into() };
         for number in 0..=MAX_ASKED {
             device.open(&login, &format!("x{number}").into(), &enc, &mut rng);
         }

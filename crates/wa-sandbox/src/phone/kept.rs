@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::phone::device::{Device, DeviceState};
-use crate::phone::{Phone, Receipt, Received};
+use crate::phone::{Phone, Receipt, Received, SharedDevice};
 
 /// A phone's devices and history.
 #[derive(Serialize, Deserialize)]
@@ -26,7 +26,7 @@ pub(crate) struct PhoneState {
 impl Phone {
     pub(crate) fn save(&self) -> PhoneState {
         PhoneState {
-            devices: self.devices.iter().map(|(id, device)| (*id, device.save())).collect(),
+            devices: self.devices.iter().map(|(id, device)| (*id, device.lock().save())).collect(),
             hollow: self.hollow.clone(),
             received: self.received.clone(),
             receipts: self.receipts.clone(),
@@ -40,7 +40,10 @@ impl Phone {
 
     /// Goes on from what was kept; nothing if a device of it cannot be used.
     pub(crate) fn load(&mut self, state: PhoneState) -> Option<()> {
-        let devices = state.devices.into_iter().map(|(id, device)| Some((id, Device::load(device)?)));
+        let devices = state
+            .devices
+            .into_iter()
+            .map(|(id, device)| Some((id, SharedDevice::new(Device::load(device)?))));
         self.devices = devices.collect::<Option<_>>()?;
         self.hollow = state.hollow;
         self.received = state.received;

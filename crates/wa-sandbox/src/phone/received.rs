@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use wa_binary::{AttrValue, Jid, JidError, Node, Str};
+use wa_binary::{Jid, JidError, Str};
 
-use crate::phone::Delivery;
+use crate::phone::arrival::{Attributes, Delivery, NAMES};
 use crate::phone::content::describe;
 
 /// A message as the phone's user sees it.
@@ -33,12 +33,9 @@ enum Read {
 /// What the stanza says beside its content.
 #[derive(Clone, Debug, PartialEq)]
 enum Around {
-    /// In the order of [`NAMES`].
-    Attributes([Option<Str>; NAMES.len()]),
+    Attributes(Attributes),
     Described(Value),
 }
-
-const NAMES: [&str; 5] = ["type", "edit", "mediatype", "count", "enc"];
 
 /// Its JSON, at the control interface and in a kept state.
 #[derive(Serialize, Deserialize)]
@@ -55,21 +52,13 @@ struct Shown {
 
 impl Received {
     /// A message in an `<enc>`; `plain` is absent if it could not be decrypted.
-    pub(crate) fn new(delivery: &Delivery<'_>, plain: Option<Bytes>) -> Self {
-        let Delivery { message, enc, .. } = delivery;
-        let attributes = [
-            text(message, "type"),
-            text(message, "edit"),
-            text(enc, "mediatype"),
-            text(enc, "count"),
-            text(enc, "type"),
-        ];
+    pub(crate) fn new(delivery: &Delivery, plain: Option<Bytes>) -> Self {
         Self {
             from: delivery.from.clone(),
             id: delivery.id.clone(),
             device: delivery.device,
             read: plain.map_or(Read::Nothing, Read::Plain),
-            around: Around::Attributes(attributes),
+            around: Around::Attributes(delivery.attributes.clone()),
         }
     }
 
@@ -78,13 +67,6 @@ impl Received {
         let read = Read::Described(json!({ "text": text, "encrypted": false }));
         let around = Around::Described(json!({ "type": "text" }));
         Self { from: from.clone(), id: id.clone(), device: 0, read, around }
-    }
-}
-
-fn text(node: &Node, name: &str) -> Option<Str> {
-    match node.attr(name)? {
-        AttrValue::Text(text) => Some(text.clone()),
-        AttrValue::Jid(_) => None,
     }
 }
 
@@ -128,10 +110,11 @@ mod tests {
 
     #[test]
     fn what_was_kept_is_shown_the_same() {
-        let node: Node = "<message id='A' type='text'><enc type='msg' count='1'/></message>".parse().unwrap();
+        let node: wa_binary::Node =
+            "<message id='A' type='text'><enc type='msg' count='1'/></message>".parse().unwrap();
         let enc = node.child("enc").unwrap();
         let from = Jid::interop(1, 2).unwrap();
-        let delivery = Delivery { from, id: "A".into(), device: 3, message: &node, enc };
+        let delivery = Delivery::new(from, "A".into(), 3, (&node, enc));
         let plain = Bytes::from_static(b"\x0A\x02hi");
         for (received, text) in [
             (Received::new(&delivery, Some(plain)), json!("hi")),
