@@ -23,7 +23,8 @@ use crate::media::{Class, Described, Opening, Sealed, hosted};
 use crate::news::News;
 use crate::outgoing::Outgoing;
 use crate::push::{PushDue, Pushed, Pushes};
-use crate::world::{ConnectionId, Due, World};
+use crate::sending::Due;
+use crate::world::{ConnectionId, World};
 
 /// Outputs of others' making that may wait for a slow client before its connection is dropped.
 const MAX_QUEUED: usize = 4096;

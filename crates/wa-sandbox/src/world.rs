@@ -4,15 +4,15 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use rand_core::CryptoRng;
 use wa_binary::Node;
 use wa_profile::Profile;
 
 use crate::account::Account;
 use crate::claims::KeySet;
-use crate::connection::{Breach, Connection, Incoming, OnWire, Packed, Server, encode_options};
-use crate::faults::{Faults, Mishap, is_due};
+use crate::connection::{Breach, Connection, Incoming, Server};
+use crate::faults::{Faults, is_due};
 use crate::media::MediaFiles;
 use crate::news::{News, NewsDesk};
 use crate::phone::{Arrival, Manners, Phone};
@@ -20,6 +20,7 @@ use crate::push::Wanted;
 use crate::record::{Journal, Record, Who};
 use crate::reset::Initial;
 use crate::sabotage::Sabotage;
+use crate::sending::Due;
 use crate::session::PeerLogin;
 use crate::transcript::{Entry, Transcript};
 
@@ -52,23 +53,6 @@ pub struct Integrator {
 /// Names one chat connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ConnectionId(pub(crate) u64);
-
-/// What the world wants done with a connection.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Output {
-    /// Send these bytes.
-    Bytes(Bytes),
-    /// The connection is closed.
-    Close,
-}
-
-/// The same before it is sealed, which needs the connection and nothing of the world.
-#[derive(Debug)]
-pub(crate) enum Due {
-    Bytes(Bytes),
-    Stanza(Packed),
-    Close,
-}
 
 /// WhatsApp, as far as a third party sees it. A value: no socket, no clock.
 pub struct World {
@@ -124,7 +108,7 @@ pub(crate) struct KnownIntegrator {
 pub(crate) struct Peer {
     /// Frames are opened and read without the world.
     connection: Arc<Mutex<Connection>>,
-    is_closed: bool,
+    pub(crate) is_closed: bool,
     pub(crate) login: PeerLogin,
     /// When it connected.
     pub(crate) since: u64,
@@ -318,31 +302,6 @@ impl World {
         self.journal.breach(self.now, who, breach.clause, breach.what);
     }
 
-    /// What to seal and send, or close, next.
-    pub(crate) fn poll_due(&mut self) -> Option<(ConnectionId, Due)> {
-        self.outputs.pop_front()
-    }
-
-    /// What to send or close next.
-    #[must_use]
-    pub fn poll_output(&mut self) -> Option<(ConnectionId, Output)> {
-        loop {
-            let (id, due) = self.poll_due()?;
-            let stanza = match due {
-                Due::Bytes(bytes) => return Some((id, Output::Bytes(bytes))),
-                Due::Close => return Some((id, Output::Close)),
-                Due::Stanza(stanza) => stanza,
-            };
-            let mut frame = BytesMut::new();
-            if let Some(peer) = self.connections.get(&id) {
-                peer.connection().seal(&stanza, &mut frame);
-            }
-            if !frame.is_empty() {
-                return Some((id, Output::Bytes(frame.freeze())));
-            }
-        }
-    }
-
     /// An integrator whose JWKS is to be fetched: its id and base URL. Answer with [`handle_keys`](Self::handle_keys).
     #[must_use]
     pub fn poll_fetch(&mut self) -> Option<Integrator> {
@@ -363,93 +322,10 @@ impl World {
         }
     }
 
-    /// Sends a stanza on a connection, with what goes wrong on the way.
-    pub(crate) fn send(&mut self, id: ConnectionId, node: &Node) {
-        match self.faults.next_mishap() {
-            Some(Mishap::Drop) => return,
-            Some(Mishap::Duplicate) => self.transmit(id, node),
-            Some(Mishap::Delay(seconds)) => {
-                let due = self.now.saturating_add(seconds);
-                return self.delayed.push_back((due, id, node.clone()));
-            }
-            Some(Mishap::Reorder) if self.overtaken.is_none() => {
-                self.overtaken = Some((id, node.clone()));
-                return;
-            }
-            Some(Mishap::Corrupt) => return self.transmit_with(id, node, true),
-            Some(Mishap::Reorder) | None => {}
-        }
-        self.transmit(id, node);
-        if let Some((id, node)) = self.overtaken.take() {
-            self.transmit(id, &node);
-        }
-    }
-
-    /// Sends a stanza on a connection.
-    pub(crate) fn transmit(&mut self, id: ConnectionId, node: &Node) {
-        self.transmit_with(id, node, false);
-    }
-
-    fn transmit_with(&mut self, id: ConnectionId, node: &Node, is_corrupt: bool) {
-        match self.sabotage.instead(false, node) {
-            None => self.put(id, node, is_corrupt),
-            Some(others) => others.iter().for_each(|other| self.put(id, other, is_corrupt)),
-        }
-    }
-
-    fn put(&mut self, id: ConnectionId, node: &Node, is_corrupt: bool) {
-        let Some(peer) = self.connections.get(&id).filter(|peer| !peer.is_closed) else { return };
-        let account = peer.login.account();
-        let packed = Packed::new(node, &encode_options(&self.profile), is_corrupt);
-        let Some((stanza, bytes)) = packed else { return };
-        self.outputs.push_back((id, Due::Stanza(stanza)));
-        self.write_down((id, account), bytes, false);
-    }
-
-    /// Writes a stanza of a connection, and its account, into the transcript, under the number that comes back.
-    pub(crate) fn write_down(
-        &mut self,
-        (id, account): (ConnectionId, Option<u64>),
-        bytes: OnWire,
-        from_client: bool,
-    ) -> u64 {
-        let login = account.and_then(|number| Some(self.accounts.get(&number)?.login.clone()));
-        let OnWire { node, size } = bytes;
-        let entry = Entry { number: 0, at: self.now, connection: id.0, login, from_client, size, node };
-        let number = self.transcript.push(entry);
-        if let Some(entry) = self.transcript.newest() {
-            self.news.tell(|| News::Stanza(Box::new(entry.clone())));
-        }
-        number
-    }
-
     /// A stanza of an earlier run is in the transcript, too; its connection's number is not given again.
     pub(crate) fn go_on_from(&mut self, entry: Entry) {
         self.next_connection = self.next_connection.max(entry.connection + 1);
         self.transcript.go_on_from(entry);
-    }
-
-    /// Ends a stream with an error.
-    pub(crate) fn end_stream(&mut self, id: ConnectionId, condition: Node) {
-        let mut error = Node::new("stream:error").with_child(condition);
-        if self.strict
-            && let Some(record) =
-                self.journal.records().next_back().filter(|it| it.who.connection == Some(id.0))
-        {
-            let rule =
-                Node::new("deviation").with_attr("rule", record.rule).with_attr("source", record.source);
-            error = error.with_child(rule.with_text(&*record.what));
-        }
-        self.transmit(id, &error);
-        self.close(id);
-    }
-
-    pub(crate) fn close(&mut self, id: ConnectionId) {
-        if let Some(peer) = self.connections.get_mut(&id) {
-            peer.connection().close();
-            peer.is_closed = true;
-        }
-        self.outputs.push_back((id, Due::Close));
     }
 
     /// A name for a stanza that the server sends.
