@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::failure::Failure;
 use crate::program::Program;
 use crate::system;
@@ -55,25 +57,10 @@ pub(crate) fn built<const N: usize>(names: [&str; N]) -> Result<[PathBuf; N], Fa
 fn executable(messages: &str, name: &str) -> Result<PathBuf, Failure> {
     messages
         .lines()
-        .filter_map(|message| json_string(message, "executable"))
-        .map(PathBuf::from)
+        .filter_map(|message| serde_json::from_str::<Value>(message).ok())
+        .filter_map(|message| message.get("executable")?.as_str().map(PathBuf::from))
         .find(|path| path.file_stem().is_some_and(|stem| Path::new(stem) == Path::new(name)))
         .ok_or_else(|| Failure::new(format!("cargo built no program named {name}")))
-}
-
-/// The string member `key` of one line of cargo's JSON, unescaped.
-pub(crate) fn json_string(line: &str, key: &str) -> Option<String> {
-    let (_, rest) = line.split_once(&format!("\"{key}\":\""))?;
-    let mut text = String::new();
-    let mut chars = rest.chars();
-    loop {
-        match chars.next()? {
-            '"' => return Some(text),
-            // Paths contain no other escapes than of the backslash and the quote.
-            '\\' => text.push(chars.next()?),
-            other => text.push(other),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -88,11 +75,5 @@ mod tests {
     fn a_program_is_found_where_cargo_put_it() {
         assert_eq!(executable(MESSAGES, "wa-sandbox"), Ok(PathBuf::from("/t/debug/wa-sandbox")));
         assert_eq!(executable(MESSAGES, "wa"), Err(Failure::new("cargo built no program named wa")));
-    }
-
-    #[test]
-    fn escapes_are_read_and_an_unended_string_is_none() {
-        assert_eq!(json_string(r#"{"executable":"C:\\a\"b"}"#, "executable"), Some(r#"C:\a"b"#.to_owned()));
-        assert_eq!(json_string(r#"{"executable":"C:"#, "executable"), None);
     }
 }

@@ -112,10 +112,9 @@ fn seconds(text: &str) -> Result<u32, Failure> {
 
 /// The names of the manifest's `[[bin]]` sections.
 fn targets(manifest: &str) -> Vec<String> {
-    let sections = manifest.split("[[bin]]").skip(1);
-    let names =
-        sections.filter_map(|section| section.lines().find_map(|line| line.trim().strip_prefix("name = ")));
-    names.map(|name| name.trim_matches('"').to_owned()).collect()
+    let manifest: toml::Table = toml::from_str(manifest).unwrap_or_default();
+    let programs = manifest.get("bin").and_then(toml::Value::as_array).into_iter().flatten();
+    programs.filter_map(|program| Some(program.get("name")?.as_str()?.to_owned())).collect()
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::conformance::json_string;
+use serde_json::Value;
 
 /// One row of a benchmark's JSON lines.
 #[derive(Debug, PartialEq)]
@@ -75,9 +75,9 @@ fn place(power: f64) -> f64 {
 }
 
 fn row(line: &str) -> Option<Row> {
-    let number = line.split_once("\"ratio\":")?.1.split([',', '}']).next()?;
-    let (name, reference) = (json_string(line, "name")?, json_string(line, "reference_name")?);
-    Some(Row { name, reference, ratio: number.parse().ok()? })
+    let row: Value = serde_json::from_str(line).ok()?;
+    let text = |key: &str| row.get(key)?.as_str().map(str::to_owned);
+    Some(Row { name: text("name")?, reference: text("reference_name")?, ratio: row.get("ratio")?.as_f64()? })
 }
 
 fn escaped(text: &str) -> String {

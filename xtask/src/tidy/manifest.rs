@@ -1,4 +1,7 @@
-//! Rule: every crate takes the workspace's lints; and the small reader of manifests that other rules use.
+//! Rule: every crate takes the workspace's lints; and the dependencies in a manifest, for other rules.
+
+use toml::Table;
+use toml::de::DeTable;
 
 use crate::tidy::tree::{File, Tree};
 use crate::tidy::violation::Violation;
@@ -23,72 +26,35 @@ pub(crate) struct Dependency {
     pub(crate) line: usize,
 }
 
-/// The dependencies of a manifest: normal, build and dev, for every target.
+/// The dependencies of a manifest, in their order: normal, build and dev, for every target. Of what is no TOML cargo speaks.
 pub(crate) fn dependencies(manifest: &File) -> Vec<Dependency> {
-    let mut section = Section::Other;
-    let mut found = Vec::new();
-    for (line, text) in manifest.lines() {
-        let text = text.trim();
-        if let Some(header) = text.strip_prefix('[') {
-            section = Section::of(header.trim_end_matches(']'));
-            if let Section::Table { name, dev } = &section {
-                found.push(Dependency { name: name.clone(), dev: *dev, line });
-            }
-        } else if let (Section::List { dev }, Some((key, value))) = (&section, text.split_once('='))
-            && !text.starts_with('#')
-        {
-            found.push(Dependency { name: package_name(key, value), dev: *dev, line });
-        }
-    }
+    let Ok(document) = DeTable::parse(&manifest.text) else { return Vec::new() };
+    let document = document.get_ref();
+    let targets = document.get("target").and_then(|targets| targets.get_ref().as_table());
+    let targets = targets.into_iter().flat_map(DeTable::values).filter_map(|it| it.get_ref().as_table());
+    let lists = std::iter::once(document).chain(targets).flat_map(|tables| {
+        SECTIONS.iter().filter_map(|(name, dev)| Some((*dev, tables.get(*name)?.get_ref().as_table()?)))
+    });
+    let line = |at: usize| manifest.text.get(..at).unwrap_or_default().matches('\n').count() + 1;
+    let mut found: Vec<Dependency> = lists
+        .flat_map(|(dev, list)| list.iter().map(move |(key, value)| (dev, key, value)))
+        .map(|(dev, key, value)| {
+            let renamed = value.get_ref().get("package").and_then(|name| name.get_ref().as_str());
+            let name = renamed.unwrap_or(key.get_ref()).to_owned();
+            Dependency { name, dev, line: line(key.span().start) }
+        })
+        .collect();
+    found.sort_by_key(|dependency| dependency.line);
     found
 }
 
-/// What a header opens.
-enum Section {
-    /// `[dependencies]`: one entry a line.
-    List {
-        dev: bool,
-    },
-    /// `[dependencies.name]`: this one.
-    Table {
-        name: String,
-        dev: bool,
-    },
-    Other,
-}
-
-impl Section {
-    fn of(header: &str) -> Self {
-        let mut parts = header.rsplit('.');
-        let last = parts.next().unwrap_or_default();
-        let before = parts.next().unwrap_or_default();
-        match (is_list(last), is_list(before)) {
-            (Some(_), _) if before == "workspace" => Self::Other,
-            (Some(dev), _) => Self::List { dev },
-            (None, Some(dev)) => Self::Table { name: last.to_owned(), dev },
-            (None, None) => Self::Other,
-        }
-    }
-}
-
-fn is_list(part: &str) -> Option<bool> {
-    match part {
-        "dependencies" | "build-dependencies" => Some(false),
-        "dev-dependencies" => Some(true),
-        _ => None,
-    }
-}
-
-fn package_name(key: &str, value: &str) -> String {
-    let renamed = value.split_once("package").and_then(|(_, rest)| rest.split('"').nth(1));
-    let own = key.trim().split('.').next().unwrap_or_default().trim_matches('"');
-    renamed.unwrap_or(own).to_owned()
-}
+/// Where dependencies stand, and whether only tests, examples and benchmarks use them.
+const SECTIONS: [(&str, bool); 3] =
+    [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)];
 
 fn inherits_lints(manifest: &str) -> bool {
-    let mut lines = manifest.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines.clone().any(|line| line == "lints.workspace = true")
-        || lines.any(|line| line == "[lints]") && lines.next() == Some("workspace = true")
+    let document: Table = toml::from_str(manifest).unwrap_or_default();
+    document.get("lints").and_then(|lints| lints.get("workspace")?.as_bool()) == Some(true)
 }
 
 const SCAFFOLDED: &str = "crates/wa-ffi/Cargo.toml";
@@ -102,7 +68,7 @@ mod tests {
     fn a_crate_without_the_lints_is_named() {
         let tree = Tree::of(&[
             ("crates/a/Cargo.toml", "[package]\n\n[lints]\nworkspace = true\n"),
-            ("crates/b/Cargo.toml", "[package]\nlints.workspace = true\n"),
+            ("crates/b/Cargo.toml", "lints.workspace = true\n[package]\n"),
             ("crates/c/Cargo.toml", "[package]\n[dependencies]\nworkspace = true\n"),
             ("xtask/Cargo.toml", "[lints]\nrust.unsafe_code = \"forbid\"\n"),
             ("Cargo.toml", "[workspace]\n"),
