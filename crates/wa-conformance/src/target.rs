@@ -12,6 +12,7 @@ pub(crate) mod proxy;
 pub(crate) mod raw;
 pub(crate) mod recorder;
 pub(crate) mod server;
+pub(crate) mod serving;
 pub(crate) mod setting;
 pub(crate) mod tokens;
 pub(crate) mod user;

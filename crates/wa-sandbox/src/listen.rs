@@ -21,6 +21,7 @@ use rand_core::UnwrapErr;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
+use tokio::task::JoinSet;
 
 use crate::api::BASE;
 use crate::clock::Clock;
@@ -208,13 +209,14 @@ impl Sandbox {
         &self.shared.addresses
     }
 
-    /// Serves until `shutdown` is done.
+    /// Serves until `shutdown` is done; the connections end with it.
     pub async fn run(mut self, shutdown: impl Future<Output = ()>) {
         tokio::pin!(shutdown);
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut tasks = JoinSet::new();
         if let Some((listener, demo)) = self.demo.take() {
-            tokio::spawn(serve_demo(listener, demo));
+            tasks.spawn(serve_demo(listener, demo));
         }
         loop {
             tokio::select! {
@@ -227,15 +229,16 @@ impl Sandbox {
                     self.keep();
                 }
                 stream = accepted(&self.chat) => {
-                    tokio::spawn(serve_chat(Arc::clone(&self.shared), stream));
+                    tasks.spawn(serve_chat(Arc::clone(&self.shared), stream));
                 }
                 stream = accepted(&self.https) => {
-                    tokio::spawn(serve_tls(self.tls.clone(), Arc::clone(&self.shared), stream));
+                    tasks.spawn(serve_tls(self.tls.clone(), Arc::clone(&self.shared), stream));
                 }
                 stream = accepted(&self.http) => {
                     let shared = Arc::clone(&self.shared);
-                    tokio::spawn(serve_http(stream, move |request| service::handle(Arc::clone(&shared), request)));
+                    tasks.spawn(serve_http(stream, move |request| service::handle(Arc::clone(&shared), request)));
                 }
+                Some(_) = tasks.join_next() => {}
             }
         }
     }
@@ -305,10 +308,12 @@ async fn accepted(listener: &TcpListener) -> TcpStream {
 }
 
 async fn serve_demo(listener: TcpListener, demo: Arc<Demo>) {
+    let mut connections = JoinSet::new();
     loop {
         let stream = accepted(&listener).await;
+        while connections.try_join_next().is_some() {}
         let demo = Arc::clone(&demo);
-        tokio::spawn(serve_http(stream, move |request| crate::demo::handle(Arc::clone(&demo), request)));
+        connections.spawn(serve_http(stream, move |request| crate::demo::handle(Arc::clone(&demo), request)));
     }
 }
 

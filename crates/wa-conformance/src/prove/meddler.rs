@@ -1,6 +1,5 @@
 //! An HTTP proxy that rewrites one thing of what goes through it.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine;
@@ -10,11 +9,10 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::http::request::Parts;
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode, Uri, Version, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::rt::TokioExecutor;
 use hyper_util::server::conn::auto;
 use regex::bytes::Regex;
 use serde_json::{Map, Value, json};
@@ -22,8 +20,9 @@ use tokio::net::TcpListener;
 
 use crate::prove::{Rewrite, Struck};
 use crate::report::failure::Failure;
+use crate::target::serving::{Serving, both_versions};
 
-/// A proxy on a loopback port; it ends with the runtime.
+/// A proxy on a loopback port; it ends with its last clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Meddler {
     pub(crate) address: String,
@@ -33,6 +32,8 @@ pub(crate) struct Meddler {
     said: Option<Regex>,
     client: Client<HttpConnector, Full<Bytes>>,
     state: Arc<Mutex<State>>,
+    /// None where it answers.
+    _serving: Option<Serving>,
 }
 
 #[derive(Debug, Default)]
@@ -55,26 +56,25 @@ impl Meddler {
             struck: struck.clone(),
             client: Client::builder(TokioExecutor::new()).build_http(),
             state: Arc::default(),
+            _serving: None,
         };
-        let serving = meddler.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let meddler = serving.clone();
-                tokio::spawn(async move {
-                    let service = service_fn(|request| {
-                        let meddler = meddler.clone();
-                        async move { Ok::<_, Infallible>(meddler.answer(request).await) }
-                    });
-                    let builder = auto::Builder::new(TokioExecutor::new());
-                    let is_old = meddler.rewrite.only_http1;
-                    meddler.struck.note_if(is_old);
-                    let builder = if is_old { builder.http1_only() } else { builder };
-                    // Whatever ends a connection is seen at its other end.
-                    let _ = builder.serve_connection(TokioIo::new(stream), service).await;
-                });
-            }
-        });
-        Ok(meddler)
+        let (answering, speaking) = (meddler.clone(), meddler.clone());
+        let serving = Serving::http(
+            listener,
+            move || speaking.versions(),
+            move |request| {
+                let meddler = answering.clone();
+                async move { meddler.answer(request).await }
+            },
+        );
+        Ok(Self { _serving: Some(serving), ..meddler })
+    }
+
+    /// What the next connection speaks.
+    fn versions(&self) -> auto::Builder<TokioExecutor> {
+        let is_old = self.rewrite.only_http1;
+        self.struck.note_if(is_old);
+        if is_old { both_versions().http1_only() } else { both_versions() }
     }
 
     /// Forwards from now on to this host and port.

@@ -1,27 +1,25 @@
 //! The service's own backend, as far as wake-ups are concerned: a webhook that keeps whom it is to wake.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use serde_json::Value;
 use sha2::Sha256;
 use tokio::net::TcpListener;
 
 use crate::report::failure::Failure;
+use crate::target::serving::{Serving, both_versions};
 
-/// A webhook on a loopback port.
+/// A webhook on a loopback port; it ends with its last clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Backend {
     pub(crate) url: String,
     calls: Arc<Mutex<Vec<Call>>>,
+    _serving: Serving,
 }
 
 /// One request of the integrator.
@@ -39,19 +37,9 @@ impl Backend {
         let url = format!("http://{}/wake", listener.local_addr()?);
         let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
         let shared = Arc::clone(&calls);
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let calls = Arc::clone(&shared);
-                tokio::spawn(async move {
-                    let service = service_fn(|request| keep(Arc::clone(&calls), request));
-                    // Whatever ends a connection, the integrator comes again.
-                    let _ = auto::Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                });
-            }
-        });
-        Ok(Self { url, calls })
+        let serving =
+            Serving::http(listener, both_versions, move |request| keep(Arc::clone(&shared), request));
+        Ok(Self { url, calls, _serving: serving })
     }
 
     /// How often it was to wake this user, counting only calls that the shared secret signed.
@@ -74,10 +62,7 @@ impl Call {
     }
 }
 
-async fn keep(
-    calls: Arc<Mutex<Vec<Call>>>,
-    request: Request<Incoming>,
-) -> Result<Response<Full<Bytes>>, Infallible> {
+async fn keep(calls: Arc<Mutex<Vec<Call>>>, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let (head, body) = request.into_parts();
     let header =
         |name| head.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
@@ -88,5 +73,5 @@ async fn keep(
             body: body.to_bytes(),
         });
     }
-    Ok(Response::default())
+    Response::default()
 }

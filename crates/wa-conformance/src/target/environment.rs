@@ -78,7 +78,14 @@ struct Mark {
 #[derive(Debug)]
 enum WhatsApp {
     Program { _process: Child },
-    InProcess { _end: oneshot::Sender<()> },
+    InProcess { _end: oneshot::Sender<()>, _fronts: Box<Fronts> },
+}
+
+/// What stands before the local WhatsApp: a saboteur of its HTTP, and one of its chatd's lines.
+#[derive(Debug)]
+struct Fronts {
+    _http: Option<Meddler>,
+    _chat: Option<Proxy>,
 }
 
 impl Environment {
@@ -357,10 +364,10 @@ impl WhatsApp {
             }
         };
         let sandbox = sandbox.sabotaged(sabotage(fault, struck)?);
-        let addresses = fronted(sandbox.addresses().clone(), fault, struck).await?;
+        let (addresses, fronts) = fronted(sandbox.addresses().clone(), fault, struck).await?;
         let (end, ended) = oneshot::channel::<()>();
         tokio::spawn(sandbox.run(async { drop(ended.await) }));
-        Ok((addresses, Self::InProcess { _end: end }))
+        Ok((addresses, Self::InProcess { _end: end, _fronts: Box::new(fronts) }))
     }
 }
 
@@ -369,7 +376,8 @@ async fn fronted(
     mut addresses: Addresses,
     fault: Option<&Fault>,
     struck: &Struck,
-) -> Result<Addresses, Failure> {
+) -> Result<(Addresses, Fronts), Failure> {
+    let mut http = None;
     if let Some(rewrite) = Fault::at(fault, Door::Whatsapp) {
         let meddler = Meddler::start(rewrite, struck).await?;
         let Addresses { enlist, jwks, media, control, .. } = &mut addresses;
@@ -379,13 +387,16 @@ async fn fronted(
         for address in [enlist, jwks, media, control] {
             *address = address.replacen(&behind, &before, 1);
         }
+        http = Some(meddler);
     }
+    let mut chat = None;
     if let Some(Fault::Wire(fault)) = fault {
         let proxy = Proxy::start(&addresses.chat).await?;
         proxy.spoil(*fault);
-        addresses.chat = proxy.address;
+        addresses.chat.clone_from(&proxy.address);
+        chat = Some(proxy);
     }
-    Ok(addresses)
+    Ok((addresses, Fronts { _http: http, _chat: chat }))
 }
 
 /// Waits until somebody else's server answers anything at all: it may have been started just now.

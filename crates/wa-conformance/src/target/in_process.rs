@@ -7,11 +7,13 @@ use wa_interop::integrator::{KeyKeeper, KeyRules, SqliteStore};
 use wa_interop::profile::Profile;
 
 use crate::report::failure::Failure;
+use crate::target::serving::Serving;
 
 /// Where it is and what it announces.
 pub(crate) struct Running {
     pub(crate) address: String,
     pub(crate) token: String,
+    pub(crate) serving: Serving,
 }
 
 /// What it is told.
@@ -26,7 +28,7 @@ pub(crate) struct Settings<'a> {
     pub(crate) tls: Option<(PathBuf, PathBuf)>,
 }
 
-/// Starts it; it ends with the runtime.
+/// Starts it; it ends with what comes back.
 #[cfg(feature = "own-stack")]
 pub(crate) async fn start(settings: Settings<'_>) -> Result<Running, Failure> {
     use wa_http_server::{ConnectionLimits, Server, Tls, TlsFiles};
@@ -50,9 +52,8 @@ pub(crate) async fn start(settings: Settings<'_>) -> Result<Running, Failure> {
     }
     let assembly = Assembly::open(&settings, base_url.parse()?).await?;
     let integrator = assembly.integrator();
-    let running = Running { address: server.address().to_string(), token: integrator.token_url() };
-    tokio::spawn(assembly.serve(server));
-    Ok(running)
+    let (address, token) = (server.address().to_string(), integrator.token_url());
+    Ok(Running { address, token, serving: Serving::new(assembly.serve(server)) })
 }
 
 /// There is no such server in this program.

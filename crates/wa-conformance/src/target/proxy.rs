@@ -5,15 +5,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
 
 use crate::prove::WireFault;
 use crate::report::failure::Failure;
+use crate::target::serving::Serving;
 
-/// A proxy on a loopback port.
+/// A proxy on a loopback port; it ends with this value.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     pub(crate) address: String,
     state: Arc<Mutex<State>>,
+    _serving: Serving,
 }
 
 #[derive(Debug, Default)]
@@ -48,19 +51,21 @@ impl Proxy {
         let address = listener.local_addr()?.to_string();
         let state = Arc::new(Mutex::new(State::default()));
         let shared = Arc::clone(&state);
-        tokio::spawn(async move {
+        let serving = Serving::new(async move {
+            let mut connections = JoinSet::new();
             while let Ok((client, _)) = listener.accept().await {
+                while connections.try_join_next().is_some() {}
                 let target = shared.lock().unwrap_or_else(PoisonError::into_inner).target.clone();
                 let Some(target) = target else { continue };
                 let Ok(server) = TcpStream::connect(&target).await else { continue };
                 shared.lock().unwrap_or_else(PoisonError::into_inner).sent.clear();
                 let (from_client, to_client) = client.into_split();
                 let (from_server, to_server) = server.into_split();
-                tokio::spawn(forward(from_client, to_server, Direction::ToServer, Arc::clone(&shared)));
-                tokio::spawn(forward(from_server, to_client, Direction::ToClient, Arc::clone(&shared)));
+                connections.spawn(forward(from_client, to_server, Direction::ToServer, Arc::clone(&shared)));
+                connections.spawn(forward(from_server, to_client, Direction::ToClient, Arc::clone(&shared)));
             }
         });
-        Ok(Self { address, state })
+        Ok(Self { address, state, _serving: serving })
     }
 
     /// Forwards connections from now on.

@@ -1,19 +1,16 @@
 //! An enlistment API that takes everything and remembers what it was asked.
 
-use std::convert::Infallible;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, header};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use crate::report::failure::Failure;
+use crate::target::serving::{Serving, both_versions};
 
 /// The path of the documents (overview §1.2.1).
 const PATH: &str = "/3p/interop_reg";
@@ -23,11 +20,12 @@ const LOGIN: &str = "1-10853634039893@interop";
 
 const MAX_BODY: usize = 64 * 1024;
 
-/// A listening API; it ends with the runtime.
-#[derive(Clone, Debug)]
+/// A listening API; it ends with this value.
+#[derive(Debug)]
 pub(crate) struct Recorder {
     pub(crate) url: String,
     asked: Arc<Mutex<Vec<Asked>>>,
+    _serving: Serving,
 }
 
 /// One request that came.
@@ -43,25 +41,12 @@ impl Recorder {
     /// Listens on a port of its own.
     pub(crate) async fn start() -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let recorder =
-            Self { url: format!("http://{}{PATH}", listener.local_addr()?), asked: Arc::default() };
-        let serving = recorder.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let recorder = serving.clone();
-                tokio::spawn(async move {
-                    let service = service_fn(|request| {
-                        let recorder = recorder.clone();
-                        async move { recorder.answer(request).await }
-                    });
-                    // Whatever ends a connection, the client sees it.
-                    let _ = auto::Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                });
-            }
-        });
-        Ok(recorder)
+        let url = format!("http://{}{PATH}", listener.local_addr()?);
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let shared = Arc::clone(&asked);
+        let serving =
+            Serving::http(listener, both_versions, move |request| answer(Arc::clone(&shared), request));
+        Ok(Self { url, asked, _serving: serving })
     }
 
     /// The only request that there was.
@@ -72,22 +57,22 @@ impl Recorder {
             other => Err(Failure(format!("there were {} requests, not one", other.len()))),
         }
     }
-
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-        let (head, body) = request.into_parts();
-        let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
-        let body = Limited::new(body, MAX_BODY).collect().await.map(|it| it.to_bytes()).unwrap_or_default();
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(Asked {
-            method: head.method,
-            path: head.uri.path().to_owned(),
-            content_type: content_type.unwrap_or_default().to_owned(),
-            body: String::from_utf8_lossy(&body).into_owned(),
-        });
-        Ok(Response::new(Full::from(json!({ "login": LOGIN, "status": "ok" }).to_string())))
-    }
 }
 
 impl Asked {
     /// The path that it must have.
     pub(crate) const PATH: &'static str = PATH;
+}
+
+async fn answer(asked: Arc<Mutex<Vec<Asked>>>, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let (head, body) = request.into_parts();
+    let content_type = head.headers.get(header::CONTENT_TYPE).and_then(|it| it.to_str().ok());
+    let body = Limited::new(body, MAX_BODY).collect().await.map(|it| it.to_bytes()).unwrap_or_default();
+    asked.lock().unwrap_or_else(PoisonError::into_inner).push(Asked {
+        method: head.method,
+        path: head.uri.path().to_owned(),
+        content_type: content_type.unwrap_or_default().to_owned(),
+        body: String::from_utf8_lossy(&body).into_owned(),
+    });
+    Response::new(Full::from(json!({ "login": LOGIN, "status": "ok" }).to_string()))
 }

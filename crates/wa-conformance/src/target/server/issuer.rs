@@ -3,7 +3,6 @@
 //! It shares no code with this project's own server, and signs at the date that the local WhatsApp's clock shows.
 
 use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -11,10 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioExecutor, TokioIo};
-use hyper_util::server::conn::auto;
 use jsonwebtoken::jwk::Jwk;
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
@@ -24,6 +20,7 @@ use wa_interop::profile::Profile;
 
 use crate::report::failure::Failure;
 use crate::target::server::{Facility, Server};
+use crate::target::serving::{Serving, both_versions};
 use crate::target::tokens::unix_now;
 
 /// What its base URL has behind the host.
@@ -32,7 +29,7 @@ const PATH: &str = "/third/party";
 /// Bytes of a wake-up that are read.
 const MAX_BODY: usize = 4096;
 
-/// A running server; it ends with the runtime.
+/// A running server; it ends with its last clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Issuer {
     base: String,
@@ -40,6 +37,8 @@ pub(crate) struct Issuer {
     state: Arc<Mutex<State>>,
     /// Seconds by which the local WhatsApp's clock is ahead.
     ahead: Arc<AtomicI64>,
+    /// None where it answers.
+    _serving: Option<Serving>,
 }
 
 #[derive(Debug, Default)]
@@ -65,25 +64,20 @@ impl Issuer {
             ..State::default()
         };
         let state = Arc::new(Mutex::new(state));
-        let issuer = Self { base, audience: profile.token.audience.clone(), state, ahead: Arc::default() };
+        let issuer = Self {
+            base,
+            audience: profile.token.audience.clone(),
+            state,
+            ahead: Arc::default(),
+            _serving: None,
+        };
         issuer.rotate("first")?;
-        let serving = issuer.clone();
-        tokio::spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let issuer = serving.clone();
-                tokio::spawn(async move {
-                    let service = service_fn(|request| {
-                        let issuer = issuer.clone();
-                        async move { issuer.answer(request).await }
-                    });
-                    // Whatever ends a connection, WhatsApp comes again.
-                    let _ = auto::Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                });
-            }
+        let answering = issuer.clone();
+        let serving = Serving::http(listener, both_versions, move |request| {
+            let issuer = answering.clone();
+            async move { issuer.answer(request).await }
         });
-        Ok(issuer)
+        Ok(Self { _serving: Some(serving), ..issuer })
     }
 
     /// A new key is published and signs from now on.
@@ -140,7 +134,7 @@ impl Issuer {
         Ok(jsonwebtoken::encode(&header, &claims, &EncodingKey::from_rsa_pem(&pem)?)?)
     }
 
-    async fn answer(&self, request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
+    async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
         let (head, body) = request.into_parts();
         let body = Limited::new(body, MAX_BODY).collect().await.map(|it| it.to_bytes()).unwrap_or_default();
         let mut state = self.state();
@@ -160,7 +154,7 @@ impl Issuer {
         };
         let mut response = Response::new(Full::from(body));
         *response.status_mut() = status;
-        Ok(response)
+        response
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

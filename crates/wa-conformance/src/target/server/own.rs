@@ -23,6 +23,7 @@ use crate::target::exchange::{Http, send};
 use crate::target::in_process::{self, Running, Settings};
 use crate::target::proxy::Proxy;
 use crate::target::server::{Facility, Server};
+use crate::target::serving::Serving;
 use crate::target::tokens::{ask, ask_for_token, credential};
 
 /// What its base URL has behind the host, as the overview's own example has it (overview §3.2.2).
@@ -50,7 +51,9 @@ pub(crate) struct OwnServer {
     /// The key that it began with, in PEM: a check may sign what the server never would.
     pub(crate) first_key: Vec<u8>,
     rules: Rules,
+    _front: Front,
     _process: Option<Mutex<Child>>,
+    _serving: Option<Serving>,
 }
 
 /// What the program prints when it is ready.
@@ -111,10 +114,10 @@ impl Start {
         rules: &Rules,
         whatsapp_jwks: &str,
     ) -> Result<OwnServer, Failure> {
-        let (address, token, process) = match program {
+        let (address, token, process, serving) = match program {
             Some(program) => {
                 let (ready, process) = self.program(program, rules, whatsapp_jwks).await?;
-                (ready.address, ready.token, Some(process))
+                (ready.address, ready.token, Some(process), None)
             }
             None => {
                 let settings = Settings {
@@ -125,14 +128,24 @@ impl Start {
                     profile: rules.profile(),
                     tls: None,
                 };
-                let Running { address, token } = in_process::start(settings).await?;
-                (address, token, None)
+                let Running { address, token, serving } = in_process::start(settings).await?;
+                (address, token, None, Some(serving))
             }
         };
         self.front.forward_to(address.trim_start_matches("http://"));
-        let Self { base, backend, data, first_key, .. } = self;
+        let Self { base, front, backend, data, first_key } = self;
         let (rules, process) = (rules.clone(), process.map(Mutex::new));
-        Ok(OwnServer { base, token, backend, data, first_key, rules, _process: process })
+        Ok(OwnServer {
+            base,
+            token,
+            backend,
+            data,
+            first_key,
+            rules,
+            _front: front,
+            _process: process,
+            _serving: serving,
+        })
     }
 
     async fn program(
