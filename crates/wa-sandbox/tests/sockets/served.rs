@@ -1,11 +1,16 @@
 //! What is served: pushes to the demonstration integrator, its files through the proxy, events, 503s, the guard.
 
+use std::time::Duration;
+
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-use wa_sandbox::ask;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use wa_profile::Profile;
+use wa_sandbox::{Addresses, Binding, Clock, Sandbox, WorldConfig, ask};
 
 use crate::client::{enlisted, eventually, form, get, post, sandbox};
 
@@ -16,6 +21,35 @@ async fn raw(address: &str, request: &str) -> String {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await.unwrap();
     answer
+}
+
+#[tokio::test]
+async fn connections_end_with_what_serves_them() {
+    let config = WorldConfig {
+        profile: Profile::default(),
+        integrators: Vec::new(),
+        phones: Vec::new(),
+        strict: false,
+    };
+    let binding = Binding { demo: true, ..Binding::default() };
+    let sandbox = Sandbox::bind_at(config, Clock::default(), binding).await.unwrap();
+    let Addresses { chat, media, integrator, .. } = sandbox.addresses().clone();
+    let (end, ended) = oneshot::channel::<()>();
+    let running = tokio::spawn(sandbox.run(async { drop(ended.await) }));
+    let mut open = Vec::new();
+    for address in [media, integrator.unwrap()] {
+        let mut stream = TcpStream::connect(address.trim_start_matches("http://")).await.unwrap();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'H', "{address}");
+        open.push(stream);
+    }
+    open.push(TcpStream::connect(chat).await.unwrap());
+    drop(end);
+    running.await.unwrap();
+    for mut stream in open {
+        // Whether it ends or is reset, it is over.
+        drop(timeout(Duration::from_secs(10), stream.read_to_end(&mut Vec::new())).await.unwrap());
+    }
 }
 
 #[tokio::test]
