@@ -81,11 +81,7 @@ fn run(args: &[String]) -> Result<(), Failure> {
         "tidy" => tidy::tidy(rest),
         "spelling" => spelling::spelling(rest),
         "workflows" => workflows::workflows(rest),
-        "help" => {
-            report::line(HELP);
-            Ok(())
-        }
-        flag if is_help(flag) => {
+        word if word == "help" || is_help(word) => {
             report::line(HELP);
             Ok(())
         }

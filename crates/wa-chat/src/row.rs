@@ -109,6 +109,7 @@ const VERSION: u32 = 1;
 const SESSION: usize = 2048;
 
 impl Row {
+    #[expect(clippy::too_many_lines, reason = "one arm a kind")]
     pub(crate) fn encode(&self) -> Value {
         match self {
             Self::Account(account) => write_account(account),
@@ -247,6 +248,7 @@ forms!(
     Names
 );
 
+#[expect(clippy::too_many_lines, reason = "one arm a kind")]
 fn read(table: Table, bytes: &[u8]) -> Option<Row> {
     Some(match table {
         Table::Account => Row::Account(Box::new(read_account(bytes)?)),

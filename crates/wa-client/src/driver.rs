@@ -117,6 +117,7 @@ impl<S: Store + 'static, C: Connector> Driver<S, C> {
     /// The arms are chosen among at random when several are ready: a busy application does not keep the line waiting, nor
     /// the line the timers. What needs no store waits behind nothing that does: a client whose store is full still connects
     /// and still ends.
+    #[expect(clippy::too_many_lines, reason = "all that can happen, side by side")]
     async fn run(
         &mut self,
         requests: &mut mpsc::Receiver<Box<Request>>,

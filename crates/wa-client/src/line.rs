@@ -162,6 +162,7 @@ impl<S: AsyncRead + AsyncWrite> Wire<S> {
         received
     }
 
+    #[expect(clippy::too_many_lines, reason = "all that can happen on it, side by side")]
     async fn next(&mut self, reads: bool) -> Happened<S> {
         loop {
             let is_broken = self.broken.is_some();

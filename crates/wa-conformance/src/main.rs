@@ -206,13 +206,7 @@ async fn run(arguments: Arguments) -> Result<Code, (Code, Failure)> {
     let report = report.map_err(broken)?;
     let last = if json { report.to_json().to_string() } else { format!("\n{}", report.summary()) };
     print(&last).map_err(broken)?;
-    for (path, text) in
-        [(&arguments.junit, Report::to_junit as fn(&_) -> _), (&arguments.html, Report::to_html)]
-    {
-        if let Some(path) = path {
-            write(path, &text(&report)).map_err(broken)?;
-        }
-    }
+    arguments.save(&report).map_err(broken)?;
     let needless = suite.excuses.needless(&report);
     for id in &needless {
         complain(&format!("{id} passes: take it out of the accepted failures"));
@@ -254,10 +248,9 @@ async fn proved(arguments: &Arguments, suite: &Suite, which: Prove) -> Result<Co
             && (arguments.saboteur.is_empty() || arguments.saboteur.contains(&it.id))
             && (!is_narrowed || suite.checks.iter().any(|check| it.must_be_noticed_by(check.id)))
     });
-    let wanted = match arguments.shard {
-        Some(shard) => shard.of(wanted),
-        None => wanted,
-    };
+    if let Some(shard) = arguments.shard {
+        wanted = shard.of(wanted);
+    }
     let is_whole = which != Prove::Few && arguments.saboteur.is_empty() && arguments.shard.is_none();
     let reach = if which == Prove::All { Reach::All } else { Reach::Own };
     let mut said = Ok(());
@@ -265,15 +258,20 @@ async fn proved(arguments: &Arguments, suite: &Suite, which: Prove) -> Result<Co
     // Let loose on all checks, most wait for what does not come, and the processors with them.
     let each = if which == Prove::All { 12 } else { 4 };
     let jobs = arguments.jobs.unwrap_or_else(|| processors() * each);
-    let Proof { saboteurs, unnoticed, proved, unbroken } =
-        prove(&suite.checks, wanted, reach, jobs, &mut tell).await?;
+    let proof = prove(&suite.checks, wanted, reach, jobs, &mut tell).await?;
     said?;
+    conclude(&proof, is_whole)
+}
+
+/// Says what became of all saboteurs.
+fn conclude(proof: &Proof, is_whole: bool) -> Result<Code, Failure> {
+    let Proof { saboteurs, unnoticed, proved, unbroken } = proof;
     print(&format!(
         "\n{saboteurs} saboteurs, {} of them not noticed by a check that must; {} checks were turned red",
         unnoticed.len(),
         proved.len()
     ))?;
-    for (id, green) in &unnoticed {
+    for (id, green) in unnoticed {
         print(&format!("NOT NOTICED: {id}, by {}", green.join(", ")))?;
     }
     for (id, reason) in UNBREAKABLE {
@@ -284,13 +282,23 @@ async fn proved(arguments: &Arguments, suite: &Suite, which: Prove) -> Result<Co
     }
     let is_fine = unnoticed.is_empty() && (!is_whole || unbroken.is_empty());
     Ok(match () {
-        () if saboteurs == 0 => Code::NothingRan,
+        () if *saboteurs == 0 => Code::NothingRan,
         () if is_fine => Code::Fine,
         () => Code::Failed,
     })
 }
 
 impl Arguments {
+    /// Writes the report in the forms that are asked for.
+    fn save(&self, report: &Report) -> Result<(), Failure> {
+        for (path, text) in [(&self.junit, Report::to_junit as fn(&_) -> _), (&self.html, Report::to_html)] {
+            if let Some(path) = path {
+                write(path, &text(report))?;
+            }
+        }
+        Ok(())
+    }
+
     /// What is to be printed instead of a run.
     fn printed(&self) -> Option<Result<String, Failure>> {
         let with =

@@ -211,6 +211,7 @@ impl From<chat::Event> for Event {
 }
 
 impl From<chat::Event> for Happened {
+    #[expect(clippy::too_many_lines, reason = "one arm a kind")]
     fn from(event: chat::Event) -> Self {
         use chat::Event as E;
         match event {

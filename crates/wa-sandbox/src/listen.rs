@@ -1,10 +1,9 @@
 //! The sandbox's sockets, all of them: chatd over TCP, HTTP, the demonstration integrator, and what is fetched.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -20,13 +19,11 @@ use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::broadcast;
 use tokio::task::JoinSet;
 
 use crate::api::BASE;
 use crate::clock::Clock;
 use crate::demo::Demo;
-use crate::demo::users::Users;
 use crate::keeping::Keeper;
 use crate::outgoing::Outgoing;
 use crate::phone::Manners;
@@ -45,9 +42,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a TLS handshake may take.
 const TLS_PATIENCE: Duration = Duration::from_secs(10);
-
-/// Events that may wait for a slow listener.
-const MAX_EVENTS: usize = 1024;
 
 /// Frames that go out in one write.
 const MAX_AT_ONCE: usize = 64;
@@ -164,18 +158,8 @@ impl Sandbox {
             ca: tls.authority.clone(),
             integrator: demo_url.clone(),
         };
-        let shared = Arc::new(Shared {
-            world: Mutex::new(world),
-            clients: Mutex::new(HashMap::new()),
-            clock,
-            pushes: Mutex::new(pushes),
-            outgoing,
-            events: broadcast::channel(MAX_EVENTS).0,
-            exchanges: Mutex::default(),
-            users: Users::default(),
-            token: binding.token,
-            addresses,
-        });
+        let shared = Shared::new(world, pushes, (clock, outgoing), (binding.token, addresses));
+        let shared = Arc::new(shared);
         let demo = demo.zip(demo_url).map(|(listener, base_url)| {
             let demo = Demo::new(DEMO, base_url, rules, Arc::clone(&shared)).map_err(io::Error::other)?;
             Ok::<_, io::Error>((listener, Arc::new(demo)))

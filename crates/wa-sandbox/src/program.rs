@@ -124,19 +124,6 @@ pub async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn serve(serve: Serve) -> ExitCode {
-    let Serve {
-        integrator,
-        phone,
-        profile,
-        port,
-        listen,
-        token,
-        strict,
-        clock_offset,
-        state,
-        ca,
-        authorities,
-    } = serve;
     tracing_subscriber::fmt()
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_default_env()
@@ -144,25 +131,11 @@ async fn serve(serve: Serve) -> ExitCode {
         )
         .with_writer(std::io::stderr)
         .init();
-    if !listen.is_loopback() && token.is_none() {
-        return fail("off loopback a token is needed: --token or WA_SANDBOX_TOKEN", ExitCode::from(2));
-    }
-    let (is_demo, has_phones) = (integrator.is_empty(), !phone.is_empty());
-    let authorities = match authorities.as_ref().map(|path| (path, std::fs::read_to_string(path))) {
-        Some((path, Err(error))) => return fail(&format!("{}: {error}", path.display()), ExitCode::from(2)),
-        Some((_, Ok(pem))) => Some(pem),
-        None => None,
-    };
-    let binding = Binding { address: listen, port, token, demo: is_demo, state, authorities };
-    let config = WorldConfig { profile, integrators: integrator, phones: phone, strict };
-    let sandbox = match Sandbox::bind_at(config, Clock::new(clock_offset), binding).await {
+    let ca = serve.ca.clone();
+    let sandbox = match bound(serve).await {
         Ok(sandbox) => sandbox,
-        Err(error) => {
-            let hint = if error.kind() == ErrorKind::AddrInUse { " (--port 0 takes any ports)" } else { "" };
-            return fail(&format!("could not start: {error}{hint}"), ExitCode::FAILURE);
-        }
+        Err((why, code)) => return fail(&why, code),
     };
-    let sandbox = if has_phones { sandbox } else { sandbox.with_three_phones() };
     if let Some(path) = ca
         && let Err(error) = std::fs::write(&path, &sandbox.addresses().ca)
     {
@@ -172,11 +145,32 @@ async fn serve(serve: Serve) -> ExitCode {
         Ok(line) => print(&line),
         Err(error) => return fail(&error.to_string(), ExitCode::FAILURE),
     }
-    if is_demo {
+    if sandbox.addresses().integrator.is_some() {
         note(&welcome(sandbox.addresses()));
     }
     sandbox.run(shutdown()).await;
     ExitCode::SUCCESS
+}
+
+/// A sandbox as the command line wants it, or why there is none and the exit code that says so.
+async fn bound(serve: Serve) -> Result<Sandbox, (String, ExitCode)> {
+    let Serve { integrator, phone, profile, port, listen, token, strict, clock_offset, state, .. } = serve;
+    let usage = |why: String| (why, ExitCode::from(2));
+    if !listen.is_loopback() && token.is_none() {
+        return Err(usage("off loopback a token is needed: --token or WA_SANDBOX_TOKEN".to_owned()));
+    }
+    let (demo, has_phones) = (integrator.is_empty(), !phone.is_empty());
+    let read = |path: PathBuf| {
+        std::fs::read_to_string(&path).map_err(|error| usage(format!("{}: {error}", path.display())))
+    };
+    let authorities = serve.authorities.map(read).transpose()?;
+    let binding = Binding { address: listen, port, token, demo, state, authorities };
+    let config = WorldConfig { profile, integrators: integrator, phones: phone, strict };
+    let sandbox = Sandbox::bind_at(config, Clock::new(clock_offset), binding).await.map_err(|error| {
+        let hint = if error.kind() == ErrorKind::AddrInUse { " (--port 0 takes any ports)" } else { "" };
+        (format!("could not start: {error}{hint}"), ExitCode::FAILURE)
+    })?;
+    Ok(if has_phones { sandbox } else { sandbox.with_three_phones() })
 }
 
 /// What a person wants to know first.

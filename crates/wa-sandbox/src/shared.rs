@@ -29,6 +29,9 @@ use crate::world::{ConnectionId, World};
 /// Outputs of others' making that may wait for a slow client before its connection is dropped.
 const MAX_QUEUED: usize = 4096;
 
+/// Events that may wait for a slow listener.
+const MAX_EVENTS: usize = 1024;
+
 /// Longest JWKS that is read, in bytes.
 const MAX_JWKS: usize = 64 * 1024;
 /// Longest file of a third party that a phone opens, in bytes.
@@ -90,6 +93,27 @@ impl Line {
 }
 
 impl Shared {
+    /// A world with nobody connected to it, what it asks others with, and where it is.
+    pub(crate) fn new(
+        world: World,
+        pushes: Pushes,
+        (clock, outgoing): (Clock, Outgoing),
+        (token, addresses): (Option<String>, Addresses),
+    ) -> Self {
+        Self {
+            world: Mutex::new(world),
+            clients: Mutex::new(HashMap::new()),
+            clock,
+            pushes: Mutex::new(pushes),
+            outgoing,
+            events: broadcast::channel(MAX_EVENTS).0,
+            exchanges: Mutex::default(),
+            users: Users::default(),
+            token,
+            addresses,
+        }
+    }
+
     /// Does something to what is known of pushes.
     pub(crate) fn with_pushes<T>(&self, act: impl FnOnce(&mut Pushes) -> T) -> T {
         act(&mut self.pushes.lock().unwrap_or_else(PoisonError::into_inner))

@@ -15,6 +15,7 @@ impl<'a> Reader<'a> {
     /// A JID, which begins with its tag at `at` and goes on at `rest`. The commonest two are put together where
     /// they belong.
     #[inline(never)]
+    #[expect(clippy::too_many_lines, reason = "one arm a form")]
     pub(super) fn jid(
         &mut self,
         tag: u8,

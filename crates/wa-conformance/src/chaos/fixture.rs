@@ -85,6 +85,7 @@ fn from_hex(text: &str) -> Result<Node, Failure> {
 ///
 /// # Errors
 /// The directory cannot be written, or the account does not come to what it should.
+#[expect(clippy::too_many_lines, reason = "a story, told in its order")]
 pub fn write(directory: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(directory)?;
     let key = StoreKey::generate();

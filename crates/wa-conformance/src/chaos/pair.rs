@@ -132,6 +132,7 @@ impl Schedule {
 }
 
 impl Pair {
+    #[expect(clippy::too_many_lines, reason = "one line a field")]
     fn new(schedule: Schedule) -> Result<Self, Failure> {
         let Schedule { seed, faults, storage } = schedule;
         let mut rng = StdRng::seed_from_u64(seed);

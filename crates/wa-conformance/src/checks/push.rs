@@ -91,10 +91,8 @@ async fn asleep(environment: &Environment, user: User) -> Result<User, Failure> 
     Ok(user)
 }
 
-async fn refused(environment: &Environment) -> Result<(), Failure> {
-    // From then on the server knows the user.
-    environment.issue(USER).await?;
-    let good = claims(environment);
+/// Tokens that no server takes, and what each of them is.
+async fn bad_tokens(environment: &Environment, good: &Value) -> Result<Vec<(&'static str, String)>, Failure> {
     let with = |name: &str, value: Value| {
         let mut claims = good.clone();
         if let Some(claims) = claims.as_object_mut() {
@@ -120,6 +118,14 @@ async fn refused(environment: &Environment) -> Result<(), Failure> {
     for secret in environment.public_secrets().await? {
         tokens.push(("signed with the public key", hs256(environment, &secret).await?));
     }
+    Ok(tokens)
+}
+
+async fn refused(environment: &Environment) -> Result<(), Failure> {
+    // From then on the server knows the user.
+    environment.issue(USER).await?;
+    let good = claims(environment);
+    let tokens = bad_tokens(environment, &good).await?;
     for http in environment.versions().iter().copied() {
         let mut answers = Vec::new();
         for (what, token) in &tokens {

@@ -185,7 +185,11 @@ pub async fn attend(watch: &Watch, tell: &mut dyn FnMut(News<'_>)) -> Result<Rep
         tell(News::Judged(&judged));
         results.push(judged);
     }
-    let about = About {
+    Ok(Report { about: about(watch, began), results })
+}
+
+fn about(watch: &Watch, began: u64) -> About {
+    About {
         target: "a client, by a person's hands".to_owned(),
         version: env!("CARGO_PKG_VERSION"),
         rules: vec![watch.rules.name().to_owned()],
@@ -193,8 +197,7 @@ pub async fn attend(watch: &Watch, tell: &mut dyn FnMut(News<'_>)) -> Result<Rep
         jobs: 1,
         began,
         ms: unix_now().saturating_sub(began) * 1000,
-    };
-    Ok(Report { about, results })
+    }
 }
 
 impl Scene {

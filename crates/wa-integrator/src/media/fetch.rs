@@ -1,7 +1,9 @@
 //! Answering `GET {base}/{storage_reference}`: whole or a range, and nothing about what is not there (RO 1.0.3).
 
+use std::ops::Range;
+
 use http::request::Parts;
-use http::{HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use http_body_util::BodyExt as _;
 
 use super::downloads::Busy;
@@ -37,11 +39,7 @@ async fn found(
     let asking = hosting.index.hosted(reference.id(), hosting.clock.now());
     let hosted = match hosting.downloads.lookup(address, asking).await {
         Ok(hosted) => hosted?,
-        Err(Busy::Full) => return Ok(unavailable().map(IntegratorBody::Left)),
-        Err(Busy::TooOften) => {
-            let too_often = retry_later(StatusCode::TOO_MANY_REQUESTS, TOO_OFTEN_SECONDS);
-            return Ok(too_often.map(IntegratorBody::Left));
-        }
+        Err(busy) => return Ok(later(&busy)),
     };
     let Some(hosted) = hosted else {
         hosting.downloads.missed(address);
@@ -70,17 +68,29 @@ async fn found(
     // For HEAD as well: what it promises must be there.
     let body = hosting.blobs.open(reference.id(), start, end).await?;
     let mut response = described(status, &etag);
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
-    if status == StatusCode::PARTIAL_CONTENT {
-        let range = format!("bytes {start}-{}/{}", end - 1, hosted.length);
-        insert(headers, header::CONTENT_RANGE, &range);
-    }
+    describe_part(response.headers_mut(), start..end, (status == StatusCode::PARTIAL_CONTENT, hosted.length));
     if request.method != Method::HEAD {
         *response.body_mut() = IntegratorBody::Right(body.counted(download).boxed_unsync());
     }
     Ok(response)
+}
+
+/// What is answered while others ask, or where one asks too often.
+fn later(busy: &Busy) -> Response<IntegratorBody> {
+    let answer = match busy {
+        Busy::Full => unavailable(),
+        Busy::TooOften => retry_later(StatusCode::TOO_MANY_REQUESTS, TOO_OFTEN_SECONDS),
+    };
+    answer.map(IntegratorBody::Left)
+}
+
+/// The headers of a file's bytes, which may be a part of so many.
+fn describe_part(headers: &mut HeaderMap, Range { start, end }: Range<u64>, (is_part, length): (bool, u64)) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
+    if is_part {
+        insert(headers, header::CONTENT_RANGE, &format!("bytes {start}-{}/{length}", end - 1));
+    }
 }
 
 /// What every answer about a hosted file says: bytes, no page; the same for as long as it is there.

@@ -89,6 +89,16 @@ impl S3Bucket {
     }
 }
 
+/// Short, and then 503: the client asks again.
+fn retries() -> RetryConfig {
+    let backoff = BackoffConfig {
+        init_backoff: Duration::from_millis(100),
+        max_backoff: Duration::from_secs(1),
+        base: 2.0,
+    };
+    RetryConfig { backoff, max_retries: 2, retry_timeout: PATIENCE }
+}
+
 impl Blobs {
     /// Blobs as objects of this bucket; nothing is asked of it yet.
     ///
@@ -120,18 +130,9 @@ impl Blobs {
             .with_timeout_disabled()
             .with_connect_timeout(PATIENCE)
             .with_read_timeout(READ_PATIENCE);
-        // Short, and then 503: the client asks again.
-        let retry = RetryConfig {
-            backoff: BackoffConfig {
-                init_backoff: Duration::from_millis(100),
-                max_backoff: Duration::from_secs(1),
-                base: 2.0,
-            },
-            max_retries: 2,
-            retry_timeout: PATIENCE,
-        };
         // One at a time is all that is deleted, and not every store knows how to do it in bulk.
-        let builder = builder.with_client_options(options).with_retry(retry).with_disable_bulk_delete(true);
+        let builder =
+            builder.with_client_options(options).with_retry(retries()).with_disable_bulk_delete(true);
         let objects = builder.build();
         let objects = objects.map_err(|_| StoreError::Endpoint)?;
         let objects: Arc<dyn ObjectStore> = match bucket.prefix.as_str() {
