@@ -45,12 +45,7 @@ impl Messenger {
                 position += 1;
                 continue;
             }
-            let (profile, policy, view) = (&*self.profile, self.policy, &self.view);
-            let (fetching, announcing, unacked) = (&self.fetching, &self.announcing, &self.unacked);
-            let (refill, unconfirmed) = (self.refill, self.events.unconfirmed());
-            let mut step =
-                Step { profile, policy, fetching, announcing, unacked, unconfirmed, refill, now, view, rng };
-            match step.run(input) {
+            match self.step(input, now, rng) {
                 Ok(draft) => {
                     let input = self.queue.remove(position);
                     if draft.can_be_read() {
@@ -78,6 +73,16 @@ impl Messenger {
         if self.link.is_none() || self.view.bytes() > MAX_ROW_BYTES {
             self.forget_if_idle();
         }
+    }
+
+    /// What an input comes to with the rows that are loaded.
+    fn step(&self, input: &Input, now: Now, rng: &mut impl CryptoRng) -> Result<Draft, Stop> {
+        let (profile, policy, view) = (&*self.profile, self.policy, &self.view);
+        let (fetching, announcing, unacked) = (&self.fetching, &self.announcing, &self.unacked);
+        let (refill, unconfirmed) = (self.refill, self.events.unconfirmed());
+        let mut step =
+            Step { profile, policy, fetching, announcing, unacked, unconfirmed, refill, now, view, rng };
+        step.run(input)
     }
 
     /// What an input would leave behind could not be read again: nothing of it is written. A stanza is refused, so that it

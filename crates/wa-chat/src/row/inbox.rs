@@ -77,6 +77,7 @@ impl InboxEntry {
         Self { peer: Jid::whatsapp(), ids: Vec::new(), what: InboxItem::Unreadable { table } }
     }
 
+    #[expect(clippy::too_many_lines, reason = "one arm a kind")]
     pub(super) fn form(&self) -> Form {
         let mut form = Form {
             version: VERSION,
@@ -140,6 +141,7 @@ impl InboxEntry {
     }
 
     /// The event that delivers this entry under its number.
+    #[expect(clippy::too_many_lines, reason = "one arm a kind")]
     pub(crate) fn event(&self, number: u64) -> Event {
         let (event, peer) = (EventId(number), self.peer.clone());
         let ids = || self.ids.iter().cloned().map(MessageId);
@@ -228,6 +230,7 @@ fn notification(event: EventId, from: Jid, node: &Bytes) -> Event {
 }
 
 /// The parts that a form has, or none if one of them cannot be read.
+#[expect(clippy::too_many_lines, reason = "one statement a part")]
 fn items(form: Form) -> Option<[Option<InboxItem>; 11]> {
     let device = u16::try_from(form.device.unwrap_or_default()).ok()?;
     let message = form.content.map(|content| {

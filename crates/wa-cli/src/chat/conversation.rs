@@ -86,81 +86,90 @@ impl Conversation {
     pub(super) async fn handle_event(&mut self, event: Event) -> Result<(), ChatFailure> {
         let id = event.id();
         match event {
-            Event::Connected => say(DIM, "connected"),
-            Event::Disconnected(DisconnectReason::Closed) => {}
-            Event::Disconnected(reason) => say(DIM, &format!("disconnected: {reason}")),
             Event::Message { from, id, timestamp, content, .. } => {
-                self.is_typing = false;
-                self.show(&from, &content);
-                // What changes another message is not read by itself.
-                if !matches!(
-                    content,
-                    Content::Reaction { .. } | Content::Edit { .. } | Content::Revoke { .. }
-                ) {
-                    self.client.mark(from.clone(), vec![id.clone()], Mark::Read).await?;
-                }
-                if from == self.to {
-                    if let Content::Media(media) = &content {
-                        self.last_file = Some(media.clone());
-                    }
-                    self.last = Some(Received { id, timestamp, content });
-                }
+                self.receive(from, Received { id, timestamp, content }).await?;
             }
             Event::Receipt { ids, status, .. } => self.tick(&ids, status),
             Event::Typing { from, typing, .. } if from == self.to => self.show_typing(typing),
-            Event::IdentityChanged { peer, .. } => {
-                say(YELLOW, &format!("{peer} has a new identity key: /verify it if it matters"));
+            event => {
+                if let Some((style, words)) = self.notice(event) {
+                    say(style, &words);
+                }
             }
-            // Whom one writes to for the first time is no news.
-            Event::DevicesChanged { is_first: true, .. } => {}
-            Event::DevicesChanged { peer, added, removed, .. } => {
-                let (more, less) = (added.len(), removed.len());
-                say(YELLOW, &format!("{peer} has other devices than before ({more} more, {less} fewer)"));
-            }
-            Event::Rejected { id, code, .. } => {
-                let number = self.numbers.get(&id).copied().unwrap_or_default();
-                say(RED, &format!("[{number}] refused (code {code})"));
-            }
-            Event::Undecryptable { from, asked: Some(_), .. } => {
-                say(DIM, &format!("waiting for a message of {from}"));
-            }
-            Event::Undecryptable { from, why, .. } => {
-                say(RED, &format!("a message of {from} is lost: {why}"))
-            }
-            Event::NoSession { peer, why, .. } => say(RED, &format!("no keys of {peer}: {why}")),
-            Event::MailboxWaits { messages: 0, .. } | Event::MailboxEmpty { .. } => {}
-            Event::MailboxWaits { messages, .. } => say(DIM, &format!("{messages} messages wait")),
-            Event::SameUser { peer, other, .. } => {
-                say(YELLOW, &format!("{other} is {peer}, says the server"))
-            }
-            Event::Reached { from, display_name, .. } => {
-                let name = display_name.unwrap_or_default();
-                say(DIM, &format!("{from} {name} can be written to now"));
-            }
-            Event::Expired { id, .. } => {
-                let number = self.numbers.get(&id).copied().unwrap_or_default();
-                say(RED, &format!("[{number}] was not sent in 30 days and is given up"));
-            }
-            Event::Refused { from, stanza, why, .. } => {
-                say(RED, &format!("a {stanza} of {from} cannot be read: {why}"));
-            }
-            Event::Malformed(what) => {
-                say(RED, &format!("the server said something that cannot be read: {what}"))
-            }
-            Event::Unreadable { .. } => say(RED, "something in the store cannot be read, and is lost"),
-            Event::StoreStalled(error) => say(RED, &format!("the store cannot be written to: {error}")),
-            Event::Dropped { events, .. } => say(DIM, &format!("{events} signs of life were passed over")),
-            Event::Typing { .. } | Event::Answered { .. } => {}
-            Event::Notification { from, node, .. } => {
-                let what = node.attr_str("type").unwrap_or("unknown").to_owned();
-                say(DIM, &format!("something about {from} has changed ({what})"));
-            }
-            _ => say(DIM, "something happened that this version does not know"),
         }
         if let Some(id) = id {
             self.client.confirm(id).await?;
         }
         Ok(())
+    }
+
+    async fn receive(&mut self, from: Jid, received: Received) -> Result<(), ChatFailure> {
+        self.is_typing = false;
+        self.show(&from, &received.content);
+        // What changes another message is not read by itself.
+        if !matches!(
+            received.content,
+            Content::Reaction { .. } | Content::Edit { .. } | Content::Revoke { .. }
+        ) {
+            self.client.mark(from.clone(), vec![received.id.clone()], Mark::Read).await?;
+        }
+        if from == self.to {
+            if let Content::Media(media) = &received.content {
+                self.last_file = Some(media.clone());
+            }
+            self.last = Some(received);
+        }
+        Ok(())
+    }
+
+    /// What a person is told of anything else.
+    #[expect(clippy::too_many_lines, reason = "one arm a kind")]
+    fn notice(&self, event: Event) -> Option<(Style, String)> {
+        let number = |id: &MessageId| self.numbers.get(id).copied().unwrap_or_default();
+        Some(match event {
+            Event::Connected => (DIM, "connected".to_owned()),
+            Event::Disconnected(DisconnectReason::Closed) => return None,
+            Event::Disconnected(reason) => (DIM, format!("disconnected: {reason}")),
+            Event::IdentityChanged { peer, .. } => {
+                (YELLOW, format!("{peer} has a new identity key: /verify it if it matters"))
+            }
+            // Whom one writes to for the first time is no news.
+            Event::DevicesChanged { is_first: true, .. } => return None,
+            Event::DevicesChanged { peer, added, removed, .. } => {
+                let (more, less) = (added.len(), removed.len());
+                (YELLOW, format!("{peer} has other devices than before ({more} more, {less} fewer)"))
+            }
+            Event::Rejected { id, code, .. } => (RED, format!("[{}] refused (code {code})", number(&id))),
+            Event::Undecryptable { from, asked: Some(_), .. } => {
+                (DIM, format!("waiting for a message of {from}"))
+            }
+            Event::Undecryptable { from, why, .. } => (RED, format!("a message of {from} is lost: {why}")),
+            Event::NoSession { peer, why, .. } => (RED, format!("no keys of {peer}: {why}")),
+            Event::MailboxWaits { messages: 0, .. } | Event::MailboxEmpty { .. } => return None,
+            Event::MailboxWaits { messages, .. } => (DIM, format!("{messages} messages wait")),
+            Event::SameUser { peer, other, .. } => (YELLOW, format!("{other} is {peer}, says the server")),
+            Event::Reached { from, display_name, .. } => {
+                (DIM, format!("{from} {} can be written to now", display_name.unwrap_or_default()))
+            }
+            Event::Expired { id, .. } => {
+                (RED, format!("[{}] was not sent in 30 days and is given up", number(&id)))
+            }
+            Event::Refused { from, stanza, why, .. } => {
+                (RED, format!("a {stanza} of {from} cannot be read: {why}"))
+            }
+            Event::Malformed(what) => (RED, format!("the server said something that cannot be read: {what}")),
+            Event::Unreadable { .. } => {
+                (RED, "something in the store cannot be read, and is lost".to_owned())
+            }
+            Event::StoreStalled(error) => (RED, format!("the store cannot be written to: {error}")),
+            Event::Dropped { events, .. } => (DIM, format!("{events} signs of life were passed over")),
+            Event::Typing { .. } | Event::Answered { .. } => return None,
+            Event::Notification { from, node, .. } => {
+                let what = node.attr_str("type").unwrap_or("unknown");
+                (DIM, format!("something about {from} has changed ({what})"))
+            }
+            _ => (DIM, "something happened that this version does not know".to_owned()),
+        })
     }
 
     /// What was typed stays; the connection ends.
