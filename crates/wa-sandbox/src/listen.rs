@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -165,6 +165,7 @@ impl Sandbox {
         };
         let shared = Arc::new(Shared {
             world: Mutex::new(world),
+            opening: RwLock::default(),
             clients: Mutex::new(HashMap::new()),
             clock,
             pushes: Mutex::new(pushes),

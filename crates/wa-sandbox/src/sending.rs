@@ -112,8 +112,9 @@ impl World {
         number
     }
 
-    /// Ends a stream with an error.
+    /// Ends a stream with an error. What came before it is read and answered before.
     pub(crate) fn end_stream(&mut self, id: ConnectionId, condition: Node) {
+        self.open_arrivals();
         let mut error = Node::new("stream:error").with_child(condition);
         if self.strict
             && let Some(record) =

@@ -88,6 +88,11 @@ impl Arrival {
         Self { account, to, delivery, device }
     }
 
+    /// Whether this is the device that opens it.
+    pub(crate) fn is_for(&self, device: &SharedDevice) -> bool {
+        Arc::ptr_eq(&self.device.0, &device.0)
+    }
+
     /// Decrypts it, or says what to do instead.
     pub(crate) fn open(&self, rng: &mut impl CryptoRng) -> Opened {
         let Delivery { from, id, enc, .. } = &self.delivery;
