@@ -1,4 +1,4 @@
-//! What the world sends: stanzas with what goes wrong on the way, in order, sealed by whoever has the socket.
+//! What the world sends: stanzas with what goes wrong on the way, in order, to be sealed where the socket is.
 
 use bytes::{Bytes, BytesMut};
 use wa_binary::Node;

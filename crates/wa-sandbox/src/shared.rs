@@ -42,7 +42,7 @@ const MAX_MEDIA: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) world: Mutex<World>,
-    /// Held, for others to read, by whoever opens messages for phones until the world knows of it. Taken before the world.
+    /// Held, for others to read, while phones open messages, until the world knows of it. Taken before the world.
     pub(crate) opening: RwLock<()>,
     pub(crate) clients: Mutex<HashMap<ConnectionId, mpsc::Sender<Due>>>,
     pub(crate) clock: Clock,

@@ -8,7 +8,7 @@ use wa_binary::{AttrValue, Jid, Node, Str};
 
 use crate::phone::{Device, Opened};
 
-/// A device, as its phone and whoever opens a message for it have it.
+/// A device, as its phone and the messages that it is to open have it.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedDevice(Arc<Mutex<Device>>);
 
