@@ -100,6 +100,19 @@ pub(crate) enum Incoming {
     Broken(Breach),
 }
 
+impl Incoming {
+    /// Whether it means the same where phones have not opened the messages before it yet. A request for a message again
+    /// changes the session, and most of the rest ends something.
+    pub(crate) fn may_overtake(&self) -> bool {
+        let Self::Stanza(node, _) = self else { return false };
+        match node.tag() {
+            "message" | "ack" => true,
+            "receipt" => node.child("retry").is_none(),
+            _ => false,
+        }
+    }
+}
+
 /// A stanza's bytes.
 #[derive(Clone, Debug)]
 pub(crate) struct OnWire {
@@ -271,9 +284,10 @@ impl Connection {
 }
 
 impl Packed {
-    /// A stanza as it will go over the wire, and its bytes; none if it cannot be written.
+    /// A stanza as it will go over the wire, and its bytes; none if it cannot be written, or is too long for a frame.
     pub(crate) fn new(node: &Node, options: &EncodeOptions, is_corrupt: bool) -> Option<(Self, OnWire)> {
         let body = Bytes::from(wa_binary::pack(node, options).ok()?);
+        wa_noise::frame_header(body.len() + wa_noise::TAG).ok()?;
         let size = body.len();
         let node = wa_binary::unpack(body.clone(), &Limits::new()).ok()?;
         Some((Self { body, is_corrupt }, OnWire { node, size }))
@@ -323,5 +337,17 @@ mod tests {
         profile.interop_suffix.server_writes = false;
         let omitted = wa_binary::pack(&node, &encode_options(&profile)).expect("packs");
         assert!(written.len() > omitted.len(), "{} {}", written.len(), omitted.len());
+    }
+
+    #[test]
+    fn what_no_frame_can_carry_is_not_sent_and_not_written_down() {
+        let packed = |length: usize| {
+            let node = Node::new("message").with_bytes(vec![0; length]);
+            Packed::new(&node, &EncodeOptions::new(), false)
+        };
+        let around = packed(1 << 12).expect("packs").1.size - (1 << 12);
+        // Its length takes four bytes then, in place of three.
+        let most = MAX_FRAME - wa_noise::TAG - around - 1;
+        assert!(packed(most).is_some() && packed(most + 1).is_none());
     }
 }

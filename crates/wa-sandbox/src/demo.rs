@@ -36,10 +36,10 @@ const LIFETIME: u64 = 600;
 
 /// Longest file that it hosts, in bytes, and how many.
 const MAX_FILE: usize = 32 << 20;
+const MAX_FILES: usize = 100;
 
 /// Longest body of anything else, in bytes.
 const MAX_BODY: usize = 64 << 10;
-const MAX_FILES: usize = 100;
 
 /// Pushes that it remembers.
 const MAX_PUSHES: usize = 1000;

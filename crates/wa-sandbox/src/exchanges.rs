@@ -16,6 +16,9 @@ const MAX_BODY: usize = 4096;
 /// Characters of a field's name that are kept.
 const MAX_NAME: usize = 32;
 
+/// How a JWT begins: an object in JSON, in base64.
+const JWT: &str = "eyJ";
+
 /// What stands in the place of a token.
 const WITHHELD: &str = "(withheld)";
 
@@ -96,17 +99,20 @@ impl Exchange {
         Self { direction: "out", ..Self::asked(about, "GET", url) }
     }
 
-    /// With this form in it. What is no form may hold a token anywhere.
+    /// With this form in it. What is no form may hold a token anywhere, and a wrong one may have it under another name.
     pub(crate) fn with_form(mut self, form: &[u8]) -> Self {
+        let is_token = |name: &str, value: &str| {
+            name.to_ascii_lowercase().contains("token") || (value.contains(JWT) && value.contains('.'))
+        };
         let is_name = |name: &str| {
             name.len() <= MAX_NAME
                 && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
         };
         let pairs = form_urlencoded::parse(form.get(..MAX_BODY).unwrap_or(form));
         let pairs = pairs.map(|(name, value)| match &*name {
-            "token" => (name, Cow::Borrowed(WITHHELD)),
-            other if is_name(other) => (name, value),
-            _ => (Cow::Borrowed(WITHHELD), Cow::Borrowed("")),
+            other if !is_name(other) => (Cow::Borrowed(WITHHELD), Cow::Borrowed("")),
+            other if is_token(other, &value) => (name, Cow::Borrowed(WITHHELD)),
+            _ => (name, value),
         });
         self.sent = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
         self
@@ -142,6 +148,14 @@ mod tests {
         assert_eq!(exchange.sent, "user=a+b&token=%28withheld%29&z=1");
         let json = Exchange::asked("enlistment", "POST", "/3p").with_form(br#"{"token":"ey.x.y"}"#);
         assert_eq!(json.sent, "%28withheld%29=");
+        for (body, kept) in [
+            ("Token=ey.x.y&id_token=ey.x.y", "Token=%28withheld%29&id_token=%28withheld%29"),
+            ("user=a\r\ntoken=eyJh.eyJp.c2ln", "user=%28withheld%29"),
+            ("user=a;token=eyJh.eyJp.c2ln&z=eyJ", "user=%28withheld%29&z=eyJ"),
+        ] {
+            let exchange = Exchange::asked("enlistment", "POST", "/3p").with_form(body.as_bytes());
+            assert_eq!(exchange.sent, kept, "{body}");
+        }
         let endless = [&b"a="[..], &[b'a'; 1 << 20]].concat();
         let endless = Exchange::asked("enlistment", "POST", "/3p").with_form(&endless);
         assert_eq!(endless.sent.len(), MAX_BODY);

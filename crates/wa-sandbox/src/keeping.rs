@@ -63,7 +63,7 @@ impl Keeper {
 
     /// Writes what has changed. What the state names is there before it.
     pub(crate) fn save(&mut self, shared: &Arc<Shared>) -> io::Result<()> {
-        let (mut state, hosted, blobs, news) = shared.with_world(|world, clock| {
+        let (mut state, hosted, blobs, news) = shared.with_settled_world(|world, clock| {
             let missing = world.media.kept().filter(|kept| !self.media.has(&kept.path));
             let blobs: Vec<_> = missing
                 .filter_map(|kept| Some((kept.path.clone(), world.media.kept_blob(&kept.path)?)))

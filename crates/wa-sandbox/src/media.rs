@@ -27,8 +27,9 @@ const MAX_FILE: usize = 64 << 20;
 const MAX_BYTES: usize = 512 << 20;
 const MAX_FILES: usize = 10_000;
 
-/// Ranges that are remembered of one file.
+/// Ranges that are remembered of one file, and the longest of them in bytes.
 const MAX_ASKED: usize = 1000;
+const MAX_RANGE: usize = 64;
 
 /// What lies at the media host.
 #[derive(Debug, Default)]
@@ -183,9 +184,10 @@ impl MediaFiles {
         self.files.get(path).filter(|file| !file.expired).map(|file| file.blob.clone())
     }
 
-    /// What is kept of each file.
+    /// What is kept of each file, the oldest first.
     pub(crate) fn kept(&self) -> impl Iterator<Item = KeptFile> {
-        self.files.iter().map(|(path, file)| KeptFile {
+        let in_order = self.in_order.iter().filter_map(|path| self.files.get_key_value(path));
+        in_order.map(|(path, file)| KeptFile {
             path: path.clone(),
             breaks: file.breaks.clone(),
             expired: file.expired,
@@ -240,7 +242,8 @@ impl MediaFiles {
         }
         let size = file.blob.len();
         let range = headers.get(header::RANGE).and_then(|range| range.to_str().ok());
-        file.asked.extend(range.map(str::to_owned).filter(|_| file.asked.len() < MAX_ASKED));
+        let remembered = range.filter(|range| range.len() <= MAX_RANGE && file.asked.len() < MAX_ASKED);
+        file.asked.extend(remembered.map(str::to_owned));
         let etag = format!("\"{size}\"");
         let same = headers.get(header::IF_RANGE).is_none_or(|known| known.as_bytes() == etag.as_bytes());
         let (part, is_partial) = match asked(range.filter(|_| same), size) {
@@ -366,5 +369,32 @@ mod tests {
         assert_eq!((media.files.len(), media.bytes), (MAX_FILES, MAX_FILES + 2), "one was replaced");
         media.insert("long".to_owned(), file(MAX_BYTES));
         assert_eq!((media.files.len(), media.bytes), (1, MAX_BYTES));
+    }
+
+    #[test]
+    fn files_that_were_kept_are_as_old_as_they_were() {
+        let (mut media, mut again) = (MediaFiles::default(), MediaFiles::default());
+        for path in ["b", "a"] {
+            media.insert(path.to_owned(), file(1));
+        }
+        for kept in media.kept() {
+            let blob = media.kept_blob(&kept.path).unwrap();
+            again.host_kept(kept, blob);
+        }
+        again.insert("c".to_owned(), file(MAX_BYTES - 1));
+        assert!(again.blob("b").is_none() && again.blob("a").is_some(), "the oldest makes room");
+    }
+
+    #[test]
+    fn ranges_that_are_remembered_are_few_and_short() {
+        let mut media = MediaFiles::default();
+        media.insert("a".to_owned(), file(1));
+        let endless = format!("bytes=0-{}", "9".repeat(1 << 16));
+        for range in [&*endless].into_iter().chain(["bytes=0-"; MAX_ASKED + 1]) {
+            media.serve("a", &HeaderMap::from_iter([(header::RANGE, range.parse().unwrap())]));
+        }
+        let asked = media.asked();
+        let asked = asked["ranges"].as_array().unwrap();
+        assert_eq!((asked.len(), asked.iter().all(|range| range == "bytes=0-")), (MAX_ASKED, true));
     }
 }

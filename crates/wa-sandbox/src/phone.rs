@@ -181,10 +181,15 @@ impl Phone {
     /// The application is installed anew: another identity and no session; the history comes out of a backup.
     pub(crate) fn reinstall(&mut self, rng: &mut impl CryptoRng) {
         let mut device = Device::new(rng);
-        if let Some(old) = self.devices.get(&0) {
-            device.remember(&mut old.lock());
+        match self.devices.get(&0) {
+            // In the old one's place: a message that is being opened meets one of them, and either is whole.
+            Some(old) => {
+                let mut old = old.lock();
+                device.remember(&mut old);
+                *old = device;
+            }
+            None => drop(self.devices.insert(0, SharedDevice::new(device))),
         }
-        self.devices.insert(0, SharedDevice::new(device));
     }
 
     /// Shows a message that one of its devices has opened, says that it has arrived, and answers a text. What it sends is
@@ -270,11 +275,12 @@ impl Phone {
             Some(keys) => Some(read_bundle(receipt.child("registration")?, keys)?),
             None => (count > 1).then(|| account.take_bundle()),
         };
-        let device = self.devices.get(&0)?.clone();
+        let mut device = self.devices.get(&0)?.lock();
         if let Some(bundle) = bundle {
-            device.lock().begin(&login, &bundle, now, rng)?;
+            device.begin(&login, &bundle, now, rng)?;
         }
-        let sealed = device.lock().seal(&login, &plain, now, rng)?;
+        let sealed = device.seal(&login, &plain, now, rng)?;
+        drop(device);
         Some(self.message(&id, &wrapping, sealed, Some(count), now))
     }
 

@@ -1,4 +1,4 @@
-//! What the world sends: stanzas with what goes wrong on the way, in order, to be sealed by the task that has the socket.
+//! What the world sends: stanzas with what goes wrong on the way, in order, to be sealed where the socket is.
 
 use bytes::{Bytes, BytesMut};
 use wa_binary::Node;
@@ -112,8 +112,9 @@ impl World {
         number
     }
 
-    /// Ends a stream with an error.
+    /// Ends a stream with an error. What came before it is read and answered before.
     pub(crate) fn end_stream(&mut self, id: ConnectionId, condition: Node) {
+        self.open_arrivals();
         let mut error = Node::new("stream:error").with_child(condition);
         if self.strict
             && let Some(record) =

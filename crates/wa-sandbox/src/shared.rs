@@ -1,7 +1,7 @@
 //! The world and what connects it to its sockets: outputs, pushes, keys and files that are fetched.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -22,9 +22,13 @@ use crate::listen::Addresses;
 use crate::media::{Class, Described, Opening, Sealed, hosted};
 use crate::news::News;
 use crate::outgoing::Outgoing;
+use crate::phone::Arrival;
 use crate::push::{PushDue, Pushed, Pushes};
 use crate::sending::Due;
 use crate::world::{ConnectionId, World};
+
+#[cfg(test)]
+mod tests;
 
 /// Outputs of others' making that may wait for a slow client before its connection is dropped.
 const MAX_QUEUED: usize = 4096;
@@ -41,6 +45,8 @@ const MAX_MEDIA: usize = 64 * 1024 * 1024;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) world: Mutex<World>,
+    /// Held, for others to read, while phones open messages, until the world knows of it. Taken before the world.
+    pub(crate) opening: RwLock<()>,
     pub(crate) clients: Mutex<HashMap<ConnectionId, mpsc::Sender<Due>>>,
     pub(crate) clock: Clock,
     pub(crate) pushes: Mutex<Pushes>,
@@ -77,6 +83,11 @@ impl Line {
         self.connection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether nothing that the world has decided is still on its way here, or lost.
+    fn is_up_to_date(&self) -> bool {
+        self.outputs.is_empty() && !self.outputs.is_closed()
+    }
+
     /// What is to be sent next, sealed and in one piece, up to where the connection is to be closed.
     pub(crate) fn take_next(&mut self) -> (Bytes, bool) {
         let next = std::mem::take(&mut self.next);
@@ -102,6 +113,7 @@ impl Shared {
     ) -> Self {
         Self {
             world: Mutex::new(world),
+            opening: RwLock::default(),
             clients: Mutex::new(HashMap::new()),
             clock,
             pushes: Mutex::new(pushes),
@@ -124,7 +136,13 @@ impl Shared {
         self.with_world_at(None, act)
     }
 
-    /// The same on a line, which gets what is for it at once, unless something waits for it already.
+    /// The same when the world knows of every message that a phone has opened.
+    pub(crate) fn with_settled_world<T>(self: &Arc<Self>, act: impl FnOnce(&mut World, &Clock) -> T) -> T {
+        let _settled = self.opening.write().unwrap_or_else(PoisonError::into_inner);
+        self.with_world(act)
+    }
+
+    /// The same on a line, which gets what is for it at once, unless something waits for it already or it was cut.
     fn with_world_at<T>(
         self: &Arc<Self>,
         line: Option<&mut Line>,
@@ -133,7 +151,7 @@ impl Shared {
         let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
         world.news.is_watched = self.events.receiver_count() > 0;
         let done = act(&mut world, &self.clock);
-        self.hand_out(&mut world, line.filter(|line| line.outputs.is_empty()));
+        self.hand_out(&mut world, line.filter(|line| line.is_up_to_date()));
         for record in world.journal.take_fresh() {
             self.tell("deviation", &record);
         }
@@ -346,9 +364,14 @@ impl Shared {
             }
             std::mem::take(&mut world.arrivals)
         });
-        if arrivals.is_empty() {
-            return;
+        if !arrivals.is_empty() {
+            self.open(line, &arrivals);
         }
+    }
+
+    /// Phones open messages that a client has sent.
+    fn open(self: &Arc<Self>, line: &mut Line, arrivals: &VecDeque<Arrival>) {
+        let _opening = self.opening.read().unwrap_or_else(PoisonError::into_inner);
         let opened: Vec<_> = arrivals.iter().map(|arrival| arrival.open(&mut UnwrapErr(SysRng))).collect();
         self.with_world_at(Some(line), |world, clock| {
             world.now = clock.now();

@@ -142,10 +142,13 @@ impl World {
         }
     }
 
-    /// A phone's device has opened a message.
+    /// A phone's device has opened a message. One that has been removed or replaced meanwhile shows nothing.
     pub(crate) fn handle_opened(&mut self, arrival: &Arrival, opened: Opened) {
         let Arrival { account, to, delivery, .. } = arrival;
         let Some(phone) = to.user().and_then(|number| self.phones.get_mut(&*number)) else { return };
+        if !phone.devices.get(&delivery.device).is_some_and(|device| arrival.is_for(device)) {
+            return;
+        }
         let replies = phone.handle_opened(delivery, opened, self.now, &mut self.rng);
         let replies = replies.into_iter().map(|reply| reply.with_attr("from", to)).collect();
         self.answer_with(*account, replies);

@@ -260,8 +260,8 @@ impl World {
         }
     }
 
-    /// What a client's bytes amounted to; nothing once its connection is closed. What has arrived for phones is left to be
-    /// opened.
+    /// What a client's bytes amounted to; nothing once its connection is closed. What has arrived for phones at last is
+    /// left to be opened.
     pub(crate) fn handle_incoming(
         &mut self,
         id: ConnectionId,
@@ -272,6 +272,9 @@ impl World {
         for incoming in incoming {
             if self.connections.get(&id).is_none_or(|peer| peer.is_closed) {
                 return;
+            }
+            if !incoming.may_overtake() {
+                self.open_arrivals();
             }
             match incoming {
                 Incoming::Reply(bytes) => self.outputs.push_back((id, Due::Bytes(bytes))),
@@ -290,7 +293,7 @@ impl World {
                 }
                 Incoming::Broken(breach) => {
                     self.breach(id, breach);
-                    self.outputs.push_back((id, Due::Close));
+                    self.close(id);
                 }
             }
         }

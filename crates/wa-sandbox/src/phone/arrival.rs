@@ -8,7 +8,7 @@ use wa_binary::{AttrValue, Jid, Node, Str};
 
 use crate::phone::{Device, Opened};
 
-/// A device, as its phone has it, and the task that opens a message for it.
+/// A device, as its phone and the messages that it is to open have it.
 #[derive(Clone, Debug)]
 pub(crate) struct SharedDevice(Arc<Mutex<Device>>);
 
@@ -86,6 +86,11 @@ impl From<&Node> for Enc {
 impl Arrival {
     pub(crate) fn new(account: u64, to: Jid, delivery: Delivery, device: SharedDevice) -> Self {
         Self { account, to, delivery, device }
+    }
+
+    /// Whether this is the device that opens it.
+    pub(crate) fn is_for(&self, device: &SharedDevice) -> bool {
+        Arc::ptr_eq(&self.device.0, &device.0)
     }
 
     /// Decrypts it, or says what to do instead.

@@ -146,11 +146,19 @@ impl Line {
     }
 
     pub(crate) async fn send(&mut self, xml: &str) {
-        let node: Node = xml.parse().unwrap();
-        let body = wa_binary::pack(&node, &EncodeOptions::new()).unwrap();
-        let mut body = BytesMut::from(body.as_slice());
-        self.transport.sealer.seal(&mut body).unwrap();
-        self.stream.write_all(&wa_noise::frame(&body).unwrap()).await.unwrap();
+        self.send_together(&[xml.parse().unwrap()]).await;
+    }
+
+    /// Sends stanzas that arrive in one read.
+    pub(crate) async fn send_together(&mut self, nodes: &[Node]) {
+        let mut bytes = Vec::new();
+        for node in nodes {
+            let body = wa_binary::pack(node, &EncodeOptions::new()).unwrap();
+            let mut body = BytesMut::from(body.as_slice());
+            self.transport.sealer.seal(&mut body).unwrap();
+            bytes.extend_from_slice(&wa_noise::frame(&body).unwrap());
+        }
+        self.stream.write_all(&bytes).await.unwrap();
     }
 }
 

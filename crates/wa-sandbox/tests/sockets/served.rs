@@ -9,6 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
+use wa_binary::Node;
 use wa_profile::Profile;
 use wa_sandbox::{Addresses, Binding, Clock, Sandbox, WorldConfig, ask};
 
@@ -189,6 +190,32 @@ async fn records_come_as_events() {
             text.push_str(std::str::from_utf8(&buffer[..length]).unwrap());
         }
         assert!(text.contains("event: deviation\ndata: {"), "{text}");
+    }
+}
+
+/// What comes at once with what ends a stream, or changes what comes of it, is read and answered before.
+#[tokio::test]
+async fn phones_read_what_came_before_the_end() {
+    let addresses = sandbox(false, None).await;
+    let message = r#"<message to="14155551001@s.whatsapp.net" id="A" type="text"><enc v="2" type="msg" wa:bytes="33"/></message>"#;
+    let block = r#"<iq id="B" type="set" xmlns="blocklist" to="s.whatsapp.net"><item action="block" jid="14155551001@s.whatsapp.net"/></iq>"#;
+    let again = r#"<receipt to="14155551001@s.whatsapp.net" id="C" type="retry"><retry count="1" id="C" t="1" v="1"/><registration wa:bytes="00000009"/></receipt>"#;
+    let (unknown, bad) = ("<unknown/>", r#"<ack class="nothing" id="A" to="s.whatsapp.net"/>"#);
+    for (user, behind, expected) in [
+        ("alice", block, &["ack", "receipt", "iq", "ack"][..]),
+        ("dave", again, &["ack", "receipt", "ack", "ack", "receipt"]),
+        ("bob", unknown, &["ack", "receipt", "stream:error"]),
+        ("carol", bad, &["ack", "receipt", "stream:error"]),
+    ] {
+        let mut line = enlisted(&addresses, user).await.connect(&addresses).await;
+        assert_eq!(line.read().await.unwrap().tag(), "ib");
+        let parsed = |xml: &str| xml.parse::<Node>().unwrap();
+        line.send_together(&[parsed(message), parsed(behind), parsed(message), Node::stream_end()]).await;
+        let mut tags = Vec::new();
+        while let Some(node) = line.read().await {
+            tags.push(node.tag().to_owned());
+        }
+        assert_eq!(tags, expected, "{user}");
     }
 }
 
