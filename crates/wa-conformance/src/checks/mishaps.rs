@@ -65,14 +65,8 @@ async fn round_trip(user: &mut User, id: &str) -> Result<(), Failure> {
 
 /// A client that has resumed counts as connected once something has come from it.
 async fn stream_error(environment: &Environment, user: &User, error: Value) -> Result<(), Failure> {
-    is_connected(environment, user, true).await?;
+    environment.is_connected(&user.login, true).await?;
     environment.control(&format!("accounts/{}/stream-error", user.login), error).await.map(drop)
-}
-
-async fn is_connected(environment: &Environment, user: &User, connected: bool) -> Result<(), Failure> {
-    let path = format!("accounts/{}", user.login);
-    eventually(async || Ok(environment.observe(&path).await?.get("connected") == Some(&json!(connected))))
-        .await
 }
 
 async fn restart(environment: &Environment) -> Result<(), Failure> {
@@ -136,7 +130,7 @@ async fn routing(environment: &Environment) -> Result<(), Failure> {
     for _ in 0..2 {
         user = user.restart(environment).await?;
         user.connect(environment).await?;
-        is_connected(environment, &user, true).await?;
+        environment.is_connected(&user.login, true).await?;
         let account = environment.observe(&path).await?;
         expect("routing information", account.get("routing_info"), Some(&json!("0a0bff")))?;
     }
@@ -231,7 +225,7 @@ async fn phone_unblocks(environment: &Environment) -> Result<(), Failure> {
 async fn mailbox_count(environment: &Environment) -> Result<(), Failure> {
     let user = environment.connected("mailbox-count").await?;
     let mut user = user.restart(environment).await?;
-    is_connected(environment, &user, false).await?;
+    environment.is_connected(&user.login, false).await?;
     for number in 0..3 {
         environment.phone_writes(&user.login, &number.to_string()).await?;
     }

@@ -82,7 +82,7 @@ async fn measure(json: bool) -> Result<(), Failure> {
         println!("{{\"name\":\"idle client\",\"clients\":{count},\"resident_bytes\":{each}}}");
         println!("{{\"name\":\"messages\",\"per_second\":{a_second:.0},\"per_core_second\":{a_core:.0}}}");
     } else {
-        println!("{count} idle clients: {each} resident bytes each (goal: at most 32768)");
+        println!("{count} idle clients: {each} resident bytes each (goal: at most 12288)");
         println!(
             "{messages} messages, half of them each way, with receipts, in SQLite: {a_second:.0} a second"
         );
