@@ -155,17 +155,17 @@ impl Content {
 
     /// Reads content; what is not known here, or lacks what it must have, stays bytes.
     pub fn decode(bytes: Bytes) -> Self {
-        let read = content::Message::decode(bytes.clone()).ok().and_then(Self::of);
+        let read = content::Message::decode(bytes.clone()).ok().and_then(Self::from_message);
         read.unwrap_or(Self::Unknown(bytes))
     }
 
-    fn of(message: content::Message) -> Option<Self> {
+    fn from_message(message: content::Message) -> Option<Self> {
         let message = unwrapped(message);
         if let Some(edited) = message.edited_message.and_then(|wrapped| wrapped.message) {
-            return Self::of_protocol(*edited.protocol_message?);
+            return Self::from_protocol(*edited.protocol_message?);
         }
         if let Some(protocol) = message.protocol_message {
-            return Self::of_protocol(*protocol);
+            return Self::from_protocol(*protocol);
         }
         if let Some(reaction) = message.reaction_message {
             let key = reaction.key?;
@@ -176,25 +176,25 @@ impl Content {
             return Some(Self::Text(body.into()));
         }
         if let Some(extended) = message.extended_text_message {
-            return Text::of(*extended).map(Self::Text);
+            return Text::from_extended(*extended).map(Self::Text);
         }
         let captioned = message.document_with_caption_message.and_then(|wrapped| wrapped.message);
         let document = message.document_message.or(captioned.and_then(|inner| inner.document_message));
-        let media = message.image_message.map(|it| Media::of_image(*it));
-        let media = media.or(message.video_message.map(|it| Media::of_video(*it)));
-        let media = media.or(message.audio_message.map(|it| Media::of_audio(*it)));
-        let media = media.or(document.map(|it| Media::of_document(*it)));
-        let media = media.or(message.sticker_message.map(|it| Media::of_sticker(*it)));
+        let media = message.image_message.map(|it| Media::from_image(*it));
+        let media = media.or(message.video_message.map(|it| Media::from_video(*it)));
+        let media = media.or(message.audio_message.map(|it| Media::from_audio(*it)));
+        let media = media.or(document.map(|it| Media::from_document(*it)));
+        let media = media.or(message.sticker_message.map(|it| Media::from_sticker(*it)));
         media?.map(|media| Self::Media(Box::new(media)))
     }
 
     /// A revoke or an edit, of the sender's own message only: nobody changes what another wrote.
-    fn of_protocol(protocol: content::ProtocolMessage) -> Option<Self> {
+    fn from_protocol(protocol: content::ProtocolMessage) -> Option<Self> {
         let key = protocol.key.filter(|key| key.from_me == Some(true))?;
         let id = MessageId(key.id?);
         match protocol.r#type.unwrap_or(REVOKE) {
             REVOKE => Some(Self::Revoke { id }),
-            EDIT => match Self::of(*protocol.edited_message?)? {
+            EDIT => match Self::from_message(*protocol.edited_message?)? {
                 Self::Text(text) => Some(Self::Edit { id, text }),
                 _ => None,
             },
@@ -261,7 +261,7 @@ impl Text {
         message
     }
 
-    fn of(extended: content::ExtendedTextMessage) -> Option<Self> {
+    fn from_extended(extended: content::ExtendedTextMessage) -> Option<Self> {
         let (reply, mentions) = of_context(extended.context_info);
         Some(Self { body: extended.text?, reply, mentions })
     }

@@ -337,7 +337,7 @@ pub enum Status {
 }
 
 impl Status {
-    pub(crate) fn of(number: u32) -> Option<Self> {
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
         let all = [Self::Sent, Self::Delivered, Self::Read, Self::Played, Self::MediaUnavailable];
         all.into_iter().find(|&status| u32::from(status as u8) == number)
     }

@@ -58,7 +58,7 @@ pub enum Table {
 
 impl Table {
     /// The table of this number.
-    pub(crate) fn of(number: u8) -> Option<Self> {
+    pub(crate) fn from_number(number: u8) -> Option<Self> {
         let tables = [
             Table::Account,
             Table::Counters,
@@ -226,7 +226,7 @@ impl Key {
 
     /// The table that the row is in; none if the name is not one of ours.
     pub fn table(&self) -> Option<Table> {
-        Table::of(*self.0.first()?)
+        Table::from_number(*self.0.first()?)
     }
 
     /// The bytes, for a store to keep.

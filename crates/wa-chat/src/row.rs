@@ -199,7 +199,7 @@ impl Waiting {
         }
     }
 
-    fn of(form: record::Waiting) -> Option<Self> {
+    fn from_form(form: record::Waiting) -> Option<Self> {
         Some(Self {
             id: form.id,
             content: form.content.into(),
@@ -270,12 +270,12 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
             form.private.zeroize();
             Row::Prekey(key?)
         }
-        Table::Inbox => Row::Inbox(InboxEntry::of(record::InboxEntry::read(bytes)?)?),
+        Table::Inbox => Row::Inbox(InboxEntry::from_form(record::InboxEntry::read(bytes)?)?),
         Table::Outbox => Row::Outbox(OutboxEntry::read(record::OutboxEntry::decode(bytes).ok()?)?),
         Table::KeyBlock => Row::KeyBlock(Value::new(bytes.to_vec())),
         Table::Seen => Row::Seen,
         Table::Sent => Row::Sent(Sent::read(record::Sent::decode(bytes).ok()?)?),
-        Table::Waiting => Row::Waiting(Waiting::of(record::Waiting::read(bytes)?)?),
+        Table::Waiting => Row::Waiting(Waiting::from_form(record::Waiting::read(bytes)?)?),
         Table::Content => Row::Content(record::Content::read(bytes)?.content.into()),
         Table::Asked | Table::Marked | Table::Rebuilt => Row::Number(record::Number::read(bytes)?.value),
         Table::Devices => {
@@ -284,7 +284,7 @@ fn read(table: Table, bytes: &[u8]) -> Option<Row> {
             let is_known = form.is_known.unwrap_or_default();
             Row::Devices(Devices { devices, since: form.since, refused: form.refused, is_known })
         }
-        Table::Identity => Row::Identity(Identity::of(&record::Identity::read(bytes)?)?),
+        Table::Identity => Row::Identity(Identity::from_form(&record::Identity::read(bytes)?)?),
         Table::Names => {
             let form = record::Names::read(bytes)?;
             Row::Names(Names { peer: form.peer.parse().ok()?, other: form.other.parse().ok()? })

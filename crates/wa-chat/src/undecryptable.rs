@@ -47,7 +47,7 @@ pub enum Undecryptable {
 
 impl Undecryptable {
     /// What a stored number says.
-    pub(crate) fn of(number: u32) -> Option<Self> {
+    pub(crate) fn from_number(number: u32) -> Option<Self> {
         ALL.into_iter().find(|&why| why as u32 == number)
     }
 
@@ -109,9 +109,9 @@ mod tests {
     #[test]
     fn each_has_a_number_of_its_own() {
         for (number, why) in (1..).zip(ALL) {
-            assert_eq!((why as u32, Undecryptable::of(number)), (number, Some(why)));
+            assert_eq!((why as u32, Undecryptable::from_number(number)), (number, Some(why)));
         }
-        assert_eq!(Undecryptable::of(0), None);
-        assert_eq!(Undecryptable::of(13), None);
+        assert_eq!(Undecryptable::from_number(0), None);
+        assert_eq!(Undecryptable::from_number(13), None);
     }
 }

@@ -29,7 +29,7 @@ impl Recording {
         input: &[u8],
         mut stanza: impl FnMut(Node) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        let mut opener = Opener::of_recording(key, self.missing);
+        let mut opener = Opener::from_recording(key, self.missing);
         let mut decoder = FrameDecoder::new(MAX_FRAME);
         let mut start = if input.starts_with(PROLOGUE) { PROLOGUE_LENGTH.min(input.len()) } else { 0 };
         decoder.push(input.get(start..).unwrap_or_default());

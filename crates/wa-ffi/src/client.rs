@@ -282,5 +282,6 @@ pub(crate) fn named(profile: &str) -> Result<Profile, WaError> {
 /// A document's profile.
 #[cfg(not(feature = "profiles"))]
 pub(crate) fn named(profile: &str) -> Result<Profile, WaError> {
-    Profile::of_document(profile).ok_or_else(|| WaError::argument(format!("no document's name: {profile:?}")))
+    Profile::from_document(profile)
+        .ok_or_else(|| WaError::argument(format!("no document's name: {profile:?}")))
 }

@@ -78,7 +78,7 @@ pub struct Opener(Direction);
 impl Opener {
     /// Opens one direction of a recorded connection whose key is known, from its `count`-th message on.
     #[must_use]
-    pub fn of_recording(key: [u8; 32], count: u64) -> Self {
+    pub fn from_recording(key: [u8; 32], count: u64) -> Self {
         let direction = Direction::new(&Zeroizing::new(key));
         Self(Direction { counter: count, ..direction })
     }
@@ -188,7 +188,7 @@ mod tests {
             })
             .into();
         for from in 0..3 {
-            let mut opener = Opener::of_recording([1; 32], from);
+            let mut opener = Opener::from_recording([1; 32], from);
             for (message, text) in
                 sealed.iter().zip(["one", "two", "three"]).skip(usize::try_from(from).unwrap())
             {
@@ -197,7 +197,10 @@ mod tests {
                 assert_eq!(message, text);
             }
         }
-        assert_eq!(Opener::of_recording([1; 32], 1).open(&mut sealed[0].clone()), Err(TransportError::Open));
+        assert_eq!(
+            Opener::from_recording([1; 32], 1).open(&mut sealed[0].clone()),
+            Err(TransportError::Open)
+        );
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Profile {
     /// # Errors
     /// [`ProfileFileError`].
     pub fn open(name_or_path: &str) -> Result<Self, ProfileFileError> {
-        if let Some(profile) = Self::of_document(name_or_path) {
+        if let Some(profile) = Self::from_document(name_or_path) {
             return Ok(profile);
         }
         let path = Path::new(name_or_path).to_owned();

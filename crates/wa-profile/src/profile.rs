@@ -89,7 +89,7 @@ impl Profile {
 
     /// The profile of a document by its name, `overview` or `1.0.3`.
     #[must_use]
-    pub fn of_document(name: &str) -> Option<Self> {
+    pub fn from_document(name: &str) -> Option<Self> {
         match name {
             "overview" => Some(Self::overview()),
             "1.0.3" => Some(Self::reference_offer_1_0_3()),

@@ -81,7 +81,7 @@ impl World {
             phones: phones
                 .map(|(number, phone)| (number.clone(), phone.manners.clone(), phone.save()))
                 .collect(),
-            accounts: self.accounts.values().map(AccountState::of).collect(),
+            accounts: self.accounts.values().map(AccountState::from_account).collect(),
         };
         serde_json::to_value(state).unwrap_or_default()
     }
@@ -122,7 +122,7 @@ impl World {
 }
 
 impl AccountState {
-    fn of(account: &Account) -> Self {
+    fn from_account(account: &Account) -> Self {
         let signed = &account.signed_prekey;
         let key = |key: &PublicKey| hex::encode(key.as_bytes());
         let mailbox = account.mailbox.iter();

@@ -35,12 +35,12 @@ impl World {
             Written::Picture(wanted) => {
                 let jpeg = generated::picture(wanted.width, wanted.height)?;
                 let file = self.media.keep(&jpeg, Class::Image, &prefix, &mut self.rng);
-                MediaWritten::of("image", "image/jpeg", file).sized(wanted)
+                MediaWritten::new("image", "image/jpeg", file).sized(wanted)
             }
             Written::Voice { seconds } => {
                 let ogg = generated::voice(*seconds)?;
                 let file = self.media.keep(&ogg, Class::Audio, &prefix, &mut self.rng);
-                MediaWritten::of("voice", "audio/ogg; codecs=opus", file).lasting(*seconds)
+                MediaWritten::new("voice", "audio/ogg; codecs=opus", file).lasting(*seconds)
             }
             Written::Media(file) => file.clone(),
             _ => return Some(None),

@@ -62,12 +62,12 @@ impl TryFrom<&Iq> for BlocklistChange {
 
     fn try_from(iq: &Iq) -> Result<Self, StanzaError> {
         let item = iq.request_payload(&crate::iq::IqKind::Set, XMLNS, "item")?.child("item")?;
-        Self::of(item)
+        Self::from_fields(item)
     }
 }
 
 impl BlocklistChange {
-    fn of(item: Fields<'_>) -> Result<Self, StanzaError> {
+    fn from_fields(item: Fields<'_>) -> Result<Self, StanzaError> {
         let block = match &*item.text("action")? {
             "block" => true,
             "unblock" => false,

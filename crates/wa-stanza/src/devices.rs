@@ -57,12 +57,12 @@ impl TryFrom<&Iq> for DeviceLists {
 
     fn try_from(iq: &Iq) -> Result<Self, StanzaError> {
         let list = iq.result_payload("usync")?.child("usync")?.child("list")?;
-        Ok(Self { users: list.children("user").map(UserDevices::of).collect::<Result<_, _>>()? })
+        Ok(Self { users: list.children("user").map(UserDevices::from_fields).collect::<Result<_, _>>()? })
     }
 }
 
 impl UserDevices {
-    fn of(user: Fields<'_>) -> Result<Self, StanzaError> {
+    fn from_fields(user: Fields<'_>) -> Result<Self, StanzaError> {
         let list = user.child_opt("devices").and_then(|devices| devices.child_opt("device-list"));
         let devices = match list {
             Some(list) => list.children("device").take(MAX_DEVICES).map(|it| it.number("id")).collect(),

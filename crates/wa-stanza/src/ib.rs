@@ -67,7 +67,7 @@ impl Ib {
 }
 
 impl IbItem {
-    fn of(node: &Node) -> Result<Self, StanzaError> {
+    fn from_node(node: &Node) -> Result<Self, StanzaError> {
         Ok(match node.tag() {
             "offline" => Self::Offline { count: Fields::of(node, "offline")?.number("count")? },
             "offline_batch" => {
@@ -126,7 +126,7 @@ impl TryFrom<&Node> for Ib {
 
     fn try_from(node: &Node) -> Result<Self, StanzaError> {
         let fields = Fields::of(node, "ib")?;
-        let items = node.children().iter().map(IbItem::of).collect::<Result<_, _>>()?;
+        let items = node.children().iter().map(IbItem::from_node).collect::<Result<_, _>>()?;
         Ok(Self { from: fields.jid_opt("from")?, items })
     }
 }

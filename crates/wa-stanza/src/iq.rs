@@ -143,7 +143,7 @@ impl IqError {
         Self { code: 501, text: Some("feature-not-implemented".into()) }
     }
 
-    pub(crate) fn of(fields: Fields<'_>) -> Result<Self, StanzaError> {
+    pub(crate) fn from_fields(fields: Fields<'_>) -> Result<Self, StanzaError> {
         Ok(Self { code: fields.number("code")?, text: fields.text_opt("text") })
     }
 }
@@ -163,7 +163,7 @@ impl TryFrom<&Node> for Iq {
             "get" => IqKind::Get,
             "set" => IqKind::Set,
             "result" => IqKind::Result,
-            "error" => IqKind::Error(IqError::of(fields.child("error")?)?),
+            "error" => IqKind::Error(IqError::from_fields(fields.child("error")?)?),
             _ => return Err(fields.invalid("type")),
         };
         let content = match kind {

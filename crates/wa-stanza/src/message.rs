@@ -165,7 +165,7 @@ impl Enc {
         self
     }
 
-    fn of(enc: Fields<'_>) -> Result<Self, StanzaError> {
+    fn from_fields(enc: Fields<'_>) -> Result<Self, StanzaError> {
         Ok(Self {
             v: enc.number("v")?,
             kind: enc.text("type")?.into(),
@@ -195,7 +195,7 @@ impl TryFrom<&Node> for Message {
     fn try_from(node: &Node) -> Result<Self, StanzaError> {
         let fields = Fields::of(node, "message")?;
         let fan_out = fields.child_opt("participants");
-        let device = |to: Fields<'_>| Ok((to.jid("jid")?, Enc::of(to.child("enc")?)?));
+        let device = |to: Fields<'_>| Ok((to.jid("jid")?, Enc::from_fields(to.child("enc")?)?));
         Ok(Self {
             id: fields.id()?,
             to: fields.jid_opt("to")?,
@@ -211,7 +211,7 @@ impl TryFrom<&Node> for Message {
             notify: fields.text_opt("notify"),
             offline: fields.number_opt("offline")?,
             edit: fields.text_opt("edit").map(Edit::from),
-            encs: fields.children("enc").map(Enc::of).collect::<Result<_, _>>()?,
+            encs: fields.children("enc").map(Enc::from_fields).collect::<Result<_, _>>()?,
             participants: match fan_out {
                 Some(fan_out) => fan_out.children("to").map(device).collect::<Result<_, _>>()?,
                 None => Vec::new(),

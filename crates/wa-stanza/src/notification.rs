@@ -60,7 +60,7 @@ pub struct ReachabilityPing {
 }
 
 impl NotificationContent {
-    fn of(fields: Fields<'_>, kind: &str, content: &NodeContent) -> Result<Self, StanzaError> {
+    fn from_fields(fields: Fields<'_>, kind: &str, content: &NodeContent) -> Result<Self, StanzaError> {
         if kind == ENCRYPT {
             if let Some(count) = fields.child_opt("count") {
                 return Ok(Self::PrekeysLeft { value: count.number("value")? });
@@ -72,14 +72,14 @@ impl NotificationContent {
                 return Ok(Self::IdentityChanged);
             }
         }
-        let ping = (kind == INTEROP).then(|| ReachabilityPing::of(fields)).flatten();
+        let ping = (kind == INTEROP).then(|| ReachabilityPing::from_fields(fields)).flatten();
         Ok(ping.map_or_else(|| Self::Other(content.clone()), Self::Reachability))
     }
 }
 
 impl ReachabilityPing {
     /// The form is not published, so that another one is not a fault: it is not modelled.
-    fn of(notification: Fields<'_>) -> Option<Self> {
+    fn from_fields(notification: Fields<'_>) -> Option<Self> {
         let ping = notification.child_opt("ping")?;
         let integrator = ping.first("integrator")?;
         Some(Self {
@@ -110,7 +110,7 @@ impl TryFrom<&Node> for Notification {
             participant: fields.jid_opt("participant")?,
             t: fields.number_opt("t")?,
             offline: fields.number_opt("offline")?,
-            content: NotificationContent::of(fields, &kind, node.content())?,
+            content: NotificationContent::from_fields(fields, &kind, node.content())?,
             kind,
         })
     }

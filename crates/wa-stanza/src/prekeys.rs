@@ -50,7 +50,7 @@ impl PrekeyId {
         self.0
     }
 
-    fn of(fields: Fields<'_>) -> Result<Self, StanzaError> {
+    fn from_fields(fields: Fields<'_>) -> Result<Self, StanzaError> {
         let [a, b, c] = fields.child("id")?.array()?;
         Ok(Self(u32::from_be_bytes([0, a, b, c])))
     }
@@ -63,9 +63,9 @@ impl PrekeyId {
 
 impl SignedPrekeyNode {
     /// Reads a `<skey>`.
-    pub(crate) fn of(skey: Fields<'_>) -> Result<Self, StanzaError> {
+    pub(crate) fn from_fields(skey: Fields<'_>) -> Result<Self, StanzaError> {
         Ok(Self {
-            id: PrekeyId::of(skey)?,
+            id: PrekeyId::from_fields(skey)?,
             value: skey.child("value")?.array()?,
             signature: skey.child("signature")?.array()?,
         })
@@ -84,8 +84,8 @@ impl From<SignedPrekeyNode> for Node {
 
 impl OneTimePrekey {
     /// Reads a `<key>`.
-    pub(crate) fn of(key: Fields<'_>) -> Result<Self, StanzaError> {
-        Ok(Self { id: PrekeyId::of(key)?, value: key.child("value")?.array()? })
+    pub(crate) fn from_fields(key: Fields<'_>) -> Result<Self, StanzaError> {
+        Ok(Self { id: PrekeyId::from_fields(key)?, value: key.child("value")?.array()? })
     }
 }
 
@@ -152,7 +152,7 @@ mod tests {
                 "02".repeat(signature)
             );
             let node: Node = xml.parse().unwrap();
-            Fields::of(&node, "skey").and_then(SignedPrekeyNode::of)
+            Fields::of(&node, "skey").and_then(SignedPrekeyNode::from_fields)
         };
         let length = |element, expected, found| Err(StanzaError::Length { element, expected, found });
         assert_eq!(skey("0001", 32, 64), length("id", 3, 2));

@@ -115,14 +115,14 @@ impl ReceiptKind {
         }
     }
 
-    fn of(receipt: Fields<'_>) -> Result<Self, StanzaError> {
+    fn from_fields(receipt: Fields<'_>) -> Result<Self, StanzaError> {
         let Some(word) = receipt.text_opt("type") else { return Ok(Self::Delivery) };
         Ok(match &*word {
             "read" => Self::Read,
             "played" => Self::Played,
             "inactive" => Self::Inactive,
             "server-error" => Self::ServerError,
-            "retry" => Self::Retry(Box::new(Retry::of(receipt)?)),
+            "retry" => Self::Retry(Box::new(Retry::from_fields(receipt)?)),
             _ => Self::Other(word),
         })
     }
@@ -133,7 +133,7 @@ impl TryFrom<&Node> for Receipt {
 
     fn try_from(node: &Node) -> Result<Self, StanzaError> {
         let fields = Fields::of(node, "receipt")?;
-        let kind = ReceiptKind::of(fields)?;
+        let kind = ReceiptKind::from_fields(fields)?;
         let known: &[&str] = match kind {
             ReceiptKind::Retry(_) => &["list", "retry", "registration", "keys"],
             _ => &["list"],

@@ -44,7 +44,7 @@ pub struct RetryKeys {
 
 impl Retry {
     /// Reads the children of a `<receipt>`.
-    pub(crate) fn of(receipt: Fields<'_>) -> Result<Self, StanzaError> {
+    pub(crate) fn from_fields(receipt: Fields<'_>) -> Result<Self, StanzaError> {
         let retry = receipt.child("retry")?;
         Ok(Self {
             count: retry.number("count")?,
@@ -53,7 +53,7 @@ impl Retry {
             v: retry.number("v")?,
             error: retry.number_opt("error")?,
             registration: registration(receipt)?,
-            keys: receipt.child_opt("keys").map(RetryKeys::of).transpose()?,
+            keys: receipt.child_opt("keys").map(RetryKeys::from_fields).transpose()?,
         })
     }
 
@@ -71,12 +71,12 @@ impl Retry {
 }
 
 impl RetryKeys {
-    fn of(keys: Fields<'_>) -> Result<Self, StanzaError> {
+    fn from_fields(keys: Fields<'_>) -> Result<Self, StanzaError> {
         key_type(keys)?;
         Ok(Self {
             identity: identity(keys)?,
-            one_time: keys.child_opt("key").map(OneTimePrekey::of).transpose()?,
-            signed: SignedPrekeyNode::of(keys.child("skey")?)?,
+            one_time: keys.child_opt("key").map(OneTimePrekey::from_fields).transpose()?,
+            signed: SignedPrekeyNode::from_fields(keys.child("skey")?)?,
             device_identity: keys.child_opt("device-identity").map(Fields::bytes).transpose()?,
         })
     }
@@ -101,7 +101,7 @@ mod tests {
     fn errors() {
         let error = |inside: &str| {
             let node: Node = format!("<receipt id='1' type='retry'>{inside}</receipt>").parse().unwrap();
-            Fields::of(&node, "receipt").and_then(Retry::of).unwrap_err()
+            Fields::of(&node, "receipt").and_then(Retry::from_fields).unwrap_err()
         };
         let missing = |element, attr| StanzaError::MissingAttr { element, attr };
         let child = |element, child| StanzaError::MissingChild { element, child };

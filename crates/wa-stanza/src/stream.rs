@@ -261,7 +261,7 @@ impl TryFrom<&Node> for StreamError {
         let fields = Fields::of(node, "stream:error")?;
         Ok(Self {
             code: fields.number_opt("code")?,
-            condition: node.children().first().map(StreamCondition::of),
+            condition: node.children().first().map(StreamCondition::from_node),
         })
     }
 }
@@ -277,7 +277,7 @@ impl From<StreamError> for Node {
 }
 
 impl StreamCondition {
-    fn of(node: &Node) -> Self {
+    fn from_node(node: &Node) -> Self {
         let text = |attr| node.attr_str(attr).map(Str::from);
         match node.tag() {
             "conflict" => Self::Conflict(match node.attr_str("type") {

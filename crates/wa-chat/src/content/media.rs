@@ -266,7 +266,7 @@ impl Media {
         written!(self, StickerMessage { width: self.width, height: self.height })
     }
 
-    pub(super) fn of_image(message: content::ImageMessage) -> Option<Self> {
+    pub(super) fn from_image(message: content::ImageMessage) -> Option<Self> {
         Some(Self {
             caption: message.caption,
             width: message.width,
@@ -276,7 +276,7 @@ impl Media {
         })
     }
 
-    pub(super) fn of_video(message: content::VideoMessage) -> Option<Self> {
+    pub(super) fn from_video(message: content::VideoMessage) -> Option<Self> {
         let is_gif = message.gif_playback.unwrap_or_default();
         let kind = if is_gif { MediaKind::Gif } else { MediaKind::Video };
         Some(Self {
@@ -290,7 +290,7 @@ impl Media {
         })
     }
 
-    pub(super) fn of_audio(message: content::AudioMessage) -> Option<Self> {
+    pub(super) fn from_audio(message: content::AudioMessage) -> Option<Self> {
         let is_voice = message.ptt.unwrap_or_default();
         let kind = if is_voice { MediaKind::Voice } else { MediaKind::Audio };
         Some(Self {
@@ -301,7 +301,7 @@ impl Media {
         })
     }
 
-    pub(super) fn of_document(message: content::DocumentMessage) -> Option<Self> {
+    pub(super) fn from_document(message: content::DocumentMessage) -> Option<Self> {
         Some(Self {
             caption: message.caption,
             file_name: message.file_name.or(message.title),
@@ -310,7 +310,7 @@ impl Media {
         })
     }
 
-    pub(super) fn of_sticker(message: content::StickerMessage) -> Option<Self> {
+    pub(super) fn from_sticker(message: content::StickerMessage) -> Option<Self> {
         Some(Self { width: message.width, height: message.height, ..read!(MediaKind::Sticker, message) })
     }
 }

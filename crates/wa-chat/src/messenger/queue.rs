@@ -46,14 +46,7 @@ impl Messenger {
                 continue;
             }
             match self.step(input, now, rng) {
-                Ok(draft) => {
-                    let input = self.queue.remove(position);
-                    if draft.can_be_read() {
-                        self.join(draft, now);
-                    } else {
-                        self.refuse(input);
-                    }
-                }
+                Ok(draft) => self.leave(position, draft, now),
                 Err(Stop::Missing(missing)) => {
                     self.wanted.extend(missing);
                     blocked.insert(lane);
@@ -83,6 +76,16 @@ impl Messenger {
         let mut step =
             Step { profile, policy, fetching, announcing, unacked, unconfirmed, refill, now, view, rng };
         step.run(input)
+    }
+
+    /// An input leaves the queue, with what it leaves behind.
+    fn leave(&mut self, position: usize, draft: Draft, now: Now) {
+        let input = self.queue.remove(position);
+        if draft.can_be_read() {
+            self.join(draft, now);
+        } else {
+            self.refuse(input);
+        }
     }
 
     /// What an input would leave behind could not be read again: nothing of it is written. A stanza is refused, so that it

@@ -17,7 +17,7 @@ pub(crate) enum Standing {
 }
 
 impl Standing {
-    fn of(number: u32) -> Option<Self> {
+    fn from_number(number: u32) -> Option<Self> {
         [Self::Overheard, Self::Told, Self::Recipient].into_iter().find(|&it| it as u32 == number)
     }
 }
@@ -81,11 +81,11 @@ impl Identity {
         }
     }
 
-    pub(super) fn of(form: &record::Identity) -> Option<Self> {
+    pub(super) fn from_form(form: &record::Identity) -> Option<Self> {
         Some(Self {
             key: PublicKey::from_slice(&form.key).ok()?,
             standing: match form.standing {
-                Some(standing) => Some(Standing::of(standing)?),
+                Some(standing) => Some(Standing::from_number(standing)?),
                 None => None,
             },
             is_held: form.is_held.unwrap_or_default(),

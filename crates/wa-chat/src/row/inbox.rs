@@ -131,7 +131,7 @@ impl InboxEntry {
         form
     }
 
-    pub(super) fn of(form: Form) -> Option<Self> {
+    pub(super) fn from_form(form: Form) -> Option<Self> {
         let Form { peer, ids, .. } = &form;
         let (peer, ids) = (peer.parse().ok()?, ids.clone());
         let mut parts = items(form)?.into_iter().flatten();
@@ -239,9 +239,9 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 11]> {
         let (push_name, waited) = (form.push_name, form.waited.unwrap_or_default());
         Some(InboxItem::Message { content, timestamp, device, is_accepted, push_name, waited })
     });
-    let receipt = form
-        .status
-        .map(|status| Some(InboxItem::Receipt { status: Status::of(status)?, timestamp: form.timestamp }));
+    let receipt = form.status.map(|status| {
+        Some(InboxItem::Receipt { status: Status::from_number(status)?, timestamp: form.timestamp })
+    });
     let rejected = form.rejection.map(|code| Some(InboxItem::Rejected { code: u16::try_from(code).ok()? }));
     let identity = form.identity.map(|key| match key.as_slice() {
         [] => Some(InboxItem::Identity { device, key: None }),
@@ -249,13 +249,18 @@ fn items(form: Form) -> Option<[Option<InboxItem>; 11]> {
     });
     let undecryptable = form.undecryptable.map(|why| {
         let is_hidden = form.hidden.unwrap_or_default();
-        Some(InboxItem::Undecryptable { why: Undecryptable::of(why)?, device, asked: form.asked, is_hidden })
+        Some(InboxItem::Undecryptable {
+            why: Undecryptable::from_number(why)?,
+            device,
+            asked: form.asked,
+            is_hidden,
+        })
     });
     let notification = form.notification.map(|node| Some(InboxItem::Notification { node: node.into() }));
     let expired = form.expired.map(|_| Some(InboxItem::Expired));
     let unreadable = form
         .unreadable
-        .map(|table| Some(InboxItem::Unreadable { table: Table::of(u8::try_from(table).ok()?)? }));
+        .map(|table| Some(InboxItem::Unreadable { table: Table::from_number(u8::try_from(table).ok()?)? }));
     let refused = form.refused.map(|stanza| Some(InboxItem::Refused { stanza, why: form.why? }));
     let named = form.named.map(|other| Some(InboxItem::Named { other: other.parse().ok()? }));
     let items = [

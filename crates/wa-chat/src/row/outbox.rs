@@ -61,7 +61,7 @@ impl OutboxEntry {
     pub(super) fn read(form: record::OutboxEntry) -> Option<Self> {
         let stanza = EncodedStanza::stored(form.stanza.into());
         if form.version == 1 {
-            return Self::of_stanza(stanza);
+            return Self::from_stanza(stanza);
         }
         let kind = match (form.version, form.kind?, form.device) {
             (VERSION, 1, None) => OutboxKind::Message,
@@ -74,7 +74,7 @@ impl OutboxEntry {
     }
 
     /// Version 1: what it is stands in the stanza itself.
-    fn of_stanza(stanza: EncodedStanza) -> Option<Self> {
+    fn from_stanza(stanza: EncodedStanza) -> Option<Self> {
         let node: Node = wa_binary::decode(stanza.as_bytes(), &Limits::new()).ok()?;
         let to = node.attr("to")?.to_jid()?;
         let kind = match node.tag() {

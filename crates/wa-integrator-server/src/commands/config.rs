@@ -36,7 +36,7 @@ pub(crate) fn examine(settings: &Settings) -> Result<(), StartError> {
     let address = settings.listen.address();
     let base_url = match &settings.listen.base_url {
         Some(base_url) => base_url.clone(),
-        None => BaseUrl::of_loopback(address).map_err(|_| StartError::BaseUrlMissing { address })?,
+        None => BaseUrl::from_loopback(address).map_err(|_| StartError::BaseUrlMissing { address })?,
     };
     settings.push.rules(&profile, &base_url)?;
     TokenIssuer::new(base_url, &profile.token, settings.tokens.lifetime(&profile.token))?;

@@ -74,7 +74,7 @@ impl Listening {
         match self.tls {
             Some(_) if address.ip().is_loopback() => self.url().parse().map_err(missing),
             Some(_) => Err(StartError::BaseUrlMissing { address }),
-            None => BaseUrl::of_loopback(address).map_err(missing),
+            None => BaseUrl::from_loopback(address).map_err(missing),
         }
     }
 

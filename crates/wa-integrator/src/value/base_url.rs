@@ -44,7 +44,7 @@ impl BaseUrl {
     ///
     /// # Errors
     /// [`BaseUrlError::Scheme`] for any other address.
-    pub fn of_loopback(address: SocketAddr) -> Result<Self, BaseUrlError> {
+    pub fn from_loopback(address: SocketAddr) -> Result<Self, BaseUrlError> {
         format!("http://{address}").parse()
     }
 
@@ -127,7 +127,7 @@ mod tests {
             let url: BaseUrl = text.parse().unwrap();
             assert_eq!((url.as_str(), url.path(), url.to_string().as_str()), (written, path, written));
         }
-        let url = BaseUrl::of_loopback("127.0.0.1:81".parse().unwrap()).unwrap();
+        let url = BaseUrl::from_loopback("127.0.0.1:81".parse().unwrap()).unwrap();
         assert_eq!(url.as_str(), "http://127.0.0.1:81");
     }
 
@@ -154,6 +154,6 @@ mod tests {
         ] {
             assert_eq!(text.parse::<BaseUrl>(), Err(error), "{text:?}");
         }
-        assert_eq!(BaseUrl::of_loopback("0.0.0.0:80".parse().unwrap()), Err(BaseUrlError::Scheme));
+        assert_eq!(BaseUrl::from_loopback("0.0.0.0:80".parse().unwrap()), Err(BaseUrlError::Scheme));
     }
 }

@@ -233,12 +233,12 @@ async fn send(shared: &Arc<Shared>, seat: &Seat, body: &[u8]) -> Result<Value, P
         Written::Picture(picture) => {
             let jpeg = generated::picture(picture.width, picture.height).ok_or_else(cannot_write)?;
             let file = shared.host_at_integrator(&jpeg, Class::Image).await?;
-            Written::Media(MediaWritten::of("image", "image/jpeg", file).sized(&picture))
+            Written::Media(MediaWritten::new("image", "image/jpeg", file).sized(&picture))
         }
         Written::Voice { seconds } => {
             let ogg = generated::voice(seconds).ok_or_else(cannot_write)?;
             let file = shared.host_at_integrator(&ogg, Class::Audio).await?;
-            Written::Media(MediaWritten::of("voice", "audio/ogg; codecs=opus", file).lasting(seconds))
+            Written::Media(MediaWritten::new("voice", "audio/ogg; codecs=opus", file).lasting(seconds))
         }
         said => said,
     };

@@ -86,7 +86,7 @@ impl TranscriptFile {
         let mut text = String::new();
         for entry in &entries {
             // Writing to a text does not fail.
-            let _ = writeln!(text, "{}", serde_json::json!(Line::of(entry)));
+            let _ = writeln!(text, "{}", serde_json::json!(Line::from_entry(entry)));
         }
         if is_whole {
             replace(&self.path, text.as_bytes())?;
@@ -106,7 +106,7 @@ impl TranscriptFile {
 }
 
 impl Line {
-    fn of(entry: &Entry) -> Self {
+    fn from_entry(entry: &Entry) -> Self {
         Self {
             number: entry.number,
             at: entry.at,

@@ -90,7 +90,7 @@ macro_rules! shown {
 
 impl MediaWritten {
     /// A file that lies at the media host.
-    pub(crate) fn of(kind: &str, mime: &str, file: Described) -> Self {
+    pub(crate) fn new(kind: &str, mime: &str, file: Described) -> Self {
         let Described { direct_path, key, sha256, enc_sha256, length } = file;
         Self {
             kind: kind.to_owned(),

@@ -96,15 +96,15 @@ impl TryFrom<&Iq> for PrekeyBundles {
 
     fn try_from(iq: &Iq) -> Result<Self, StanzaError> {
         let list = iq.result_payload("list")?.child("list")?;
-        Ok(Self { users: list.children("user").map(FetchedUser::of).collect::<Result<_, _>>()? })
+        Ok(Self { users: list.children("user").map(FetchedUser::from_fields).collect::<Result<_, _>>()? })
     }
 }
 
 impl FetchedUser {
-    fn of(user: Fields<'_>) -> Result<Self, StanzaError> {
+    fn from_fields(user: Fields<'_>) -> Result<Self, StanzaError> {
         let bundle = match user.child_opt("error") {
-            Some(error) => Err(IqError::of(error)?),
-            None => Ok(FetchedBundle::of(user)?),
+            Some(error) => Err(IqError::from_fields(error)?),
+            None => Ok(FetchedBundle::from_fields(user)?),
         };
         Ok(Self { jid: user.jid("jid")?, bundle })
     }
@@ -121,14 +121,14 @@ impl From<FetchedUser> for Node {
 }
 
 impl FetchedBundle {
-    fn of(user: Fields<'_>) -> Result<Self, StanzaError> {
+    fn from_fields(user: Fields<'_>) -> Result<Self, StanzaError> {
         let registration = registration(user)?;
         key_type(user)?;
         Ok(Self {
             registration,
             identity: identity(user)?,
-            one_time: user.child_opt("key").map(OneTimePrekey::of).transpose()?,
-            signed: SignedPrekeyNode::of(user.child("skey")?)?,
+            one_time: user.child_opt("key").map(OneTimePrekey::from_fields).transpose()?,
+            signed: SignedPrekeyNode::from_fields(user.child("skey")?)?,
             post_quantum: user.child_opt("pqkey").is_some(),
         })
     }

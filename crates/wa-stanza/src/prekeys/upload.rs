@@ -77,8 +77,8 @@ impl TryFrom<&Iq> for PrekeyUpload {
         Ok(Self {
             registration,
             identity: identity(outer)?,
-            one_time: list.children("key").map(OneTimePrekey::of).collect::<Result<_, _>>()?,
-            signed: SignedPrekeyNode::of(outer.child("skey")?)?,
+            one_time: list.children("key").map(OneTimePrekey::from_fields).collect::<Result<_, _>>()?,
+            signed: SignedPrekeyNode::from_fields(outer.child("skey")?)?,
         })
     }
 }
@@ -103,6 +103,6 @@ impl TryFrom<&Iq> for SignedPrekeyRotation {
 
     fn try_from(iq: &Iq) -> Result<Self, StanzaError> {
         let rotate = iq.request_payload(&IqKind::Set, XMLNS, "rotate")?.child("rotate")?;
-        Ok(Self { signed: SignedPrekeyNode::of(rotate.child("skey")?)? })
+        Ok(Self { signed: SignedPrekeyNode::from_fields(rotate.child("skey")?)? })
     }
 }

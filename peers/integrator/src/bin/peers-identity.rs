@@ -49,7 +49,7 @@ struct Running {
 async fn serve() -> Result<(Running, KeyKeeper), Fault> {
     let rules = Profile::default().token;
     let server = Server::bind(([127, 0, 0, 1], 0).into(), ConnectionLimits::default()).await?;
-    let base = BaseUrl::of_loopback(server.address())?;
+    let base = BaseUrl::from_loopback(server.address())?;
     let keys = KeyRules::new(rules.peer_refresh_max, rules.lifetime_max);
     let keeper = KeyKeeper::new(Arc::new(MemoryStore::new()), keys);
     keeper.refresh(Clock::system().now()).await?;
