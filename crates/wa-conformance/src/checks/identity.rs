@@ -18,8 +18,8 @@ use crate::target::tokens::unix_now;
 /// Members of a private RSA key, and of a symmetric one (RFC 7518 §6).
 const PRIVATE: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
-/// Bytes of the shortest modulus that is sound.
-const MODULUS: usize = 256;
+/// Bits of the shortest modulus that is sound (RFC 7518 §3.3).
+const MODULUS: usize = 2048;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("jwks-http1", 1, Server(&[]), "JWKS is served on HTTP/1.1", jwks_http1),
@@ -93,10 +93,17 @@ async fn jwks_public(environment: &Environment) -> Result<(), Failure> {
 async fn key_size(environment: &Environment) -> Result<(), Failure> {
     for key in keys(environment).await? {
         let modulus = URL_SAFE_NO_PAD.decode(key.get("n").and_then(Value::as_str).unwrap_or_default())?;
-        let bytes = modulus.iter().skip_while(|byte| **byte == 0).count();
-        ensure(&format!("a modulus has {bytes} bytes, fewer than {MODULUS}"), bytes >= MODULUS)?;
+        let bits = bits(&modulus);
+        ensure(&format!("a modulus has {bits} bits, fewer than {MODULUS}"), bits >= MODULUS)?;
     }
     Ok(())
+}
+
+/// The length of a number, without the zeros before it.
+fn bits(number: &[u8]) -> usize {
+    let zeros = number.iter().take_while(|byte| **byte == 0).count();
+    let first = number.get(zeros).map_or(0, |byte| byte.leading_zeros() as usize);
+    8 * (number.len() - zeros) - first
 }
 
 async fn keys(environment: &Environment) -> Result<Vec<Value>, Failure> {
@@ -149,17 +156,23 @@ async fn base_path(environment: &Environment) -> Result<(), Failure> {
 
 async fn token_verifies(environment: &Environment) -> Result<(), Failure> {
     let token = environment.issue("token-verifies").await?;
-    let set: JwkSet = serde_json::from_value(jwks(environment, Http::One).await?)?;
-    let kid = jsonwebtoken::decode_header(&token)?.kid.ok_or_else(|| Failure::new("no kid"))?;
+    let keys = serde_json::from_value(jwks(environment, Http::One).await?)?;
+    let claims = verified(&token, &keys, &environment.base(), &environment.profile().token.audience)?;
+    expect("sub", claims.get("sub").and_then(Value::as_str), Some("token-verifies"))?;
+    ensure("dates are not integers", claims.get("iat").and_then(Value::as_u64).is_some())
+}
+
+/// What a token claims, if one of these keys has signed it for this issuer and audience.
+fn verified(token: &str, set: &JwkSet, issuer: &str, audience: &str) -> Result<Value, Failure> {
+    let kid = jsonwebtoken::decode_header(token)?.kid.ok_or_else(|| Failure::new("no kid"))?;
     let key = set.find(&kid).ok_or_else(|| Failure::new("the key is not in the JWKS"))?;
     let AlgorithmParameters::RSA(key) = &key.algorithm else { return Err(Failure::new("no RSA key")) };
     let mut validation = Validation::new(Algorithm::RS256);
-    validation.set_audience(&[environment.profile().token.audience]);
-    validation.set_issuer(&[&environment.base()]);
+    validation.set_audience(&[audience]);
+    validation.set_issuer(&[issuer]);
+    validation.set_required_spec_claims(&["iss", "sub", "aud", "exp"]);
     let key = DecodingKey::from_rsa_components(&key.n, &key.e)?;
-    let claims = jsonwebtoken::decode::<Value>(&token, &key, &validation)?.claims;
-    expect("sub", claims.get("sub").and_then(Value::as_str), Some("token-verifies"))?;
-    ensure("dates are not integers", claims.get("iat").and_then(Value::as_u64).is_some())
+    Ok(jsonwebtoken::decode(token, &key, &validation)?.claims)
 }
 
 async fn token_authenticated(environment: &Environment) -> Result<(), Failure> {
@@ -169,4 +182,36 @@ async fn token_authenticated(environment: &Environment) -> Result<(), Failure> {
     let (named, _) = mallory.rsplit_once('.').ok_or_else(|| Failure::new("no seal"))?;
     let (status, _) = environment.ask_token(Some(&format!("{named}.{seal}"))).await?;
     expect("with another user's seal", status, StatusCode::UNAUTHORIZED)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use wa_interop::profile::Profile;
+
+    use super::*;
+    use crate::target::exchange::get_json;
+    use crate::target::server::{Issuer, Server};
+
+    #[tokio::test]
+    async fn a_token_without_a_claim_does_not_verify() {
+        let profile = Profile::reference_offer_1_0_3();
+        let issuer = Issuer::start(&profile).await.unwrap();
+        let keys = get_json(&format!("{}{}", issuer.base_url(), profile.token.jwks_path)).await.unwrap();
+        let keys = serde_json::from_value(keys).unwrap();
+        let judge = |change: Value| {
+            let token = issuer.sign("ann", &change, None).unwrap();
+            verified(&token, &keys, issuer.base_url(), &profile.token.audience).is_ok()
+        };
+        assert!(judge(json!({})));
+        for claim in ["iss", "sub", "aud", "exp"] {
+            assert!(!judge(json!({ claim: null })), "without {claim}");
+        }
+    }
+
+    #[test]
+    fn zeros_before_a_number_do_not_count() {
+        assert_eq!([bits(&[]), bits(&[0, 0]), bits(&[0, 1, 0xFF]), bits(&[0x80])], [0, 0, 9, 8]);
+        assert_eq!(bits(&[&[0x7F][..], &[0xFF; 255]].concat()), MODULUS - 1);
+    }
 }
