@@ -1,5 +1,7 @@
 //! An enlistment form, right or wrong, as anybody could post it (overview §1.2.2).
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
@@ -69,14 +71,19 @@ impl Form {
         pairs.collect::<Vec<_>>().join("&")
     }
 
-    /// Reads a form.
+    /// Reads a form, in which no name may be twice.
     pub(crate) fn decode(text: &str) -> Result<Self, Failure> {
         let pair = |pair: &str| {
             let (name, value) =
                 pair.split_once('=').ok_or_else(|| Failure(format!("{pair:?} is no pair")))?;
             Ok::<_, Failure>((unescaped(name)?, unescaped(value)?))
         };
-        Ok(Self(text.split('&').map(pair).collect::<Result<_, _>>()?))
+        let pairs: Vec<(String, String)> = text.split('&').map(pair).collect::<Result<_, _>>()?;
+        let mut names = BTreeSet::new();
+        match pairs.iter().find(|(name, _)| !names.insert(name)) {
+            Some((name, _)) => Err(Failure(format!("{name} is given twice"))),
+            None => Ok(Self(pairs)),
+        }
     }
 
     /// Posts it; gives the status and the JSON.
@@ -136,6 +143,7 @@ fn unescaped(text: &str) -> Result<String, Failure> {
                 bytes.extend(hex::decode([*high, *low])?);
                 rest = after;
             }
+            (b'%', _) => return Err(Failure(format!("{text:?} ends within an escape"))),
             _ => bytes.push(*byte),
         }
     }
@@ -153,6 +161,8 @@ mod tests {
         let read = Form::decode(&form.encode()).unwrap();
         assert_eq!((read.get("a"), read.get("b"), read.get("c")), (Some("+ 2"), Some("__4"), None));
         assert_eq!(read.without("a").encode(), "b=__4");
-        assert!(Form::decode("a").is_err() && Form::decode("a=%zz").is_err());
+        for wrong in ["a", "a=%zz", "a=%4", "a=1&b=2&a=1"] {
+            assert!(Form::decode(wrong).is_err(), "{wrong}");
+        }
     }
 }
