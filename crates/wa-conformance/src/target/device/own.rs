@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use rand::rngs::SysRng;
 use rand_core::UnwrapErr;
 use sha2::{Digest, Sha256};
+use tokio::time::{Instant, timeout_at};
 use wa_interop::binary::{EncodeOptions, Jid, Limits, Node, Packing, decode, encode};
 use wa_interop::chat::{
     AccountKeys, Content, DisconnectReason, Event, Mark, Media, MessageId, Refusal, Status, Typing,
@@ -149,25 +150,21 @@ impl Open {
 
     /// The next event that the protocol knows; it is confirmed before it is given.
     async fn next(&mut self, within: Duration) -> Done {
-        let found = async {
-            loop {
-                let event = self.events.next().await.map_err(ClientError::from)?;
-                if let Some(id) = event.id() {
-                    self.client.confirm(id).await?;
-                }
-                if let Event::Message { id, content: Content::Media(media), .. } = &event {
-                    self.media.insert(id.0.clone(), (**media).clone());
-                }
-                if let Some(happening) = happening(&event) {
-                    return Ok::<_, Undone>(happening);
-                }
+        let until = Instant::now() + within;
+        // Only waiting is given up: an event that was taken is told.
+        while let Ok(event) = timeout_at(until, self.events.next()).await {
+            let event = event.map_err(ClientError::from)?;
+            if let Some(id) = event.id() {
+                self.client.confirm(id).await?;
             }
-        };
-        let event = match tokio::time::timeout(within, found).await {
-            Ok(found) => Some(found?),
-            Err(_) => None,
-        };
-        Ok(Outcome { event, ..Outcome::default() })
+            if let Event::Message { id, content: Content::Media(media), .. } = &event {
+                self.media.insert(id.0.clone(), (**media).clone());
+            }
+            if let event @ Some(_) = happening(&event) {
+                return Ok(Outcome { event, ..Outcome::default() });
+            }
+        }
+        Ok(Outcome::default())
     }
 
     async fn fetch(&self, id: &str) -> Done {
@@ -260,5 +257,29 @@ impl From<ClientError> for Undone {
             other => return Self::Failed(other.into()),
         };
         Self::Refused(Refused { why, said })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::rules::Document;
+    use crate::target::environment::Environment;
+
+    #[tokio::test]
+    async fn an_event_is_told_however_short_the_wait() {
+        let environment = Environment::in_process(Document::ReferenceOffer).await.unwrap();
+        let mut user = environment.online("short-wait").await.unwrap();
+        environment.phone_writes(&user.login, "hello").await.unwrap();
+        for _ in 0..100 {
+            environment.account_says(&user.login, "mailbox", &json!(0)).await.unwrap();
+            let event = user.tell(Command::Next { within: 0 }).await.unwrap().event;
+            if matches!(event, Some(Happening::Text { .. })) {
+                return;
+            }
+        }
+        panic!("the text was taken and not told");
     }
 }
