@@ -8,7 +8,6 @@ use wa_interop::chat::{
 use wa_interop::{ClientError, NoToken};
 
 use crate::checks::Drives::{Client, Own};
-use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
 use crate::report::failure::{Failure, ensure, expect};
 use crate::target::device::Command;
@@ -122,11 +121,7 @@ async fn notification(environment: &Environment) -> Result<(), Failure> {
         })
         .await?;
     ensure("the notification is whole", shown.contains("w:interop") && shown.contains("<ping/>"))?;
-    eventually(async || {
-        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
-        Ok(account.get("mailbox") == Some(&json!(0)))
-    })
-    .await
+    environment.account_says(&user.login, "mailbox", &json!(0)).await
 }
 
 async fn unenlisted(environment: &Environment) -> Result<(), Failure> {

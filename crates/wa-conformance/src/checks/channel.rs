@@ -7,7 +7,7 @@ use rand_core::UnwrapErr;
 use serde_json::{Value, json};
 use wa_interop::ClientError;
 use wa_interop::binary::Jid;
-use wa_interop::chat::{DisconnectReason, Refusal};
+use wa_interop::chat::{AccountKeys, DisconnectReason, Refusal};
 use wa_interop::keys::{PrivateKey, PublicKey, Signature};
 use wa_interop::noise::{CertificateError, HandshakeError, Link};
 use wa_stanza::{Iq, IqKind, PrekeyBundles, PrekeyCount, PrekeyFetch, WantedUser};
@@ -20,7 +20,6 @@ use crate::target::device::Verb::Keep;
 use crate::target::device::{Command, Why};
 use crate::target::environment::{Environment, PHONE};
 use crate::target::setting::ClientSetting;
-use crate::target::user::User;
 use crate::target::wire::Wire;
 
 pub(super) const CHECKS: &[Check] = &[
@@ -78,8 +77,7 @@ async fn certificates(environment: &Environment) -> Result<(), Failure> {
         let reason = DisconnectReason::Handshake(HandshakeError::Certificate(error));
         expect(fault, refused, Err(ClientError::Disconnected(reason)))?;
     }
-    user.client.connect(environment.issue(&user.name).await?).await?;
-    Ok(())
+    user.connect(environment).await
 }
 
 async fn server_proof(environment: &Environment) -> Result<(), Failure> {
@@ -121,16 +119,13 @@ async fn other_user(environment: &Environment) -> Result<(), Failure> {
 
 async fn other_key(environment: &Environment) -> Result<(), Failure> {
     environment.provokes(&["login-static-key"]);
-    let other = |keys: &mut wa_interop::chat::AccountKeys| {
+    let other = |keys: &mut AccountKeys| {
         keys.noise = PrivateKey::generate(&mut UnwrapErr(SysRng));
     };
     let user = environment.user_with_keys("login-key", other).await?;
-    login_refused(&user, environment.issue(&user.name).await?).await
-}
-
-async fn login_refused(user: &User, token: String) -> Result<(), Failure> {
+    let login = user.client.connect(environment.issue(&user.name).await?).await;
     let refused = DisconnectReason::Refused(Refusal::Token);
-    expect("login", user.client.connect(token).await, Err(ClientError::Disconnected(refused)))
+    expect("login", login, Err(ClientError::Disconnected(refused)))
 }
 
 async fn ping(environment: &Environment) -> Result<(), Failure> {
@@ -153,7 +148,7 @@ async fn server_ping(environment: &Environment) -> Result<(), Failure> {
 async fn prekeys_uploaded(environment: &Environment) -> Result<(), Failure> {
     let user = environment.online("prekeys").await?;
     let wanted = u64::from(environment.profile().encryption.one_time_prekeys.first_upload);
-    // How many it is, is each client's own affair.
+    // Each client may upload as many as it likes.
     let is_enough = |number: u64| match environment.client {
         ClientSetting::Own => number == wanted,
         ClientSetting::Shim(_) => number > 0,
@@ -187,12 +182,12 @@ async fn keys_stored(environment: &Environment) -> Result<(), Failure> {
     let mut user = environment.online("keys-stored").await?;
     user.write("1", "before").await?;
     expect("answer", user.text().await?, "echo: before".to_owned())?;
-    let fetches = fetches(environment).await?;
+    let before = fetches(environment).await?;
     let mut user = user.restart(environment).await?;
     user.connect(environment).await?;
     user.write("2", "after").await?;
     expect("answer", user.text().await?, "echo: after".to_owned())?;
-    expect("key fetches", self::fetches(environment).await?, fetches)
+    expect("key fetches", fetches(environment).await?, before)
 }
 
 /// How many bundles of the phone were handed out.
@@ -210,5 +205,5 @@ pub(crate) async fn eventually(is_so: impl AsyncFn() -> Result<bool, Failure>) -
             return Ok(());
         }
     }
-    Err(Failure::new("did not become so within ten seconds"))
+    Err(Failure::new("did not become so in time"))
 }

@@ -14,7 +14,6 @@ use wa_interop::profile::NoiseDialect;
 use wa_stanza::Iq;
 
 use crate::checks::Drives::Own;
-use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
 use crate::prove::Side;
 use crate::report::failure::{Failure, ensure, expect};
@@ -93,23 +92,18 @@ async fn reconnect(environment: &Environment, user: &mut User) -> Result<(), Fai
             other => return Err(Failure(format!("instead of an end: {other:?}"))),
         }
     }
-    Ok(user.client.connect(environment.issue(&user.name).await?).await?)
+    user.connect(environment).await
 }
 
 async fn handshake_was(environment: &Environment, user: &User, expected: &str) -> Result<(), Failure> {
-    eventually(async || {
-        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
-        Ok(account.get("handshake") == Some(&json!(expected)))
-    })
-    .await
-    .map_err(|_| Failure(format!("the handshake was not {expected}")))
+    environment.account_says(&user.login, "handshake", &json!(expected)).await
 }
 
 async fn replayed(environment: &Environment) -> Result<(), Failure> {
     let proxy = Proxy::start(&environment.sandbox.chat).await?;
     let mut user = environment.user("replayed").await?;
     (user.client, user.events) = environment.open_at(&proxy.address, Arc::clone(&user.store)).await?;
-    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.connect(environment).await?;
     reconnect(environment, &mut user).await?;
     handshake_was(environment, &user, "resumed").await?;
     let first = first_message(&proxy.sent())?;
@@ -123,11 +117,7 @@ async fn replayed(environment: &Environment) -> Result<(), Failure> {
     environment.account_says(&user.login, "mailbox", &json!(0)).await?;
 
     let mut user = user.restart(environment).await?;
-    eventually(async || {
-        let account = environment.observe(&format!("accounts/{}", user.login)).await?;
-        Ok(account.get("connected") == Some(&json!(false)))
-    })
-    .await?;
+    environment.is_connected(&user.login, false).await?;
     environment.phone_writes(&user.login, "waiting").await?;
     let mut attacker = TcpStream::connect(&environment.sandbox.chat).await?;
     attacker.write_all(&first).await?;
@@ -135,7 +125,7 @@ async fn replayed(environment: &Environment) -> Result<(), Failure> {
     let account = environment.observe(&format!("accounts/{}", user.login)).await?;
     ensure("the replay logged in", account.get("connected") == Some(&json!(false)))?;
     ensure("the mailbox was drained", account.get("mailbox") == Some(&json!(1)))?;
-    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.connect(environment).await?;
     expect("text", user.read().await?, "waiting".to_owned())
 }
 
@@ -216,21 +206,21 @@ async fn corrupted(environment: &Environment) -> Result<(), Failure> {
     let proxy = Proxy::start(&environment.sandbox.chat).await?;
     let mut user = environment.user("corrupted").await?;
     (user.client, user.events) = environment.open_at(&proxy.address, Arc::clone(&user.store)).await?;
-    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.connect(environment).await?;
     user.write("0", "before").await?;
     expect("answer", user.read().await?, "echo: before".to_owned())?;
 
     proxy.flip(Direction::ToClient);
     environment.phone_writes(&user.login, "bent on the way in").await?;
     expect("reason", end_of(&mut user).await?, DisconnectReason::Transport(TransportError::Open))?;
-    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.connect(environment).await?;
     expect("text", user.read().await?, "bent on the way in".to_owned())?;
 
     environment.provokes(&["frame-seal"]);
     proxy.flip(Direction::ToServer);
     user.write("1", "bent on the way out").await?;
     expect("reason", end_of(&mut user).await?, DisconnectReason::Lost)?;
-    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.connect(environment).await?;
     expect("answer", user.read().await?, "echo: bent on the way out".to_owned())?;
     let received = environment.received(&user.login.to_string()).await?;
     expect("texts at the phone", received, vec!["before".to_owned(), "bent on the way out".to_owned()])

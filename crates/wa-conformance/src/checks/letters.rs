@@ -1,10 +1,14 @@
 //! Bytes that a published example, or a peer of the suite's own, has written (overview §2.1.2, §3; observed).
 
+use std::time::Duration;
+
+use serde_json::{Value, json};
 use wa_interop::binary::{Limits, Node, decode};
 use wa_interop::chat::{Event, Table};
 
 use crate::chaos::fixture::Peer;
 use crate::checks::Drives::{Client, Own};
+use crate::checks::channel::eventually;
 use crate::checks::{Check, check};
 use crate::prove::ClientFault;
 use crate::report::failure::{Failure, ensure, expect};
@@ -93,7 +97,7 @@ async fn with_peer(environment: &Environment, name: &str) -> Result<(User, Peer)
 }
 
 async fn deliver(environment: &Environment, user: &User, stanza: &Node) -> Result<(), Failure> {
-    let xml = serde_json::json!({ "xml": stanza.to_string() });
+    let xml = json!({ "xml": stanza.to_string() });
     environment.control(&format!("accounts/{}/notify", user.login), xml).await.map(drop)
 }
 
@@ -147,21 +151,21 @@ async fn rotation(environment: &Environment) -> Result<(), Failure> {
     let path = format!("accounts/{}", user.login);
     let id = async || {
         let account = environment.observe(&path).await?;
-        Ok::<_, Failure>(account.get("signed_prekey").and_then(serde_json::Value::as_u64))
+        Ok::<_, Failure>(account.get("signed_prekey").and_then(Value::as_u64))
     };
     expect("signed prekey", id().await?, Some(1))?;
     // The age of the first is counted from the first connection: prekeys come after that.
-    super::eventually(async || {
+    eventually(async || {
         let account = environment.observe(&path).await?;
-        Ok(account.get("prekeys").and_then(serde_json::Value::as_u64) > Some(0))
+        Ok(account.get("prekeys").and_then(Value::as_u64) > Some(0))
     })
     .await?;
     user.client.disconnect().await?;
     let mut profile = environment.profile();
-    profile.encryption.signed_prekey.rotate_after = std::time::Duration::ZERO;
+    profile.encryption.signed_prekey.rotate_after = Duration::ZERO;
     let (client, _events) = environment.open_with(&user.store, profile).await?;
     client.connect(environment.issue(&user.name).await?).await?;
-    super::eventually(async || Ok(id().await?.is_some_and(|id| id > 1))).await?;
+    eventually(async || Ok(id().await?.is_some_and(|id| id > 1))).await?;
     ensure("old signed prekeys are kept", user.store.count(Table::SignedPrekey) > 1)?;
     client.close().await;
     let mut user = user.restart(environment).await?;

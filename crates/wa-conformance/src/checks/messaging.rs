@@ -1,7 +1,8 @@
 //! Milestone 3: texts in both directions (overview §3).
 
-use serde_json::{Value, json};
-use wa_interop::chat::Event;
+use serde_json::json;
+use wa_interop::binary::Jid;
+use wa_interop::chat::{Content, Event, MessageId, Table};
 
 use crate::checks::Drives::{Client, Own};
 use crate::checks::channel::eventually;
@@ -10,6 +11,7 @@ use crate::report::failure::{Failure, expect};
 use crate::target::device::Happening;
 use crate::target::device::Verb::{Keep, Queue};
 use crate::target::environment::{Environment, PHONE, SILENT_PHONE};
+use crate::target::user::User;
 
 pub(super) const CHECKS: &[Check] = &[
     check!("text-out", 3, Client(&[]), "a text is sent and decrypted by the phone", text_out),
@@ -71,13 +73,7 @@ async fn delivered(environment: &Environment) -> Result<(), Failure> {
         _ => None,
     });
     expect("ids", ids.await?, vec!["delivered-1".to_owned()])?;
-    let login = user.login.to_string();
-    eventually(async || {
-        let phone = environment.observe(&format!("phones/{PHONE}")).await?;
-        let receipts = phone.get("receipts").and_then(Value::as_array).cloned().unwrap_or_default();
-        Ok(receipts.iter().any(|receipt| receipt.get("from") == Some(&json!(login))))
-    })
-    .await
+    eventually(async || Ok(!environment.at_phone("receipts", &user.login).await?.is_empty())).await
 }
 
 async fn offline(environment: &Environment) -> Result<(), Failure> {
@@ -93,7 +89,7 @@ async fn offline(environment: &Environment) -> Result<(), Failure> {
     for text in texts {
         expect("text", user.text().await?, text)?;
     }
-    mailbox_is_empty(environment, &user.login.to_string()).await
+    mailbox_is_empty(environment, &user.login).await
 }
 
 async fn offline_batches(environment: &Environment) -> Result<(), Failure> {
@@ -109,7 +105,7 @@ async fn offline_batches(environment: &Environment) -> Result<(), Failure> {
     for number in 0..texts {
         expect("text", user.text().await?, number.to_string())?;
     }
-    mailbox_is_empty(environment, &user.login.to_string()).await
+    mailbox_is_empty(environment, &user.login).await
 }
 
 async fn backlog(environment: &Environment) -> Result<(), Failure> {
@@ -118,8 +114,7 @@ async fn backlog(environment: &Environment) -> Result<(), Failure> {
     for number in 0..700 {
         environment.phone_writes(&user.login, &number.to_string()).await?;
     }
-    let login = user.login.to_string();
-    mailbox_is_empty(environment, &login).await?;
+    mailbox_is_empty(environment, &user.login).await?;
     let mut user = user.restart(environment).await?;
     user.connect(environment).await?;
     user.client.blocklist().await?;
@@ -131,9 +126,9 @@ async fn backlog(environment: &Environment) -> Result<(), Failure> {
 
 async fn waiting_peer(environment: &Environment) -> Result<(), Failure> {
     let mut user = environment.connected("waiting-peer").await?;
-    let nobody = wa_interop::binary::Jid::phone("19998887766")?;
-    let content = wa_interop::chat::Content::text("is anybody there?");
-    user.client.send(nobody.clone(), wa_interop::chat::MessageId("nobody".to_owned()), content).await?;
+    let nobody = Jid::phone("19998887766")?;
+    let content = Content::text("is anybody there?");
+    user.client.send(nobody.clone(), MessageId("nobody".to_owned()), content).await?;
     user.write("somebody", "hello").await?;
     let (mut without_keys, mut answered) = (false, false);
     while !(without_keys && answered) {
@@ -150,57 +145,58 @@ async fn waiting_peer(environment: &Environment) -> Result<(), Failure> {
             }
         }
     }
-    expect("waiting contents", user.store.count(wa_interop::chat::Table::Waiting), 1)
+    expect("waiting contents", user.store.count(Table::Waiting), 1)
 }
 
 async fn silent_peer(environment: &Environment) -> Result<(), Failure> {
     environment.control(&format!("phones/{SILENT_PHONE}/manners"), json!({ "withheld": true })).await?;
     let mut user = environment.connected("silent-peer").await?;
-    let silent = wa_interop::binary::Jid::phone(SILENT_PHONE)?;
-    let content = wa_interop::chat::Content::text("are you there?");
-    user.client.send(silent, wa_interop::chat::MessageId("silent".to_owned()), content).await?;
+    let silent = Jid::phone(SILENT_PHONE)?;
+    let content = Content::text("are you there?");
+    user.client.send(silent, MessageId("silent".to_owned()), content).await?;
     for number in 0..3 {
         user.write(&format!("meanwhile-{number}"), &format!("meanwhile {number}")).await?;
         expect("answer", user.read().await?, format!("echo: meanwhile {number}"))?;
     }
-    expect("waiting contents", user.store.count(wa_interop::chat::Table::Waiting), 1)?;
+    expect("waiting contents", user.store.count(Table::Waiting), 1)?;
     // The next connection asks again.
     environment.control(&format!("phones/{SILENT_PHONE}/manners"), json!({ "withheld": false })).await?;
     let mut user = user.restart(environment).await?;
-    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.connect(environment).await?;
     expect("answer", user.read().await?, "echo: are you there?".to_owned())
 }
 
 /// Everything that was received has been acked.
-async fn mailbox_is_empty(environment: &Environment, login: &str) -> Result<(), Failure> {
-    eventually(async || {
-        let account = environment.observe(&format!("accounts/{login}")).await?;
-        Ok(account.get("mailbox") == Some(&json!(0)))
-    })
-    .await
+async fn mailbox_is_empty(environment: &Environment, login: &Jid) -> Result<(), Failure> {
+    environment.account_says(login, "mailbox", &json!(0)).await
 }
 
 async fn acked_once(environment: &Environment) -> Result<(), Failure> {
     let mut user = environment.online("acked-once").await?;
     environment.phone_writes(&user.login, "first").await?;
     expect("text", user.text().await?, "first".to_owned())?;
-    mailbox_is_empty(environment, &user.login.to_string()).await?;
-    let mut user = user.restart(environment).await?;
+    mailbox_is_empty(environment, &user.login).await?;
+    user.sleep(environment).await?;
     user.connect(environment).await?;
     environment.phone_writes(&user.login, "second").await?;
-    expect("text", user.text().await?, "second".to_owned())
+    expect("text", user.text().await?, "second".to_owned())?;
+    mailbox_is_empty(environment, &user.login).await?;
+    let mut user = user.restart(environment).await?;
+    user.connect(environment).await?;
+    environment.phone_writes(&user.login, "third").await?;
+    expect("text", user.text().await?, "third".to_owned())
 }
 
 async fn unconfirmed(environment: &Environment) -> Result<(), Failure> {
     let mut user = environment.connected("unconfirmed").await?;
     environment.phone_writes(&user.login, "not yet").await?;
     let first = next_message(&mut user).await?;
-    mailbox_is_empty(environment, &user.login.to_string()).await?;
+    mailbox_is_empty(environment, &user.login).await?;
     let mut user = user.restart(environment).await?;
     expect("the same event", next_message(&mut user).await?, first)
 }
 
-async fn next_message(user: &mut crate::target::user::User) -> Result<Event, Failure> {
+async fn next_message(user: &mut User) -> Result<Event, Failure> {
     loop {
         match user.next().await? {
             event @ Event::Message { .. } => return Ok(event),

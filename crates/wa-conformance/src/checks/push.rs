@@ -63,7 +63,7 @@ async fn woken(environment: &Environment, name: &str, http: u8) -> Result<(), Fa
     let expected = json!({ "to": name, "http": http, "status": 200, "body": false });
     expect("the push", answered(environment, name).await?, Some(expected))?;
     environment.control("push-http/1", json!({})).await?;
-    user.client.connect(environment.issue(name).await?).await?;
+    user.connect(environment).await?;
     expect("text", user.read().await?, "wake up".to_owned())
 }
 
@@ -82,12 +82,7 @@ async fn answered(environment: &Environment, name: &str) -> Result<Option<Value>
 /// Ends the user's client and waits until WhatsApp has noticed.
 async fn asleep(environment: &Environment, user: User) -> Result<User, Failure> {
     let user = user.restart(environment).await?;
-    let login = user.login.to_string();
-    eventually(async || {
-        let account = environment.observe(&format!("accounts/{login}")).await?;
-        Ok(account.get("connected") == Some(&json!(false)))
-    })
-    .await?;
+    environment.is_connected(&user.login, false).await?;
     Ok(user)
 }
 
@@ -196,7 +191,7 @@ async fn rotation(environment: &Environment) -> Result<(), Failure> {
     let mut user = asleep(environment, user).await?;
     user.client.connect(before).await?;
     user = asleep(environment, user).await?;
-    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.connect(environment).await?;
     user = asleep(environment, user).await?;
 
     environment.control("push-key", json!({})).await?;
@@ -205,7 +200,7 @@ async fn rotation(environment: &Environment) -> Result<(), Failure> {
     eventually(async || Ok(environment.push(Http::One, Some(&token)).await?.0 == StatusCode::OK)).await?;
     environment.phone_writes(&user.login, "with new keys").await?;
     eventually(async || Ok(environment.server.woken("rotation").await? > 0)).await?;
-    user.client.connect(environment.issue(&user.name).await?).await?;
+    user.connect(environment).await?;
     expect("text", user.read().await?, "with new keys".to_owned())
 }
 

@@ -234,8 +234,7 @@ async fn several_devices(environment: &Environment) -> Result<(), Failure> {
     let mut user = acquainted(environment, "several-devices").await?;
     environment.phone_does("devices", json!({ "id": 3 })).await?;
     // The server says so; the next message asks which devices there are.
-    let path = format!("accounts/{}", user.login);
-    eventually(async || Ok(environment.observe(&path).await?.get("mailbox") == Some(&json!(0)))).await?;
+    environment.account_says(&user.login, "mailbox", &json!(0)).await?;
     let are_listed = environment.profile().encryption.recipient_devices == RecipientDevices::PrimaryAndListed;
     for number in 0..3 {
         user.write(&format!("devices-{number}"), &format!("to all {number}")).await?;

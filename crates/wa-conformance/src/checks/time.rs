@@ -43,7 +43,7 @@ async fn away(apart: &Environment, name: &str) -> Result<User, Failure> {
     eventually(async || Ok(apart.observe(&path).await?.get("prekeys").and_then(Value::as_u64) > Some(10)))
         .await?;
     user.client.disconnect().await?;
-    gone_offline(apart, &user).await?;
+    apart.is_connected(&user.login, false).await?;
     Ok(user)
 }
 
@@ -53,11 +53,6 @@ async fn asleep(apart: &Environment, name: &str) -> Result<Handset, Failure> {
     user.round_trip("before").await?;
     user.sleep(apart).await?;
     Ok(user)
-}
-
-async fn gone_offline(apart: &Environment, user: &User) -> Result<(), Failure> {
-    let path = format!("accounts/{}", user.login);
-    eventually(async || Ok(apart.observe(&path).await?.get("connected") == Some(&json!(false)))).await
 }
 
 async fn away_29(environment: &Environment) -> Result<(), Failure> {
@@ -97,7 +92,7 @@ async fn mailbox_30(environment: &Environment) -> Result<(), Failure> {
     expect("mailbox", waiting(&apart, &user).await?, Some(1))?;
     apart.advance(&issuer, 20 * DAY).await?;
     drop(login(&apart, &issuer, &user).await?);
-    gone_offline(&apart, &user).await?;
+    apart.is_connected(&user.login, false).await?;
     expect("mailbox", waiting(&apart, &user).await?, Some(1))?;
     apart.advance(&issuer, 11 * DAY).await?;
     expect("mailbox", waiting(&apart, &user).await?, Some(0))?;

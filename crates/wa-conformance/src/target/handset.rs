@@ -105,10 +105,7 @@ impl Handset {
     /// Connects with a token, and is refused for this.
     pub(crate) async fn refused(&mut self, token: String, expected: Why) -> Result<(), Failure> {
         match self.device.ask(Command::Connect { token }).await? {
-            Answer::Refused(Refused { why, said }) if why == expected => {
-                let _ = said;
-                Ok(())
-            }
+            Answer::Refused(Refused { why, .. }) if why == expected => Ok(()),
             other => Err(Failure(format!("instead of a refusal ({expected:?}): {other:?}"))),
         }
     }

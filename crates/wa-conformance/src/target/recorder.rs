@@ -12,9 +12,6 @@ use tokio::net::TcpListener;
 use crate::report::failure::Failure;
 use crate::target::serving::{Serving, both_versions};
 
-/// The path of the documents (overview §1.2.1).
-const PATH: &str = "/3p/interop_reg";
-
 /// The login that everybody gets: the example's of the overview.
 const LOGIN: &str = "1-10853634039893@interop";
 
@@ -41,7 +38,7 @@ impl Recorder {
     /// Listens on a port of its own.
     pub(crate) async fn start() -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
-        let url = format!("http://{}{PATH}", listener.local_addr()?);
+        let url = format!("http://{}{}", listener.local_addr()?, Asked::PATH);
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let shared = Arc::clone(&asked);
         let serving =
@@ -60,8 +57,8 @@ impl Recorder {
 }
 
 impl Asked {
-    /// The path that it must have.
-    pub(crate) const PATH: &'static str = PATH;
+    /// The path that it must have (overview §1.2.1).
+    pub(crate) const PATH: &'static str = "/3p/interop_reg";
 }
 
 async fn answer(asked: Arc<Mutex<Vec<Asked>>>, request: Request<Incoming>) -> Response<Full<Bytes>> {

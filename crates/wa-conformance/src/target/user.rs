@@ -103,7 +103,7 @@ impl Environment {
     /// A new user, connected.
     pub(crate) async fn connected(&self, name: &str) -> Result<User, Failure> {
         let user = self.user(name).await?;
-        user.client.connect(self.issue(name).await?).await?;
+        user.connect(self).await?;
         Ok(user)
     }
 

@@ -99,7 +99,7 @@ impl ForeignServer {
         Ok(Self { base_url: base_url.trim_end_matches('/').to_owned(), ways })
     }
 
-    /// What the service cannot do for the suite, if it is this.
+    /// True if the file does not say how the service does this for the suite.
     #[must_use]
     pub fn lacks(&self, facility: Facility) -> bool {
         !self.has(facility)
