@@ -67,12 +67,10 @@ impl World {
         let is_slow = |since: u64| self.now.saturating_sub(since) >= HANDSHAKE_PATIENCE;
         let slow = self.connections.iter().filter_map(|(id, peer)| {
             let is_waiting = matches!(peer.login, PeerLogin::Handshake | PeerLogin::Pending(_));
-            let far = if peer.connection().is_open() {
-                "no login is decided"
-            } else {
-                "the handshake is not complete"
-            };
-            (is_waiting && is_slow(peer.since)).then_some((*id, far))
+            (is_waiting && is_slow(peer.since)).then(|| {
+                let is_open = peer.connection().is_open();
+                (*id, if is_open { "no login is decided" } else { "the handshake is not complete" })
+            })
         });
         for (id, far) in slow.collect::<Vec<(ConnectionId, &str)>>() {
             let Breach { clause, what } = Breach::new(&HANDSHAKE_TIME, far);

@@ -138,6 +138,9 @@ pub(crate) const VARIABLES: &[(&str, &str)] = &[
     ("WA_INTEGRATOR_ACCESS_LOG", "telemetry.access_log"),
 ];
 
+/// What is wrong with a bracket in a name: it would be an index into a list, and the list as long as that.
+const NO_NAME: &str = "no setting's name has a bracket";
+
 /// What the environment says; a variable that is empty says nothing.
 pub(crate) fn variables() -> impl Iterator<Item = Given> {
     VARIABLES.iter().filter_map(|(origin, key)| {
@@ -160,8 +163,15 @@ pub(super) fn read(file: Option<(&str, &Path)>, given: &[Given]) -> Result<Setti
         line: line(content, error.span().map_or(0, |span| span.start)),
         message: error.message().trim_end().replace('\n', ", "),
     })?;
+    if let Some(key) = table.get_ref().keys().find(|key| key.get_ref().contains('[')) {
+        let (line, key) = (line(content, key.span().start), key.get_ref().to_string());
+        return Err(SettingsError::InFile { file: name, line, key, message: NO_NAME.to_owned() });
+    }
     let mut builder = Config::builder().add_source(File::from_str(content, FileFormat::Toml));
     for Given { key, origin, value } in given {
+        if key.contains('[') {
+            return Err(SettingsError::Given { origin: origin.clone(), message: NO_NAME.to_owned() });
+        }
         let value = Value::new(Some(origin), ValueKind::String(value.clone()));
         builder = builder.set_override(key, value).map_err(|_| SettingsError::Given {
             origin: origin.clone(),

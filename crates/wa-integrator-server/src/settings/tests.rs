@@ -109,6 +109,17 @@ fn what_is_no_setting_is_refused() {
 }
 
 #[test]
+fn a_name_with_an_index_is_no_list_of_that_length() {
+    let key = "15[111111111111114]";
+    let sentence = format!("a.toml, line 2, {key}: no setting's name has a bracket");
+    assert_eq!(refused(&format!("\n'{key}' = 5\n")), sentence);
+    let nested = refused(&format!("[store]\n'{key}' = 5\n"));
+    assert!(nested.contains("unknown field"), "{nested}");
+    let over = sources::read(None, &[given("store[111111111111114]", "5")]).unwrap_err().to_string();
+    assert!(over.ends_with("no setting's name has a bracket"), "{over}");
+}
+
+#[test]
 fn a_file_that_is_no_toml_or_not_there_is_named() {
     assert!(refused("[listen\n").starts_with("a.toml, line 1: "), "{}", refused("[listen\n"));
     assert!(refused("[keys]\ndays = 3\ndays = 4\n").starts_with("a.toml, line 3"), "twice");
