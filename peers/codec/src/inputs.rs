@@ -1,6 +1,6 @@
 //! The stanzas of the benchmark, from the smallest that is common to the largest.
 
-use wa_binary::{Jid, Node};
+use wa_binary::{Jid, Node, Packing};
 
 /// A stanza and what it is called in the rows.
 pub struct Input {
@@ -8,21 +8,25 @@ pub struct Input {
     pub name: &'static str,
     /// The stanza that is encoded and decoded.
     pub node: Node,
+    /// What of it is packed in the bytes that are decoded.
+    pub packing: Packing,
 }
 
 /// All of them.
 pub fn inputs() -> Vec<Input> {
+    let packed = |name, node| Input { name, node, packing: Packing::Everything };
     vec![
-        Input { name: "ack 37 B", node: ack() },
-        Input { name: "published stanza 71 B", node: seed() },
-        Input { name: "pkmsg 1 KiB", node: pkmsg() },
-        Input { name: "keys of 100 users", node: keys() },
-        Input { name: "812 prekeys", node: prekeys() },
+        packed("ack 37 B", ack()),
+        // Its identifier is printed without packing.
+        Input { name: "published stanza 71 B", node: published(), packing: Packing::JidsOnly },
+        packed("pkmsg 1 KiB", pkmsg()),
+        packed("keys of 100 users", keys()),
+        packed("812 prekeys", prekeys()),
     ]
 }
 
 /// The stanza that the overview prints (overview §2.1.2).
-pub fn seed() -> Node {
+fn published() -> Node {
     Node::new("message")
         .with_attr("to", phone("14155551001"))
         .with_attr("from", phone("14155551000"))
@@ -106,4 +110,21 @@ fn phone(digits: &str) -> Jid {
 
 fn device(digits: &str, device: u16) -> Jid {
     phone(digits).with_device(device).expect("a device")
+}
+
+#[cfg(test)]
+mod tests {
+    use wa_binary::{EncodeOptions, encode};
+
+    use super::*;
+
+    #[test]
+    fn a_name_that_says_a_length_says_the_right_one() {
+        for Input { name, node, packing } in inputs() {
+            let bytes = encode(&node, &EncodeOptions::new().with_packing(packing)).unwrap().len();
+            if let Some(said) = name.strip_suffix(" B").and_then(|name| name.rsplit(' ').next()) {
+                assert_eq!(said.parse(), Ok(bytes), "{name}");
+            }
+        }
+    }
 }

@@ -43,9 +43,13 @@ fn batch(work: &mut impl FnMut() -> u64, calls: u32) -> Duration {
     start.elapsed()
 }
 
-pub(crate) fn median(mut times: Vec<f64>) -> f64 {
-    times.sort_by(f64::total_cmp);
-    times[times.len() / 2]
+/// The middle of some figures, or the greater of the two in the middle.
+///
+/// # Panics
+/// If there is no figure.
+pub fn median(mut figures: Vec<f64>) -> f64 {
+    figures.sort_by(f64::total_cmp);
+    figures[figures.len() / 2]
 }
 
 #[cfg(test)]

@@ -6,12 +6,12 @@ mod allocations;
 mod clock;
 mod held;
 mod prepared;
-mod processor;
+mod process;
 mod report;
 
 pub use allocations::{Counting, allocations};
-pub use clock::interleaved;
+pub use clock::{interleaved, median};
 pub use held::{Holding, held};
 pub use prepared::{Prepared, interleaved_prepared};
-pub use processor::processor_time;
+pub use process::{processor_time, resident};
 pub use report::{Report, Row, Unit};

@@ -1,4 +1,4 @@
-//! A sandbox as a process of its own: started, asked, and read from Linux's `/proc`.
+//! A sandbox as a process of its own: started, asked and measured.
 
 use std::process::Stdio;
 
@@ -8,9 +8,6 @@ use tokio::process::{Child, Command};
 use wa_sandbox::ask;
 
 use crate::Failure;
-
-/// Ticks of a processor's time in a second, as `/proc` counts it.
-const TICKS: f64 = 100.0;
 
 /// A running sandbox.
 #[derive(Debug)]
@@ -66,10 +63,7 @@ impl Process {
     /// # Errors
     /// There is no `/proc`.
     pub fn resident(&self) -> Result<u64, Failure> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id()?))?;
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).ok_or("no VmRSS")?;
-        let kibibytes: u64 = line.split_whitespace().nth(1).ok_or("no VmRSS")?.parse()?;
-        Ok(kibibytes * 1024)
+        Ok(measure::resident(self.id()?)?)
     }
 
     /// Seconds of processor time.
@@ -77,11 +71,7 @@ impl Process {
     /// # Errors
     /// There is no `/proc`.
     pub fn processor_time(&self) -> Result<f64, Failure> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.id()?))?;
-        let (_, fields) = stat.rsplit_once(')').ok_or("no stat")?;
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks = |at: usize| fields.get(at).and_then(|it| it.parse::<f64>().ok()).ok_or("no stat");
-        Ok((ticks(11)? + ticks(12)?) / TICKS)
+        Ok(measure::processor_time(self.id()?)?)
     }
 
     fn id(&self) -> Result<u32, Failure> {

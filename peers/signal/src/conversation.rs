@@ -19,10 +19,8 @@ pub enum Event {
     Arrived(Result<Vec<u8>, Refusal>),
 }
 
-/// Who spoke with whom, and what came of it.
+/// What came of a schedule.
 pub struct Run {
-    /// The two sides.
-    pub sides: [Side; 2],
     /// In order, with the step that each came of.
     pub events: Vec<(Step, Event)>,
     /// Messages that were opened as something else than what was written. There must be none.
@@ -37,7 +35,7 @@ pub fn run(seed: u64, sides: [Side; 2], oracle: &mut Oracle) -> Result<Run, Orac
         conversation.step(step)?;
     }
     let Conversation { events, wrong, .. } = conversation;
-    Ok(Run { sides, events, wrong })
+    Ok(Run { events, wrong })
 }
 
 struct Conversation<'a> {

@@ -21,14 +21,11 @@ pub const TEXT: [u8; 128] = [0x42; 128];
 
 /// One device of ours.
 pub struct Ours {
-    /// Who it is.
-    pub local: LocalIdentity,
+    local: LocalIdentity,
     /// Its side of the session.
     pub record: SessionRecord,
-    /// Its signed prekey.
-    pub signed: PrivateKey,
-    /// And the one for one session.
-    pub one_time: PrivateKey,
+    signed: PrivateKey,
+    one_time: PrivateKey,
     /// What it publishes.
     pub bundle: Bundle,
     rng: StdRng,
@@ -102,8 +99,7 @@ impl Ours {
 /// One device of the reference's.
 pub struct Theirs {
     address: ProtocolAddress,
-    /// Its side of the session.
-    pub sessions: Sessions,
+    sessions: Sessions,
     identities: Identities,
     prekeys: TheirPrekeys,
     /// What it publishes.

@@ -11,7 +11,7 @@ use crate::ours::Ours;
 /// Whose implementation an end runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
-    /// The device runs on this project's code.
+    /// The code of this project.
     Ours,
     /// The official library.
     Official,

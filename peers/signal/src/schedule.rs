@@ -4,7 +4,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-/// A conversation before anybody has spoken.
+/// Who writes to whom, and what becomes of it on the way.
 pub struct Schedule {
     /// The two registration ids.
     pub registration_ids: [u32; 2],
@@ -42,7 +42,7 @@ pub enum Step {
     Repeat {
         /// The end that receives.
         to: usize,
-        /// The number of the message among those that wait.
+        /// The number of the message among those that have arrived.
         pick: usize,
     },
     /// A copy of a message under way arrives with one bit changed; the message itself stays under way.

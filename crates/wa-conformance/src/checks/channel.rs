@@ -9,7 +9,8 @@ use wa_interop::ClientError;
 use wa_interop::binary::Jid;
 use wa_interop::chat::{AccountKeys, DisconnectReason, Refusal};
 use wa_interop::keys::{PrivateKey, PublicKey, Signature};
-use wa_interop::noise::{CertificateError, HandshakeError, Link};
+use wa_interop::noise::Link::{Intermediate, Leaf};
+use wa_interop::noise::{CertificateError, HandshakeError};
 use wa_stanza::{Iq, IqKind, PrekeyBundles, PrekeyCount, PrekeyFetch, WantedUser};
 
 use crate::checks::Drives::{Client, Own};
@@ -52,6 +53,17 @@ pub(super) const CHECKS: &[Check] = &[
 const PATIENCE: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_millis(10);
 
+/// How the local WhatsApp spoils its certificates, and what this project's client says of it.
+const CERTIFICATES: [(&str, CertificateError); 7] = [
+    ("intermediate_signature", CertificateError::Signature(Intermediate)),
+    ("leaf_signature", CertificateError::Signature(Leaf)),
+    ("intermediate_issuer", CertificateError::Issuer(Intermediate)),
+    ("leaf_issuer", CertificateError::Issuer(Leaf)),
+    ("leaf_key", CertificateError::Key),
+    ("not_yet_valid", CertificateError::NotYetValid(Intermediate)),
+    ("expired", CertificateError::Expired(Intermediate)),
+];
+
 async fn handshake(environment: &Environment) -> Result<(), Failure> {
     let user = environment.online("handshake").await?;
     environment.is_connected(&user.login, true).await?;
@@ -59,18 +71,8 @@ async fn handshake(environment: &Environment) -> Result<(), Failure> {
 }
 
 async fn certificates(environment: &Environment) -> Result<(), Failure> {
-    use CertificateError::{Expired, Issuer, Key, NotYetValid, Signature};
-    use Link::{Intermediate, Leaf};
     let user = environment.user("certificates").await?;
-    for (fault, error) in [
-        ("intermediate_signature", Signature(Intermediate)),
-        ("leaf_signature", Signature(Leaf)),
-        ("intermediate_issuer", Issuer(Intermediate)),
-        ("leaf_issuer", Issuer(Leaf)),
-        ("leaf_key", Key),
-        ("not_yet_valid", NotYetValid(Intermediate)),
-        ("expired", Expired(Intermediate)),
-    ] {
+    for (fault, error) in CERTIFICATES {
         environment.control("faults", json!({ "certificate": fault })).await?;
         let refused = user.client.connect(environment.issue(&user.name).await?).await;
         environment.control("faults", json!({ "certificate": null })).await?;
@@ -82,15 +84,7 @@ async fn certificates(environment: &Environment) -> Result<(), Failure> {
 
 async fn server_proof(environment: &Environment) -> Result<(), Failure> {
     let mut user = environment.handset("server-proof").await?;
-    for fault in [
-        "intermediate_signature",
-        "leaf_signature",
-        "intermediate_issuer",
-        "leaf_issuer",
-        "leaf_key",
-        "not_yet_valid",
-        "expired",
-    ] {
+    for (fault, _) in CERTIFICATES {
         environment.control("faults", json!({ "certificate": fault })).await?;
         let refused = user.refused(environment.issue("server-proof").await?, Why::Certificate).await;
         environment.control("faults", json!({ "certificate": null })).await?;

@@ -1,4 +1,4 @@
-//! A wire between client and chatd that records, and flips a bit when told to.
+//! A wire between client and chatd that records how it begins, and flips a bit when told to.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,6 +10,9 @@ use tokio::task::JoinSet;
 use crate::prove::WireFault;
 use crate::report::failure::Failure;
 use crate::target::serving::Serving;
+
+/// Bytes of a connection that are recorded: more than a handshake has.
+const RECORDED: usize = 64 * 1024;
 
 /// A proxy on a loopback port; it ends with this value.
 #[derive(Debug)]
@@ -23,7 +26,7 @@ pub(crate) struct Proxy {
 struct State {
     /// Where connections are forwarded to; nowhere before that is known.
     target: Option<String>,
-    /// What the client of the last connection has sent.
+    /// The first bytes that the client of the last connection has sent, at most [`RECORDED`].
     sent: Vec<u8>,
     flip: Option<Direction>,
     /// What a saboteur does.
@@ -78,7 +81,7 @@ impl Proxy {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).fault = Some(fault);
     }
 
-    /// What the client of the last connection has sent so far.
+    /// The first bytes that the client of the last connection has sent so far.
     pub(crate) fn sent(&self) -> Vec<u8> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner).sent.clone()
     }
@@ -117,7 +120,8 @@ async fn forward(
 /// Records, and flips the last bit: it belongs to a tag, never to a length.
 fn touch(state: &mut State, direction: Direction, bytes: &mut [u8]) {
     if direction == Direction::ToServer {
-        state.sent.extend_from_slice(bytes);
+        let room = RECORDED.saturating_sub(state.sent.len());
+        state.sent.extend(bytes.iter().take(room));
     }
     if state.flip == Some(direction)
         && let Some(last) = bytes.last_mut()

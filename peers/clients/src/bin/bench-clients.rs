@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use measure::processor_time;
+use measure::{processor_time, resident};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::task::JoinSet;
 use wa_conformance::{Document, Failure, INTEGRATOR, PHONE, Playground, World};
@@ -65,18 +65,18 @@ async fn measure(json: bool) -> Result<(), Failure> {
     let store = SqliteStore::create(&directory.path().join("store.db"), &StoreKey::generate())?;
 
     let mut clients = make(&world, &store, 0..WARM.min(count)).await?;
-    let before = resident()?;
+    let before = resident("self")?;
     clients.extend(make(&world, &store, clients.len()..count).await?);
     // Whatever their beginnings left behind is let go.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let more = u64::try_from(count - WARM.min(count))?.max(1);
-    let each = resident()?.saturating_sub(before) / more;
+    let each = resident("self")?.saturating_sub(before) / more;
 
-    let (cpu, start) = (processor_time()?, Instant::now());
+    let (cpu, start) = (processor_time("self")?, Instant::now());
     let writers: Vec<(Client, Events)> = clients.drain(..WRITERS.min(count)).collect();
     let messages = u64::try_from(2 * writers.len() * TEXTS)?;
     converse(writers).await?;
-    let (wall, cpu) = (start.elapsed().as_secs_f64(), processor_time()? - cpu);
+    let (wall, cpu) = (start.elapsed().as_secs_f64(), processor_time("self")? - cpu);
     let (a_second, a_core) = (messages as f64 / wall, messages as f64 / cpu);
     if json {
         println!("{{\"name\":\"idle client\",\"clients\":{count},\"resident_bytes\":{each}}}");
@@ -128,7 +128,7 @@ async fn connected(
     let (client, mut events) = Client::open(account, world.chatd(), profile, world.root()).await?;
     client.enlisted(login).await?;
     client.connect(token).await?;
-    while events.next().await != Ok(Event::Connected) {}
+    while events.next().await? != Event::Connected {}
     Ok((client, events))
 }
 
@@ -157,11 +157,4 @@ async fn converse(writers: Vec<(Client, Events)>) -> Result<(), Failure> {
         done??;
     }
     Ok(())
-}
-
-/// Resident bytes of this process.
-fn resident() -> Result<u64, Failure> {
-    let pages = std::fs::read_to_string("/proc/self/statm")?;
-    let pages: u64 = pages.split(' ').nth(1).ok_or_else(|| Failure::new("statm"))?.parse()?;
-    Ok(pages * 4096)
 }

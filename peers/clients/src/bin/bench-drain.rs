@@ -73,14 +73,15 @@ async fn account(playground: &Playground, store: &SqliteStore) -> Result<Jid, Fa
 /// Takes the account, connects, takes what waits, leaves; gives the seconds of wall and processor.
 async fn empty(playground: &Playground, store: &SqliteStore, texts: usize) -> Result<(f64, f64), Failure> {
     let token = playground.issue(USER).await?;
-    let (cpu, start) = (processor_time()?, Instant::now());
+    let (cpu, start) = (processor_time("self")?, Instant::now());
     let (chatd, profile, root) = (playground.chatd(), playground.profile(), playground.root()?);
     let whatsapp = wake::WhatsApp { chatd, profile, root };
     let mut seen = 0;
     let keep = |event: &Event| seen += usize::from(matches!(event, Event::Message { .. }));
     let until = tokio::time::Instant::now() + BUDGET;
-    let drained = wake::wake(store, &AccountId::new(USER)?, whatsapp, token, until, keep).await?;
-    let (wall, cpu) = (start.elapsed().as_secs_f64(), processor_time()? - cpu);
+    let drained = wake::wake(store, &AccountId::new(USER)?, whatsapp, token, until, keep).await;
+    let drained = drained.map_err(|error| Failure::new(error.to_string()))?;
+    let (wall, cpu) = (start.elapsed().as_secs_f64(), processor_time("self")? - cpu);
     if drained != Drained::Empty || seen != texts {
         return Err(Failure::new(format!("{drained:?}, {seen} texts of {texts}")));
     }

@@ -2,8 +2,8 @@
 //!
 //! `bench-hostile [--json]`. The application takes no event, the line takes no byte, the store works (or, in the rows
 //! named so, does not); the server sends as long as the client wants to read. Held is what the client has allocated at most,
-//! its rows not counted, beyond what it held before. One frame is what the longest of the attack's frames takes when it is
-//! read.
+//! its rows not counted, beyond what it held before. One frame is what the attack's first frame takes when it is read: all
+//! of an attack are as long.
 
 #[path = "../hostile/attacks.rs"]
 mod attacks;
@@ -23,7 +23,7 @@ static ALLOCATOR: Holding = Holding;
 /// What a client may hold beyond one frame.
 const BUDGET: i64 = 4 << 20;
 
-/// Steps of chains that one message may cost.
+/// Steps of chains that one message may cost; a tenth more is taken for an error of the clock.
 const STEPS: f64 = 25_000.0;
 
 /// Stanzas of an attack, if the client takes all of them.

@@ -20,7 +20,7 @@ use crate::shelf::Shelf;
 pub struct Held {
     /// Bytes that the client held at most, beyond what it held before.
     pub most: i64,
-    /// Bytes that the longest frame takes when it is read.
+    /// Bytes that the first frame takes when it is read.
     pub frame: i64,
     /// Stanzas that the client took.
     pub stanzas: u64,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use measure::{Counting, Report, Row, Unit, allocations, interleaved};
 use peers_codec::inputs::{Input, inputs};
 use peers_codec::reading::{sum_ours, sum_reference};
-use wa_binary::{EncodeOptions, Limits, Node, Packing, decode, encode};
+use wa_binary::{EncodeOptions, Limits, Node, decode, encode};
 use wacore_binary::marshal::{marshal, marshal_auto, marshal_exact, unmarshal_ref};
 
 #[global_allocator]
@@ -36,9 +36,7 @@ impl Both {
     /// # Panics
     /// If the two do not read and write the stanza alike.
     fn new(input: Input) -> Self {
-        let Input { name, node } = input;
-        // The printed example does not pack its identifier; every other input is as clients write it.
-        let packing = if name.starts_with("seed") { Packing::JidsOnly } else { Packing::Everything };
+        let Input { name, node, packing } = input;
         let bytes = encode(&node, &EncodeOptions::new().with_packing(packing)).expect("encodes");
         let borrowed = unmarshal_ref(&bytes).expect("the reference decodes it");
         assert_eq!(sum_ours(&node), sum_reference(&borrowed), "{name}");

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use measure::{Report, Row, Unit};
+use measure::{Report, Row, Unit, median, resident};
 use peers_integrator::{ATTACKS, AUDIENCE, Attack, KEYS_PATH, Load, Slow, issuing};
 use wa_http_server::{ConnectionLimits, Server};
 use wa_integrator::{
@@ -129,7 +129,11 @@ async fn measured(attack: Attack) -> Result<Vec<Row>, Fault> {
     }
     let after = server.resident()?;
     let start = server.processor_time()?;
-    let attackers = attacked(attack, target, async || Ok(tokio::time::sleep(ALONE).await)).await?;
+    let attackers = attacked(attack, target, async || {
+        tokio::time::sleep(ALONE).await;
+        Ok(())
+    })
+    .await?;
     let time = ALONE.as_secs_f64() + BETWEEN.as_secs_f64();
     let (theirs, ours) = (attackers / time, (server.processor_time()? - start) / time);
     server.end()?;
@@ -204,9 +208,7 @@ impl Process {
 
     /// What it holds in memory, in bytes.
     fn resident(&self) -> Result<f64, Fault> {
-        let status = std::fs::read_to_string(format!("/proc/{}/statm", self.0.id()))?;
-        let pages: f64 = status.split(' ').nth(1).ok_or("no resident pages")?.parse()?;
-        Ok(pages * 4096.0)
+        Ok(resident(self.0.id())? as f64)
     }
 
     /// What all its threads have had of the processor, in nanoseconds.
@@ -225,9 +227,4 @@ impl Drop for Process {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use measure::{Report, Row, Unit};
+use measure::{Report, Row, Unit, median};
 use peers_integrator::{AUDIENCE, KEYS_PATH, Load, Pushes, credential, issuing};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -232,9 +232,4 @@ fn on_threads(threads: usize, count: usize, work: impl Fn(usize) + Sync) -> Dura
 
 fn per_second(count: usize, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures[figures.len() / 2]
 }

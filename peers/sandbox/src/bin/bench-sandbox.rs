@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
-use measure::{Report, Row, Unit};
+use measure::{Report, Row, Unit, median};
 use peers_sandbox::Failure;
 use peers_sandbox::client::LoadClient;
 use peers_sandbox::process::Process;
@@ -37,7 +37,7 @@ const MESSAGES: usize = 400;
 const ROUNDS: usize = 5;
 
 /// Messages of each before it is measured.
-const WINDOWS: usize = 20;
+const WARM_UP: usize = 20;
 
 /// Clients that are being connected at the same time.
 const AT_ONCE: usize = 32;
@@ -125,12 +125,12 @@ impl Side {
         let sandbox = Arc::into_inner(sandbox).ok_or("somebody still connects")?;
         let mut side = Self { sandbox, writers: clients, _idle: idle, each };
         // Sessions begin, and the phones answer once; what is measured is messages without answers.
-        side.round(WINDOWS).await?;
+        side.round(WARM_UP).await?;
         for phone in PHONES {
             let path = if is_ours { format!("phones/{phone}/manners") } else { format!("phones/{phone}") };
             side.sandbox.control(&path, &json!({ "answers": false })).await?;
         }
-        side.round(WINDOWS).await?;
+        side.round(WARM_UP).await?;
         Ok(side)
     }
 
@@ -171,11 +171,6 @@ async fn connect(
         clients.push(client??);
     }
     Ok(clients)
-}
-
-fn median(mut figures: Vec<f64>) -> f64 {
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or_default()
 }
 
 fn root() -> PathBuf {
