@@ -12,7 +12,8 @@ use crate::server::Server;
 /// A misfortune, each in its turn.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Misfortune {
-    /// Lines of one in fifty are cut.
+    /// Lines of one in fifty are cut, and of those who wait for an answer: what was lost on a line comes with the next one,
+    /// while the phone still knows what it wrote.
     Cuts,
     /// One in a hundred closes its client, and opens it again from its rows.
     Restarts,
@@ -28,11 +29,11 @@ pub(crate) enum Misfortune {
 
 impl Misfortune {
     pub(crate) const ALL: &[Self] =
-        &[Self::Cuts, Self::Restarts, Self::Stanzas, Self::Clock, Self::Keys, Self::Unavailable];
+        &[Self::Restarts, Self::Stanzas, Self::Cuts, Self::Clock, Self::Keys, Self::Unavailable];
 
     pub(crate) async fn befall(self, crowd: &Crowd, server: &mut Server) -> Result<(), Failure> {
         match self {
-            Self::Cuts => server.cut(&some(crowd, 50)).await,
+            Self::Cuts => server.cut(&[some(crowd, 50), crowd.waiting()].concat()).await,
             Self::Restarts => crowd.restart(crowd.count() / 100 + 1).await,
             Self::Stanzas => {
                 let faults = json!({ "drop": 20, "duplicate": 50, "reorder": 50, "corrupt": 10 });
