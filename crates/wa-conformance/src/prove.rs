@@ -116,8 +116,8 @@ pub async fn prove(
     Ok(proof)
 }
 
-/// Runs a suite on a runtime of its own, with which everything ends that it has started: what is broken on purpose leaves
-/// sockets behind, and hundreds of them each time.
+/// Runs a suite on a runtime of its own, with which everything ends that it has started: what is broken on purpose may
+/// leave clients behind that wait for what does not come.
 async fn apart(suite: Suite) -> Result<Report, Failure> {
     let run = move || {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
