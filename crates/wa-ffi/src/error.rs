@@ -31,6 +31,12 @@ pub enum WaError {
         /// How long its lease would last without being renewed.
         left_millis: u64,
     },
+    /// The account cannot connect as it is: it is not enlisted, or connected already. The caller's fault.
+    #[error("{why}")]
+    NotReady {
+        /// What is in the way.
+        why: String,
+    },
     /// There is no way to the server.
     #[error("{why}")]
     Unreachable {
@@ -142,6 +148,7 @@ impl From<ClientError> for WaError {
             ClientError::Ended(ended) => ended.into(),
             ClientError::Store(wa_interop::chat::StoreError::Fenced) => Self::Fenced,
             ClientError::Store(_) | ClientError::State(_) => Self::Store { why },
+            ClientError::Connect(_) => Self::NotReady { why },
             ClientError::Unreachable(_) => Self::Unreachable { why },
             ClientError::Disconnected(reason) => {
                 Self::Disconnected { why, reason: Cause::from(&reason), is_final: reason.is_terminal() }
@@ -208,9 +215,15 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for WaError {
 
 #[cfg(test)]
 mod tests {
-    use wa_interop::chat::CommandError;
+    use wa_interop::chat::{CommandError, ConnectError};
 
     use super::*;
+
+    #[test]
+    fn an_account_that_cannot_connect_is_not_said_to_be_refused() {
+        let error = WaError::from(ClientError::Connect(ConnectError::NotEnlisted));
+        assert!(matches!(&error, WaError::NotReady { why } if why == "account is not enlisted"), "{error:?}");
+    }
 
     #[test]
     fn a_command_that_is_refused_is_unsendable_whatever_is_wrong_with_it() {

@@ -285,6 +285,10 @@ class WaError(Exception):
         holder: str
         left_millis: int
         def __init__(self, holder: str, left_millis: int) -> None: ...
+    class NotReady(WaError):
+        """The account cannot connect as it is: it is not enlisted, or connected already. The caller's fault."""
+        why: str
+        def __init__(self, why: str) -> None: ...
     class Unreachable(WaError):
         """There is no way to the server."""
         why: str
