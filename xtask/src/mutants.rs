@@ -1,24 +1,42 @@
-//! `cargo xtask mutants [CRATE] [--shard K/N]`: the code is broken in one place after the other, and its crate's own tests
-//! should notice each.
+//! `cargo xtask mutants [CRATE | keyring] [--shard K/N]`: the code is broken in one place after the other, and its crate's
+//! own tests should notice each.
 //!
 //! What may survive, and why, stands in `.cargo/mutants.toml`; what came of it in `docs/MUTANTS.md`.
 
 use std::path::Path;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, io};
 use crate::program::{Program, root};
 use crate::{report, tools};
 
 /// Of a hundred mutants that compile, so many must be caught.
 const CAUGHT: usize = 90;
-/// What is broken where no crate is named: what keys, the handshake, the ratchet and tokens depend on.
+/// What is broken where nothing is named, and the keyring: what keys, the handshake, the ratchet and tokens depend on.
 const CRATES: [&str; 4] = ["wa-keys", "wa-noise", "wa-signal", "wa-jwt"];
 
-/// Breaks a crate, or those above, or one part in so many of them.
+/// The part of the server's crate that keeps signing keys.
+const KEYRING: &str = "keyring";
+const KEYRING_FILES: [&str; 4] =
+    ["--package", "wa-integrator", "--file", "crates/wa-integrator/src/keys/**/*.rs"];
+/// Those of its crate's tests that have to do with keys.
+const KEYRING_TESTS: [&str; 5] = ["--lib", "--test", "store", "--test", "vectors"];
+
+/// Breaks a crate, or those above and the keyring, or one part in so many of them.
 pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {
-    let (crates, shard) = asked(args)?;
-    let output = root().join("target/mutants");
-    let packages = crates.iter().flat_map(|name| ["--package", name.as_str()]);
+    let (names, shard) = asked(args)?;
+    let (keyring, crates): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name == KEYRING);
+    let packages: Vec<&str> = crates.iter().flat_map(|name| ["--package", name.as_str()]).collect();
+    let shard = shard.as_deref();
+    let crates = if crates.is_empty() { Ok(()) } else { broken(&crates, (&packages, &[]), shard) };
+    let keyring =
+        if keyring.is_empty() { Ok(()) } else { broken(&keyring, (&KEYRING_FILES, &KEYRING_TESTS), shard) };
+    crates.and(keyring)
+}
+
+/// Breaks what the first arguments choose under the tests that the second ones choose.
+fn broken(names: &[String], (chosen, tests): (&[&str], &[&str]), shard: Option<&str>) -> Result<(), Failure> {
+    let output = root().join("target/mutants").join(if chosen == KEYRING_FILES { KEYRING } else { "" });
+    std::fs::create_dir_all(&output).map_err(|error| io(&output, &error))?;
     let run = tools::MUTANTS.command()?.with_args([
         "--sharding",
         "round-robin",
@@ -26,17 +44,17 @@ pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {
         "--timeout",
         "120",
     ]);
-    let run = run.with_args(["--colors", "never", "--output"]).with_args([&output]).with_args(packages);
+    let run = run.with_args(["--colors", "never", "--output"]).with_args([&output]).with_args(chosen);
     // As `cargo xtask test` does.
     let nextest = Program::cargo().with_args(["nextest", "--version"]).succeeds();
     let run = run.with_args(if nextest { &["--test-tool", "nextest"][..] } else { &[] });
-    let shard = shard.map(|shard| ["--shard".to_owned(), shard]);
+    let run = run.with_args(shard.map(|shard| ["--shard", shard]).into_iter().flatten());
     // It fails where one survives; how many may, is said here.
-    let ended = run.with_args(shard.into_iter().flatten()).run();
-    let counted = Counted::of(&output.join("mutants.out"));
+    let ended = run.with_args(["--"]).with_args(tests).run();
+    let counted = Counted::from(&output.join("mutants.out"));
     match counted.all() {
         0 => ended,
-        _ => counted.judged(&crates),
+        _ => counted.judged(names),
     }
 }
 
@@ -48,14 +66,19 @@ fn asked(args: &[String]) -> Result<(Vec<String>, Option<String>), Failure> {
     let shard = match rest {
         [] => None,
         [flag, shard] if flag == "--shard" && is_shard(shard) => Some(shard.clone()),
-        _ => return Err(Failure::usage("mutants takes a crate and `--shard K/N`, K from 0")),
+        _ => return Err(Failure::usage("mutants takes a crate or `keyring`, and `--shard K/N`, K from 0")),
     };
     if let Some(name) = &name
+        && name != KEYRING
         && !root().join(format!("crates/{name}/Cargo.toml")).is_file()
     {
         return Err(Failure::usage(format!("there is no crate `{name}`")));
     }
-    Ok((name.map_or_else(|| CRATES.map(str::to_owned).to_vec(), |name| vec![name]), shard))
+    Ok((name.map_or_else(all, |name| vec![name]), shard))
+}
+
+fn all() -> Vec<String> {
+    CRATES.iter().chain(&[KEYRING]).map(|name| (*name).to_owned()).collect()
 }
 
 fn is_shard(shard: &str) -> bool {
@@ -76,7 +99,7 @@ struct Counted {
 }
 
 impl Counted {
-    fn of(directory: &Path) -> Self {
+    fn from(directory: &Path) -> Self {
         let lines = |name: &str| {
             let text = std::fs::read_to_string(directory.join(name)).unwrap_or_default();
             text.lines().map(str::to_owned).collect::<Vec<_>>()
@@ -126,7 +149,8 @@ mod tests {
 
     #[test]
     fn a_crate_and_a_shard_are_taken_and_nothing_else() {
-        assert_eq!(asked(&args(&[])).unwrap(), (CRATES.map(str::to_owned).to_vec(), None));
+        assert_eq!(asked(&args(&[])).unwrap(), (all(), None));
+        assert_eq!(asked(&args(&["keyring"])).unwrap(), (vec![KEYRING.to_owned()], None));
         let both = asked(&args(&["wa-keys", "--shard", "0/8"])).unwrap();
         assert_eq!(both, (vec!["wa-keys".to_owned()], Some("0/8".to_owned())));
         for wrong in [&["none"][..], &["--shard"], &["--shard", "8/8"], &["--shard", "x"], &["wa-keys", "x"]]
