@@ -37,18 +37,13 @@ pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {
 fn broken(names: &[String], (chosen, tests): (&[&str], &[&str]), shard: Option<&str>) -> Result<(), Failure> {
     let output = root().join("target/mutants").join(if chosen == KEYRING_FILES { KEYRING } else { "" });
     std::fs::create_dir_all(&output).map_err(|error| io(&output, &error))?;
-    let run = tools::MUTANTS.command()?.with_args([
-        "--sharding",
-        "round-robin",
-        "--no-shuffle",
-        "--timeout",
-        "120",
-    ]);
+    let run = tools::MUTANTS.command()?.with_args(["--no-shuffle", "--timeout", "120"]);
     let run = run.with_args(["--colors", "never", "--output"]).with_args([&output]).with_args(chosen);
     // As `cargo xtask test` does.
     let nextest = Program::cargo().with_args(["nextest", "--version"]).succeeds();
     let run = run.with_args(if nextest { &["--test-tool", "nextest"][..] } else { &[] });
-    let run = run.with_args(shard.map(|shard| ["--shard", shard]).into_iter().flatten());
+    let run = run
+        .with_args(shard.map(|shard| ["--sharding", "round-robin", "--shard", shard]).into_iter().flatten());
     // It fails where one survives; how many may, is said here.
     let ended = run.with_args(["--"]).with_args(tests).run();
     let counted = Counted::from(&output.join("mutants.out"));

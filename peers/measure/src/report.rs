@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// What a benchmark has measured.
+/// What a benchmark has measured, beside one reference: another implementation, or a goal.
 #[derive(Debug)]
 pub struct Report {
     reference_name: &'static str,
@@ -30,10 +30,14 @@ pub enum Unit {
     PerSecond,
     /// Bytes; less is better.
     Bytes,
+    /// Instructions of the processor; less is better.
+    Instructions,
+    /// The time of one step of a chain of message keys; less is better.
+    Steps,
 }
 
 impl Report {
-    /// An empty report beside the implementation of that name.
+    /// An empty report beside the implementation, or the goal, of that name.
     pub fn new(reference_name: &'static str) -> Self {
         Self { reference_name, rows: Vec::new() }
     }
@@ -43,9 +47,14 @@ impl Report {
         self.rows.push(row);
     }
 
+    /// The rows as lines of JSON, or as a table for people, on standard output.
+    pub fn print(&self, json: bool) {
+        print!("{}", if json { self.json() } else { self.table() });
+    }
+
     /// One JSON object a line: `name`, `ours`, `reference`, `reference_name`, `unit`, `ratio`, and
     /// `"info": true` in rows without a goal.
-    pub fn json(&self) -> String {
+    fn json(&self) -> String {
         self.rows.iter().fold(String::new(), |mut out, row| {
             let Row { name, ours, reference, .. } = row;
             let info = if row.info { ",\"info\":true" } else { "" };
@@ -61,13 +70,13 @@ impl Report {
     }
 
     /// The rows as a table for people.
-    pub fn table(&self) -> String {
+    fn table(&self) -> String {
         let mut out =
-            format!("{:<28} {:>12} {:>22}  {:>6}\n", "", "wa-interop", self.reference_name, "ratio");
+            format!("{:<44} {:>12} {:>22}  {:>6}\n", "", "wa-interop", self.reference_name, "ratio");
         for row in &self.rows {
             let note = if row.info { "  (no goal)" } else { "" };
             let (ours, reference) = (row.unit.shown(row.ours), row.unit.shown(row.reference));
-            let _ = writeln!(out, "{:<28} {ours:>12} {reference:>22}  {:>5.2}x{note}", row.name, row.ratio());
+            let _ = writeln!(out, "{:<44} {ours:>12} {reference:>22}  {:>5.2}x{note}", row.name, row.ratio());
         }
         out
     }
@@ -91,7 +100,9 @@ impl Row {
         match self.unit {
             _ if self.ours == self.reference => 1.0,
             Unit::PerSecond => self.ours / self.reference,
-            Unit::Nanoseconds | Unit::Allocations | Unit::Bytes => self.reference / self.ours,
+            Unit::Nanoseconds | Unit::Allocations | Unit::Bytes | Unit::Instructions | Unit::Steps => {
+                self.reference / self.ours
+            }
         }
     }
 }
@@ -103,14 +114,18 @@ impl Unit {
             Self::Allocations => "allocations",
             Self::PerSecond => "/s",
             Self::Bytes => "bytes",
+            Self::Instructions => "instructions",
+            Self::Steps => "steps",
         }
     }
 
     fn shown(self, figure: f64) -> String {
         match self {
-            Self::Nanoseconds => format!("{figure:.1} ns"),
-            Self::Allocations => format!("{figure:.0}"),
+            Self::Nanoseconds if figure < 1e5 => format!("{figure:.1} ns"),
+            Self::Nanoseconds => format!("{:.1} ms", figure / 1e6),
+            Self::Allocations | Self::Instructions | Self::Steps => format!("{figure:.0}"),
             Self::PerSecond => format!("{figure:.0} /s"),
+            Self::Bytes if figure < f64::from(1 << 20) => format!("{figure:.0} B"),
             Self::Bytes => format!("{:.1} MiB", figure / f64::from(1 << 20)),
         }
     }
@@ -124,6 +139,14 @@ mod tests {
     fn more_a_second_is_better() {
         assert_eq!(Row::new("a", Unit::PerSecond, 30.0, 20.0).ratio(), 1.5);
         assert_eq!(Row::new("a", Unit::Nanoseconds, 30.0, 15.0).ratio(), 0.5);
+    }
+
+    #[test]
+    fn figures_are_shown_in_units_of_their_size() {
+        assert_eq!(Unit::Bytes.shown(11_602.0), "11602 B");
+        assert_eq!(Unit::Bytes.shown(f64::from(3 << 20)), "3.0 MiB");
+        assert_eq!(Unit::Nanoseconds.shown(99_000.0), "99000.0 ns");
+        assert_eq!(Unit::Nanoseconds.shown(2.21e9), "2210.0 ms");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::process::Stdio;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use measure::{processor_time, resident};
+use measure::{Report, Row, Unit, processor_time, resident};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::task::JoinSet;
 use wa_conformance::{Document, Failure, INTEGRATOR, PHONE, Playground, World};
@@ -16,6 +16,9 @@ use wa_interop::http::{HttpLimits, HyperClient, PlainHttp};
 use wa_interop::profile::Profile;
 use wa_interop::store::{AccountId, SqliteStore, StoreKey};
 use wa_interop::{Client, Events, enlist};
+
+/// Resident bytes of an idle client, at most.
+const IDLE: f64 = 12_288.0;
 
 /// Clients that are there before the first reading, so that what is made once is not counted.
 const WARM: usize = 50;
@@ -77,17 +80,15 @@ async fn measure(json: bool) -> Result<(), Failure> {
     let messages = u64::try_from(2 * writers.len() * TEXTS)?;
     converse(writers).await?;
     let (wall, cpu) = (start.elapsed().as_secs_f64(), processor_time("self")? - cpu);
-    let (a_second, a_core) = (messages as f64 / wall, messages as f64 / cpu);
-    if json {
-        println!("{{\"name\":\"idle client\",\"clients\":{count},\"resident_bytes\":{each}}}");
-        println!("{{\"name\":\"messages\",\"per_second\":{a_second:.0},\"per_core_second\":{a_core:.0}}}");
-    } else {
-        println!("{count} idle clients: {each} resident bytes each (goal: at most 12288)");
-        println!(
-            "{messages} messages, half of them each way, with receipts, in SQLite: {a_second:.0} a second"
-        );
-        println!("{a_core:.0} for each second of processor time of the clients' process");
-    }
+    let mut memory = Report::new("the goal");
+    memory.push(Row::new("resident, an idle client", Unit::Bytes, each as f64, IDLE));
+    memory.print(json);
+    let mut cost = Report::new("as many seconds of the clients' processor");
+    cost.push(
+        Row::new("messages, half each way", Unit::PerSecond, messages as f64 / wall, messages as f64 / cpu)
+            .with_info(),
+    );
+    cost.print(json);
     drop(clients);
     Ok(())
 }

@@ -14,7 +14,7 @@ mod shelf;
 #[path = "../hostile/victim.rs"]
 mod victim;
 
-use measure::Holding;
+use measure::{Holding, Report, Row, Unit};
 use victim::Victim;
 
 #[global_allocator]
@@ -32,36 +32,24 @@ const STANZAS: u64 = 100_000;
 fn main() {
     let json = std::env::args().any(|arg| arg == "--json");
     let mut ok = true;
+    let (mut memory, mut time) = (Report::new("budget and one frame"), Report::new("the goal"));
     for (name, stanza) in attacks::ATTACKS {
         for stalled in [false, true] {
             let held = Victim::new(stalled).suffer(*stanza, STANZAS);
             let bound = BUDGET + held.frame;
             ok &= held.most <= bound;
             let store = if stalled { ", store stalled" } else { "" };
-            let victim::Held { most, frame, stanzas } = held;
-            if json {
-                println!(
-                    "{{\"name\":\"held/{name}{store}\",\"bytes\":{most},\"frame\":{frame},\"budget\":{BUDGET},\"stanzas\":{stanzas}}}"
-                );
-            } else {
-                println!(
-                    "{:<44} {:>9} KiB held after {stanzas:>6} stanzas (at most {} KiB: the budget and one frame of {} KiB)",
-                    format!("{name}{store}"),
-                    most / 1024,
-                    bound / 1024,
-                    frame / 1024,
-                );
-            }
+            // An attack that takes nothing has a ratio, too.
+            let most = held.most.max(1) as f64;
+            memory.push(Row::new(format!("{name}{store}"), Unit::Bytes, most, bound as f64));
         }
     }
+    memory.print(json);
     for (name, steps) in forged::steps() {
         ok &= steps <= STEPS * 1.1;
-        if json {
-            println!("{{\"name\":\"steps/{name}\",\"steps\":{steps:.0},\"goal\":{STEPS}}}");
-        } else {
-            println!("{name:<44} {steps:>9.0} steps' time (at most {STEPS})");
-        }
+        time.push(Row::new(name, Unit::Steps, steps, STEPS));
     }
+    time.print(json);
     if !ok {
         eprintln!("bench-hostile: a bound does not hold");
         std::process::exit(1);

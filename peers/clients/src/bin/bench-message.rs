@@ -7,6 +7,7 @@
 use std::process::Command;
 use std::time::Duration;
 
+use measure::{Report, Row, Unit};
 use wa_conformance::{Chain, Failure};
 
 use crate::cryptography::Cryptography;
@@ -16,6 +17,9 @@ mod cryptography;
 
 const FEW: u64 = 20;
 const MANY: u64 = 120;
+
+/// Half of the instructions that the public peer takes by its own benchmarks.
+const GOALS: [(&str, f64); 2] = [("sent", 89_000.0), ("received", 95_000.0)];
 
 /// Rounds of so many texts by turns with their cryptography alone; medians count.
 const ROUNDS: usize = 15;
@@ -28,17 +32,20 @@ fn main() -> Result<(), Failure> {
         ["received", count] => Chain::new()?.receive(count.parse()?),
         rest => {
             let json = rest.first() == Some(&"--json");
-            for (name, peer) in [("sent", 178_000.0), ("received", 190_000.0)] {
-                times(name, json)?;
-                compare(name, peer, json)?;
+            let mut time = Report::new("its cryptography alone");
+            let mut instructions = Report::new("half of the public peer");
+            for (name, goal) in GOALS {
+                time.push(times(name)?);
+                instructions.push(compare(name, goal)?);
             }
+            [time, instructions].iter().for_each(|report| report.print(json));
             Ok(())
         }
     }
 }
 
 /// The time of one text, and of what of it is cryptography.
-fn times(name: &str, json: bool) -> Result<(), Failure> {
+fn times(name: &str) -> Result<Row, Failure> {
     let (mut chain, mut cryptography) = (Chain::new()?, Cryptography::new());
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
@@ -53,16 +60,7 @@ fn times(name: &str, json: bool) -> Result<(), Failure> {
         ours.push(chain.elapsed() - before);
         theirs.push(alone);
     }
-    let (ours, theirs) = (median(ours), median(theirs));
-    let rest = ours - theirs;
-    if json {
-        println!(
-            "{{\"name\":\"text {name}\",\"ns\":{ours:.0},\"cryptography_ns\":{theirs:.0},\"rest_ns\":{rest:.0}}}"
-        );
-    } else {
-        println!("a text {name}: {ours:.0} ns, of which its cryptography {theirs:.0}, the rest {rest:.0}");
-    }
-    Ok(())
+    Ok(Row::new(format!("time, a text {name}"), Unit::Nanoseconds, median(ours), median(theirs)).with_info())
 }
 
 /// Nanoseconds of one text.
@@ -71,18 +69,10 @@ fn median(mut rounds: Vec<Duration>) -> f64 {
     rounds[rounds.len() / 2].as_nanos() as f64 / f64::from(TEXTS)
 }
 
-/// The public peer's figures are from its own benchmarks.
-fn compare(name: &str, peer: f64, json: bool) -> Result<(), Failure> {
+/// The instructions of one text.
+fn compare(name: &str, goal: f64) -> Result<Row, Failure> {
     let each = (instructions(name, MANY)? - instructions(name, FEW)?) as f64 / (MANY - FEW) as f64;
-    let share = each / peer;
-    if json {
-        println!(
-            "{{\"name\":\"text {name}\",\"instructions\":{each:.0},\"peer\":{peer:.0},\"share\":{share:.3},\"info\":true}}"
-        );
-    } else {
-        println!("a text {name}: {each:.0} instructions, {share:.2} of the public peer's {peer:.0}");
-    }
-    Ok(())
+    Ok(Row::new(format!("instructions, a text {name}"), Unit::Instructions, each, goal))
 }
 
 /// Instructions inside the functions that the client's work is done in.

@@ -21,7 +21,7 @@ fn main() {
     inputs.iter().for_each(|input| report.push(input.encode_time()));
     inputs.iter().for_each(|input| report.push(input.decode_allocations()));
     inputs.iter().for_each(|input| report.push(input.encode_allocations()));
-    print!("{}", if json { report.json() } else { report.table() });
+    report.print(json);
 }
 
 /// One stanza, as each side holds it.

@@ -58,7 +58,7 @@ fn main() -> Result<(), Fault> {
             runtime.block_on(measured(attack))?.into_iter().for_each(|row| report.push(row));
         }
     }
-    print!("{}", if json { report.json() } else { report.table() });
+    report.print(json);
     Ok(())
 }
 

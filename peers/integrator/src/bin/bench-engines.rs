@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use measure::{Report, Row, Unit};
 use peers_integrator::{AUDIENCE, Published, Pushes, issuing};
 use postgres::Postgres;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -76,23 +77,31 @@ async fn bench(json: bool) -> Result<(), Fault> {
             rounds[engine].push(round(&pushes, &servers, &database).await?);
         }
     }
-    for ((name, replicas), rounds) in engines.into_iter().zip(rounds) {
-        let row = median(rounds);
-        let million = |seconds: f64| seconds * 1e6 / PUSHES as f64;
-        let (server, database) = (million(row.server_seconds), million(row.database_seconds));
-        if json {
-            println!(
-                "{{\"name\":\"{name}-{replicas}\",\"pushes_per_second\":{:.0},\"server_cpu_seconds_per_million\":{server:.0},\"database_cpu_seconds_per_million\":{database:.0}}}",
-                row.per_second
-            );
-        } else {
-            println!(
-                "{name:<9} {replicas} server(s) {:>8.0} pushes/s   a million: {server:>5.0} CPU s of the servers, {database:>5.0} of the database",
-                row.per_second
-            );
-        }
-    }
+    print(engines.into_iter().zip(rounds.map(median)), json);
     Ok(())
+}
+
+/// The others beside the first engine.
+fn print<'n>(mut engines: impl Iterator<Item = ((&'n str, usize), Round)>, json: bool) {
+    let mut report = Report::new("SQLite, one server");
+    let Some((_, first)) = engines.next() else { return };
+    let each = |seconds: f64| seconds * 1e9 / PUSHES as f64;
+    let servers_alone = |round: Round| each(round.server_seconds);
+    let all = |round: Round| each(round.server_seconds + round.database_seconds);
+    for ((name, servers), round) in engines {
+        let row = |what, unit, ours, reference| {
+            Row::new(format!("{what}, {name}, servers: {servers}"), unit, ours, reference).with_info()
+        };
+        report.push(row("pushes", Unit::PerSecond, round.per_second, first.per_second));
+        report.push(row(
+            "servers' processor, a push",
+            Unit::Nanoseconds,
+            servers_alone(round),
+            servers_alone(first),
+        ));
+        report.push(row("all processor, a push", Unit::Nanoseconds, all(round), all(first)));
+    }
+    report.print(json);
 }
 
 async fn round(pushes: &Arc<Pushes>, servers: &[Replica], database: &Postgres) -> Result<Round, Fault> {

@@ -60,7 +60,7 @@ fn main() -> Result<(), Fault> {
     if wanted("token") {
         report.push(tokens(&runtime, threads)?);
     }
-    print!("{}", if json { report.json() } else { report.table() });
+    report.print(json);
     Ok(())
 }
 

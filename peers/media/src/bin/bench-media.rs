@@ -34,7 +34,7 @@ fn main() {
         hosting.push(row);
     }
     for report in [report, hosting, memory] {
-        print!("{}", if json { report.json() } else { report.table() });
+        report.print(json);
     }
 }
 

@@ -25,7 +25,7 @@ fn main() {
     curve.push(client(&channel));
     curve.push(server(&channel));
     for report in [bare, peer, curve] {
-        print!("{}", if json { report.json() } else { report.table() });
+        report.print(json);
     }
 }
 

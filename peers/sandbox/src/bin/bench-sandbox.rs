@@ -33,8 +33,8 @@ const PHONES: [&str; 8] = [
 
 /// Clients that write at the same time, and are there before memory is read; messages of each in a round, and rounds.
 const WRITERS: usize = 64;
-const MESSAGES: usize = 400;
-const ROUNDS: usize = 5;
+const MESSAGES: usize = 1600;
+const ROUNDS: usize = 9;
 
 /// Messages of each before it is measured.
 const WARM_UP: usize = 20;
@@ -73,7 +73,7 @@ async fn main() -> Result<(), Failure> {
     report.push(Row::new("messages a second", Unit::PerSecond, ours, other));
     report.push(Row::new("a second of its processor time", Unit::PerSecond, ours_cpu, other_cpu));
     report.push(Row::new("resident bytes a client", Unit::Bytes, sides[0].each, sides[1].each));
-    print!("{}", if is_json { report.json() } else { report.table() });
+    report.print(is_json);
     Ok(())
 }
 

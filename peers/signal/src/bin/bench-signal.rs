@@ -37,7 +37,7 @@ fn main() {
     let mut curve = Report::new("own X25519 + XEdDSA");
     curve.push(set_up_beside_curve());
     for report in [peer, ladder, curve] {
-        print!("{}", if json { report.json() } else { report.table() });
+        report.print(json);
     }
 }
 
