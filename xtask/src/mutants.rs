@@ -35,7 +35,8 @@ pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {
 
 /// Breaks what the first arguments choose under the tests that the second ones choose.
 fn broken(names: &[String], (chosen, tests): (&[&str], &[&str]), shard: Option<&str>) -> Result<(), Failure> {
-    let output = root().join("target/mutants").join(if chosen == KEYRING_FILES { KEYRING } else { "" });
+    let place = if let [name] = names { name.as_str() } else { "crates" };
+    let output = root().join("target/mutants").join(place);
     std::fs::create_dir_all(&output).map_err(|error| io(&output, &error))?;
     let run = tools::MUTANTS.command()?.with_args(["--no-shuffle", "--timeout", "120"]);
     let run = run.with_args(["--colors", "never", "--output"]).with_args([&output]).with_args(chosen);
