@@ -18,8 +18,8 @@ const CRATES: [&str; 4] = ["wa-keys", "wa-noise", "wa-signal", "wa-jwt"];
 const KEYRING: &str = "keyring";
 const KEYRING_FILES: [&str; 4] =
     ["--package", "wa-integrator", "--file", "crates/wa-integrator/src/keys/**/*.rs"];
-/// Those of its crate's tests that have to do with keys.
-const KEYRING_TESTS: [&str; 5] = ["--lib", "--test", "store", "--test", "vectors"];
+/// Its own tests stand beside its code.
+const KEYRING_TESTS: [&str; 1] = ["--lib"];
 
 /// Breaks a crate, or those above and the keyring, or one part in so many of them.
 pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {
@@ -39,6 +39,8 @@ fn broken(names: &[String], (chosen, tests): (&[&str], &[&str]), shard: Option<&
     let output = root().join("target/mutants").join(place);
     std::fs::create_dir_all(&output).map_err(|error| io(&output, &error))?;
     let run = tools::MUTANTS.command()?.with_args(["--no-shuffle", "--timeout", "120"]);
+    // Each is built anew: the less, the better.
+    let run = run.with_env("CARGO_INCREMENTAL", "1").with_env("CARGO_PROFILE_DEV_DEBUG", "0");
     let run = run.with_args(["--colors", "never", "--output"]).with_args([&output]).with_args(chosen);
     // As `cargo xtask test` does.
     let nextest = Program::cargo().with_args(["nextest", "--version"]).succeeds();

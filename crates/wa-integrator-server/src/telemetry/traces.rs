@@ -63,7 +63,12 @@ impl Traces {
     where
         S: Subscriber + for<'a> LookupSpan<'a>,
     {
-        let ours = |of: &Metadata<'_>| *of.level() <= Level::INFO && of.target().starts_with("wa_integrator");
+        // Requests have their spans from the server's crate, whose access log is no part of a trace.
+        let is_ours = |of: &Metadata<'_>| {
+            of.target().starts_with("wa_integrator")
+                || of.is_span() && of.target().starts_with("wa_http_server")
+        };
+        let ours = move |of: &Metadata<'_>| *of.level() <= Level::INFO && is_ours(of);
         let layer = tracing_opentelemetry::layer().with_tracer(self.0.tracer("wa-integrator"));
         // Not where in the source, nor on which thread.
         layer
