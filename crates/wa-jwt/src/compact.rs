@@ -112,6 +112,30 @@ mod tests {
         }
     }
 
+    /// A token whose parts have these lengths when encoded; the header's must be that of a text of 64 bytes or more.
+    fn of_lengths(header: usize, payload: usize, signature: usize) -> String {
+        let room = header * 3 / 4 - r#"{"alg":"RS256","kid":"a","x":""}"#.len();
+        let header = format!(r#"{{"alg":"RS256","kid":"a","x":"{}"}}"#, "x".repeat(room));
+        let header = URL_SAFE_NO_PAD.encode(header);
+        format!("{header}.{}.{}", "A".repeat(payload), "A".repeat(signature))
+    }
+
+    #[test]
+    fn a_token_is_as_long_as_it_may_be_and_no_longer() {
+        let refused =
+            |header, payload, signature| CompactToken::parse(&of_lengths(header, payload, signature)).err();
+        let longest = of_lengths(1366, 5462, 1362);
+        assert_eq!(longest.len(), 8192);
+        assert!(CompactToken::parse(&longest).is_ok());
+        for (header, payload, signature) in [(1366, 5462, 1363), (1368, 4, 4), (100, 5463, 4)] {
+            assert_eq!(
+                refused(header, payload, signature),
+                Some(TokenRefusal::TooLong),
+                "{header}, {payload}"
+            );
+        }
+    }
+
     #[test]
     fn every_other_algorithm_is_refused_whatever_its_spelling() {
         // The published sample of a push says HS256 (overview 1.0.0) over an RSA signature.

@@ -164,3 +164,42 @@ pub enum FetchError {
     #[error(transparent)]
     KeySet(#[from] KeySetError),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_refusal_has_its_own_name_as_a_label() {
+        use TokenRefusal::*;
+        let all = [
+            TooLong,
+            Form,
+            Base64,
+            Header,
+            Algorithm,
+            Critical,
+            KeyName,
+            Type,
+            UnknownKey,
+            Signature,
+            Claims,
+            Issuer,
+            Audience,
+            Date,
+            Expired,
+            NotYetValid,
+            Lifetime,
+        ];
+        for refusal in all {
+            let words = format!("{refusal:?}").chars().fold(String::new(), |mut words, letter| {
+                if letter.is_uppercase() && !words.is_empty() {
+                    words.push('_');
+                }
+                words.push(letter.to_ascii_lowercase());
+                words
+            });
+            assert_eq!(refusal.name(), words);
+        }
+    }
+}

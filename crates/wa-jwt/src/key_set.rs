@@ -249,9 +249,17 @@ mod tests {
     fn two_keys_of_one_name_are_none() {
         let set = parse(&[good("a"), good("b"), good("a")]).unwrap();
         assert!(set.contains("b") && !set.contains("a"));
+        assert_eq!((set.len(), set.is_empty(), set.passed_over()), (1, false, 2));
+        assert!(ForeignKeySet::from_members(&[], aws_lc).is_empty());
         // Also when one of the two could not be used anyway.
         let set = parse(&[good("bad"), with("use", json!("enc")), good("b")]).unwrap();
         assert!(!set.contains("bad"));
+    }
+
+    #[test]
+    fn a_name_is_as_long_as_it_may_be() {
+        assert!(parse(&[good(&"a".repeat(128))]).is_ok());
+        assert_eq!(parse(&[good(&"a".repeat(129))]).unwrap_err(), KeySetError::NoneUsable);
     }
 
     #[test]
@@ -264,7 +272,10 @@ mod tests {
             assert_eq!(refused, KeySetError::Malformed, "{document}");
         }
         assert_eq!(ForeignKeySet::parse(b"{\"keys\":[]}", aws_lc).unwrap_err(), KeySetError::NoneUsable);
-        let large = vec![b' '; 64 * 1024 + 1];
+        let mut large = json!({ "keys": [good("a")] }).to_string().into_bytes();
+        large.resize(64 * 1024, b' ');
+        assert!(ForeignKeySet::parse(&large, aws_lc).is_ok());
+        large.push(b' ');
         assert_eq!(ForeignKeySet::parse(&large, aws_lc).unwrap_err(), KeySetError::TooLarge);
     }
 }

@@ -65,3 +65,27 @@ impl TokenMemory {
         halves.newer.len() + halves.older.len()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_engine::aws_lc;
+
+    #[test]
+    fn half_of_what_is_remembered_is_forgotten_at_a_time() {
+        let (memory, keys) =
+            (TokenMemory::default(), Arc::new(ForeignKeySet::parse(PUBLISHED, aws_lc).unwrap()));
+        let token = |number: usize| digest(&number.to_string());
+        for number in 0..TOKENS_MAX {
+            memory.put(token(number), Arc::default(), Arc::clone(&keys));
+        }
+        assert_eq!(memory.len(), TOKENS_MAX);
+        assert!((0..TOKENS_MAX).all(|number| memory.get(&token(number), &keys).is_some()));
+        memory.put(token(TOKENS_MAX), Arc::default(), Arc::clone(&keys));
+        assert_eq!(memory.len(), TOKENS_MAX / 2 + 1);
+        assert!(memory.get(&token(0), &keys).is_none() && memory.get(&token(TOKENS_MAX), &keys).is_some());
+    }
+
+    /// RFC 7638 §3.1.
+    const PUBLISHED: &[u8] = br#"{"keys":[{"kty":"RSA","kid":"a","e":"AQAB","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw"}]}"#;
+}

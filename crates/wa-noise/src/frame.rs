@@ -201,6 +201,24 @@ mod tests {
     }
 
     #[test]
+    fn what_is_as_long_as_it_may_be_passes() {
+        let mut decoder = FrameDecoder::new(10);
+        decoder.push(&[0, 0, 10]);
+        assert!(!decoder.is_ready() && decoder.next_frame() == Ok(None));
+        decoder.push(&[7; 10]);
+        assert!(decoder.is_ready());
+        assert_eq!(decoder.next_frame().unwrap().unwrap().len(), 10);
+
+        let intro = |length| Intro { routing_info: Some(vec![7; length].into()) }.encode(PROLOGUE).unwrap();
+        decoder.push(&intro(MAX_ROUTING_INFO));
+        let routing_info = decoder.next_intro(PROLOGUE).unwrap().unwrap().routing_info;
+        assert_eq!(routing_info.unwrap().len(), MAX_ROUTING_INFO);
+        decoder.push(&intro(MAX_ROUTING_INFO + 1));
+        let refused = FrameError::TooLong { length: MAX_ROUTING_INFO + 1, cap: MAX_ROUTING_INFO };
+        assert_eq!(decoder.next_intro(PROLOGUE), Err(refused));
+    }
+
+    #[test]
     fn a_server_may_ask_to_be_left_alone_where_nothing_long_is_expected() {
         let mut decoder = FrameDecoder::new(0xFFFF);
         decoder.push(b"GO");

@@ -105,7 +105,7 @@ impl Opener {
         Ok(())
     }
 
-    /// Messages opened so far.
+    /// Messages opened so far, and the one that could not be, after which it is closed.
     pub fn count(&self) -> u64 {
         self.0.counter
     }
@@ -175,6 +175,17 @@ mod tests {
         assert_eq!(theirs.opener.open(&mut message), Err(TransportError::Open));
         assert!(message.is_empty());
         assert_eq!(theirs.opener.open(&mut good.clone()), Err(TransportError::Closed));
+    }
+
+    #[test]
+    fn both_ends_count() {
+        let (mut ours, mut theirs) = pair();
+        for count in 1..=3 {
+            let mut message = BytesMut::new();
+            ours.sealer.seal(&mut message).unwrap();
+            theirs.opener.open(&mut message).unwrap();
+            assert_eq!((ours.sealer.count(), theirs.opener.count()), (count, count));
+        }
     }
 
     #[test]

@@ -10,8 +10,9 @@ use wa_keys::{PrivateKey, ZeroSecret};
 use wa_noise::{
     CertificateAuthority, CertificateError, ClientIdentity, Dialect, ExpectResumption, ExpectServerHello,
     HandshakeError, Hello, KnownServer, Link, Resumption, SendFinish, Setup, Transport, TrustRoot, Validity,
+    is_resumption,
 };
-use wa_proto::handshake::{CertChain, CertificateDetails, HandshakeMessage};
+use wa_proto::handshake::{CertChain, CertificateDetails, ClientHello, HandshakeMessage};
 
 const NOW: u64 = 1_800_000_000;
 const VALIDITY: Validity = Validity { not_before: NOW - 10, not_after: NOW + 10 };
@@ -147,6 +148,38 @@ fn check_transport(mut client: Transport, mut server: Transport) {
 }
 
 /// One line for each condition of the chain: what is done to it, and the exact error.
+#[test]
+fn a_chain_holds_from_its_first_second_to_its_last() {
+    let mut world = World::new();
+    assert_eq!(TrustRoot::new(wa_keys::PublicKey::from_bytes(world.authority.root_bytes())), world.root());
+    let key = world.server.static_key.public_key();
+    for validity in [Validity { not_before: NOW, ..VALIDITY }, Validity { not_after: NOW, ..VALIDITY }] {
+        let chain = world.authority.issue(&key, validity, &mut world.rng);
+        assert!(world.full(&chain).is_ok(), "{validity:?}");
+    }
+    assert_eq!([Link::Leaf, Link::Intermediate].map(|link| link.to_string()), ["leaf", "intermediate"]);
+}
+
+#[test]
+fn a_resumption_is_known_by_what_it_brings() {
+    let mut world = World::new();
+    let some = |length| Some(Bytes::from(vec![9; length]));
+    let message = |identity, payload| {
+        let client_hello = ClientHello { ephemeral: some(32), r#static: identity, payload };
+        Bytes::from(
+            HandshakeMessage { client_hello: Some(client_hello), ..HandshakeMessage::default() }
+                .encode_to_vec(),
+        )
+    };
+    assert!(!is_resumption(&message(None, None)) && !is_resumption(&Bytes::from_static(b"?")));
+    for (identity, payload, missing) in [(some(48), None, "payload"), (None, some(16), "static")] {
+        let message = message(identity, payload);
+        assert!(is_resumption(&message));
+        let refused = Hello::read(&world.server, message, &mut world.rng).unwrap_err();
+        assert!(matches!(refused, HandshakeError::Missing(what) if what.contains(missing)), "{refused}");
+    }
+}
+
 #[test]
 fn every_condition_of_the_chain_is_checked() {
     let mut world = World::new();

@@ -317,3 +317,22 @@ async fn a_clock_that_is_set_back_does_not_keep_old_keys() {
     assert_eq!(finds(&fetched, "a", T).await, "known", "as long as any set that cannot be renewed");
     assert_eq!(finds(&fetched, "a", T + stale_max + 1).await, "unavailable");
 }
+
+#[test]
+fn a_set_is_renewed_at_seven_to_eight_tenths_of_its_time_and_not_by_all_at_once() {
+    let renewed = |_| {
+        let mut state = State::default();
+        state.confirm(T, 100_000);
+        assert_eq!((state.confirmed_at, state.fresh_until), (T, T + 100_000));
+        state.renew_at - T
+    };
+    let times: Vec<u64> = (0..200).map(renewed).collect();
+    let (first, last) = (times.iter().min().unwrap(), times.iter().max().unwrap());
+    assert!(*first >= 70_000 && *last <= 80_000 && last - first > 5_000, "{first} to {last}");
+}
+
+#[test]
+fn a_minute_ahead_is_still_this_time() {
+    let state = State { confirmed_at: T, ..State::default() };
+    assert!(!state.is_ahead(T - SKEW_SECONDS) && state.is_ahead(T - SKEW_SECONDS - 1));
+}

@@ -238,6 +238,20 @@ fn payloads_are_bounded() {
 }
 
 #[test]
+fn a_sealed_payload_is_as_long_as_a_tag_to_as_the_longest_with_its_tag() {
+    // 65,535 bytes less an ephemeral key, a sealed static one and the payload's tag.
+    assert_eq!(MAX_PAYLOAD, 65_535 - 32 - 48 - 16);
+    let taken = |length| sealed("payload", Some(vec![0; length].into())).is_ok();
+    assert_eq!([15, 16, MAX_PAYLOAD + 16, MAX_PAYLOAD + 17].map(taken), [false, true, true, false]);
+}
+
+#[test]
+fn no_two_ephemeral_keys_are_the_same() {
+    let mut rng = rand_core::UnwrapErr(rand::rngs::SysRng);
+    assert_ne!(*ephemeral(&mut rng), *ephemeral(&mut rng));
+}
+
+#[test]
 fn a_longest_payload_crosses() {
     let (mut client, mut server) = KnownAnswer::load()[0].ends(Pattern::Xx);
     let ([ephemeral], _) = client.write(&[], [KEY]).unwrap();
