@@ -32,8 +32,10 @@ async fn the_first_keys_are_made_stored_and_read_again() {
     let first = keeper(&store);
     assert_eq!(first.keys().signer(T).unwrap_err(), KeyringError::Stale);
     assert_eq!(first.keys().key_set(T), Err(KeyringError::Stale));
+    assert_eq!(first.check(T).await.unwrap(), 0, "there are none yet");
     first.refresh(T).await.unwrap();
     assert_eq!(states(&first).await, [Current, Next, Next]);
+    assert_eq!(first.check(T).await.unwrap(), 3);
     let second = keeper(&store);
     second.refresh(T + 5).await.unwrap();
     assert_eq!(signer(&second.keys(), T + 5), signer(&first.keys(), T + 5));
@@ -55,6 +57,9 @@ async fn a_rotation_is_seen_by_the_others_and_private_halves_go() {
     for key in &table.keys {
         assert_eq!(key.private.is_some(), key.entry.signs(), "{:?}", key.entry.state);
     }
+    let held = server.read.lock().unwrap();
+    assert!(held.contains_key(&signer(&server.keys(), T + 2)));
+    assert!(!held.contains_key(&before), "what signs no more leaves the memory, too");
     assert_eq!(table.keys.len(), 4, "a new one was published at once");
     assert!(server.keys().key_set(T + 2).unwrap().body().windows(43).any(|w| w == before.as_bytes()));
 }
