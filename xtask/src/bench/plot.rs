@@ -1,4 +1,4 @@
-//! A picture of what a benchmark printed: one bar a row, from level with the reference to as many times as fast.
+//! A picture of what a benchmark printed: one bar a row, from level with its reference to as many times as good.
 
 use std::fmt::Write as _;
 
@@ -17,7 +17,7 @@ const ROW: usize = 22;
 const NAMES: f64 = 300.0;
 const BARS: f64 = 420.0;
 
-/// The axis: powers of two, from a quarter to sixteen times as fast.
+/// The axis: powers of two, from a quarter to sixteen times as good.
 const FROM: f64 = -2.0;
 const TO: f64 = 4.0;
 
