@@ -45,7 +45,7 @@ class Kind(enum.Enum):
     STICKER = 6
 
 class Media:
-    """A file that a message carries. Whoever has `key` and the path can read it."""
+    """A file that a message carries. `key` and the path are all that it takes to read it."""
     kind: Kind
     direct_path: str
     key: bytes
@@ -108,7 +108,7 @@ class Status(enum.Enum):
     MEDIA_UNAVAILABLE = 4
 
 class Happened:
-    """What happened."""
+    """What a client says to its application."""
     class CONNECTED(Happened):
         """The login stands; messages flow."""
         def __init__(self) -> None: ...
@@ -200,13 +200,13 @@ class Event:
     def __init__(self, *, number: typing.Optional[int], what: Happened) -> None: ...
 
 class HttpHeader:
-    """A header."""
+    """One header of a request or an answer."""
     name: str
     value: str
     def __init__(self, *, name: str, value: str) -> None: ...
 
 class HttpAnswer:
-    """An answer."""
+    """An answer with its whole body."""
     status: int
     headers: typing.List[HttpHeader]
     body: bytes
@@ -270,7 +270,7 @@ class NoToken(Exception):
 class WaError(Exception):
     """Why something was not done; `why` is for people and logs."""
     class Argument(WaError):
-        """An argument is none: an address, a key, a profile. The caller's fault."""
+        """An argument is malformed: an address, a key, a profile. The caller's fault."""
         why: str
         def __init__(self, why: str) -> None: ...
     class Store(WaError):
@@ -358,7 +358,7 @@ class Http:
     an answer. The platform implements it.
     """
     async def send(self, question: HttpQuestion) -> HttpAnswer:
-        """Sends it."""
+        """Sends a request and returns its whole answer."""
 
 class Tokens:
     """Where tokens and credentials come from: the service's own server, asked anew each time. The platform implements it."""
@@ -500,7 +500,7 @@ class Files:
         `directory` where encrypted files are on their way.
 
         # Errors
-        The profile is none.
+        The profile is malformed.
         """
     async def download(self, media: Media, path: str, progress: typing.Optional[Progress]=..., canceller: typing.Optional[Canceller]=...) -> None:
         """Fetches, verifies and decrypts a file to a path.
@@ -550,7 +550,7 @@ class Store:
         There is none, it is damaged, newer, or an older copy, or the key is another's.
         """
     def account(self, name: str) -> Account:
-        """The account of this name, taken from whoever has it. Where several processes take turns, `lease` is the way.
+        """The account of this name, taken from its present owner. Where several processes take turns, `lease` is the way.
 
         # Errors
         The file cannot be written; the name has not 1 to 128 bytes.
