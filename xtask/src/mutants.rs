@@ -38,7 +38,7 @@ fn broken(names: &[String], (chosen, tests): (&[&str], &[&str]), shard: Option<&
     let place = if let [name] = names { name.as_str() } else { "crates" };
     let output = root().join("target/mutants").join(place);
     std::fs::create_dir_all(&output).map_err(|error| io(&output, &error))?;
-    let run = tools::MUTANTS.command()?.with_args(["--no-shuffle", "--timeout", "120"]);
+    let run = tools::MUTANTS.command()?.with_args(["--no-shuffle"]);
     // Each is built anew: the less, the better.
     let run = run.with_env("CARGO_INCREMENTAL", "1").with_env("CARGO_PROFILE_DEV_DEBUG", "0");
     let run = run.with_args(["--colors", "never", "--output"]).with_args([&output]).with_args(chosen);

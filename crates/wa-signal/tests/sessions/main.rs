@@ -13,6 +13,7 @@ use wa_signal::{
 
 use crate::side::{NOW, Side, acquainted, pair, rng};
 
+mod identities;
 mod side;
 mod skipped;
 
@@ -47,33 +48,6 @@ fn a_session_knows_which_installation_it_is_with() {
     }
     alice.record.archive_current();
     assert_eq!(alice.record.registration_id(), None);
-}
-
-#[test]
-fn an_untrusted_identity_is_refused_everywhere() {
-    let mut rng = rng();
-    let (mut alice, mut bob) = acquainted(&mut rng);
-    let stranger = Trust::Only(PrivateKey::generate(&mut rng).public_key());
-    let bundle = bob.bundle(&mut rng);
-    let before = alice.record.encode();
-    let established = alice.record.establish(&alice.local.key, &bundle, &stranger, NOW, &mut rng);
-    assert_eq!(established, Err(EstablishError::Untrusted));
-    assert_eq!(alice.record.encode(), before);
-    let sent = alice.send(b"text");
-    let received = bob.receive_trusting(&sent, &stranger);
-    assert_eq!(received, Err(DecryptError::Untrusted));
-    let known = Trust::Only(alice.local.key.public_key());
-    assert_eq!(bob.receive_trusting(&sent, &known).unwrap().plaintext, b"text");
-
-    let (mut carol, mut dave) = pair(&mut rng);
-    let first = carol.send(b"first");
-    // Before any work: not even the missing prekey is noticed.
-    let prekey = dave.one_time.take();
-    assert_eq!(dave.receive_trusting(&first, &stranger), Err(DecryptError::Untrusted));
-    assert_eq!(dave.receive(&first), Err(DecryptError::NoOneTimePrekey(9)));
-    dave.one_time = prekey;
-    assert_eq!(dave.receive_trusting(&first, &stranger), Err(DecryptError::Untrusted));
-    assert!(dave.receive(&first).is_ok());
 }
 
 #[test]

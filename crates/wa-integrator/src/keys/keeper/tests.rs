@@ -217,3 +217,95 @@ async fn the_master_key_is_exchanged_without_an_interruption() {
     let only_old = keeper(&store).with_master_key(old());
     assert_eq!(only_old.refresh(T + 401).await.unwrap_err(), KeyError::Sealed.into());
 }
+
+#[tokio::test]
+async fn a_key_that_is_found_at_each_start_is_adopted_once() {
+    let store = Arc::new(MemoryStore::new());
+    let key = SigningKey::generate().unwrap();
+    let (pem, kid) = (key.to_pem(), key.public_key().kid().to_owned());
+    let server = keeper(&store);
+    server.adopt(key, T).await.unwrap();
+    assert_eq!(signer(&server.keys(), T), kid);
+    let adopted = store.keys().await.unwrap();
+    for _ in 0..2 {
+        let again = SigningKey::from_pem(&pem).unwrap();
+        keeper(&store).adopt(again, T + 1).await.unwrap();
+    }
+    assert_eq!(store.keys().await.unwrap(), adopted);
+    let back = keeper(&store).adopt(SigningKey::generate().unwrap(), T - 100).await.unwrap_err();
+    assert_eq!(back, KeyringError::ClockBack { seconds: 100 }.into(), "any other refusal is one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_running_keeper_sees_what_others_changed_and_stops_for_no_failure() {
+    let store = Arc::new(MemoryStore::new());
+    let server = keeper(&store);
+    server.refresh(T).await.unwrap();
+    let before = signer(&server.keys(), T);
+    keeper(&store).rotate(T + 1).await.unwrap();
+    // The clock is wrong at the first two rounds.
+    let round = AtomicU64::new(0);
+    let clock = Clock::from_fn(move || match round.fetch_add(1, Ordering::Relaxed) {
+        0 | 1 => T - 100,
+        _ => T + 2,
+    });
+    let interval = Duration::from_secs(60);
+    let rounds =
+        |some| tokio::time::timeout(interval * some + interval / 2, server.run(clock.clone(), interval));
+    rounds(2).await.unwrap_err();
+    assert_eq!(server.keys().signer(T).unwrap_err(), KeyringError::ClockBack { seconds: 101 });
+    rounds(1).await.unwrap_err();
+    assert_ne!(signer(&server.keys(), T + 2), before);
+}
+
+/// A store in which somebody else is first so many times, and what was offered to it.
+struct Contended {
+    store: MemoryStore,
+    conflicts: usize,
+    offered: Mutex<Vec<Vec<String>>>,
+}
+
+#[async_trait::async_trait]
+impl KeyStore for Contended {
+    async fn keys(&self) -> Result<KeyTable, StoreError> {
+        self.store.keys().await
+    }
+
+    async fn replace_keys(&self, table: KeyTable) -> Result<(), StoreError> {
+        let mut kids: Vec<_> = table.keys.iter().map(|key| key.entry.public_key.kid().to_owned()).collect();
+        kids.sort();
+        let tries = {
+            let mut offered = self.offered.lock().unwrap();
+            offered.push(kids);
+            offered.len()
+        };
+        match tries > self.conflicts {
+            true => self.store.replace_keys(table).await,
+            false => Err(StoreError::Conflict),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_came_too_late_is_offered_again() {
+    let contended =
+        |conflicts| Arc::new(Contended { store: MemoryStore::new(), conflicts, offered: Mutex::default() });
+    let store = contended(2);
+    KeyKeeper::new(Arc::<Contended>::clone(&store), rules()).refresh(T).await.unwrap();
+    let offered = store.offered.lock().unwrap().clone();
+    assert_eq!(offered, vec![offered[0].clone(); 3], "nobody makes keys to throw them away");
+    let store = contended(CONFLICTS_MAX);
+    let refused = KeyKeeper::new(Arc::<Contended>::clone(&store), rules()).refresh(T).await;
+    assert_eq!(refused.unwrap_err(), StoreError::Conflict.into());
+    assert_eq!(store.offered.lock().unwrap().len(), CONFLICTS_MAX);
+}
+
+#[test]
+fn a_refusal_says_when_the_next_key_may_sign() {
+    let told = |ripe_at| KeyringError::NotRipe { ripe_at }.to_string();
+    assert_eq!(told(None), "no key has been published for long enough to sign");
+    assert_eq!(
+        told(Some(T)),
+        "no key has been published for long enough to sign; the next may from Tue, 14 Nov 2023 22:13:20 GMT on"
+    );
+}
