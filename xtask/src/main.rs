@@ -146,7 +146,7 @@ To work on the project:
                                in docs/console
   guide                        do what docs/BEGIN.md says, and compare what it says is printed
   sabotage [NAME…]             break each gate of the store contract in a copy of the tree, and see a test notice
-  mutants [CRATE | keyring] [--shard K/N]
+  mutants [CRATE | keyring | messenger] [--shard K/N]
                                break code in one place after the other, and see the crate's own tests notice nine in ten
                                (docs/MUTANTS.md)
   workflows                    read the forge's workflows with their schema and with zizmor

@@ -1,4 +1,4 @@
-//! `cargo xtask mutants [CRATE | keyring] [--shard K/N]`: the code is broken in one place after the other, and its crate's
+//! `cargo xtask mutants [CRATE | keyring | messenger] [--shard K/N]`: the code is broken in one place after the other, and its crate's
 //! own tests should notice each.
 //!
 //! What may survive, and why, stands in `.cargo/mutants.toml`; what came of it in `docs/MUTANTS.md`.
@@ -14,28 +14,50 @@ const CAUGHT: usize = 90;
 /// What is broken where nothing is named, and the keyring: what keys, the handshake, the ratchet and tokens depend on.
 const CRATES: [&str; 4] = ["wa-keys", "wa-noise", "wa-signal", "wa-jwt"];
 
-/// The part of the server's crate that keeps signing keys.
-const KEYRING: &str = "keyring";
-const KEYRING_FILES: [&str; 4] =
-    ["--package", "wa-integrator", "--file", "crates/wa-integrator/src/keys/**/*.rs"];
-/// Its own tests stand beside its code.
-const KEYRING_TESTS: [&str; 1] = ["--lib"];
+/// A part of a crate, which is broken by itself.
+struct Part {
+    name: &'static str,
+    /// Its package and its files.
+    chosen: [&'static str; 4],
+    /// Of its package's tests those that are there for it.
+    tests: &'static [&'static str],
+}
 
-/// Breaks a crate, or those above and the keyring, or one part in so many of them.
+/// What keeps signing keys; its tests stand beside its code.
+const KEYRING: Part = Part {
+    name: "keyring",
+    chosen: ["--package", "wa-integrator", "--file", "crates/wa-integrator/src/keys/**/*.rs"],
+    tests: &["--lib"],
+};
+
+/// What encrypts, decrypts, asks and answers.
+const MESSENGER: Part = Part {
+    name: "messenger",
+    chosen: ["--package", "wa-chat", "--file", "crates/wa-chat/src/messenger/**/*.rs"],
+    tests: &[],
+};
+
+/// Breaks a crate or a part, or those above and the keyring, or one part in so many of them.
 pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {
-    let (names, shard) = asked(args)?;
-    let (keyring, crates): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name == KEYRING);
-    let packages: Vec<&str> = crates.iter().flat_map(|name| ["--package", name.as_str()]).collect();
+    let (name, shard) = asked(args)?;
     let shard = shard.as_deref();
-    let crates = if crates.is_empty() { Ok(()) } else { broken(&crates, (&packages, &[]), shard) };
-    let keyring =
-        if keyring.is_empty() { Ok(()) } else { broken(&keyring, (&KEYRING_FILES, &KEYRING_TESTS), shard) };
-    crates.and(keyring)
+    let part = |part: &Part| broken(&[part.name], (&part.chosen, part.tests), shard);
+    let crates = |names: &[&str]| {
+        let packages: Vec<&str> = names.iter().flat_map(|name| ["--package", *name]).collect();
+        broken(names, (&packages, &[]), shard)
+    };
+    match name.as_deref() {
+        None => crates(&CRATES).and(part(&KEYRING)),
+        Some(name) => match [KEYRING, MESSENGER].iter().find(|part| part.name == name) {
+            Some(named) => part(named),
+            None => crates(&[name]),
+        },
+    }
 }
 
 /// Breaks what the first arguments choose under the tests that the second ones choose.
-fn broken(names: &[String], (chosen, tests): (&[&str], &[&str]), shard: Option<&str>) -> Result<(), Failure> {
-    let place = if let [name] = names { name.as_str() } else { "crates" };
+fn broken(names: &[&str], (chosen, tests): (&[&str], &[&str]), shard: Option<&str>) -> Result<(), Failure> {
+    let place = if let [name] = names { name } else { "crates" };
     let output = root().join("target/mutants").join(place);
     std::fs::create_dir_all(&output).map_err(|error| io(&output, &error))?;
     let run = tools::MUTANTS.command()?.with_args(["--no-shuffle"]);
@@ -56,7 +78,8 @@ fn broken(names: &[String], (chosen, tests): (&[&str], &[&str]), shard: Option<&
     }
 }
 
-fn asked(args: &[String]) -> Result<(Vec<String>, Option<String>), Failure> {
+/// The name, if there is one, and the shard.
+fn asked(args: &[String]) -> Result<(Option<String>, Option<String>), Failure> {
     let (name, rest) = match args.split_first() {
         Some((first, rest)) if !first.starts_with('-') => (Some(first.clone()), rest),
         _ => (None, args),
@@ -64,19 +87,19 @@ fn asked(args: &[String]) -> Result<(Vec<String>, Option<String>), Failure> {
     let shard = match rest {
         [] => None,
         [flag, shard] if flag == "--shard" && is_shard(shard) => Some(shard.clone()),
-        _ => return Err(Failure::usage("mutants takes a crate or `keyring`, and `--shard K/N`, K from 0")),
+        _ => {
+            return Err(Failure::usage(
+                "mutants takes a crate, `keyring` or `messenger`, and `--shard K/N`, K from 0",
+            ));
+        }
     };
     if let Some(name) = &name
-        && name != KEYRING
+        && ![KEYRING.name, MESSENGER.name].contains(&name.as_str())
         && !root().join(format!("crates/{name}/Cargo.toml")).is_file()
     {
         return Err(Failure::usage(format!("there is no crate `{name}`")));
     }
-    Ok((name.map_or_else(all, |name| vec![name]), shard))
-}
-
-fn all() -> Vec<String> {
-    CRATES.iter().chain(&[KEYRING]).map(|name| (*name).to_owned()).collect()
+    Ok((name, shard))
 }
 
 fn is_shard(shard: &str) -> bool {
@@ -118,12 +141,12 @@ impl Counted {
         self.caught + self.stuck + self.missed.len()
     }
 
-    fn judged(&self, crates: &[String]) -> Result<(), Failure> {
+    fn judged(&self, names: &[&str]) -> Result<(), Failure> {
         self.missed.iter().for_each(|mutant| report::line(&format!("missed: {mutant}")));
         let (noticed, viable) = (self.caught + self.stuck, self.viable());
         report::line(&format!(
             "{}: {} mutants, {} do not compile; of {viable}, {} caught, {} stopped, {} missed",
-            crates.join(", "),
+            names.join(", "),
             self.all(),
             self.unviable,
             self.caught,
@@ -147,10 +170,13 @@ mod tests {
 
     #[test]
     fn a_crate_and_a_shard_are_taken_and_nothing_else() {
-        assert_eq!(asked(&args(&[])).unwrap(), (all(), None));
-        assert_eq!(asked(&args(&["keyring"])).unwrap(), (vec![KEYRING.to_owned()], None));
+        assert_eq!(asked(&args(&[])).unwrap(), (None, None));
+        assert_eq!(asked(&args(&["--shard", "7/8"])).unwrap(), (None, Some("7/8".to_owned())));
+        for name in ["keyring", "messenger", "wa-binary"] {
+            assert_eq!(asked(&args(&[name])).unwrap(), (Some(name.to_owned()), None));
+        }
         let both = asked(&args(&["wa-keys", "--shard", "0/8"])).unwrap();
-        assert_eq!(both, (vec!["wa-keys".to_owned()], Some("0/8".to_owned())));
+        assert_eq!(both, (Some("wa-keys".to_owned()), Some("0/8".to_owned())));
         for wrong in [&["none"][..], &["--shard"], &["--shard", "8/8"], &["--shard", "x"], &["wa-keys", "x"]]
         {
             assert_eq!(asked(&args(wrong)).unwrap_err().code(), 2, "{wrong:?}");
