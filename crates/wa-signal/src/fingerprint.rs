@@ -137,6 +137,12 @@ mod tests {
             assert!(ours.matches(&theirs.scannable()));
             assert!(!ours.matches(&ours.scannable()));
             assert!(!ours.matches(b"") && !ours.matches(b"\xFF"));
+
+            // Somebody stands between the two: one side is right, whichever.
+            let between = Party { identifier: case.local_id.as_bytes(), identities: &remote_key };
+            for theirs in [(remote, between), (between, local)] {
+                assert!(!ours.matches(&Fingerprint::new(case.version, theirs.0, theirs.1).scannable()));
+            }
         }
     }
 
