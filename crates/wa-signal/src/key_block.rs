@@ -306,12 +306,15 @@ mod tests {
         assert_eq!(MAX_BLOCK_BYTES, 2_112);
         let long = vec![0; MAX_BLOCK_BYTES + 1];
         assert_eq!(KeyBlock::decode(block.id, &long).err(), Some(RecordError::TooLong(long.len())));
+        assert_eq!(KeyBlock::decode(block.id, &long[1..]).err(), Some(RecordError::Checksum));
     }
 
     #[test]
     fn names_are_in_order_and_of_one_chain() {
         let names = [id(0), id(1), id(256), id(u32::MAX)].map(KeyBlockId::to_bytes);
-        assert!(names.is_sorted());
+        assert!(names.is_sorted_by(|earlier, later| earlier < later));
+        assert_eq!((&names[2][..16], &names[2][16..]), (&id(0).chain[..], &[0, 0, 1, 0][..]));
+        assert_eq!(id(256).to_string(), format!("{}/256", hex::encode(id(0).chain)));
         let key = |byte| wa_keys::PrivateKey::from_bytes([byte; 32]).public_key();
         assert_ne!(KeyBlockId::of_chain(&key(1), &key(2)), KeyBlockId::of_chain(&key(2), &key(1)));
     }
