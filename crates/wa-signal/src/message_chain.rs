@@ -129,3 +129,35 @@ impl std::fmt::Debug for SkippedKeys {
         write!(f, "SkippedKeys({})", self.0.len())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chain_goes_so_far_ahead_and_keeps_the_newest_keys() {
+        let (begin, end) = (10, 10 + MAX_FORWARD_JUMP);
+        let mut hmac = Hmac::unkeyed();
+        let mut messages = MessageChain::new(ChainKey::new(&[7; 32], begin));
+        for jump in [MAX_FORWARD_JUMP + 1, MAX_FORWARD_JUMP + 2, u32::MAX - begin] {
+            let refused = messages.find(begin + jump, &mut hmac).err();
+            assert_eq!(refused, Some(DecryptError::TooFarAhead { jump }));
+        }
+        let (_, step) = messages.find(end, &mut hmac).unwrap();
+        assert_eq!(messages.chain.index(), begin, "nothing has changed yet");
+        messages.apply(step);
+        let oldest = end - 2_000;
+        assert_eq!(messages.chain.index(), end + 1);
+        assert!(messages.skipped.iter().map(|key| key.index).eq(oldest..end));
+
+        let duplicate = |counter| Some(DecryptError::Duplicate { counter });
+        assert_eq!(messages.find(oldest - 1, &mut hmac).err(), duplicate(oldest - 1));
+        let mut in_order = ChainKey::new(&[7; 32], begin);
+        (begin..oldest).for_each(|_| drop(in_order.advance(&mut hmac)));
+        let expected = in_order.advance(&mut hmac).unwrap();
+        let (seed, step) = messages.find(oldest, &mut hmac).unwrap();
+        assert_eq!(seed, expected);
+        messages.apply(step);
+        assert_eq!(messages.find(oldest, &mut hmac).err(), duplicate(oldest));
+    }
+}

@@ -114,6 +114,7 @@ impl Side {
                 None => self.blocks.remove(&id),
             };
         }
+        assert_eq!(self.record.take_block_changes(), [], "what was taken is given once");
         self.record = SessionRecord::decode(&self.record.encode()).unwrap().with_limits(self.limits);
     }
 }
