@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::failure::{Failure, io};
-use crate::program::{Program, root};
+use crate::program::{Program, root, target};
 use crate::{report, system};
 
 /// Makes the package of one language, or of all, below `target/bindings`, and tries out what can be run here.
@@ -84,10 +84,6 @@ fn copied_tree(from: &Path, to: &Path) -> Result<(), Failure> {
         if path.is_dir() { copied_tree(&path, &target)? } else { copied(&path, &target)? }
     }
     Ok(())
-}
-
-fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }
 
 fn written(directory: &Path) {

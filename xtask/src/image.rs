@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use crate::failure::{Failure, io, no_more};
-use crate::program::{Program, root};
+use crate::program::{Program, root, target};
 use crate::report;
 
 const CONTAINERFILE: &str = "docs/deploy/Containerfile.sandbox";
@@ -44,7 +44,7 @@ pub(crate) fn image(args: &[String]) -> Result<(), Failure> {
     let program = image.join(recipe.place.trim_start_matches('/'));
     let directory = program.parent().unwrap_or(&image);
     std::fs::create_dir_all(directory).map_err(|error| io(directory, &error))?;
-    let made = root().join(&recipe.made);
+    let made = target().join(recipe.made.trim_start_matches("target/"));
     Program::new("strip").with_args(["-o".as_ref(), program.as_os_str(), made.as_os_str()]).run()?;
     let size = std::fs::metadata(&program).map_err(|error| io(&program, &error))?.len();
     let needed = needed(&Program::new("readelf").with_args(["-d"]).with_args([&program]).output()?);

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use crate::bindings::{built_library, place, remade, target, written};
+use crate::bindings::{built_library, place, remade, written};
 use crate::conformance::built;
 use crate::failure::{Failure, io};
-use crate::program::Program;
+use crate::program::{Program, target};
 
 const HERE: &str = "bindings/python";
 

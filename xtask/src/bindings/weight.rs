@@ -2,9 +2,9 @@
 
 use std::fs;
 
-use crate::bindings::{LIBRARY, target};
+use crate::bindings::LIBRARY;
 use crate::failure::{Failure, io};
-use crate::program::Program;
+use crate::program::{Program, target};
 use crate::report;
 
 /// What of SQLite nobody asks for here: search, geometry, JSON, extensions.
