@@ -145,7 +145,7 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::SenderKey;
+    use crate::{MessageError, SenderKey};
     use bytes::Bytes;
 
     #[derive(Deserialize)]
@@ -224,6 +224,19 @@ mod tests {
         assert_eq!(member.decrypt(&SenderKeyMessage::decode(last).unwrap()), Ok(b"last".to_vec()));
         let early = member.decrypt(&SenderKeyMessage::decode(before).unwrap());
         assert_eq!(early, Err(DecryptError::Duplicate { counter: 0 }), "written before the member was told");
+    }
+
+    #[test]
+    fn a_key_has_a_number_of_31_bits_and_a_message_more_than_a_signature() {
+        let mut rng = UnwrapErr(SysRng);
+        let numbers: Vec<u32> = (0..64).map(|_| SenderKey::generate(&mut rng).id).collect();
+        assert!(numbers.iter().all(|number| number >> 31 == 0), "{numbers:?}");
+        assert!(numbers.iter().any(|number| number >> 30 == 1), "{numbers:?}");
+        for length in [0, 63, 64] {
+            let short = SenderKeyMessage::decode(vec![0x33; length].into());
+            assert_eq!(short.err(), Some(MessageError::TooShort(length)));
+        }
+        assert_ne!(SenderKeyMessage::decode(vec![0x33; 65].into()).err(), Some(MessageError::TooShort(65)));
     }
 
     #[test]

@@ -40,14 +40,15 @@ fn limits_are_what_is_said_of_them() {
 fn a_session_knows_which_installation_it_is_with() {
     let mut rng = rng();
     let (mut alice, bob) = (Side::new(&mut rng), Side::new(&mut rng));
-    assert_eq!(alice.record.registration_id(), None);
+    assert_eq!((alice.record.registration_id(), alice.record.identity()), (None, None));
     for number in [0, 1, 7, u32::MAX] {
         let bundle = Bundle { registration_id: number, ..bob.bundle(&mut rng) };
         alice.establish(&bundle, &mut rng).unwrap();
         assert_eq!(alice.record.registration_id(), Some(number));
     }
     alice.record.archive_current();
-    assert_eq!(alice.record.registration_id(), None);
+    assert_eq!((alice.record.registration_id(), alice.record.current_identity()), (None, None));
+    assert_eq!(alice.record.identity(), Some(bob.local.key.public_key()), "of the newest that there is");
 }
 
 #[test]

@@ -6,7 +6,8 @@ use std::convert::Infallible;
 use rand::rngs::StdRng;
 use rand_core::{TryCryptoRng, TryRng};
 use wa_signal::{
-    Ciphertext, DecryptError, EncryptError, MAX_TURNS_TRIED, SessionRecord, SignalMessage, SkipLimits, Trust,
+    Ciphertext, DecryptError, EncryptError, MAX_TURNS_TRIED, PreKeyMessage, SessionRecord, SignalMessage,
+    SkipLimits, Trust,
 };
 
 use crate::side::{NOW, Side, acquainted, rng};
@@ -204,6 +205,14 @@ fn a_peer_may_use_a_ratchet_key_in_two_sessions() {
         late.extend(lose(&mut alice, &mut bob, 70));
     }
     assert_eq!(bob.blocks.len(), 4);
+    // One that comes again is a duplicate, whatever the newer session makes of it, which knows the key as well.
+    let (once, newer) = (late.remove(0), late.remove(70));
+    for sent in [&once, &newer] {
+        assert_eq!(bob.receive(sent).unwrap().plaintext, b"late");
+    }
+    let again = PreKeyMessage::decode(once.bytes).unwrap();
+    bob.load(again.message());
+    assert_eq!(bob.record.decrypt(again.message(), &Trust::Any), Err(DecryptError::Duplicate { counter: 0 }));
     for sent in &late {
         assert_eq!(bob.receive(sent).unwrap().plaintext, b"late");
     }
