@@ -162,15 +162,14 @@ fn read_receiver(
     }
 }
 
-/// The numbers of a chain's blocks, each stored less the one before it; none beyond the chain.
+/// The numbers of a chain's blocks, each stored less the one before it; none beyond the chain. That they rise is seen later.
 fn read_numbers(deltas: &[u32], chain: &ChainKey) -> Result<Vec<u32>, RecordError> {
     let mut last = 0_u32;
-    let number = |(index, delta): (usize, &u32)| {
-        let next = last.checked_add(*delta).filter(|_| index == 0 || *delta > 0)?;
-        last = next;
-        (u64::from(next) * u64::from(BLOCK) < u64::from(chain.index())).then_some(next)
+    let number = |delta: &u32| {
+        last = last.checked_add(*delta)?;
+        (u64::from(last) * u64::from(BLOCK) < u64::from(chain.index())).then_some(last)
     };
-    let numbers: Option<Vec<u32>> = deltas.iter().enumerate().map(number).collect();
+    let numbers: Option<Vec<u32>> = deltas.iter().map(number).collect();
     numbers.filter(|it| it.len() <= MAX_BLOCKS).ok_or(RecordError::Field("list of blocks of keys"))
 }
 
@@ -242,5 +241,70 @@ mod tests {
             form.current.as_mut().unwrap().protocol = protocol;
             assert_eq!(decode(&form).err(), error, "{protocol:?}");
         }
+    }
+
+    /// The record with receiving chains, each at `index` and with so many blocks, skipped keys, or both.
+    fn receiving(version: u32, chains: &[(u32, usize, usize)]) -> record::SessionRecord {
+        let mut form = record::SessionRecord { version, ..form() };
+        let session = form.current.take().unwrap();
+        let ratchet = |number: usize| {
+            let byte = u8::try_from(number + 1).unwrap();
+            PrivateKey::from_bytes([byte; 32]).public_key().as_bytes().to_vec().into()
+        };
+        let receivers: Vec<_> = chains
+            .iter()
+            .enumerate()
+            .map(|(number, (index, blocks, skipped))| record::ReceiverChain {
+                ratchet_public: ratchet(number),
+                chain: record::ChainKey { key: vec![7; 32].into(), index: *index },
+                blocks: (0..*blocks).map(|block| u32::from(block > 0)).collect(),
+                skipped: (0..*skipped)
+                    .map(|key| record::SkippedKey {
+                        index: u32::try_from(key).unwrap(),
+                        seed: vec![7; 32].into(),
+                    })
+                    .collect(),
+            })
+            .collect();
+        form.archived = receivers
+            .chunks(MAX_RECEIVER_CHAINS)
+            .map(|receivers| record::Session { receivers: receivers.to_vec(), ..session.clone() })
+            .collect();
+        form
+    }
+
+    #[test]
+    fn a_record_has_so_many_blocks_and_skipped_keys() {
+        let blocks = Some(RecordError::Field("number of blocks of keys"));
+        let skipped = Some(RecordError::Field("number of skipped keys"));
+        let list = Some(RecordError::Field("list of blocks of keys"));
+        let (far, full) = (300_000, 4_096);
+        for (version, chains, error) in [
+            (2, &[(far, full, 0), (far, full, 0), (far, 10_000 - 2 * full, 0)][..], None),
+            (2, &[(far, full, 0), (far, full, 0), (far, 10_001 - 2 * full, 0)], blocks),
+            (2, &[(far, full, 0), (far, full, 0), (far, full, 0)], blocks),
+            (2, &[(far, full + 1, 0)], list),
+            (2, &[(65, 2, 0)], None),
+            (2, &[(64, 2, 0)], list),
+            (1, &[(far, 0, 2_000); 5], None),
+            (
+                1,
+                &[
+                    (far, 0, 2_000),
+                    (far, 0, 2_000),
+                    (far, 0, 2_000),
+                    (far, 0, 2_000),
+                    (far, 0, 2_000),
+                    (far, 0, 1),
+                ],
+                skipped,
+            ),
+            (1, &[(far, 0, 2_000); 6], skipped),
+        ] {
+            assert_eq!(decode(&receiving(version, chains)).err(), error, "{version} {chains:?}");
+        }
+        let mut twice = receiving(2, &[(far, 3, 0)]);
+        twice.archived[0].receivers[0].blocks[1] = 0;
+        assert_eq!(decode(&twice).err(), list, "numbers rise");
     }
 }
