@@ -278,6 +278,7 @@ mod tests {
         let blocks = Some(RecordError::Field("number of blocks of keys"));
         let skipped = Some(RecordError::Field("number of skipped keys"));
         let list = Some(RecordError::Field("list of blocks of keys"));
+        let keys = Some(RecordError::Field("list of skipped keys"));
         let (far, full) = (300_000, 4_096);
         for (version, chains, error) in [
             (2, &[(far, full, 0), (far, full, 0), (far, 10_000 - 2 * full, 0)][..], None),
@@ -286,6 +287,9 @@ mod tests {
             (2, &[(far, full + 1, 0)], list),
             (2, &[(65, 2, 0)], None),
             (2, &[(64, 2, 0)], list),
+            (1, &[(2_000, 0, 2_000)], None),
+            (1, &[(1_999, 0, 2_000)], keys),
+            (1, &[(far, 0, 2_001)], keys),
             (1, &[(far, 0, 2_000); 5], None),
             (
                 1,
@@ -306,5 +310,8 @@ mod tests {
         let mut twice = receiving(2, &[(far, 3, 0)]);
         twice.archived[0].receivers[0].blocks[1] = 0;
         assert_eq!(decode(&twice).err(), list, "numbers rise");
+        let mut twice = receiving(1, &[(far, 0, 3)]);
+        twice.archived[0].receivers[0].skipped[1].index = 0;
+        assert_eq!(decode(&twice).err(), keys, "numbers rise");
     }
 }
