@@ -1,5 +1,5 @@
-//! `cargo xtask mutants [CRATE | keyring | messenger] [--shard K/N]`: the code is broken in one place after the other, and its crate's
-//! own tests should notice each.
+//! `cargo xtask mutants [CRATE | keyring | messenger] [--shard K/N]`: the code is broken in one place after the other, and
+//! its crate's own tests should notice each.
 //!
 //! What may survive, and why, stands in `.cargo/mutants.toml`; what came of it in `docs/MUTANTS.md`.
 
@@ -37,6 +37,8 @@ const MESSENGER: Part = Part {
     tests: &[],
 };
 
+const PARTS: [Part; 2] = [KEYRING, MESSENGER];
+
 /// Breaks a crate or a part, or those above and the keyring, or one part in so many of them.
 pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {
     let (name, shard) = asked(args)?;
@@ -48,7 +50,7 @@ pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {
     };
     match name.as_deref() {
         None => crates(&CRATES).and(part(&KEYRING)),
-        Some(name) => match [KEYRING, MESSENGER].iter().find(|part| part.name == name) {
+        Some(name) => match PARTS.iter().find(|part| part.name == name) {
             Some(named) => part(named),
             None => crates(&[name]),
         },
@@ -94,7 +96,7 @@ fn asked(args: &[String]) -> Result<(Option<String>, Option<String>), Failure> {
         }
     };
     if let Some(name) = &name
-        && ![KEYRING.name, MESSENGER.name].contains(&name.as_str())
+        && PARTS.iter().all(|part| part.name != name)
         && !root().join(format!("crates/{name}/Cargo.toml")).is_file()
     {
         return Err(Failure::usage(format!("there is no crate `{name}`")));
