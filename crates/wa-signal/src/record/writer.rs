@@ -204,6 +204,18 @@ mod tests {
     use crate::hmac::Hmac;
 
     #[test]
+    fn a_buffer_is_exchanged_where_it_is_too_small_and_only_there() {
+        let needed = 100 + CHECKSUM;
+        for (had, has) in [(0, needed), (needed - 1, needed), (needed, needed), (2 * needed, 2 * needed)] {
+            let mut buffer = Zeroizing::new(Vec::with_capacity(had));
+            let place = buffer.as_ptr();
+            write_with_checksum(&mut buffer, 100, |out| out.resize(100, 7));
+            assert_eq!((buffer.len(), buffer.capacity()), (needed, has), "{had}");
+            assert_eq!(buffer.as_ptr() == place, had >= needed, "{had}");
+        }
+    }
+
+    #[test]
     fn what_is_written_is_what_protobuf_writes() {
         let mut messages = MessageChain::new(ChainKey::new(&[7; 32], 120));
         for counter in [126, 129, 300] {
