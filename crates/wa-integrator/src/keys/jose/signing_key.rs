@@ -6,6 +6,8 @@ use josekit::jwk::KeyPair as _;
 use josekit::jwk::alg::rsa::RsaKeyPair;
 use josekit::jws::alg::rsassa::RsassaJwsSigner;
 use josekit::jws::{JwsSigner as _, RS256};
+use pkcs8::PrivateKeyInfoRef;
+use rustls::pki_types::pem::{PemObject as _, SectionKind};
 use zeroize::Zeroizing;
 
 use crate::keys::{KeyError, PublicKey};
@@ -29,15 +31,15 @@ impl SigningKey {
         Self::from_pair(&pair)
     }
 
-    /// The key in this PKCS#8 PEM, of 2048 to 8192 bits, checked to sign.
+    /// The key in this PKCS#8 PEM, of 2048 to 8192 bits, checked to sign; nothing else may be in there.
     ///
     /// # Errors
     /// [`KeyError`]: not such a key, a size out of range, or halves that do not belong together.
     pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
-        if !pem.starts_with(PEM_BEGIN) {
-            return Err(KeyError::NotPkcs8);
-        }
-        let pair = RsaKeyPair::from_pem(pem).map_err(|_| KeyError::NotPkcs8)?;
+        let der = only_key(pem).ok_or(KeyError::NotPkcs8)?;
+        // josekit takes as much memory as a length announces: what it reads was measured before.
+        PrivateKeyInfoRef::try_from(der.as_slice()).map_err(|_| KeyError::NotPkcs8)?;
+        let pair = RsaKeyPair::from_der(der.as_slice()).map_err(|_| KeyError::NotPkcs8)?;
         Self::from_pair(&pair)
     }
 
@@ -91,8 +93,15 @@ impl fmt::Debug for SigningKey {
 
 const BITS: u32 = 2048;
 const BITS_ALLOWED: std::ops::RangeInclusive<u32> = 2048..=8192;
-const PEM_BEGIN: &[u8] = b"-----BEGIN PRIVATE KEY-----";
 const CHECK_MESSAGE: &[u8] = b"wa-integrator signing key check";
+
+/// The content of the one section of a PEM, where that is a private key in PKCS#8.
+fn only_key(pem: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+    let mut sections = <(SectionKind, Vec<u8>)>::pem_slice_iter(pem);
+    let (kind, content) = sections.next()?.ok()?;
+    let content = Zeroizing::new(content);
+    (kind == SectionKind::PrivateKey && sections.next().is_none()).then_some(content)
+}
 
 fn public_half(pair: &RsaKeyPair) -> Result<PublicKey, KeyError> {
     let jwk = pair.to_jwk_public_key();
@@ -106,6 +115,10 @@ mod tests {
 
     use super::*;
 
+    /// Found by the fuzzer: its second element announces 488 GB, for which memory was taken.
+    const ANNOUNCED: &[u8] = b"-----BEGIN PRIVATE KEY-----\n\
+        RIVxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxATE K\n-----END PRIVATE KEY-----\n";
+
     fn key() -> &'static SigningKey {
         static KEY: OnceLock<SigningKey> = OnceLock::new();
         KEY.get_or_init(|| SigningKey::generate().unwrap())
@@ -118,6 +131,19 @@ mod tests {
         // RSASSA-PKCS1-v1_5 has one signature for a message.
         assert_eq!(again.sign(b"message").unwrap(), key().sign(b"message").unwrap());
         assert_eq!(key().sign(b"message").unwrap().len(), 256);
+    }
+
+    #[test]
+    fn lines_may_be_of_any_length_and_end_as_windows_ends_them() {
+        let pem = String::from_utf8(key().to_pem().to_vec()).unwrap();
+        let content: String = pem.lines().filter(|line| !line.starts_with('-')).collect();
+        let one_line =
+            pem.replacen('\n', "?", 1).replace('\n', "").replace('?', "\n").replace("-----END", "\n-----END");
+        assert!(one_line.contains(&content));
+        for written in [one_line, pem.replace('\n', "\r\n"), pem.trim().to_owned(), format!("{pem}\n\n")] {
+            let read = SigningKey::from_pem(written.as_bytes()).expect(&written);
+            assert_eq!(read.public_key(), key().public_key());
+        }
     }
 
     #[test]
@@ -139,6 +165,8 @@ mod tests {
             (public, KeyError::NotPkcs8),
             (b"-----BEGIN PRIVATE KEY-----".to_vec(), KeyError::NotPkcs8),
             (Vec::new(), KeyError::NotPkcs8),
+            (key().to_pem().repeat(2), KeyError::NotPkcs8),
+            (ANNOUNCED.to_vec(), KeyError::NotPkcs8),
         ] {
             assert_eq!(SigningKey::from_pem(&pem).unwrap_err(), error);
         }
