@@ -31,7 +31,7 @@ impl SigningKey {
         Self::from_pair(&pair)
     }
 
-    /// The key in this PKCS#8 PEM, of 2048 to 8192 bits, checked to sign; nothing else may be in there.
+    /// The key in this PEM, whose one section is in PKCS#8: of 2048 to 8192 bits, checked to sign.
     ///
     /// # Errors
     /// [`KeyError`]: not such a key, a size out of range, or halves that do not belong together.
