@@ -240,6 +240,15 @@ mod tests {
     }
 
     #[test]
+    fn stored_bytes_may_be_as_long_as_the_limit() {
+        let decoded = |length: usize| SenderKeyRecord::decode(&vec![0; length]).err();
+        assert_eq!(decoded(form::MAX_RECORD_BYTES), Some(RecordError::Checksum));
+        for length in [form::MAX_RECORD_BYTES + 1, form::MAX_RECORD_BYTES + 2] {
+            assert_eq!(decoded(length), Some(RecordError::TooLong(length)));
+        }
+    }
+
+    #[test]
     fn a_record_keeps_five_keys_and_replaces_by_id() {
         let mut rng = UnwrapErr(SysRng);
         let mut keys: Vec<SenderKey> = (0..6).map(|_| SenderKey::generate(&mut rng)).collect();
