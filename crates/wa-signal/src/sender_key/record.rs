@@ -255,6 +255,12 @@ mod tests {
         let mut record = SenderKeyRecord::default();
         keys.iter().for_each(|key| record.process(&key.distribution()));
         assert_eq!(record.states.len(), MAX_SENDER_KEY_STATES);
+        let full = record.encode();
+        assert_eq!(SenderKeyRecord::decode(&full).unwrap().encode(), full);
+        let mut more = record.clone();
+        more.states.push_back(record.states[0].clone());
+        let refused = SenderKeyRecord::decode(&more.encode()).err();
+        assert_eq!(refused, Some(RecordError::Field("number of sender keys")));
         let message = SenderKeyMessage::decode(keys[0].encrypt(b"", &mut rng).unwrap()).unwrap();
         assert_eq!(record.decrypt(&message), Err(DecryptError::NoSession));
 
