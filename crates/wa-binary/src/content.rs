@@ -205,6 +205,7 @@ mod tests {
         assert_ne!(NodeContent::Nodes(Vec::new()), NodeContent::Empty);
         assert_ne!(NodeContent::Nodes(Vec::new()), NodeContent::from(Bytes::new()));
         assert_ne!(NodeContent::from(Jid::whatsapp()), NodeContent::Text("s.whatsapp.net".into()));
+        assert_eq!(NodeContent::from(Jid::whatsapp()), NodeContent::Jid(Box::new(Jid::whatsapp())));
     }
 
     #[test]

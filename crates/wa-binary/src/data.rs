@@ -196,6 +196,9 @@ impl fmt::Debug for Data {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+    use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+
     use super::*;
 
     #[test]
@@ -227,6 +230,14 @@ mod tests {
                 assert_eq!((data.to_bytes(), Bytes::from(data)), (shared.clone(), shared.clone()));
             }
         }
+    }
+
+    #[test]
+    fn arrays_and_sets_see_the_bytes() {
+        let set = HashSet::from([Data::from(*b"one"), Data::from(b"two")]);
+        assert!(set.contains(&Data::from("one")) && set.contains(&Data::from("two")));
+        let hashed = |data: &Data| BuildHasherDefault::<DefaultHasher>::default().hash_one(data);
+        assert_ne!(hashed(&Data::from("one")), hashed(&Data::from("two")));
     }
 
     #[test]

@@ -279,4 +279,15 @@ mod tests {
         assert_eq!(Token::single(236), None);
         assert_eq!(Token::double(4, 0), None);
     }
+
+    /// It would find all the same, and slowly, if the texts were not spread over the table: fewer is better.
+    #[test]
+    fn few_places_are_looked_at_beyond_the_first() {
+        let mut beyond = vec![];
+        for (number, text) in STRINGS.iter().enumerate().skip(1) {
+            let slot = SLOTS.iter().position(|slot| usize::from(*slot) == number).unwrap();
+            beyond.push((slot + SLOT_COUNT - hash(text.as_bytes())) % SLOT_COUNT);
+        }
+        assert_eq!((beyond.len(), beyond.iter().sum(), beyond.iter().max()), (1259, 269, Some(&5)));
+    }
 }
