@@ -14,10 +14,10 @@ const CAUGHT: usize = 90;
 /// What is broken where nothing is named, and the keyring: what keys, the handshake, the ratchet and tokens depend on.
 const CRATES: [&str; 4] = ["wa-keys", "wa-noise", "wa-signal", "wa-jwt"];
 
-/// A part of a crate, which is broken by itself.
+/// A part of a crate, or a crate that is more than its defaults, which is broken by itself.
 struct Part {
     name: &'static str,
-    /// Its package and its files.
+    /// Its package and its files, or its features.
     chosen: [&'static str; 4],
     /// Of its package's tests those that are there for it.
     tests: &'static [&'static str],
@@ -37,7 +37,14 @@ const MESSENGER: Part = Part {
     tests: &[],
 };
 
-const PARTS: [Part; 2] = [KEYRING, MESSENGER];
+/// The codec, with its JSON.
+const BINARY: Part = Part {
+    name: "wa-binary",
+    chosen: ["--package", "wa-binary", "--features", "wa-binary/serde"],
+    tests: &[],
+};
+
+const PARTS: [Part; 3] = [KEYRING, MESSENGER, BINARY];
 
 /// Breaks a crate or a part, or those above and the keyring, or one part in so many of them.
 pub(crate) fn mutants(args: &[String]) -> Result<(), Failure> {

@@ -189,6 +189,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_allocated_is_counted() {
+        // The text stands behind two counters; up to 22 bytes of it stand in place, as tokens do.
+        let text = |length: usize| "x".repeat(length);
+        let long = 16 + 23;
+        assert_eq!(Node::new("message").with_text("receipt").allocated(), 0);
+        assert_eq!(Node::new(text(22).as_str()).with_text(text(23)).allocated(), long);
+        assert_eq!(Node::new(text(23).as_str()).with_bytes(text(100)).allocated(), long);
+        let attrs = Node::new("a").with_attr(text(23).as_str(), text(23)).with_attr("b", "c");
+        assert_eq!(attrs.allocated(), 64 * attrs.attrs.capacity() + 2 * long);
+        let parent = Node::new("a").with_children([Node::new(text(23).as_str()), Node::new("b")]);
+        assert_eq!(parent.allocated(), 88 * 2 + long);
+        let addressed =
+            |jid: &str| Node::new("a").with_content(NodeContent::from(jid.parse::<Jid>().unwrap()));
+        let size = size_of::<Jid>();
+        assert_eq!(addressed("1@s.whatsapp.net").allocated(), size);
+        assert_eq!(addressed(&format!("{}@{}", text(23), text(9))).allocated(), size + long + 9);
+        let jid = format!("{}@lid", text(23)).parse::<Jid>().unwrap();
+        assert_eq!(Node::new("a").with_attr("b", jid).allocated() % 64, long);
+    }
+
+    #[test]
     fn keeps_order_and_repeats() {
         let node = Node::new("a").with_attr("b", "1").with_attr("a", "2").with_attr("b", "3");
         let pairs: Vec<_> = node.attrs().iter().map(|(name, value)| (&**name, value.to_text())).collect();

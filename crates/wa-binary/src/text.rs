@@ -288,6 +288,16 @@ fn form(text: &[u8]) -> Form {
 mod tests {
     use super::*;
 
+    #[test]
+    fn a_hint_is_kept_beside_the_length() {
+        for hint in [Hint::Unknown, Hint::Raw, Hint::Nibble, Hint::Hex] {
+            for length in [0, 1, SHORT] {
+                let short = Short::new(&[b'1'; SHORT][..length], hint);
+                assert_eq!((short.hint() as isize, short.len()), (hint as isize, length));
+            }
+        }
+    }
+
     fn unpacked(alphabet: Alphabet, packed: &[u8], odd: bool) -> Result<Str, (DecodeErrorKind, usize)> {
         let mut text = Str::EMPTY;
         text.set_packed(alphabet, packed, odd).map(|()| text)
@@ -330,6 +340,8 @@ mod tests {
         let packed = |alphabet, packed: &[u8], odd| unpacked(alphabet, packed, odd).unwrap().form();
         let token = Token::find("500").unwrap();
         assert_eq!(packed(Alphabet::Nibble, &[0x50, 0x0f], true), Form::Token(token));
+        let token = Token::find("1020").unwrap();
+        assert_eq!(packed(Alphabet::Nibble, &[0x10, 0x20], false), Form::Token(token));
         assert_eq!(packed(Alphabet::Hex, &[0x12, 0x34, 0x56], false), Form::Packed(Alphabet::Nibble));
     }
 

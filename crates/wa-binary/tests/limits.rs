@@ -33,6 +33,7 @@ fn survives(node: &Node) {
 #[test]
 fn attributes_of_one_node() {
     let most = Limits::MAX_ATTRS;
+    assert_eq!(most, 32_766, "twice as many, a name and a content are 65,534 entries of a list");
     survives(&with_attrs(most));
     let read = decode(&bytes_with_attrs(most).into(), &Limits::new()).unwrap();
     survives(&read);
