@@ -48,3 +48,16 @@ fn is_plain_text(text: &str) -> bool {
         _ => u32::from(c) & 0xfffe != 0xfffe,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_character_is_not_plain() {
+        for plane in 1..=16 {
+            let last = |low: u32| char::from_u32(plane << 16 | low).unwrap().to_string();
+            assert_eq!([0xfffd, 0xfffe, 0xffff].map(|low| is_plain_text(&last(low))), [true, false, false]);
+        }
+    }
+}

@@ -90,7 +90,7 @@ impl Messenger {
 
     /// What an input would leave behind could not be read again: nothing of it is written. A stanza is refused, so that it
     /// does not come again.
-    fn refuse(&mut self, input: Option<Input>) {
+    pub(super) fn refuse(&mut self, input: Option<Input>) {
         let ack = match input {
             Some(Input::Command(ticket, _)) => {
                 return self.refused.push_back((ticket, CommandError::Unreadable));

@@ -216,6 +216,20 @@ fn a_message_that_was_overtaken_finds_its_key_in_a_row_of_its_own() {
 }
 
 #[test]
+fn keys_of_overtaken_messages_stay_for_35_days() {
+    let (mut bench, mut peer) = (Bench::connected(), Phone::begun(2));
+    peer.writes();
+    bench.stanza(peer.writes());
+    let mut until = Vec::new();
+    while let Some(transaction) = bench.messenger.poll_transaction() {
+        let blocks = transaction.writes.iter().filter(|write| write.key.table() == Some(Table::KeyBlock));
+        until.extend(blocks.filter_map(|write| write.expires));
+        bench.commit(&transaction);
+    }
+    assert_eq!(until, [NOW.unix + 3_024_000]);
+}
+
+#[test]
 fn keys_that_the_store_lost_lose_their_messages_and_no_others() {
     let (mut bench, mut peer) = (Bench::connected(), Phone::begun(2));
     let late = peer.writes();

@@ -88,6 +88,52 @@ fn what_can_never_leave_is_refused_and_nothing_of_it_is_stored() {
 }
 
 #[test]
+fn a_command_of_which_something_could_not_be_read_again_is_refused() {
+    let mut bench = Bench::connected();
+    let peer = Jid::phone("14155551001").unwrap();
+    bench.messenger.refuse(Some(Input::Command(Ticket(7), text(&peer, "1", 1))));
+    assert_eq!(bench.messenger.poll_refused(), Some((Ticket(7), CommandError::Unreadable)));
+    bench.settle();
+    assert_eq!((bench.messenger.poll_accepted(), bench.messenger.queued()), (None, 0));
+}
+
+#[test]
+fn what_is_committed_behind_many_that_wait_leaves_after_them() {
+    for marks in [MAX_READY - 1, MAX_READY, MAX_READY + 1, MAX_READY + 2, 3 * MAX_READY] {
+        let mut bench = Bench::connected();
+        for mark in 0..marks {
+            let (from, ids) = (Jid::phone("14155551001").unwrap(), vec![MessageId(mark.to_string())]);
+            bench.command(0, Command::Mark { from, ids, mark: crate::Mark::Read });
+            while let Some(transaction) = bench.messenger.poll_transaction() {
+                bench.commit(&transaction);
+            }
+        }
+        let mut sent = 0;
+        while bench.messenger.poll_stanza().is_some() {
+            sent += 1;
+            while let Some(transaction) = bench.messenger.poll_transaction() {
+                bench.commit(&transaction);
+            }
+        }
+        assert_eq!(sent, marks);
+    }
+}
+
+#[test]
+fn rows_that_are_loaded_are_counted_until_they_are_forgotten() {
+    let (mut bench, mut peer) = (Bench::connected(), Phone::begun(2));
+    assert!(is_text(&bench.receive(peer.writes())));
+    let (rows, bytes) = (bench.messenger.view.len(), bench.messenger.view.bytes());
+    assert!(
+        rows > 0 && bytes >= rows * size_of::<Row>() && bench.messenger.held() >= bytes,
+        "{rows}: {bytes}"
+    );
+    bench.messenger.handle_link_down();
+    bench.settle();
+    assert_eq!((bench.messenger.view.len(), bench.messenger.view.bytes()), (0, 0));
+}
+
+#[test]
 fn a_report_that_no_frame_can_carry_is_answered_at_once() {
     for (length, is_sent) in [(1 << 20, true), (wa_noise::MAX_FRAME, false)] {
         let mut bench = Bench::connected();
