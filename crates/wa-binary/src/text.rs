@@ -321,6 +321,8 @@ mod tests {
         assert_eq!(long, Str::from(String::from_utf8(input.to_vec()).unwrap()));
         assert_eq!(long.as_str(), std::str::from_utf8(input).unwrap());
         assert_ne!(long, raw);
+        let (same, other) = ("message", "messages");
+        assert!(raw == same && raw != other && raw == *same && raw != *other);
         assert_eq!([&raw, &long].map(AsRef::<str>::as_ref), [raw.as_str(), long.as_str()]);
     }
 
