@@ -98,6 +98,34 @@ fn a_command_of_which_something_could_not_be_read_again_is_refused() {
 }
 
 #[test]
+fn a_stanza_of_which_something_could_not_be_read_again_is_refused() {
+    let from = Jid::phone("14155551001").unwrap();
+    let enc = Node::new("enc").with_attr("v", "2").with_attr("type", "msg").with_bytes(vec![0x33; 60]);
+    let message = Node::new("message").with_attr("type", "text").with_child(enc);
+    let notification = Node::new("notification").with_attr("type", "w:x");
+    for node in [message, Node::new("receipt"), notification] {
+        let (mut bench, tag) = (Bench::connected(), node.tag().to_owned());
+        let node = node.with_attr("id", "1").with_attr("from", from.clone()).with_attr("t", "1");
+        bench.messenger.refuse(Some(match Stanza::try_from(node).unwrap() {
+            Stanza::Message(message) => Input::Message(message.into()),
+            Stanza::Receipt(receipt) => Input::Receipt(receipt.into()),
+            Stanza::Notification(notification) => Input::Notification(notification.into()),
+            other => panic!("{other:?}"),
+        }));
+        bench.command(1, Command::Confirm(EventId(9)));
+        while let Some(transaction) = bench.messenger.poll_transaction() {
+            bench.commit(&transaction);
+        }
+        let ack = bench.messenger.poll_stanza().unwrap();
+        let ack = wa_binary::decode(ack.as_bytes(), &wa_binary::Limits::new()).unwrap();
+        let attrs = ["class", "id", "error"].map(|name| ack.attr_str(name));
+        assert_eq!((ack.tag(), attrs), ("ack", [Some(&*tag), Some("1"), Some("488")]));
+        let told = bench.messenger.poll_event();
+        assert!(matches!(&told, Some(Event::Refused { stanza, .. }) if **stanza == *tag), "{tag}: {told:?}");
+    }
+}
+
+#[test]
 fn what_is_committed_behind_many_that_wait_leaves_after_them() {
     for marks in [MAX_READY - 1, MAX_READY, MAX_READY + 1, MAX_READY + 2, 3 * MAX_READY] {
         let mut bench = Bench::connected();
