@@ -210,7 +210,8 @@ mod tests {
 
     use super::*;
     use crate::EncodedStanza;
-    use crate::row::OutboxKind;
+    use crate::key::Table;
+    use crate::row::{OutboxKind, Waiting};
 
     #[test]
     fn a_row_is_read_back_before_it_is_put() {
@@ -226,6 +227,21 @@ mod tests {
             assert_eq!(draft.can_be_read(), can_be_read);
             // Under a name of another table it is another row.
             assert!(!Draft::of(Key::inbox(1), Row::Outbox(entry)).can_be_read());
+        }
+        let (key, entry) = (Key::waiting(&peer, 1), InboxEntry::unreadable(Table::Sent));
+        let waiting = Waiting {
+            id: "1".to_owned(),
+            content: b"content".as_slice().into(),
+            device: None,
+            resent: 0,
+            kept: 0,
+            since: None,
+        };
+        for (row, own, other) in
+            [(Row::Inbox(entry), Key::inbox(1), Key::account()), (Row::Waiting(waiting), key, Key::account())]
+        {
+            assert!(Draft::of(own, row.clone()).can_be_read());
+            assert!(!Draft::of(other, row).can_be_read());
         }
     }
 }
