@@ -148,6 +148,24 @@ fn what_is_committed_behind_many_that_wait_leaves_after_them() {
 }
 
 #[test]
+fn what_is_committed_behind_many_events_is_told_after_them() {
+    for all in [MAX_READY, MAX_READY + 1, MAX_READY + 2] {
+        let mut bench = Bench::connected();
+        for id in 0..all {
+            let node = Node::new("notification").with_attr("id", id.to_string()).with_attr("type", "w:x");
+            bench.stanza(node.with_attr("from", Jid::whatsapp()).with_attr("t", "1"));
+            bench.settle();
+        }
+        let mut told = 0;
+        while bench.messenger.poll_event().is_some() {
+            told += 1;
+            bench.settle();
+        }
+        assert_eq!(told, all);
+    }
+}
+
+#[test]
 fn rows_that_are_loaded_are_counted_until_they_are_forgotten() {
     let (mut bench, mut peer) = (Bench::connected(), Phone::begun(2));
     assert!(is_text(&bench.receive(peer.writes())));
