@@ -126,3 +126,17 @@ fn the_set_is_never_empty_and_never_large() {
     let ended = ring.entries().iter().filter(|entry| !entry.is_published()).count();
     assert!(ended <= 32);
 }
+
+#[test]
+fn of_those_that_ended_the_newest_are_kept() {
+    let mut ring = begun();
+    for number in 3..43 {
+        ring.publish(key(number), T).unwrap();
+        ring.revoke(key(number).kid(), T).unwrap();
+        ring.advance(T).unwrap();
+        let ended = ring.entries().iter().filter(|entry| !entry.is_published());
+        let ended: Vec<PublicKey> = ended.map(|entry| entry.public_key.clone()).collect();
+        let newest: Vec<PublicKey> = (3.max(number.saturating_sub(31))..=number).map(key).collect();
+        assert_eq!((ended, ring.published().count()), (newest, 3));
+    }
+}
