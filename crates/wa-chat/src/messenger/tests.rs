@@ -322,12 +322,26 @@ fn what_the_server_never_acks_holds_up_nothing_behind_it() {
     assert!(bench.messenger.poll_stanza().is_some(), "the last receipt leaves");
 }
 
+fn notification(id: &str) -> Node {
+    let node = Node::new("notification").with_attr("id", id).with_attr("type", "w:x").with_attr("t", "1");
+    node.with_attr("from", Jid::whatsapp())
+}
+
+/// How many acks leave until nothing is left to do.
+fn acks(bench: &mut Bench) -> usize {
+    let mut acks = 0;
+    loop {
+        while let Some(stanza) = bench.messenger.poll_stanza() {
+            let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+            acks += usize::from(node.is("ack"));
+        }
+        let Some(transaction) = bench.messenger.poll_transaction() else { return acks };
+        bench.commit(&transaction);
+    }
+}
+
 #[test]
 fn what_came_over_one_connection_is_not_acked_on_the_next() {
-    let notification = |id: &str| {
-        let node = Node::new("notification").with_attr("id", id).with_attr("type", "w:x").with_attr("t", "1");
-        node.with_attr("from", Jid::whatsapp())
-    };
     // In a batch that is open, in one that is under way, or in the queue behind 64 steps of one.
     for (under_way, before) in [(false, 0), (true, 0), (true, 70)] {
         let mut bench = Bench::connected();
@@ -343,19 +357,28 @@ fn what_came_over_one_connection_is_not_acked_on_the_next() {
         if let Some(transaction) = transaction {
             bench.commit(&transaction);
         }
-        let acks = |bench: &mut Bench| {
-            let mut tags = Vec::new();
-            while let Some(transaction) = bench.messenger.poll_transaction() {
-                bench.commit(&transaction);
-                while let Some(stanza) = bench.messenger.poll_stanza() {
-                    let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
-                    tags.push(node.tag().to_owned());
-                }
-            }
-            tags.iter().filter(|tag| *tag == "ack").count()
-        };
         assert_eq!(acks(&mut bench), 0);
         bench.stanza(notification("1"));
         assert_eq!(acks(&mut bench), 1);
+    }
+}
+
+#[test]
+fn an_ack_whose_transaction_outlives_its_connection_does_not_leave() {
+    for (is_cut, is_up, expected) in [(false, true, 1), (true, false, 0), (true, true, 0)] {
+        let mut bench = Bench::connected();
+        bench.stanza(notification("0"));
+        bench.settle();
+        bench.stanza(notification("1"));
+        let transaction = bench.messenger.poll_transaction().unwrap();
+        assert!(transaction.writes.iter().any(|write| write.key.table() == Some(Table::Inbox)));
+        if is_cut {
+            bench.messenger.handle_link_down();
+        }
+        if is_cut && is_up {
+            bench.messenger.handle_link_up(NOW, &mut bench.rng);
+        }
+        bench.commit(&transaction);
+        assert_eq!(acks(&mut bench), expected, "{is_cut}, {is_up}");
     }
 }

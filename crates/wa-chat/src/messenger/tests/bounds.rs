@@ -136,6 +136,7 @@ fn what_is_committed_behind_many_that_wait_leaves_after_them() {
                 bench.commit(&transaction);
             }
         }
+        assert_eq!(bench.messenger.transmits.len(), MAX_READY);
         let mut sent = 0;
         while bench.messenger.poll_stanza().is_some() {
             sent += 1;
@@ -152,8 +153,7 @@ fn what_is_committed_behind_many_events_is_told_after_them() {
     for all in [MAX_READY, MAX_READY + 1, MAX_READY + 2] {
         let mut bench = Bench::connected();
         for id in 0..all {
-            let node = Node::new("notification").with_attr("id", id.to_string()).with_attr("type", "w:x");
-            bench.stanza(node.with_attr("from", Jid::whatsapp()).with_attr("t", "1"));
+            bench.stanza(notification(&id.to_string()));
             bench.settle();
         }
         let mut told = 0;

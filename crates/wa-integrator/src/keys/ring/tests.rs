@@ -140,3 +140,9 @@ fn of_those_that_ended_the_newest_are_kept() {
         assert_eq!((ended, ring.published().count()), (newest, 3));
     }
 }
+
+#[test]
+fn states_are_called_what_the_documents_call_them() {
+    let names = KeyState::ALL.map(KeyState::name);
+    assert_eq!(names, ["next", "current", "previous", "retired", "revoked"]);
+}
