@@ -262,3 +262,21 @@ fn a_server_in_trouble_gets_the_same_prekeys_later_on_the_same_connection() {
     bench.settle();
     assert_eq!(bench.messenger.refill.due(), None);
 }
+
+#[test]
+fn what_waits_and_what_is_kept_is_old_a_second_after_its_days() {
+    let day = 24 * 60 * 60;
+    let old = |swept| {
+        let (since, swept) = (Some(NOW.unix), Some(NOW.unix + swept));
+        [conversation::is_forgotten(since, swept), conversation::has_expired(since, swept)]
+    };
+    for (swept, expected) in [
+        (14 * day, [false, false]),
+        (14 * day + 1, [true, false]),
+        (30 * day, [true, false]),
+        (30 * day + 1, [true, true]),
+    ] {
+        assert_eq!(old(swept), expected, "{swept}");
+    }
+    assert!(!conversation::has_expired(None, Some(u64::MAX)) && !conversation::has_expired(Some(0), None));
+}
