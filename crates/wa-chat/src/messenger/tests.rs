@@ -327,15 +327,15 @@ fn notification(id: &str) -> Node {
     node.with_attr("from", Jid::whatsapp())
 }
 
-/// How many acks leave until nothing is left to do.
-fn acks(bench: &mut Bench) -> usize {
-    let mut acks = 0;
+/// How many stanzas of this name leave until nothing is left to do.
+fn leaving(bench: &mut Bench, tag: &str) -> usize {
+    let mut leaving = 0;
     loop {
         while let Some(stanza) = bench.messenger.poll_stanza() {
             let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
-            acks += usize::from(node.is("ack"));
+            leaving += usize::from(node.is(tag));
         }
-        let Some(transaction) = bench.messenger.poll_transaction() else { return acks };
+        let Some(transaction) = bench.messenger.poll_transaction() else { return leaving };
         bench.commit(&transaction);
     }
 }
@@ -357,9 +357,9 @@ fn what_came_over_one_connection_is_not_acked_on_the_next() {
         if let Some(transaction) = transaction {
             bench.commit(&transaction);
         }
-        assert_eq!(acks(&mut bench), 0);
+        assert_eq!(leaving(&mut bench, "ack"), 0);
         bench.stanza(notification("1"));
-        assert_eq!(acks(&mut bench), 1);
+        assert_eq!(leaving(&mut bench, "ack"), 1);
     }
 }
 
@@ -379,6 +379,20 @@ fn an_ack_whose_transaction_outlives_its_connection_does_not_leave() {
             bench.messenger.handle_link_up(NOW, &mut bench.rng);
         }
         bench.commit(&transaction);
-        assert_eq!(acks(&mut bench), expected, "{is_cut}, {is_up}");
+        assert_eq!(leaving(&mut bench, "ack"), expected, "{is_cut}, {is_up}");
     }
+}
+
+#[test]
+fn what_was_not_answered_is_asked_for_again() {
+    let mut bench = Bench::connected();
+    bench.write(0);
+    assert_eq!(leaving(&mut bench, "iq"), 1);
+    bench.write(1);
+    assert_eq!(leaving(&mut bench, "iq"), 0, "it was asked for");
+    bench.now.tick += Duration::from_secs(600);
+    bench.messenger.handle_timeout(bench.now, &mut bench.rng);
+    bench.settle();
+    bench.write(2);
+    assert_eq!(leaving(&mut bench, "iq"), 1);
 }
