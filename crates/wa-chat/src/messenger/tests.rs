@@ -49,10 +49,21 @@ impl Bench {
 
     /// Runs transactions until there is none, and takes out what there is for the channel.
     fn settle(&mut self) {
+        self.commit_all();
+        while self.messenger.poll_stanza().is_some() {}
+    }
+
+    /// Runs transactions until there is none.
+    fn commit_all(&mut self) {
         while let Some(transaction) = self.messenger.poll_transaction() {
             self.commit(&transaction);
         }
-        while self.messenger.poll_stanza().is_some() {}
+    }
+
+    /// The next stanza that is to leave.
+    fn poll_node(&mut self) -> Option<Node> {
+        let stanza = self.messenger.poll_stanza()?;
+        Some(wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap())
     }
 
     fn commit(&mut self, transaction: &Transaction) {
@@ -133,14 +144,9 @@ fn a_retry_receipt_leaves_before_the_ack() {
     let enc = Node::new("enc").with_attr("v", "2").with_attr("type", "msg").with_bytes(vec![0x33; 60]);
     let message = Node::new("message").with_attr("id", "1").with_attr("type", "text").with_attr("t", "1");
     bench.stanza(message.with_attr("from", Jid::phone("14155551001").unwrap()).with_child(enc));
-    while let Some(transaction) = bench.messenger.poll_transaction() {
-        bench.commit(&transaction);
-    }
-    let sent = std::iter::from_fn(|| bench.messenger.poll_stanza());
-    let decode = |stanza: crate::EncodedStanza| {
-        wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap().tag().to_owned()
-    };
-    assert_eq!(sent.map(decode).collect::<Vec<_>>(), ["receipt", "ack"]);
+    bench.commit_all();
+    let sent = std::iter::from_fn(|| bench.poll_node());
+    assert_eq!(sent.map(|node| node.tag().to_owned()).collect::<Vec<_>>(), ["receipt", "ack"]);
 }
 
 /// Texts for many users wait, and a connection comes.
@@ -316,9 +322,7 @@ fn what_the_server_never_acks_holds_up_nothing_behind_it() {
         1200,
         Command::Mark { from: peer, ids: vec![MessageId("last".into())], mark: crate::Mark::Read },
     );
-    while let Some(transaction) = bench.messenger.poll_transaction() {
-        bench.commit(&transaction);
-    }
+    bench.commit_all();
     assert!(bench.messenger.poll_stanza().is_some(), "the last receipt leaves");
 }
 
@@ -331,8 +335,7 @@ fn notification(id: &str) -> Node {
 fn leaving(bench: &mut Bench, tag: &str) -> usize {
     let mut leaving = 0;
     loop {
-        while let Some(stanza) = bench.messenger.poll_stanza() {
-            let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+        while let Some(node) = bench.poll_node() {
             leaving += usize::from(node.is(tag));
         }
         let Some(transaction) = bench.messenger.poll_transaction() else { return leaving };

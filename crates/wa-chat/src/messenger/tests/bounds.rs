@@ -31,16 +31,13 @@ fn of_what_a_peer_is_doing_the_newest_is_told_and_too_much_is_counted() {
 #[test]
 fn long_stanzas_are_bounded_by_their_bytes_and_go_on_when_they_are_taken() {
     const ALL: usize = 40;
-    let notification = |id: usize| {
-        let node = Node::new("notification").with_attr("id", id.to_string()).with_attr("type", "w:x");
-        let node = node.with_attr("from", Jid::whatsapp()).with_attr("t", "1");
-        node.with_child(Node::new("x").with_bytes(vec![0; 1 << 20]))
-    };
+    let long =
+        |id: usize| notification(&id.to_string()).with_child(Node::new("x").with_bytes(vec![0; 1 << 20]));
     let (mut bench, mut sent, mut shown) = (Bench::connected(), 0, 0);
     while shown < ALL {
         while bench.messenger.wants_input() && sent < ALL {
             // As the frame that it was read from is counted with it.
-            let node = notification(sent);
+            let node = long(sent);
             let stanza = node.clone().try_into().unwrap();
             bench.messenger.handle_stanza(NOW, stanza, (1 << 20) + node.allocated(), &mut bench.rng);
             sent += 1;
@@ -113,11 +110,8 @@ fn a_stanza_of_which_something_could_not_be_read_again_is_refused() {
             other => panic!("{other:?}"),
         }));
         bench.command(1, Command::Confirm(EventId(9)));
-        while let Some(transaction) = bench.messenger.poll_transaction() {
-            bench.commit(&transaction);
-        }
-        let ack = bench.messenger.poll_stanza().unwrap();
-        let ack = wa_binary::decode(ack.as_bytes(), &wa_binary::Limits::new()).unwrap();
+        bench.commit_all();
+        let ack = bench.poll_node().unwrap();
         let attrs = ["class", "id", "error"].map(|name| ack.attr_str(name));
         assert_eq!((ack.tag(), attrs), ("ack", [Some(&*tag), Some("1"), Some("488")]));
         let told = bench.messenger.poll_event();
@@ -132,17 +126,13 @@ fn what_is_committed_behind_many_that_wait_leaves_after_them() {
         for mark in 0..marks {
             let (from, ids) = (Jid::phone("14155551001").unwrap(), vec![MessageId(mark.to_string())]);
             bench.command(0, Command::Mark { from, ids, mark: crate::Mark::Read });
-            while let Some(transaction) = bench.messenger.poll_transaction() {
-                bench.commit(&transaction);
-            }
+            bench.commit_all();
         }
         assert_eq!(bench.messenger.transmits.len(), MAX_READY);
         let mut sent = 0;
         while bench.messenger.poll_stanza().is_some() {
             sent += 1;
-            while let Some(transaction) = bench.messenger.poll_transaction() {
-                bench.commit(&transaction);
-            }
+            bench.commit_all();
         }
         assert_eq!(sent, marks);
     }
@@ -187,9 +177,7 @@ fn a_report_that_no_frame_can_carry_is_answered_at_once() {
         let jid = Jid::phone("14155551001").unwrap();
         let report = crate::Report { flow: "MessageMenu".into(), jid, messages: vec![message] };
         bench.command(1, Command::Ask(crate::Ask::Report(report)));
-        while let Some(transaction) = bench.messenger.poll_transaction() {
-            bench.commit(&transaction);
-        }
+        bench.commit_all();
         assert_eq!(std::iter::from_fn(|| bench.messenger.poll_stanza()).count(), usize::from(is_sent));
         let answer = Err(crate::NoAnswer::Refused(413));
         let told = (!is_sent).then_some(Event::Answered { ticket: Ticket(1), answer });
@@ -310,8 +298,7 @@ fn a_mark_of_many_messages_is_several_receipts() {
     let mut marked = Vec::new();
     while let Some(transaction) = bench.messenger.poll_transaction() {
         bench.commit(&transaction);
-        while let Some(stanza) = bench.messenger.poll_stanza() {
-            let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+        while let Some(node) = bench.poll_node() {
             let receipt = wa_stanza::Receipt::try_from(&node).unwrap();
             marked.push(receipt.ids().count());
         }

@@ -159,8 +159,7 @@ impl Bench {
     fn asked(&mut self, left: u32) -> Asked {
         let mut asked = Asked::default();
         loop {
-            while let Some(stanza) = self.messenger.poll_stanza() {
-                let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+            while let Some(node) = self.poll_node() {
                 let Some(id) = node.attr_str("id").filter(|_| node.is("iq")) else { continue };
                 if node.child("list").is_some() {
                     asked.uploads.push(id.to_owned());

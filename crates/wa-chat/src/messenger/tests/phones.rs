@@ -212,8 +212,7 @@ impl Bench {
                 self.commit(&transaction);
                 moved = true;
             }
-            while let Some(stanza) = self.messenger.poll_stanza() {
-                let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
+            while let Some(node) = self.poll_node() {
                 moved = true;
                 match node.tag() {
                     "message" => server.messages.push(node),
