@@ -181,9 +181,8 @@ fn two_questions_under_way_forget_no_identity() {
                 bench.commit(&t);
                 moved = true;
             }
-            while let Some(stanza) = bench.messenger.poll_stanza() {
+            while let Some(node) = bench.poll_node() {
                 moved = true;
-                let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
                 if node.tag() == "iq"
                     && (node.attr_str("xmlns") == Some("usync") || node.child("key").is_some())
                 {

@@ -175,9 +175,8 @@ fn hold_is_obeyed_where_addresses_have_no_devices() {
                 bench.commit(&t);
                 moved = true;
             }
-            while let Some(stanza) = bench.messenger.poll_stanza() {
+            while let Some(node) = bench.poll_node() {
                 moved = true;
-                let node = wa_binary::decode(stanza.as_bytes(), &wa_binary::Limits::new()).unwrap();
                 if node.tag() == "message" {
                     sent.push(node.attr_str("id").unwrap().to_owned());
                     continue;
