@@ -96,6 +96,28 @@ fn devices_that_come_and_go_are_told_of() {
 }
 
 #[test]
+fn a_first_contact_stays_behind_though_all_that_it_left_is_lost() {
+    for is_listed_again in [false, true] {
+        let (mut phone, mut server) = (Phone::new(0, 100), Server::listing(&[0]));
+        let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
+        if is_listed_again {
+            bench.stanza(changed_at_server("devices"));
+            bench.write(1);
+            bench.exchange(&mut server, &mut [&mut phone]);
+        }
+        assert_eq!(server.lists, 1 + usize::from(is_listed_again));
+        for key in [Table::Identity, Table::Peer].into_iter().flat_map(|table| bench.rows(table)) {
+            let write = Write { key, value: None, expires: None };
+            bench.store.apply(&Transaction { writes: vec![write], ..Transaction::default() });
+        }
+        let mut bench = bench.reopened(IdentityPolicy::Notify);
+        bench.write(2);
+        let told = bench.exchange(&mut server, &mut [&mut phone]);
+        assert_eq!(added(&told).last(), Some(&(vec![0], vec![], false)), "{is_listed_again}");
+    }
+}
+
+#[test]
 fn what_was_delivered_is_encrypted_for_nobody_again() {
     let mut phone = Phone::new(0, 100);
     let mut server = Server::listing(&[0]);
