@@ -263,6 +263,22 @@ fn a_server_in_trouble_gets_the_same_prekeys_later_on_the_same_connection() {
 }
 
 #[test]
+fn a_server_in_trouble_is_asked_how_many_prekeys_it_has_later_on_the_same_connection() {
+    for (code, counts) in [("503", 1), ("404", 0)] {
+        let mut bench = Bench::connected();
+        bench.messenger.handle_link_down();
+        bench.messenger.handle_link_up(bench.now, &mut bench.rng);
+        bench.commit_all();
+        let count = std::iter::from_fn(|| bench.poll_node()).find(|node| node.child("count").is_some());
+        bench.stanza(answer(count.unwrap().attr_str("id").unwrap(), Some(code)));
+        bench.settle();
+        bench.now.tick += Duration::from_secs(10);
+        bench.messenger.handle_timeout(bench.now, &mut bench.rng);
+        assert_eq!(bench.asked(100), Asked { counts, uploads: Vec::new() }, "{code}");
+    }
+}
+
+#[test]
 fn what_waits_and_what_is_kept_is_old_a_second_after_its_days() {
     let day = 24 * 60 * 60;
     let old = |swept| {
