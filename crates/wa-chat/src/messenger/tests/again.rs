@@ -3,7 +3,7 @@
 
 use super::phones::*;
 use super::*;
-use crate::IdentityPolicy;
+use crate::{Answer, Ask, DeviceIdentity, IdentityPolicy};
 
 #[test]
 fn what_was_delivered_while_it_waited_is_not_encrypted() {
@@ -240,4 +240,25 @@ fn what_a_long_receipt_names_last_has_arrived_too() {
     bench.stanza(evil.asks_again("m0", 2));
     bench.exchange(&mut server, &mut [&mut evil]);
     assert_eq!(server.messages.len(), 1, "it has arrived");
+}
+
+#[test]
+fn a_new_identity_that_has_come_is_the_one_that_was_announced() {
+    let (mut phone, mut server) = (Phone::new(0, 100), Server::listing(&[0]));
+    let mut bench = acquainted(Bench::connected(), &mut phone, &mut server);
+    let mut renewed = Phone::new(0, 300);
+    for (is_renewed, is_accepted) in [(false, false), (true, true)] {
+        if is_renewed {
+            renewed.begins();
+            bench.stanza(renewed.writes());
+        } else {
+            bench.stanza(changed_at_server("encrypt").with_child(Node::new("identity")));
+        }
+        bench.exchange(&mut server, &mut []);
+        bench.command(7, Command::Ask(Ask::Identities(phone.address())));
+        let told = bench.exchange(&mut server, &mut []);
+        let key = if is_renewed { renewed.identity() } else { phone.identity() };
+        let answer = Ok(Answer::Identities(vec![DeviceIdentity { device: 0, key, is_accepted }]));
+        assert!(told.contains(&Event::Answered { ticket: Ticket(7), answer }), "{told:?}");
+    }
 }
