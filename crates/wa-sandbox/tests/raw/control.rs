@@ -141,7 +141,7 @@ fn a_reset_forgets_what_has_been_and_keeps_what_is_pinned() {
     assert_eq!((bench.get("faults")["drop"].clone(), bench.records()), (json!(0), vec![]));
     assert_eq!(bench.world.noise_root(), root);
     let now = bench.now();
-    bench.world.handle_keys(1, Ok(&crate::kit::jwks("key")), now);
+    bench.world.handle_keys(1, Ok(&crate::user::jwks("key")), now);
     let wa_sandbox::Enlisted::Login(login) = bench.enlist(&user.form(now)) else { panic!("refused") };
     user.login = Some(login);
     bench.connect(&mut user);

@@ -9,7 +9,8 @@ use wa_profile::Profile;
 use wa_proto::handshake::ClientPayload;
 use wa_sandbox::Enlisted;
 
-use crate::kit::{Bench, NOW, User, claims, header, jwks, sign, token};
+use crate::kit::{Bench, NOW};
+use crate::user::{User, claims, header, jwks, sign, token};
 
 type Form = Vec<(&'static str, String)>;
 

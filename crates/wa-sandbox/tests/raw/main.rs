@@ -19,3 +19,4 @@ mod rules;
 mod stanzas;
 mod state;
 mod time;
+mod user;

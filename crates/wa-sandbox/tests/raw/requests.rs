@@ -1,6 +1,7 @@
 //! Requests, beyond their form.
 
-use crate::kit::{Bench, prekey};
+use crate::kit::Bench;
+use crate::user::prekey;
 
 /// An iq with this inside.
 fn iq(kind: &str, xmlns: &str, inside: &str) -> String {

@@ -9,7 +9,8 @@ use wa_sandbox::Enlisted;
 use wa_sandbox::rules::Class;
 use wa_sandbox::rules::book::{Clause, clauses};
 
-use crate::kit::{Bench, Line, User};
+use crate::kit::{Bench, Line};
+use crate::user::User;
 
 mod channel;
 mod entry;

@@ -2,7 +2,8 @@
 
 use wa_binary::Node;
 
-use crate::kit::{Bench, Line, PHONE, User};
+use crate::kit::{Bench, Line, PHONE};
+use crate::user::User;
 
 /// How a stanza was taken: the records about it, and the answer.
 fn taken(bench: &mut Bench, line: &mut Line, xml: &str) -> (Vec<String>, Vec<String>) {
@@ -372,7 +373,7 @@ fn prekeys_are_judged_beyond_their_form() {
     let (mut user, mut line) = bench.connected("alice");
     bench.upload(&mut user, &mut line, 3);
     assert_eq!(bench.records(), []);
-    let list = || vec![crate::kit::prekey("key", 9, &[9; 32])];
+    let list = || vec![crate::user::prekey("key", 9, &[9; 32])];
     let mut others = Vec::new();
     let other = bench.user("bob");
     let mut changed = bench.user("carol");

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 use wa_keys::PrivateKey;
 use wa_profile::Profile;
 
-use crate::kit::{Bench, PHONE, jwks};
+use crate::kit::{Bench, PHONE};
+use crate::user::jwks;
 
 #[test]
 fn a_client_finds_its_account_its_mail_and_its_sessions_again() {

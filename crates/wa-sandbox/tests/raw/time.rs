@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::kit::{Bench, NOW, PHONE, jwks};
+use crate::kit::{Bench, NOW, PHONE};
+use crate::user::jwks;
 
 const DAY: i64 = 86_400;
 

@@ -6,8 +6,9 @@ use wa_binary::{EncodeOptions, Node};
 use wa_keys::PrivateKey;
 use wa_proto::handshake::{AppVersion, ClientPayload, UserAgent};
 
-use crate::kit::{NOW, claims, jwks, sign, token};
+use crate::kit::NOW;
 use crate::rules::{Row, Stage, joined, row};
+use crate::user::{claims, jwks, sign, token};
 
 pub(crate) fn rows() -> Vec<Row> {
     [handshakes(), logins(), frames()].into_iter().flatten().collect()

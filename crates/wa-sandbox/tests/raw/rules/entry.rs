@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{NOW, claims, header, jwks, sign, token};
+use crate::kit::NOW;
 use crate::rules::{Row, Stage, joined, row, told};
+use crate::user::{claims, header, jwks, sign, token};
 
 pub(crate) fn rows() -> Vec<Row> {
     [forms(), arguments(), tokens(), dates()].into_iter().flatten().collect()

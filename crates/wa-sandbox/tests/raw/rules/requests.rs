@@ -4,8 +4,9 @@ use wa_binary::{Jid, Node};
 use wa_keys::PrivateKey;
 use wa_signal::SignedPrekey;
 
-use crate::kit::{PHONE, prekey};
+use crate::kit::PHONE;
 use crate::rules::{Row, Stage, golden, row, xml};
+use crate::user::prekey;
 
 pub(crate) fn rows() -> Vec<Row> {
     [channel(), keys(), people()].into_iter().flatten().collect()
